@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""What polling costs, beside the floor under it, in one run.
+
+    benches/poll.py WORKLOAD [--newsfold BIN] [--floor BIN] [--nginx BIN] [--runs N]
+
+WORKLOAD is a folder of feeds and of what serves them on loopback:
+  urls.txt           a feed's address a line, answered with validators
+  urls-novalid.txt   the same feeds at addresses that send no validators
+  nginx.conf         serves WORKLOAD/current, a link to gen1 or gen2; gen2 is gen1 with some feeds changed
+  manifest.json      how many entries there are ("entries" of gen1, "new_entries" of gen2)
+
+CPU is user and system time of the whole process. Compare figures of one run only: the machine's speed drifts.
+Needs Python 3.9 or later and nginx; the binaries are those of `cargo build --release` and `cargo bench --no-run`.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def arguments():
+    here = pathlib.Path(__file__).resolve().parent.parent
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", here / "target"))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("workload", type=pathlib.Path)
+    parser.add_argument("--newsfold", type=pathlib.Path, default=target / "release/newsfold")
+    parser.add_argument("--floor", type=pathlib.Path, default=None, help="default: built by cargo bench --no-run")
+    parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--level", default="link", help="the level of folding")
+    return parser.parse_args(), target
+
+
+def measured(command, **options):
+    """Runs a command; gives its CPU seconds, wall seconds and peak memory in MB."""
+    begun = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    out, err = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{command} failed:\n{out}{err}")
+    return usage.ru_utime + usage.ru_stime, time.monotonic() - begun, usage.ru_maxrss / 1024, out
+
+
+def configuration(folder, urls, level):
+    lines = [
+        "[store]", f'path = "{folder}/store.db"', "[fold]", f'level = "{level}"',
+        "[poll]", 'interval = "1h"', 'min_interval = "1s"', "concurrency = 32", "per_host = 2", 'per_host_gap = "0s"',
+        'backfill = "36500d"', 'allow_networks = ["127.0.0.0/8"]', "[serve]", 'listen = ""',
+    ]
+    for number, url in enumerate(urls):
+        lines += ["[[feed]]", f'url = "{url}"', f'name = "feed-{number}"']
+    path = pathlib.Path(folder) / "newsfold.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def entries(folder):
+    with sqlite3.connect(f"file:{folder}/store.db?mode=ro", uri=True) as store:
+        total, distinct = store.execute("SELECT count(*), count(DISTINCT feed || char(0) || entry_id) FROM entry").fetchone()
+        return total, total - distinct
+
+
+def serve(generation, workload):
+    current = workload / "current"
+    current.unlink(missing_ok=True)
+    current.symlink_to(generation)
+
+
+def idle_memory(newsfold, config):
+    """Resident memory of a daemon at rest, in MB."""
+    process = subprocess.Popen([newsfold, "--config", config, "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(4)
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+
+
+def main():
+    options, target = arguments()
+    workload = options.workload.resolve()
+    manifest = json.loads((workload / "manifest.json").read_text())
+    urls = (workload / "urls.txt").read_text().split()
+    bare = (workload / "urls-novalid.txt").read_text().split()
+    floor = options.floor or max((target / "release/deps").glob("floor-*[!.d]"), key=lambda path: path.stat().st_mtime)
+    serve("gen1", workload)
+    nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    figures = {}
+
+    def note(name, value):
+        figures.setdefault(name, []).append(value)
+
+    try:
+        time.sleep(1)
+        for _ in range(options.runs):
+            with tempfile.TemporaryDirectory() as folder:
+                cpu, _, _, _ = measured([floor, workload / "urls.txt"])
+                note("floor, CPU s", cpu)
+                config = configuration(folder, urls, options.level)
+                poll = [options.newsfold, "--config", config, "--log", "warn", "poll"]
+                serve("gen1", workload)
+                cold, wall, peak, _ = measured(poll)
+                note("cold poll, CPU s", cold)
+                note("cold poll / floor", cold / cpu)
+                note("cold poll, wall s", wall)
+                note("cold poll, peak MB", peak)
+                stored, doubled = entries(folder)
+                note("entries stored", stored)
+                note("entries doubled", doubled)
+                warm, _, _, _ = measured(poll)
+                note("warm poll, all 304, CPU s", warm)
+                note("store on disk, MB", (pathlib.Path(folder) / "store.db").stat().st_size / 1e6)
+                note("idle daemon, MB", idle_memory(options.newsfold, config))
+                serve("gen2", workload)
+                changed, _, _, out = measured(poll)
+                note("changed poll, CPU s", changed)
+                note("entries new in gen2", entries(folder)[0] - stored)
+            with tempfile.TemporaryDirectory() as folder:
+                serve("gen1", workload)
+                config = configuration(folder, bare, options.level)
+                poll = [options.newsfold, "--config", config, "--log", "warn", "poll"]
+                measured(poll)
+                same, _, _, _ = measured(poll)
+                note("unchanged 200, CPU ms a feed", 1000 * same / len(bare))
+    finally:
+        nginx.send_signal(signal.SIGQUIT)
+        nginx.wait(timeout=10)
+    print(f"{len(urls)} feeds; served: {json.dumps({k: v for k, v in manifest.items() if 'entr' in k or 'stor' in k})}")
+    print(f"{'':34}{'median':>10}{'min':>10}{'max':>10}")
+    for name, values in figures.items():
+        print(f"{name:34}{statistics.median(values):10.3f}{min(values):10.3f}{max(values):10.3f}")
+
+
+if __name__ == "__main__":
+    main()

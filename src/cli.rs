@@ -1,0 +1,147 @@
+//! What can be said on the command line.
+//!
+//! Pure. What each command does is in `commands`.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Format};
+
+/// Polls news feeds politely, folds the many tellings of one story into one, and publishes a merged feed.
+#[derive(Debug, Parser)]
+#[command(name = "newsfold", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Arguments {
+    /// The configuration file [default: the first that exists of `./newsfold.toml`, `$XDG_CONFIG_HOME/newsfold/newsfold.toml`, `/etc/newsfold/newsfold.toml`]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "NEWSFOLD_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// What to log, such as `debug` or `newsfold::fetch=debug`
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "NEWSFOLD_LOG",
+        hide_env_values = true
+    )]
+    pub log: String,
+    /// How to log
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Poll when due, fold, publish and serve until told to stop
+    Run,
+    /// Poll all feeds once, now, write the outputs' files, and exit
+    Poll {
+        /// Only the feeds that are due
+        #[arg(long, conflicts_with = "feeds")]
+        due: bool,
+        /// Only these feeds, by name; they are asked even if their server wanted to be left alone
+        #[arg(value_name = "FEED")]
+        feeds: Vec<String>,
+    },
+    /// Read the configuration and say what is wrong with it
+    Check {
+        /// Also ask each feed once, without storing anything, and say what came
+        #[arg(long)]
+        online: bool,
+    },
+    /// Show each feed: state, last success, next poll and why
+    Feeds {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the newest stories and who tells them
+    Stories {
+        /// Only stories no older than this
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = length)]
+        since: TimeDelta,
+        /// Only stories that so many feeds tell
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        min_sources: u32,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Render an output from the store to standard output
+    Publish {
+        /// Which output [default: the first]
+        #[arg(value_name = "OUTPUT")]
+        output: Option<String>,
+        /// In which format
+        #[arg(long, value_parser = format, default_value = "atom", value_name = "atom|rss|json|html")]
+        format: Format,
+    },
+    /// Show what a feed document parses to, as JSON
+    Parse {
+        /// The document, or - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The address that relative ones start from
+        #[arg(long, value_name = "URL")]
+        base_url: Option<url::Url>,
+        /// The Content-Type that the document came with
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+    },
+    /// Write the commented configuration
+    Init {
+        /// Where to; nothing is overwritten
+        #[arg(value_name = "FILE", default_value = "newsfold.toml")]
+        file: PathBuf,
+    },
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+fn length(text: &str) -> Result<TimeDelta, String> {
+    let length = config::duration(text).map_err(|error| error.to_string())?;
+    TimeDelta::from_std(length).map_err(|_| "is too long".to_owned())
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    let known = Format::NAMES.iter().find(|(name, _)| *name == text);
+    known
+        .map(|(_, format)| *format)
+        .ok_or_else(|| "write atom, rss, json or html".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,176 @@
+//! What each command does.
+//!
+//! Edge. Data goes to standard output and everything else to standard error; how a command ends is an [`Exit`]. The daemon
+//! and `poll` share the code that polls, so what one shows holds for the other.
+
+mod check;
+mod feeds;
+mod parse;
+mod poll;
+mod publish;
+mod stories;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+
+use crate::cli::{Arguments, Command};
+use crate::config::{self, Config};
+use crate::daemon;
+use crate::store::Reader;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// It failed, and said why.
+    Failed,
+    /// The configuration has to change first (`EX_CONFIG` of sysexits): a service manager should not try again.
+    Misconfigured,
+}
+
+impl Exit {
+    /// The exit status.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Misconfigured => 78,
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, for a person, with what to do about it.
+pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let Arguments { config, command, .. } = arguments;
+    match command {
+        Command::Init { file } => init(&file),
+        Command::Parse {
+            file,
+            base_url,
+            content_type,
+        } => parse::run(&file, base_url.as_ref(), content_type.as_deref()),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())?;
+            Ok(Exit::Done)
+        }
+        configured => {
+            let file = config.map_or_else(find_config, Ok)?;
+            match daemon::read_config(&file) {
+                Ok(config) => run_configured(configured, config, file),
+                Err(problems) => {
+                    eprintln!("{problems}");
+                    Ok(Exit::Misconfigured)
+                }
+            }
+        }
+    }
+}
+
+fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Result<Exit> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let store = store_path(&config);
+    match command {
+        Command::Run => {
+            let runtime = runtime(2)?;
+            let ended = runtime.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            match ended {
+                Err(daemon::Error::Store(error)) if error.is_misconfigured() => {
+                    eprintln!("newsfold: {error}");
+                    Ok(Exit::Misconfigured)
+                }
+                ended => ended.map(|()| Exit::Done).map_err(Into::into),
+            }
+        }
+        Command::Poll { due, feeds } => runtime(2)?.block_on(poll::run(&config, &store, due, &feeds)),
+        Command::Check { online } => check::run(&config, online),
+        Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
+        Command::Stories {
+            since,
+            min_sources,
+            json,
+        } => stories::run(&Reader::open(&store)?, since, min_sources, json),
+        Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
+        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
+    }
+}
+
+/// Writes the commented configuration where there is no file yet.
+fn init(file: &Path) -> anyhow::Result<Exit> {
+    let made = std::fs::File::create_new(file).and_then(|mut made| made.write_all(config::COMMENTED.as_bytes()));
+    match made {
+        Ok(()) => {
+            eprintln!(
+                "{} written; name your feeds in it, then `newsfold check` and `newsfold run`",
+                file.display()
+            );
+            Ok(Exit::Done)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            anyhow::bail!(
+                "{} exists already and was left as it is; give another name to see what newsfold would write",
+                file.display()
+            )
+        }
+        Err(error) => anyhow::bail!("{}: {error}", file.display()),
+    }
+}
+
+/// The first configuration file that exists of those that are looked for.
+fn find_config() -> anyhow::Result<PathBuf> {
+    let home = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
+        .map(|folder| folder.join("newsfold/newsfold.toml"));
+    let places: Vec<PathBuf> = [
+        Some(PathBuf::from("newsfold.toml")),
+        home,
+        Some(PathBuf::from("/etc/newsfold/newsfold.toml")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
+        let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        anyhow::anyhow!(
+            "no configuration found (looked for {}); `newsfold init` writes one, `--config FILE` names another",
+            places.join(", ")
+        )
+    })
+}
+
+/// Where the store is: under systemd in the state directory that it gives us.
+fn store_path(config: &Config) -> PathBuf {
+    let state_directory = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    config.store_path(state_directory.as_deref())
+}
+
+fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+}
+
+/// Prints to standard output. A reader that went away, as `head` does, is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

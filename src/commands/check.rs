@@ -1,0 +1,71 @@
+//! `newsfold check`: what is wrong with the configuration, before anything depends on it.
+//!
+//! Edge: with `--online`, asks each feed once and stores nothing.
+
+use crate::clock;
+use crate::commands::{Exit, print, runtime};
+use crate::config::{Config, FeedConfig};
+use crate::fetch::{Client, Fetched, Settings, decode};
+use crate::model::Validators;
+use crate::parse::{self, Context};
+
+pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
+    let (feeds, outputs) = (config.feeds.len(), config.outputs.len());
+    print(&format!(
+        "{}: {feeds} feeds and {outputs} outputs, nothing wrong\n",
+        config.file.display()
+    ))?;
+    if online {
+        runtime(2)?.block_on(ask_all(config))
+    } else {
+        Ok(Exit::Done)
+    }
+}
+
+/// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.
+async fn ask_all(config: &Config) -> anyhow::Result<Exit> {
+    let client = Client::new(Settings::of(config));
+    let mut exit = Exit::Done;
+    for feed in &config.feeds {
+        match ask(&client, feed).await {
+            Ok(came) => print(&format!("{}: {came}\n", feed.name))?,
+            Err(error) => {
+                exit = Exit::Failed;
+                print(&format!("{}: {error}\n", feed.name))?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
+    let (document, reply) = match client.get(&feed.url, &Validators::default(), clock::now()).await? {
+        Fetched::Document(document, reply) => (document, reply),
+        Fetched::NotModified(_) => anyhow::bail!("answered 304 although nothing was held"),
+        Fetched::Gone => anyhow::bail!("answered 410 Gone: take it out of the configuration"),
+    };
+    let bytes = document.body.len();
+    let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
+    let parsed = parse::parse(
+        &text,
+        Context {
+            base: Some(&document.address),
+            content_type: document.content_type.as_deref(),
+        },
+    )?;
+    let title = parsed.title.as_deref().unwrap_or("untitled");
+    let conditional = if reply.validators.is_empty() {
+        ", sends no validators"
+    } else {
+        ""
+    };
+    let moved = reply
+        .moved_to
+        .map(|moved| format!(", has moved for good to {moved}"))
+        .unwrap_or_default();
+    Ok(format!(
+        "{title:?}, {} entries, {bytes} bytes in {} ms{conditional}{moved}",
+        parsed.entries.len(),
+        reply.took.as_millis()
+    ))
+}

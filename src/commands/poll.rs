@@ -1,0 +1,198 @@
+//! `newsfold poll`: every feed once, now; the main job without a daemon.
+//!
+//! Edge: polls, stores, and writes the outputs' files.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::commands::{Exit, print};
+use crate::config::Config;
+use crate::fetch::{Client, Settings};
+use crate::hosts::{Errand, Hosts, Limits};
+use crate::ingest::Ingested;
+use crate::model::{Feed, FeedRef};
+use crate::poll::{Polled, Poller, Report};
+use crate::publish;
+use crate::roster::Roster;
+use crate::schedule;
+use crate::store::{Store, feeds};
+
+pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
+    let store = Store::open(store_path)?;
+    let now = clock::now();
+    let enlisted = config.clone();
+    let roster = store.write(0, move |tx| Roster::enlist(tx, &enlisted, now)).await?;
+    let wanted: Option<Vec<FeedRef>> = match names {
+        [] => None,
+        names => {
+            let found = |name: &String| {
+                roster
+                    .named(name)
+                    .ok_or_else(|| anyhow::anyhow!("there is no feed `{name}`; `newsfold feeds` lists them"))
+            };
+            Some(names.iter().map(found).collect::<anyhow::Result<_>>()?)
+        }
+    };
+    let states = store.read(feeds::configured).await?;
+    let chosen: Vec<&Feed> = states
+        .iter()
+        .filter(|feed| is_wanted(feed, wanted.as_deref(), only_due, now))
+        .collect();
+    let left_alone = if only_due || wanted.is_some() {
+        0
+    } else {
+        states.len() - chosen.len()
+    };
+    let leases: Vec<_> = chosen
+        .iter()
+        .filter_map(|feed| {
+            let subscription = roster.subscription(feed.feed)?;
+            Some((
+                feed.feed,
+                schedule::next_poll(
+                    schedule::Terms::of_cadence(&subscription.cadence, subscription.min_interval),
+                    now,
+                )
+                .at,
+            ))
+        })
+        .collect();
+    let states = store
+        .write(leases.len() * 64, move |tx| feeds::lease(tx, &leases, now))
+        .await?;
+
+    let (reports, received) = mpsc::unbounded_channel();
+    let hosts = Hosts::new(
+        Poller::new(Client::new(Settings::of(config)), store.clone()),
+        Limits::of(config),
+        reports,
+    );
+    let asked = states.len();
+    for feed in states {
+        if let Some(subscription) = roster.subscription(feed.feed).cloned() {
+            hosts.push(Errand { feed, subscription });
+        }
+    }
+    let came = tokio::select! {
+        came = gather(received, asked) => came?,
+        _ = tokio::signal::ctrl_c() => {
+            hosts.stop().await;
+            anyhow::bail!("interrupted; what was polled so far is stored");
+        }
+    };
+    hosts.stop().await;
+    drop(hosts);
+
+    let outputs = roster.outputs(config);
+    let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
+        let written = outputs.clone();
+        let published = store
+            .read(move |connection| publish::publish(connection, &written))
+            .await?;
+        publish::write(&published, &outputs)?
+    } else {
+        0
+    };
+    store.close().await;
+    print(&came.summary(asked, left_alone, files))?;
+    Ok(if asked > 0 && came.failed.len() == asked {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+/// Whether a feed is to be polled now. What a server asked for is obeyed unless a person names the feed.
+fn is_wanted(feed: &Feed, wanted: Option<&[FeedRef]>, only_due: bool, now: DateTime<Utc>) -> bool {
+    match wanted {
+        Some(wanted) => wanted.contains(&feed.feed),
+        None => {
+            feed.retired_at.is_none()
+                && feed.not_before.is_none_or(|until| until <= now)
+                && (!only_due || feed.next_poll <= now)
+        }
+    }
+}
+
+/// What came of all polls.
+#[derive(Default)]
+struct Came {
+    ingested: Ingested,
+    feeds_with_news: usize,
+    unchanged: usize,
+    gone: Vec<String>,
+    failed: Vec<String>,
+}
+
+async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, asked: usize) -> anyhow::Result<Came> {
+    let bar = progress(asked);
+    let mut came = Came::default();
+    for _ in 0..asked {
+        let Some(report) = reports.recv().await else { break };
+        let Report { feed, polled } = report.map_err(|(_, error)| error)?;
+        bar.set_message(feed.name.clone());
+        bar.inc(1);
+        match polled {
+            Polled::Document(ingested) => {
+                came.feeds_with_news += usize::from(ingested.changed());
+                came.unchanged += usize::from(!ingested.changed());
+                came.ingested.added += ingested.added;
+                came.ingested.revised += ingested.revised;
+                came.ingested.folded += ingested.folded;
+            }
+            Polled::Unchanged => came.unchanged += 1,
+            Polled::Gone => came.gone.push(feed.name),
+            Polled::Failed(_) => came.failed.push(feed.name),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(came)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(asked: usize) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(asked as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} feeds, {elapsed}  {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+impl Came {
+    fn summary(&self, asked: usize, left_alone: usize, files: usize) -> String {
+        let Ingested {
+            added, revised, folded, ..
+        } = self.ingested;
+        let mut parts = vec![format!(
+            "{added} new and {revised} revised entries in {} of {asked} feeds, {folded} of them folded",
+            self.feeds_with_news
+        )];
+        parts.push(format!("{} feeds unchanged", self.unchanged));
+        let mut named = |what: &str, names: &[String]| {
+            if !names.is_empty() {
+                parts.push(format!("{} {what}: {}", names.len(), names.join(", ")));
+            }
+        };
+        named("failed", &self.failed);
+        named("gone for good", &self.gone);
+        if left_alone > 0 {
+            parts.push(format!(
+                "{left_alone} left alone as their servers asked or because they are gone"
+            ));
+        }
+        if files > 0 {
+            parts.push(format!("{files} files written"));
+        }
+        parts.join("; ") + "\n"
+    }
+}

@@ -1,0 +1,318 @@
+//! From the text of a configuration file to a [`Config`], or to everything that is wrong with it.
+//!
+//! Pure: nothing is opened and no secret is fetched.
+//! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
+
+mod feed;
+mod problem;
+mod read;
+pub mod rules;
+mod table;
+mod units;
+
+pub use problem::{Problem, Problems};
+pub use rules::{Rule, RuleField};
+pub use units::{duration, print_duration, print_size, size};
+
+use crate::model::{Level, Profile};
+use crate::schedule::Cadence;
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+/// Where people can read about the program that polls them.
+pub const HOMEPAGE: &str = "https://newsfold.example/";
+
+/// The commented configuration with every key at its default.
+pub const COMMENTED: &str = include_str!("../config/newsfold.toml");
+
+/// Reads a configuration.
+///
+/// `file` names the file in messages; its folder is what relative paths and `file:` addresses are relative to, so it should be absolute.
+///
+/// # Errors
+///
+/// Every problem of the file, in its order; to be shown to whoever wrote it.
+pub fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
+    read::config(text, file)
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it was read from, as given to [`from_toml`].
+    pub file: PathBuf,
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[poll]`
+    pub poll: PollConfig,
+    /// `[fold]`
+    pub fold: FoldConfig,
+    /// `[serve]`
+    pub serve: ServeConfig,
+    /// Each `[[feed]]`, in the order of the file.
+    pub feeds: Vec<FeedConfig>,
+    /// Each `[[output]]`, in the order of the file; never empty.
+    pub outputs: Vec<OutputConfig>,
+    /// What is allowed but hardly meant.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// The file of the store.
+    ///
+    /// A relative `store.path` is relative to `state_directory` (systemd's `$STATE_DIRECTORY`) if there is one, else to the configuration file.
+    pub fn store_path(&self, state_directory: Option<&Path>) -> PathBuf {
+        state_directory
+            .unwrap_or_else(|| folder(&self.file))
+            .join(&self.store.path)
+    }
+}
+
+/// Where entries are kept, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// As given; [`Config::store_path`] says which file it is.
+    pub path: PathBuf,
+    /// Entries last seen in their feed longer ago are pruned.
+    pub keep: Duration,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("newsfold.db"),
+            keep: Duration::from_secs(90 * 86_400),
+        }
+    }
+}
+
+/// How feeds are polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollConfig {
+    /// For feeds that have none of their own.
+    pub cadence: Cadence,
+    /// The zone of all crontab lines.
+    pub timezone: Tz,
+    /// No feed is polled more often.
+    pub min_interval: Duration,
+    /// Polls at a time.
+    pub concurrency: usize,
+    /// Requests at a time to one host.
+    pub per_host: usize,
+    /// From the end of a request to the next one to the same host.
+    pub per_host_gap: Duration,
+    /// For a whole poll, redirects and body included.
+    pub timeout: Duration,
+    /// The largest document that is read, counted after decompression.
+    pub max_body_bytes: u64,
+    /// Entries older than this when their feed is first polled are stored, not published as new.
+    pub backfill: Duration,
+    /// What newsfold calls itself.
+    pub user_agent: String,
+    /// Private networks that feeds may live in.
+    pub allow_networks: Vec<IpNet>,
+    /// The proxy all requests go through.
+    pub proxy: Option<Url>,
+}
+
+impl Default for PollConfig {
+    fn default() -> Self {
+        Self {
+            cadence: Cadence::default(),
+            timezone: Tz::UTC,
+            min_interval: Duration::from_secs(300),
+            concurrency: 32,
+            per_host: 1,
+            per_host_gap: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            max_body_bytes: 16 << 20,
+            backfill: Duration::from_secs(7 * 86_400),
+            user_agent: format!("newsfold/{} (+{HOMEPAGE})", env!("CARGO_PKG_VERSION")),
+            allow_networks: Vec::new(),
+            proxy: None,
+        }
+    }
+}
+
+/// How entries are folded into stories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldConfig {
+    /// For feeds that have none of their own.
+    pub level: Level,
+    /// Which way the fold leans.
+    pub profile: Profile,
+    /// How far apart in time two tellings of one story may be.
+    pub window: Duration,
+}
+
+impl Default for FoldConfig {
+    fn default() -> Self {
+        Self {
+            level: Level::default(),
+            profile: Profile::default(),
+            window: Duration::from_secs(3 * 86_400),
+        }
+    }
+}
+
+/// Where the merged feeds are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Where to listen, unless systemd passes sockets.
+    pub listen: Listen,
+    /// Where readers find us; ends in `/`.
+    pub public_url: Url,
+    /// Whether to subscribe to hubs.
+    pub websub: bool,
+    /// The hub to ping when an output changed.
+    pub hub: Option<Url>,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        Self {
+            listen: Listen::Tcp(listen),
+            public_url: read::public_url_of(listen),
+            websub: false,
+            hub: None,
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere: nothing is served.
+    Off,
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket, absolute.
+    Unix(PathBuf),
+}
+
+/// A feed to poll.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedConfig {
+    /// Its address: `https`, `http`, or an absolute `file`.
+    pub url: Url,
+    /// What it is called in logs, messages and commands; unique.
+    pub name: String,
+    /// Whether the name was made from the address, so that the feed's own title may be shown instead.
+    pub name_is_derived: bool,
+    /// What outputs choose it by.
+    pub tags: Vec<String>,
+    /// Its own cadence; `None` is that of `[poll]`.
+    pub cadence: Option<Cadence>,
+    /// A feed with a higher one speaks for a story first.
+    pub priority: i32,
+    /// Its own level; `None` is that of `[fold]`.
+    pub fold: Option<Level>,
+    /// An entry is kept if one of these matches; empty keeps all.
+    pub keep: Vec<Rule>,
+    /// An entry is dropped if one of these matches, kept or not.
+    pub drop: Vec<Rule>,
+    /// For Basic authentication, with `password`.
+    pub username: Option<String>,
+    /// For Basic authentication, with `username`.
+    pub password: Option<Secret>,
+    /// Further request headers, by name.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// A secret, or where it is kept; fetching it is the caller's work.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The secret itself, in the configuration.
+    Literal(String),
+    /// The content of a file, absolute; a line break at its end does not count.
+    File(PathBuf),
+    /// The value of an environment variable.
+    Env(String),
+    /// The name of a systemd credential (`LoadCredential=`).
+    Credential(String),
+}
+
+impl fmt::Debug for Secret {
+    /// Never prints the secret itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(_) => f.write_str("Literal(…)"),
+            Self::File(path) => write!(f, "File({path:?})"),
+            Self::Env(name) => write!(f, "Env({name:?})"),
+            Self::Credential(name) => write!(f, "Credential({name:?})"),
+        }
+    }
+}
+
+/// A merged feed to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputConfig {
+    /// Served at `/NAME.atom` and so on; unique, fit for an address.
+    pub name: String,
+    /// What readers show as its title.
+    pub title: String,
+    /// Only stories of feeds with one of these tags; empty is every feed.
+    pub tags: Vec<String>,
+    /// Only stories told by so many feeds.
+    pub min_sources: usize,
+    /// The most stories that one feed may lead; 0 is no cap.
+    pub per_feed: usize,
+    /// The most stories.
+    pub limit: usize,
+    /// The forms it is published in, each once.
+    pub formats: Vec<Format>,
+    /// Where it is also written as files, absolute.
+    pub directory: Option<PathBuf>,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self {
+            name: "news".to_owned(),
+            title: "All the news".to_owned(),
+            tags: Vec::new(),
+            min_sources: 1,
+            per_feed: 0,
+            limit: 100,
+            formats: Format::NAMES.iter().map(|(_, format)| *format).collect(),
+            directory: None,
+        }
+    }
+}
+
+/// A form in which an output is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Atom (RFC 4287).
+    Atom,
+    /// RSS 2.0.
+    Rss,
+    /// JSON Feed 1.1.
+    Json,
+    /// A page for people.
+    Html,
+}
+
+impl Format {
+    /// Every format with its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("atom", Self::Atom),
+        ("rss", Self::Rss),
+        ("json", Self::Json),
+        ("html", Self::Html),
+    ];
+}
+
+/// The folder of a file.
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(file)
+}
+
+#[cfg(test)]
+mod tests;

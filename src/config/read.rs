@@ -1,0 +1,615 @@
+//! What each section of the configuration may hold, and what it means.
+//!
+//! Pure. Feeds are read by `feed`; types and places are `table`'s work.
+
+use super::problem::Problems;
+use super::table::{Notes, Table, Value, listed, nearest, one_of, shown};
+use super::{
+    Config, FoldConfig, Format, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, units,
+};
+use crate::model::{Level, Profile};
+use crate::schedule::{Cadence, Crontab};
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::DeTable;
+use url::Url;
+
+/// Every section and the keys that may stand in it.
+pub(super) const KEYS: [(&str, &[&str]); 6] = [
+    ("store", &["path", "keep"]),
+    (
+        "poll",
+        &[
+            "interval",
+            "schedule",
+            "timezone",
+            "min_interval",
+            "concurrency",
+            "per_host",
+            "per_host_gap",
+            "timeout",
+            "max_body",
+            "backfill",
+            "user_agent",
+            "allow_networks",
+            "proxy",
+        ],
+    ),
+    ("fold", &["level", "profile", "window"]),
+    ("serve", &["listen", "public_url", "websub", "hub"]),
+    (
+        "feed",
+        &[
+            "url", "name", "tags", "interval", "schedule", "priority", "fold", "keep", "drop", "username", "password",
+            "headers",
+        ],
+    ),
+    (
+        "output",
+        &[
+            "name",
+            "title",
+            "tags",
+            "min_sources",
+            "per_feed",
+            "limit",
+            "formats",
+            "directory",
+        ],
+    ),
+];
+
+/// The sections, which are all that may stand at the top.
+const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
+
+/// What is read and checked, but has no effect in this version; shrink as the work is done.
+const NOT_YET: &[&str] = &[
+    "interval = \"auto\"",
+    "poll.proxy",
+    "serve.websub",
+    "serve.hub",
+    "feed.username",
+    "feed.password",
+    "feed.headers",
+];
+
+/// Addresses that the server needs for itself, so that no output may be named so.
+const RESERVED_NAMES: &[&str] = &["story", "feeds", "healthz", "metrics"];
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Beyond every sensible length, and far within what times can be reckoned with.
+pub(super) const CENTURY: Duration = Duration::from_secs(36_500 * 86_400);
+
+/// The least interval that does not call for a warning.
+const POLITE_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Reads a whole file.
+pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
+    let notes = Notes::new(text, file);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut broken_lines = BTreeSet::new();
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        broken_lines.insert(notes.line(at));
+        notes.problem(at, syntax_problem(text, at, error.message()));
+    }
+    let mut config = sections(root.get_ref(), &notes, file);
+    let (mut problems, warnings) = notes.into_lists();
+    if !errors.is_empty() {
+        // What stands on a line that could not be read is the parser's guess, and no second fault;
+        // nor are keys that seem to stand at the top because the section above was not read.
+        let mut seen = BTreeSet::new();
+        problems.retain(|problem| {
+            (!broken_lines.contains(&problem.line) && !problem.message.starts_with("unknown key"))
+                || (problem.message.starts_with(SYNTAX) && seen.insert(problem.line))
+        });
+    }
+    if problems.is_empty() {
+        config.warnings = warnings;
+        Ok(config)
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+const SYNTAX: &str = "this is no TOML: ";
+
+/// Words for a fault that the TOML parser found.
+fn syntax_problem(text: &str, at: usize, message: &str) -> String {
+    let rest = text.get(at..).unwrap_or_default();
+    let ends_here = rest.trim_start_matches([' ', '\t', '\r']).starts_with('\n') || rest.is_empty();
+    let fault = if message.starts_with("string values must be quoted") && ends_here {
+        "the value is missing; write one after `=`, or take the line out".to_owned()
+    } else if message.starts_with("string values must be quoted") {
+        "text needs quotes; write it as `\"…\"`".to_owned()
+    } else if message.starts_with("duplicate key") {
+        "this key was given before; take one of the two out".to_owned()
+    } else {
+        message.replacen(", expected", "; expected", 1)
+    };
+    format!("{SYNTAX}{fault}")
+}
+
+fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> Config {
+    let root = Table::open(notes, String::new(), 0, SECTIONS, Some(root), |key| {
+        let owner = owner_of(key)?;
+        Some(format!("it belongs below {owner}"))
+    });
+    let folder = folder(file);
+    let store = store(&section(&root, "store"));
+    let poll_section = section(&root, "poll");
+    let poll = poll(&poll_section);
+    let fold = fold(&section(&root, "fold"));
+    let serve = serve(&section(&root, "serve"), folder);
+    if store.keep < fold.window {
+        notes.warning(
+            0,
+            "store.keep is shorter than fold.window, so stories lose tellings too early; lengthen store.keep"
+                .to_owned(),
+        );
+    }
+    let feeds = feed::feeds(&array(&root, "feed"), &poll, folder);
+    if feeds.is_empty() {
+        notes.warning(
+            0,
+            "no feed is configured, so there is nothing to poll; add a `[[feed]]` with its `url`".to_owned(),
+        );
+    }
+    if poll.min_interval < POLITE_INTERVAL
+        && feeds.iter().any(|feed| feed.url.scheme() != "file")
+        && let Some(value) = poll_section.get("min_interval")
+    {
+        value.warning("is below 5m, which many publishers take amiss; use it for feeds of your own");
+    }
+    let tags: BTreeSet<&str> = feeds
+        .iter()
+        .flat_map(|feed| feed.tags.iter().map(String::as_str))
+        .collect();
+    let mut outputs = outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
+    if outputs.is_empty() {
+        outputs.push(OutputConfig::default());
+    }
+    Config {
+        file: file.to_owned(),
+        store,
+        poll,
+        fold,
+        serve,
+        feeds,
+        outputs,
+        warnings: Vec::new(),
+    }
+}
+
+/// Opens `[name]`, which need not be there.
+fn section<'t>(root: &Table<'t>, name: &'static str) -> Table<'t> {
+    let value = root.get(name);
+    let entries = value.as_ref().and_then(|value| {
+        let entries = value.table();
+        if entries.is_none() {
+            value.problem(&format!(
+                "must be a section; write `[{name}]` on a line of its own and its keys below"
+            ));
+        }
+        entries
+    });
+    let at = value.map_or(0, |value| value.key_at);
+    Table::open(root.notes, format!("{name}."), at, keys_of(name), entries, |key| {
+        belongs_elsewhere(key, name)
+    })
+}
+
+/// Opens each `[[name]]`.
+fn array<'t>(root: &Table<'t>, name: &'static str) -> Vec<Table<'t>> {
+    let Some(value) = root.get(name) else {
+        return Vec::new();
+    };
+    let Some(tables) = value.tables() else {
+        value.problem(&format!(
+            "is written with two brackets; write `[[{name}]]` above the keys of each"
+        ));
+        return Vec::new();
+    };
+    tables
+        .into_iter()
+        .enumerate()
+        .map(|(index, (at, entries))| {
+            let label = entries
+                .get("name")
+                .and_then(|label| label.get_ref().as_str())
+                .filter(|label| !label.trim().is_empty())
+                .map_or_else(
+                    || format!("{name} {}: ", index + 1),
+                    |label| format!("{name} `{}`: ", shown(label)),
+                );
+            Table::open(root.notes, label, at, keys_of(name), Some(entries), |key| {
+                belongs_elsewhere(key, name)
+            })
+        })
+        .collect()
+}
+
+fn keys_of(section: &str) -> &'static [&'static str] {
+    KEYS.iter()
+        .find(|(name, _)| *name == section)
+        .map_or(&[], |(_, keys)| *keys)
+}
+
+/// The section that knows `key`, as it is written.
+fn owner_of(key: &str) -> Option<String> {
+    KEYS.iter()
+        .find(|(_, keys)| keys.contains(&key))
+        .map(|(name, _)| match *name {
+            "feed" | "output" => format!("`[[{name}]]`"),
+            _ => format!("`[{name}]`"),
+        })
+}
+
+fn belongs_elsewhere(key: &str, here: &str) -> Option<String> {
+    if SECTIONS.contains(&key) && key != here {
+        return None;
+    }
+    owner_of(key).map(|owner| format!("it belongs below {owner}"))
+}
+
+/// Notes that `key`, which is set to other than its default, has no effect in this version.
+pub(super) fn not_yet(value: &Value<'_>, key: &str) {
+    if NOT_YET.contains(&key) {
+        value.problem("is not built yet; leave it out until a later version");
+    }
+}
+
+fn store(table: &Table<'_>) -> StoreConfig {
+    let default = StoreConfig::default();
+    let path = table
+        .get("path")
+        .and_then(|value| {
+            value.parsed("\"newsfold.db\"", |text| {
+                if text.trim().is_empty() {
+                    return Err("is empty; write the name of a file".to_owned());
+                }
+                Ok(PathBuf::from(text))
+            })
+        })
+        .unwrap_or(default.path);
+    StoreConfig {
+        path,
+        keep: table.duration("keep", default.keep, (MINUTE, CENTURY)),
+    }
+}
+
+fn poll(table: &Table<'_>) -> PollConfig {
+    let default = PollConfig::default();
+    let timezone = table.get("timezone").and_then(|value| {
+        value.parsed("\"Europe/Berlin\"", |text| {
+            text.parse::<Tz>().map_err(|_unknown| {
+                let near = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+                match near {
+                    Some(near) => format!("is no time zone; did you mean `{near}`?"),
+                    None => "is no time zone; write a name such as `UTC` or `Europe/Berlin`".to_owned(),
+                }
+            })
+        })
+    });
+    let timezone = timezone.unwrap_or(default.timezone);
+    let min_interval = table.duration("min_interval", default.min_interval, (SECOND, DAY));
+    let user_agent = table.get("user_agent").and_then(|value| {
+        value.parsed("\"newsfold/VERSION\"", |text| {
+            if text.trim().is_empty() || !text.chars().all(|c| matches!(c, ' '..='~')) {
+                return Err(
+                    "cannot stand in a request; write plain ASCII, with an address where you can be reached".to_owned(),
+                );
+            }
+            Ok(text.replace("VERSION", env!("CARGO_PKG_VERSION")))
+        })
+    });
+    let proxy = table.get("proxy").and_then(|value| {
+        let proxy = value.parsed_unseen("\"http://127.0.0.1:3128\"", |text| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
+            let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
+            match url.scheme() {
+                _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),
+                "http" | "https" | "socks5" | "socks5h" => Ok(Some(url)),
+                scheme => Err(format!("has the scheme `{scheme}`; {cure}")),
+            }
+        })?;
+        if proxy.is_some() {
+            not_yet(&value, "poll.proxy");
+        }
+        proxy
+    });
+    PollConfig {
+        cadence: cadence(table, timezone, min_interval).unwrap_or_else(|| {
+            // The default gives way to a longer `min_interval`.
+            match default.cadence {
+                Cadence::Every(interval) => Cadence::Every(interval.max(min_interval)),
+                other => other,
+            }
+        }),
+        timezone,
+        min_interval,
+        concurrency: table.number("concurrency", default.concurrency, (1, 1_000)),
+        per_host: table.number("per_host", default.per_host, (1, 100)),
+        per_host_gap: table.duration("per_host_gap", default.per_host_gap, (Duration::ZERO, 60 * MINUTE)),
+        timeout: table.duration("timeout", default.timeout, (SECOND, 60 * MINUTE)),
+        max_body_bytes: max_body(table, default.max_body_bytes),
+        backfill: table.duration("backfill", default.backfill, (Duration::ZERO, CENTURY)),
+        user_agent: user_agent.unwrap_or(default.user_agent),
+        allow_networks: table.list("allow_networks", "\"192.168.1.0/24\"", |text| {
+            let alone = || text.parse::<IpAddr>().map(IpNet::from);
+            text.parse::<IpNet>()
+                .or_else(|_no_prefix| alone())
+                .map_err(|_no_address| {
+                    "is no network; write an address, `/` and the length of the prefix, for example `192.168.1.0/24`"
+                        .to_owned()
+                })
+        }),
+        proxy,
+    }
+}
+
+fn max_body(table: &Table<'_>, default: u64) -> u64 {
+    const LEAST: u64 = 1 << 10;
+    const MOST: u64 = 1 << 30;
+    table
+        .get("max_body")
+        .and_then(|value| {
+            value.parsed(&format!("\"{}\"", units::print_size(default)), |text| {
+                let read = units::size(text)?;
+                if !(LEAST..=MOST).contains(&read) {
+                    return Err("is out of range; write a size from `1KiB` to `1GiB`".to_owned());
+                }
+                Ok(read)
+            })
+        })
+        .unwrap_or(default)
+}
+
+/// Reads `interval` and `schedule`, of which only one may stand there.
+pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -> Option<Cadence> {
+    let interval = table.get("interval");
+    let schedule = table.get("schedule");
+    if let (Some(interval), Some(schedule)) = (&interval, &schedule) {
+        let later = if interval.key_at > schedule.key_at {
+            interval
+        } else {
+            schedule
+        };
+        later.problem("stands beside the other of `interval` and `schedule`; take one of the two out");
+    }
+    let too_often = |gap: Duration| {
+        let (gap, least) = (units::print_duration(gap), units::print_duration(min_interval));
+        format!(
+            "polls every {gap}, more often than `poll.min_interval` of {least} allows; write a longer one, or lower `poll.min_interval`"
+        )
+    };
+    let interval = interval.and_then(|value| {
+        let cadence = value.parsed("\"1h\"", |text| {
+            if text.trim() == "auto" {
+                return Ok(Cadence::Auto);
+            }
+            let interval = units::duration(text)?;
+            if interval < min_interval {
+                return Err(too_often(interval));
+            }
+            if interval > CENTURY {
+                return Err("is too long; write `365d` or less".to_owned());
+            }
+            Ok(Cadence::Every(interval))
+        })?;
+        if cadence == Cadence::Auto {
+            not_yet(&value, "interval = \"auto\"");
+        }
+        Some(cadence)
+    });
+    let schedule = schedule.and_then(|value| {
+        value.parsed("\"*/30 * * * *\"", |text| {
+            let crontab = Crontab::parse(text, timezone).map_err(|error| error.to_string())?;
+            match crontab.shortest_gap() {
+                Some(gap) if gap < min_interval => Err(too_often(gap)),
+                _ => Ok(Cadence::Crontab(crontab)),
+            }
+        })
+    });
+    schedule.or(interval)
+}
+
+fn fold(table: &Table<'_>) -> FoldConfig {
+    let default = FoldConfig::default();
+    FoldConfig {
+        level: table.choice("level", &Level::NAMES).unwrap_or(default.level),
+        profile: table.choice("profile", &Profile::NAMES).unwrap_or(default.profile),
+        window: table.duration("window", default.window, (MINUTE, CENTURY)),
+    }
+}
+
+fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
+    let default = ServeConfig::default();
+    let listen = table
+        .get("listen")
+        .and_then(|value| value.parsed("\"127.0.0.1:8080\"", |text| listen(text, folder)))
+        .unwrap_or(default.listen);
+    let public_url = table.get("public_url").and_then(|value| {
+        value.parsed("\"https://news.example/\"", |text| {
+            let mut url = web_address(text)?;
+            if url.query().is_some() || url.fragment().is_some() {
+                return Err("has a `?` or `#`; write the address without".to_owned());
+            }
+            if !url.path().ends_with('/') {
+                url.set_path(&format!("{}/", url.path()));
+            }
+            Ok(url)
+        })
+    });
+    let public_url = public_url.unwrap_or_else(|| match &listen {
+        Listen::Tcp(address) => public_url_of(*address),
+        Listen::Off | Listen::Unix(_) => default.public_url,
+    });
+    let websub = table.flag("websub", default.websub);
+    if websub && let Some(value) = table.get("websub") {
+        not_yet(&value, "serve.websub");
+    }
+    let hub = table.get("hub").and_then(|value| {
+        let hub = value.parsed("\"https://hub.example/\"", |text| {
+            (!text.is_empty()).then(|| web_address(text)).transpose()
+        })?;
+        if hub.is_some() {
+            not_yet(&value, "serve.hub");
+        }
+        hub
+    });
+    ServeConfig {
+        listen,
+        public_url,
+        websub,
+        hub,
+    }
+}
+
+fn listen(text: &str, folder: &Path) -> Result<Listen, String> {
+    if text.is_empty() {
+        return Ok(Listen::Off);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.is_empty() {
+            return Err("names no socket; write `unix:/run/newsfold/http.sock`".to_owned());
+        }
+        return Ok(Listen::Unix(folder.join(path)));
+    }
+    if let Some(port) = text.strip_prefix("localhost:")
+        && let Ok(port) = port.parse::<u16>()
+    {
+        return Ok(Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+    }
+    text.parse().map(Listen::Tcp).map_err(|_no_address| {
+        "is no address to listen at; write `ADDRESS:PORT` as in `127.0.0.1:8080`, `unix:PATH`, or `\"\"` to serve nothing".to_owned()
+    })
+}
+
+/// Where a reader on this machine finds what listens at `address`.
+pub(super) fn public_url_of(address: SocketAddr) -> Url {
+    let text = if address.ip().is_unspecified() {
+        format!("http://localhost:{}/", address.port())
+    } else {
+        format!("http://{address}/")
+    };
+    Url::parse(&text).expect("an address and port make a host")
+}
+
+/// Reads an `http` or `https` address.
+pub(super) fn web_address(text: &str) -> Result<Url, String> {
+    let cure = "write the whole address, for example `https://example.org/`";
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => format!("has no scheme; {cure}"),
+        error => format!("is no address: {error}; {cure}"),
+    })?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(format!("has the scheme `{scheme}:`; {cure}")),
+    }
+}
+
+fn outputs(tables: &[Table<'_>], known_tags: &BTreeSet<&str>, any_feeds: bool, folder: &Path) -> Vec<OutputConfig> {
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    tables
+        .iter()
+        .map(|table| {
+            let output = output(table, known_tags, any_feeds, folder);
+            let line = table.notes.line(table.at);
+            match lines.get(&output.name) {
+                Some(first) => table.notes.problem(
+                    table.get("name").map_or(table.at, |value| value.at),
+                    format!(
+                        "output `{}`: another on line {first} has this name; give one of the two another",
+                        output.name
+                    ),
+                ),
+                None => {
+                    lines.insert(output.name.clone(), line);
+                }
+            }
+            output
+        })
+        .collect()
+}
+
+fn output(table: &Table<'_>, known_tags: &BTreeSet<&str>, any_feeds: bool, folder: &Path) -> OutputConfig {
+    let default = OutputConfig::default();
+    let name = table.get("name").and_then(|value| {
+        value.parsed("\"news\"", |text| {
+            if RESERVED_NAMES.contains(&text) {
+                return Err(format!(
+                    "is taken by the server; write another name than {}",
+                    listed(RESERVED_NAMES)
+                ));
+            }
+            let fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
+                && text.len() <= 64;
+            if !fits {
+                return Err(
+                    "does not fit into an address; write lower-case letters, digits, `-` and `_`, at most 64"
+                        .to_owned(),
+                );
+            }
+            Ok(text.to_owned())
+        })
+    });
+    let name = name.unwrap_or(default.name);
+    // An output named otherwise is hardly all the news.
+    let title = if name == "news" { default.title } else { name.clone() };
+    let formats = table.get("formats").map_or_else(
+        || default.formats.clone(),
+        |value| {
+            let mut formats: Vec<Format> = Vec::new();
+            let items: Vec<_> = value.items("\"atom\"").collect();
+            if items.is_empty() && value.is_list() {
+                value.problem(
+                    "is empty, so nothing would be published; name at least one of `atom`, `rss`, `json`, `html`",
+                );
+            }
+            for item in items {
+                let format = item.parsed("\"atom\"", |text| one_of(text, &Format::NAMES));
+                if let Some(format) = format.filter(|format| !formats.contains(format)) {
+                    formats.push(format);
+                }
+            }
+            formats
+        },
+    );
+    OutputConfig {
+        name,
+        title: table.text("title", &title),
+        tags: table.list("tags", "\"world\"", |text| {
+            let known = || known_tags.iter().copied();
+            if !any_feeds || known_tags.contains(text) {
+                return Ok(text.to_owned());
+            }
+            Err(match nearest(text, known()) {
+                Some(near) => format!("is on no feed; did you mean `{near}`?"),
+                None if known_tags.is_empty() => "is on no feed; no feed has `tags`".to_owned(),
+                None => {
+                    let known: Vec<&str> = known().take(10).collect();
+                    format!("is on no feed; feeds have {}", listed(&known))
+                }
+            })
+        }),
+        min_sources: table.number("min_sources", default.min_sources, (1, 1_000)),
+        per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
+        limit: table.number("limit", default.limit, (1, 10_000)),
+        formats,
+        directory: table.get("directory").and_then(|value| {
+            let text = value.text("\"public\"")?;
+            (!text.is_empty()).then(|| folder.join(text))
+        }),
+    }
+}

@@ -1,0 +1,148 @@
+//! Rules that keep or drop entries: `FIELD ~ 'REGEX'`.
+//!
+//! Pure.
+
+use super::table::one_of;
+use crate::model::Entry;
+use crate::normalise::text;
+use regex::Regex;
+use std::fmt;
+
+/// A field of an entry and the pattern that it must match somewhere.
+#[derive(Clone)]
+pub struct Rule {
+    /// What is looked at.
+    pub field: RuleField,
+    /// What must be found there.
+    pub pattern: Regex,
+    /// The rule as it was written.
+    pub text: String,
+}
+
+/// The field of an entry that a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleField {
+    /// The plain-text title.
+    Title,
+    /// The summary as plain text.
+    Summary,
+    /// The content as plain text.
+    Content,
+    /// The permalink.
+    Url,
+    /// Any author's name.
+    Author,
+    /// Any category.
+    Category,
+}
+
+impl RuleField {
+    /// Every field with its name in a rule.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("title", Self::Title),
+        ("summary", Self::Summary),
+        ("content", Self::Content),
+        ("url", Self::Url),
+        ("author", Self::Author),
+        ("category", Self::Category),
+    ];
+}
+
+impl Rule {
+    /// Reads a rule.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and what to write instead, to stand behind the rule in a message.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const CURE: &str = "write FIELD ~ 'REGEX', for example `title ~ '(?i)budget'`";
+        let (field, quoted) = text.split_once('~').ok_or_else(|| format!("has no `~`; {CURE}"))?;
+        let field = one_of(field.trim(), &RuleField::NAMES)
+            .map_err(|error| format!("looks at the field `{}`, which {error}", field.trim()))?;
+        let quoted = quoted.trim();
+        let pattern = ['\'', '"']
+            .into_iter()
+            .find_map(|quote| quoted.strip_prefix(quote)?.strip_suffix(quote))
+            .ok_or_else(|| format!("has no quotes around its pattern; {CURE}"))?;
+        let pattern = Regex::new(pattern).map_err(|error| {
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default();
+            let reason = reason.trim().trim_start_matches("error: ");
+            format!(
+                "has a bad pattern: {reason}; correct the pattern, or write `\\` before a sign that is meant as such"
+            )
+        })?;
+        Ok(Self {
+            field,
+            pattern,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Rule {
+    /// Whether the entry has what the rule asks for. Markup counts as the text that it shows.
+    #[must_use]
+    pub fn fits(&self, entry: &Entry) -> bool {
+        let is_match = |text: &str| self.pattern.is_match(text);
+        let shown = |markup: &Option<String>| markup.as_deref().is_some_and(|markup| is_match(&text::plain(markup)));
+        match self.field {
+            RuleField::Title => is_match(&entry.title),
+            RuleField::Summary => shown(&entry.detail.summary),
+            RuleField::Content => shown(&entry.detail.content),
+            RuleField::Url => entry
+                .permalink
+                .as_ref()
+                .is_some_and(|permalink| is_match(permalink.as_str())),
+            RuleField::Author => entry.detail.authors.iter().any(|author| is_match(&author.name)),
+            RuleField::Category => entry.detail.categories.iter().any(|category| is_match(category)),
+        }
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Rule {}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({})", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_a_field_and_a_quoted_pattern() {
+        fn check(text: &str, field: RuleField, pattern: &str) {
+            let rule = Rule::parse(text).unwrap();
+            assert_eq!((rule.field, rule.pattern.as_str()), (field, pattern));
+        }
+        check("title ~ '(?i)kim'", RuleField::Title, "(?i)kim");
+        check("url~\"/sport/\"", RuleField::Url, "/sport/");
+        check("category ~ 'a'b~c'", RuleField::Category, "a'b~c");
+    }
+
+    #[test]
+    fn a_bad_rule_says_what_is_wrong() {
+        fn check(text: &str, start: &str) {
+            let message = Rule::parse(text).unwrap_err();
+            assert!(message.starts_with(start), "{text}: {message}");
+        }
+        check("title = 'x'", "has no `~`; write FIELD ~ 'REGEX'");
+        check(
+            "titel ~ 'x'",
+            "looks at the field `titel`, which is unknown; did you mean `title`?",
+        );
+        check("title ~ x", "has no quotes around its pattern; write");
+        check("title ~ 'x", "has no quotes around its pattern; write");
+        check("title ~ '", "has no quotes around its pattern; write");
+        check("title ~ '(x'", "has a bad pattern: unclosed group; correct");
+    }
+}

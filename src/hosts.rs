@@ -1,0 +1,165 @@
+//! Polls that are due, in line at their hosts.
+//!
+//! Edge. Feeds of one host are asked one after the other, with a pause between, so that no host sees a burst and one
+//! connection serves them all. A slow host holds up its own line only: a poll takes one of the places that limit how many
+//! run at once when its turn has come, and not while it waits for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::clock;
+use crate::config::Config;
+use crate::model::{Feed, FeedRef};
+use crate::poll::{Poller, Report, Subscription};
+use crate::store;
+
+/// How many requests go out at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// In all.
+    pub concurrency: usize,
+    /// To one host.
+    pub per_host: usize,
+    /// Between two requests to one host.
+    pub gap: Duration,
+}
+
+impl Limits {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let poll = &config.poll;
+        Self {
+            concurrency: poll.concurrency,
+            per_host: poll.per_host,
+            gap: poll.per_host_gap,
+        }
+    }
+}
+
+/// What came of an errand: a report, or which feed's could not be stored, and why.
+pub type Outcome = Result<Report, (FeedRef, store::Error)>;
+
+/// A poll to be made.
+#[derive(Debug)]
+pub struct Errand {
+    /// The feed, with its state.
+    pub feed: Feed,
+    /// How to poll it.
+    pub subscription: Arc<Subscription>,
+}
+
+/// The lines, one a host. Dropping it lets the polls under way finish.
+pub struct Hosts {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+struct Shared {
+    poller: Poller,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    lines: Mutex<HashMap<String, Line>>,
+    reports: mpsc::UnboundedSender<Outcome>,
+    stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Errand>,
+    walkers: usize,
+}
+
+impl Hosts {
+    /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
+    #[must_use]
+    pub fn new(poller: Poller, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
+        let shared = Shared {
+            poller,
+            limits,
+            places: Arc::new(Semaphore::new(limits.concurrency)),
+            lines: Mutex::default(),
+            reports,
+            stop: CancellationToken::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Puts a poll in line at its host.
+    pub fn push(&self, errand: Errand) {
+        let host = host_of(errand.feed.target());
+        let mut lines = self.shared.lines();
+        let line = lines.entry(host.clone()).or_default();
+        line.waiting.push_back(errand);
+        if line.walkers < self.shared.limits.per_host {
+            line.walkers += 1;
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move { shared.walk(&host).await });
+        }
+    }
+
+    /// Gives up the polls that are waiting or under way, and returns once none is. What they had stored stays stored.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Shared {
+    /// Walks one host's line to its end.
+    async fn walk(&self, host: &str) {
+        let walk = async {
+            while let Some(errand) = self.next(host) {
+                let Ok(place) = self.places.clone().acquire_owned().await else {
+                    return;
+                };
+                // The future of a poll is large, and most walkers wait most of the time.
+                let feed = errand.feed.feed;
+                let report = Box::pin(self.poller.poll(errand.feed, &errand.subscription, clock::now(), place)).await;
+                let report = report.map_err(|error| (feed, error));
+                // Nobody listens any more when the daemon is stopping.
+                let _ = self.reports.send(report);
+                if !host.is_empty() {
+                    tokio::time::sleep(self.limits.gap).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = walk => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// The next poll in line; when there is none, the line is taken down.
+    fn next(&self, host: &str) -> Option<Errand> {
+        let mut lines = self.lines();
+        let line = lines.get_mut(host)?;
+        let next = line.waiting.pop_front();
+        if next.is_none() {
+            line.walkers -= 1;
+            if line.walkers == 0 {
+                lines.remove(host);
+            }
+        }
+        next
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<String, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one line is for: scheme, host and port do not matter to a machine that is asked too often, its name does.
+fn host_of(address: &Url) -> String {
+    address.host_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,346 @@
+//! The second half of a poll: what it found goes into the store and into stories.
+//!
+//! Edge, inside one transaction: known -> `update::plan` -> apply -> candidates -> `fold::plan` -> apply. The validators are
+//! stored with the entries that they vouch for, never before them, or a later 304 would hide lost news.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::Connection;
+
+use crate::config::rules::Rule;
+use crate::fold::{self, Decision, Telling, canonical};
+use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
+use crate::store::stories::Shown;
+use crate::store::{Result, entries, feeds, stories};
+use crate::update::{self, Changes};
+
+/// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
+const LONGEST_BACKDATING: TimeDelta = TimeDelta::hours(1);
+
+/// What came of a poll that brought a document.
+#[derive(Debug, Clone)]
+pub struct PollRecord {
+    /// The feed as it is to be remembered, with the validators of this document.
+    pub feed: Feed,
+    /// When it was polled.
+    pub at: DateTime<Utc>,
+    /// Whether the feed had never been read before.
+    pub is_first: bool,
+    /// What the document holds, oldest first.
+    pub entries: Vec<Entry>,
+    /// How the configuration wants it taken in.
+    pub terms: Arc<Terms>,
+}
+
+/// What the configuration says about taking a feed's entries in.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How far to fold.
+    pub level: Level,
+    /// Entries older than this at the first poll are stored and not published as new.
+    pub backfill: Duration,
+    /// An entry must fit one of these, if there are any.
+    pub keep: Vec<Rule>,
+    /// An entry must fit none of these.
+    pub drop: Vec<Rule>,
+    /// The priority of each feed that has one.
+    pub priorities: Arc<HashMap<FeedRef, i32>>,
+}
+
+/// What taking in a document came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Entries not seen before.
+    pub added: usize,
+    /// Entries that their publisher edited.
+    pub revised: usize,
+    /// New entries that joined a story.
+    pub folded: usize,
+    /// New entries that a rule of the configuration dropped.
+    pub dropped: usize,
+}
+
+impl Ingested {
+    /// Whether anything that is published may have changed.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.added + self.revised > 0
+    }
+}
+
+/// Takes in what a poll brought: all of it, or on an error nothing.
+///
+/// # Errors
+/// When the store refuses.
+pub fn ingest(tx: &Connection, record: PollRecord) -> Result<Ingested> {
+    let PollRecord {
+        feed,
+        at,
+        is_first,
+        entries: polled,
+        terms,
+    } = record;
+    let known = entries::known(tx, feed.feed, &polled)?;
+    let changes = update::plan(&known, polled);
+    let mut ingested = Ingested {
+        added: changes.added.len(),
+        revised: changes.revised.len(),
+        ..Ingested::default()
+    };
+
+    let mut intake = Intake {
+        tx,
+        feed: &feed,
+        at,
+        is_first,
+        terms: &terms,
+        touched: BTreeSet::new(),
+    };
+    let added = intake.add(&changes, &mut ingested)?;
+    intake.revise(&changes)?;
+    intake.settle()?;
+
+    let kept = || {
+        changes
+            .revised
+            .iter()
+            .map(|revision| revision.entry)
+            .chain(changes.unchanged.iter().copied())
+    };
+    let back: Vec<EntryRef> = kept().filter(|entry| !known.listed.contains(entry)).collect();
+    entries::relist(tx, &changes.gone, &back, at)?;
+    let listed: Vec<EntryRef> = kept().chain(added).collect();
+    feeds::save(tx, &feed, Some(&listed))?;
+    Ok(ingested)
+}
+
+/// One document on its way in.
+struct Intake<'a> {
+    tx: &'a Connection,
+    feed: &'a Feed,
+    at: DateTime<Utc>,
+    is_first: bool,
+    terms: &'a Terms,
+    /// Stories whose coverage or whose tellings changed.
+    touched: BTreeSet<StoryRef>,
+}
+
+impl Intake<'_> {
+    /// Stores the new entries, folds them, and gives their handles.
+    fn add(&mut self, changes: &Changes, ingested: &mut Ingested) -> Result<Vec<EntryRef>> {
+        let EntryRef(first) = entries::next_ref(self.tx)?;
+        let handles: Vec<EntryRef> = (first..)
+            .zip(&changes.added)
+            .map(|(handle, _)| EntryRef(handle))
+            .collect();
+        let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(&changes.added).collect();
+        let dropped = |entry: &Entry| is_dropped(entry, self.terms);
+        let tellings: Vec<Telling> = new
+            .iter()
+            .filter(|(_, entry)| !dropped(entry))
+            .map(|(handle, entry)| telling(*handle, self.feed.feed, entry))
+            .collect();
+        ingested.dropped = new.len() - tellings.len();
+        let candidates = match self.terms.level {
+            Level::Off => Vec::new(),
+            _ => entries::leading_to(self.tx, tellings.iter().flat_map(|telling| &telling.permalinks))?,
+        };
+        let plan = fold::plan(&tellings, &candidates, self.terms.level);
+        let mut decisions: HashMap<EntryRef, Decision> = plan.decisions.into_iter().collect();
+        for (handle, entry) in new {
+            let archived = self.is_first
+                && entry
+                    .published
+                    .is_some_and(|published| self.at - published > delta(self.terms.backfill));
+            let decision = decisions.remove(&handle);
+            let story = decision.as_ref().map(|decision| match decision {
+                Decision::Founds => StoryRef::founded_by(handle),
+                Decision::Joins(story, _) => *story,
+            });
+            entries::add(
+                self.tx,
+                &entries::Addition {
+                    handle,
+                    feed: self.feed.feed,
+                    entry,
+                    story,
+                    archived,
+                },
+                self.at,
+            )?;
+            let shown = (!archived).then(|| shown(entry, self.at, self.is_first));
+            match decision {
+                Some(Decision::Founds) => {
+                    let id = StoryId::derive(&self.feed.identity, &entry.id);
+                    stories::found(self.tx, handle, id, shown, self.at)?;
+                }
+                Some(Decision::Joins(story, evidence)) => {
+                    stories::link(self.tx, handle, &evidence, self.at)?;
+                    self.publish(story, shown)?;
+                    self.touched.insert(story);
+                    ingested.folded += 1;
+                }
+                None => {}
+            }
+        }
+        Ok(handles)
+    }
+
+    /// A fresh telling brings a story to light that was kept as too old.
+    fn publish(&self, story: StoryRef, shown: Option<Shown>) -> Result<()> {
+        let mut story = stories::one(self.tx, story)?;
+        if let (None, Some(shown)) = (story.published, shown) {
+            story.published = Some(shown.published);
+            story.sort_at = Some(shown.sort_at);
+            stories::save(self.tx, &story)?;
+        }
+        Ok(())
+    }
+
+    /// Stores what publishers edited; a story whose canonical entry was edited is updated.
+    fn revise(&mut self, changes: &Changes) -> Result<()> {
+        for (entry, id) in &changes.renamed {
+            entries::rename(self.tx, *entry, id)?;
+        }
+        for revision in &changes.revised {
+            entries::revise(self.tx, revision)?;
+            if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
+                story.updated = Some(revised_at(&revision.now, &story, self.at));
+                stories::save(self.tx, &story)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the sources of stories that were joined, and chooses anew who speaks for them.
+    fn settle(&self) -> Result<()> {
+        let priority_of = |feed| self.terms.priorities.get(&feed).copied().unwrap_or(0);
+        for story in &self.touched {
+            let (speakers, sources) = stories::speakers(self.tx, *story, priority_of)?;
+            let before = stories::one(self.tx, *story)?;
+            let mut now = stories::Story {
+                sources,
+                ..before.clone()
+            };
+            now.canonical = canonical::choose(&speakers, before.canonical, before.founded, self.at);
+            if now.canonical != before.canonical {
+                now.updated = Some(self.at);
+            }
+            if now != before {
+                stories::save(self.tx, &now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entry as folding sees it.
+fn telling(entry: EntryRef, feed: FeedRef, from: &Entry) -> Telling {
+    let permalinks = from.permalink.iter().chain(&from.id_permalink).cloned().collect();
+    Telling {
+        entry,
+        feed,
+        permalinks,
+        title: from.title.clone(),
+    }
+}
+
+/// Whether the feed's keep and drop rules leave the entry out of what is published.
+fn is_dropped(entry: &Entry, terms: &Terms) -> bool {
+    let fits = |rule: &Rule| rule.fits(entry);
+    (!terms.keep.is_empty() && !terms.keep.iter().any(fits)) || terms.drop.iter().any(fits)
+}
+
+/// The date and place of a story founded by `entry`, first seen `now`.
+///
+/// The date is the publisher's, unless it lies in the future. At the first poll of a feed its entries take the places of
+/// their dates; later ones stand where they were found, or readers with a full page would never see what was dated back.
+fn shown(entry: &Entry, now: DateTime<Utc>, is_first: bool) -> Shown {
+    let published = entry
+        .published
+        .or(entry.updated)
+        .map_or(now, |published| published.min(now));
+    let sort_at = if is_first {
+        published
+    } else {
+        published.max(now - LONGEST_BACKDATING)
+    };
+    Shown { published, sort_at }
+}
+
+/// When a story counts as updated whose canonical entry was edited: by the publisher's word where it can be true.
+fn revised_at(entry: &Entry, story: &stories::Story, now: DateTime<Utc>) -> DateTime<Utc> {
+    let since = story.updated.or(story.published);
+    entry
+        .updated
+        .filter(|updated| *updated <= now && since.is_none_or(|since| *updated > since))
+        .unwrap_or(now)
+}
+
+fn delta(length: Duration) -> TimeDelta {
+    TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Detail, EntryId};
+
+    fn entry(published: Option<&str>) -> Entry {
+        Entry {
+            id: EntryId("a".into()),
+            permalink: None,
+            id_permalink: None,
+            title: String::new(),
+            published: published.map(|date| date.parse().unwrap()),
+            updated: None,
+            detail: Detail::default(),
+            digest: 0,
+        }
+    }
+
+    fn check(published: Option<&str>, is_first: bool, date: &str, place: &str) {
+        let now = "2026-01-10T12:00:00Z".parse().unwrap();
+        let expected = Shown {
+            published: date.parse().unwrap(),
+            sort_at: place.parse().unwrap(),
+        };
+        assert_eq!(shown(&entry(published), now, is_first), expected, "{published:?}");
+    }
+
+    #[test]
+    fn an_entry_is_shown_with_its_date_and_where_readers_will_see_it() {
+        check(
+            Some("2026-01-10T11:30:00Z"),
+            false,
+            "2026-01-10T11:30:00Z",
+            "2026-01-10T11:30:00Z",
+        );
+        check(
+            Some("2026-01-08T00:00:00Z"),
+            false,
+            "2026-01-08T00:00:00Z",
+            "2026-01-10T11:00:00Z",
+        );
+        check(
+            Some("2026-01-08T00:00:00Z"),
+            true,
+            "2026-01-08T00:00:00Z",
+            "2026-01-08T00:00:00Z",
+        );
+    }
+
+    #[test]
+    fn a_date_that_is_missing_or_in_the_future_is_that_of_the_first_sight() {
+        check(None, false, "2026-01-10T12:00:00Z", "2026-01-10T12:00:00Z");
+        check(
+            Some("2027-01-01T00:00:00Z"),
+            false,
+            "2026-01-10T12:00:00Z",
+            "2026-01-10T12:00:00Z",
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! newsfold polls feeds, keeps their entries, folds the many tellings of one story into one, and publishes the result.
+//!
+//! A poll is a sentence: **fetch, parse, normalise, store, fold, publish**. Everything between the socket and the database is
+//! a plain function, values in and value out; each module says at its head whether it is such a **pure** one or an **edge**
+//! that touches the world.
+//!
+//! | stage | module |
+//! | --- | --- |
+//! | what is said on the command line, and done about it | [`cli`], [`commands`] |
+//! | what is configured | [`config`] |
+//! | when a feed is due | [`schedule`] |
+//! | who is polled, and in which order | [`roster`], [`hosts`] |
+//! | one feed, one poll | [`poll`] |
+//! | bytes from a server | [`fetch`] |
+//! | bytes to a feed | [`parse`] |
+//! | a feed to entries | [`normalise`] |
+//! | entries to changes | [`update`] |
+//! | entries to stories | [`fold`] |
+//! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
+//! | stories to what subscribers see | [`publish`], [`sanitise`], [`serve`] |
+//! | all of it, for months | [`daemon`] |
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod daemon;
+pub mod fetch;
+pub mod fold;
+pub mod hosts;
+pub mod ingest;
+pub mod model;
+pub mod normalise;
+pub mod parse;
+pub mod poll;
+pub mod publish;
+pub mod roster;
+pub mod sanitise;
+pub mod schedule;
+pub mod serve;
+pub mod store;
+pub mod update;

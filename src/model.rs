@@ -1,0 +1,374 @@
+//! The values that the stages hand to each other.
+//!
+//! Pure: data and its spelling, no decisions. The stages that make and use them are named in `lib`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::normalise::permalink::Permalink;
+
+/// How far folding may go. Each level includes the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Every entry is a story of its own.
+    Off,
+    /// Entries with the same permalink.
+    Link,
+    /// Entries with the same text.
+    Copy,
+    /// Entries that tell the same event in other words.
+    #[default]
+    Story,
+}
+
+impl Level {
+    /// Every level with its name in the configuration, the weakest first.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("off", Self::Off),
+        ("link", Self::Link),
+        ("copy", Self::Copy),
+        ("story", Self::Story),
+    ];
+}
+
+/// How much is asked of two tellings before they are folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Hardly ever a false fold.
+    #[default]
+    Careful,
+    /// The best agreement with human judges.
+    Balanced,
+}
+
+impl Profile {
+    /// Every profile with its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 2] = [("careful", Self::Careful), ("balanced", Self::Balanced)];
+}
+
+/// Our handle for a feed in the store. Never leaves the machine: a rebuilt store numbers anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FeedRef(pub i64);
+
+/// Our handle for an entry in the store. Later entries have larger ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct EntryRef(pub i64);
+
+/// Our handle for a story in the store: that of the entry which founded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct StoryRef(pub i64);
+
+impl StoryRef {
+    /// The story that `founder` founds.
+    #[must_use]
+    pub fn founded_by(founder: EntryRef) -> Self {
+        Self(founder.0)
+    }
+}
+
+/// The publisher's permanent name for an entry, or the one that `normalise` made where there was none.
+///
+/// Unique within its feed only: another feed may use the same text for something else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub String);
+
+impl EntryId {
+    /// The 64 bits under which the store looks the id up; the text decides on a hit.
+    #[must_use]
+    pub fn hash(&self) -> i64 {
+        xxh3_64(self.0.as_bytes()).cast_signed()
+    }
+}
+
+/// The public name of a story, the same for life and in every rebuilt store.
+///
+/// Derived from the entry that founded it: a UUID of version 8 (RFC 9562 §5.8) over the feed's address and the entry's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoryId(pub [u8; 16]);
+
+impl StoryId {
+    /// The id of the story that entry `id` of the feed first configured at `address` founds.
+    #[must_use]
+    pub fn derive(address: &str, id: &EntryId) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"newsfold story\0");
+        hasher.update(address.as_bytes());
+        hasher.update([0]);
+        hasher.update(id.0.as_bytes());
+        let digest = hasher.finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        bytes[6] = (bytes[6] & 0x0f) | 0x80;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self(bytes)
+    }
+
+    /// The id as a URI, for the `id` and `guid` elements of what we publish.
+    #[must_use]
+    pub fn urn(&self) -> String {
+        format!("urn:uuid:{self}")
+    }
+}
+
+impl fmt::Display for StoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text is no story id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a story id is a UUID such as `0b5c1f0e-3c7a-8d52-9a64-5a2b7c0d9e1f`")]
+pub struct StoryIdError;
+
+impl FromStr for StoryId {
+    type Err = StoryIdError;
+
+    /// Reads the hyphenated form, with or without `urn:uuid:` before it, in either case.
+    fn from_str(text: &str) -> Result<Self, StoryIdError> {
+        let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
+        let digits: Vec<u32> = text
+            .chars()
+            .filter(|c| *c != '-')
+            .map(|c| c.to_digit(16))
+            .collect::<Option<_>>()
+            .ok_or(StoryIdError)?;
+        let mut bytes = [0; 16];
+        if digits.len() != 32 {
+            return Err(StoryIdError);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::try_from(pair[0] * 16 + pair[1]).map_err(|_| StoryIdError)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Someone who wrote an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Person {
+    /// The name as it is shown.
+    pub name: String,
+    /// An electronic mail address, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A page about the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A media file attached to an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Enclosure {
+    /// Where it is.
+    pub url: String,
+    /// Its media type, such as `audio/mpeg`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+}
+
+/// What an entry holds beside the columns that the store looks things up by.
+///
+/// The markup is as the publisher sent it: whoever shows it sanitises it first (`sanitise`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// A short form, HTML.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// The full form, HTML.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The address that relative links inside the markup are resolved against; the permalink where absent.
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Who wrote it.
+    #[serde(rename = "a", skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Person>,
+    /// The publisher's own labels.
+    #[serde(rename = "k", skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Attached media files.
+    #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
+    pub enclosures: Vec<Enclosure>,
+    /// BCP 47 tag of the text's language.
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The address of a picture that stands for the entry.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The page where readers comment on it.
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
+    pub comments: Option<String>,
+}
+
+/// One thing that a feed publishes, normalised and ready for the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The publisher's name for it.
+    pub id: EntryId,
+    /// Its one web address; `None` when it has none.
+    pub permalink: Option<Permalink>,
+    /// The address that its id spells, where the id is a web address other than the permalink.
+    pub id_permalink: Option<Permalink>,
+    /// Plain text; empty when the publisher gave none.
+    pub title: String,
+    /// First put out, by the publisher's word.
+    pub published: Option<DateTime<Utc>>,
+    /// Last changed, by the publisher's word.
+    pub updated: Option<DateTime<Utc>>,
+    /// Everything else.
+    pub detail: Detail,
+    /// Hash over all that a reader sees; it differs when the publisher edited the entry.
+    pub digest: i64,
+}
+
+/// The two strings by which a server recognises the document that we hold, byte for byte (RFC 9110 §8.8).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<Vec<u8>>,
+    /// `Last-Modified`.
+    pub last_modified: Option<Vec<u8>>,
+}
+
+impl Validators {
+    /// Whether there is nothing to make a GET conditional with.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
+/// What a feed's own document says about when to come back, remembered across answers without a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hints {
+    /// RSS `ttl`, and the period that the syndication module names: how long the document stays fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_s: Option<u64>,
+    /// `sy:updatePeriod` divided by `sy:updateFrequency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_period_s: Option<u64>,
+    /// RSS `skipHours`: bit N set means not to come between N:00 and N:59 GMT.
+    pub skip_hours: u32,
+    /// RSS `skipDays`: bit 0 is Monday.
+    pub skip_days: u8,
+}
+
+/// A feed that we poll: where it is, and what is remembered of the polls so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// Our handle.
+    pub feed: FeedRef,
+    /// The address it was first configured with; story ids derive from it.
+    pub identity: String,
+    /// The address it is configured with.
+    pub address: Url,
+    /// The name it is configured with.
+    pub name: String,
+    /// Where a permanent redirect led to a good feed.
+    pub moved_to: Option<Url>,
+    /// What to make the next GET conditional with.
+    pub validators: Validators,
+    /// Hash of the last document as it was received.
+    pub body_hash: Option<i64>,
+    /// Size of the last document as it was received.
+    pub body_bytes: Option<u64>,
+    /// When to come back, by the last document's word.
+    pub hints: Hints,
+    /// The feed's own title, plain text.
+    pub title: Option<String>,
+    /// The page that the feed belongs to.
+    pub link: Option<String>,
+    /// When it is polled next.
+    pub next_poll: DateTime<Utc>,
+    /// Why then, for a person.
+    pub next_poll_why: String,
+    /// Until when its server asked to be left alone (`Retry-After`).
+    pub not_before: Option<DateTime<Utc>>,
+    /// When it was last asked.
+    pub last_poll: Option<DateTime<Utc>>,
+    /// When it last answered well.
+    pub last_success: Option<DateTime<Utc>>,
+    /// When it last answered with a document.
+    pub last_full: Option<DateTime<Utc>>,
+    /// How many polls have failed since the last good one.
+    pub failures: u32,
+    /// Since when.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// What the last failure was, for a person.
+    pub last_error: Option<String>,
+    /// Since when it is gone for good (410).
+    pub retired_at: Option<DateTime<Utc>>,
+    /// How many times it was asked.
+    pub polls: u64,
+    /// How many of the answers were "not modified", or the same document again.
+    pub not_modified: u64,
+    /// How many bytes those answers spared.
+    pub saved_bytes: u64,
+    /// How long it takes to answer, smoothed over the last polls.
+    pub response_ms: Option<u64>,
+    /// What the last document needed to be read, and what was left out of it.
+    pub repairs: Vec<String>,
+}
+
+impl Feed {
+    /// The address to poll: where it has moved to, else where it is configured.
+    ///
+    /// When the new address keeps failing, the configured one is tried every other time: moves are sometimes mistakes.
+    #[must_use]
+    pub fn target(&self) -> &Url {
+        let doubtful = self.failures >= 4 && self.failures.is_multiple_of(2);
+        self.moved_to.as_ref().filter(|_| !doubtful).unwrap_or(&self.address)
+    }
+}
+
+/// Something about an entry or a feed that could not be read and was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Which entry, by title or position; `None` for the feed itself.
+    pub entry: Option<String>,
+    /// What was wrong with it, for a person.
+    pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_story_id_reads_back_in_every_spelling() {
+        let id = StoryId::derive("https://example.org/feed", &EntryId("1".into()));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.urn().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        assert_eq!("nonsense".parse::<StoryId>(), Err(StoryIdError));
+        assert_eq!(id.to_string().as_bytes()[14], b'8');
+    }
+
+    #[test]
+    fn a_story_id_depends_on_feed_and_entry() {
+        let id = |address, entry: &str| StoryId::derive(address, &EntryId(entry.into()));
+        assert_eq!(id("a", "1"), id("a", "1"));
+        assert_ne!(id("a", "1"), id("b", "1"));
+        assert_ne!(id("a", "1"), id("a", "2"));
+    }
+}

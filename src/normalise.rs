@@ -1,0 +1,279 @@
+//! Parsed entries to entries that the store can keep.
+//!
+//! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
+//! is new is `update`'s work.
+
+pub mod identity;
+pub mod permalink;
+pub mod text;
+
+use std::hash::Hasher;
+
+use url::Url;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::model::{Detail, Enclosure, Entry, Fault};
+use crate::normalise::permalink::Permalink;
+use crate::parse::{ParsedEntry, ParsedFeed};
+
+/// The most entries of one document that are kept; the newest stand first, so the oldest are left out.
+pub const MOST_ENTRIES: usize = 5_000;
+/// The longest title, in characters.
+const LONGEST_TITLE: usize = 1_000;
+/// The most markup of one entry, in bytes; what is longer is published as far as that.
+const LONGEST_MARKUP: usize = 256 * 1024;
+/// The most authors, categories or enclosures of one entry.
+const MOST_PARTS: usize = 100;
+
+/// The entries of a document as the store keeps them, and what had to be left out.
+///
+/// `address` is where the document was read from: what relative addresses start from where the document says nothing.
+/// Entries come oldest first, so that they are stored and folded in the order in which they were told.
+#[must_use]
+pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
+    let ParsedFeed {
+        link,
+        language,
+        entries: parsed_entries,
+        mut faults,
+        ..
+    } = parsed;
+    if parsed_entries.len() > MOST_ENTRIES {
+        faults.push(Fault {
+            entry: None,
+            what: format!(
+                "the document has {} entries; the first {MOST_ENTRIES} are kept",
+                parsed_entries.len()
+            ),
+        });
+    }
+    let base = link
+        .as_deref()
+        .and_then(|link| address.join(link).ok())
+        .unwrap_or_else(|| address.clone());
+    let mut entries: Vec<Entry> = parsed_entries
+        .into_iter()
+        .take(MOST_ENTRIES)
+        .enumerate()
+        .filter_map(|(position, parsed)| entry(parsed, position, &base, language.as_deref(), &mut faults))
+        .collect();
+    identity::make_unique(&mut entries);
+    entries.reverse();
+    entries.sort_by_key(|entry| entry.published);
+    (entries, faults)
+}
+
+fn entry(
+    parsed: ParsedEntry,
+    position: usize,
+    base: &Url,
+    language: Option<&str>,
+    faults: &mut Vec<Fault>,
+) -> Option<Entry> {
+    let base = parsed
+        .base
+        .as_deref()
+        .and_then(|own| base.join(own).ok())
+        .unwrap_or_else(|| base.clone());
+    let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
+    // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
+    let id_permalink = parsed.id.as_deref().and_then(|id| id.parse::<Permalink>().ok());
+    let permalink = match &parsed.url {
+        Some(url) => absolute(url)
+            .and_then(|url| Permalink::new(url).ok())
+            .or_else(|| id_permalink.clone()),
+        None => id_permalink.clone(),
+    };
+    let title = text::shorten(parsed.title.as_deref().unwrap_or_default(), LONGEST_TITLE);
+    if permalink.is_none()
+        && title.is_empty()
+        && parsed.id.is_none()
+        && parsed.summary.is_none()
+        && parsed.content.is_none()
+    {
+        faults.push(Fault {
+            entry: Some(format!("number {}", position + 1)),
+            what: "it says nothing: no id, link, title or text".into(),
+        });
+        return None;
+    }
+    let id = identity::id(&parsed, permalink.as_ref());
+    let id_permalink = id_permalink.filter(|address| Some(address) != permalink.as_ref());
+    let mut capped = |markup: Option<String>| {
+        markup.map(|markup| {
+            if markup.len() <= LONGEST_MARKUP {
+                return markup;
+            }
+            faults.push(Fault {
+                entry: Some(title.clone()),
+                what: format!("its text of {} bytes is cut at {LONGEST_MARKUP}", markup.len()),
+            });
+            markup
+                .get(..markup.floor_char_boundary(LONGEST_MARKUP))
+                .unwrap_or_default()
+                .to_owned()
+        })
+    };
+    let detail = Detail {
+        summary: capped(parsed.summary),
+        content: capped(parsed.content),
+        base: (parsed.base.is_some() || permalink.is_none()).then(|| base.to_string()),
+        authors: parsed.authors.into_iter().take(MOST_PARTS).collect(),
+        categories: parsed
+            .categories
+            .into_iter()
+            .take(MOST_PARTS)
+            .map(|category| text::plain(&category))
+            .collect(),
+        enclosures: parsed
+            .enclosures
+            .into_iter()
+            .filter_map(|enclosure| {
+                Some(Enclosure {
+                    url: crate::sanitise::web_address(&enclosure.url, Some(&base))?.into(),
+                    ..enclosure
+                })
+            })
+            .take(MOST_PARTS)
+            .collect(),
+        language: parsed.language.or_else(|| language.map(str::to_owned)),
+        image: parsed
+            .image
+            .and_then(|image| crate::sanitise::web_address(&image, Some(&base)))
+            .map(Into::into),
+        comments: parsed
+            .comments
+            .and_then(|comments| crate::sanitise::web_address(&comments, Some(&base)))
+            .map(Into::into),
+    };
+    let mut entry = Entry {
+        id,
+        permalink,
+        id_permalink,
+        title,
+        published: parsed.published,
+        updated: parsed.updated,
+        detail,
+        digest: 0,
+    };
+    entry.digest = digest(&entry);
+    Some(entry)
+}
+
+/// A hash over what a reader sees, so that an edit shows and a moved date does not.
+///
+/// The first published date is left out on purpose: feeds move it at every poll. The lengths keep fields apart.
+fn digest(entry: &Entry) -> i64 {
+    let mut hasher = Xxh3::new();
+    let mut add = |text: &str| {
+        hasher.write(text.as_bytes());
+        hasher.write_usize(text.len());
+    };
+    let detail = &entry.detail;
+    add(&entry.title);
+    add(entry.permalink.as_ref().map_or("", Permalink::as_str));
+    add(detail.summary.as_deref().unwrap_or_default());
+    add(detail.content.as_deref().unwrap_or_default());
+    add(&entry.updated.map(|updated| updated.to_rfc3339()).unwrap_or_default());
+    for person in &detail.authors {
+        add(&person.name);
+    }
+    for category in &detail.categories {
+        add(category);
+    }
+    for enclosure in &detail.enclosures {
+        add(&enclosure.url);
+    }
+    hasher.finish().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(entries: Vec<ParsedEntry>) -> ParsedFeed {
+        ParsedFeed {
+            link: Some("https://example.org/".into()),
+            entries,
+            ..ParsedFeed::default()
+        }
+    }
+
+    fn normalised(entries: Vec<ParsedEntry>) -> Vec<Entry> {
+        super::entries(feed(entries), &Url::parse("https://feeds.example.org/rss").unwrap()).0
+    }
+
+    fn entry_at(url: &str) -> ParsedEntry {
+        ParsedEntry {
+            url: Some(url.into()),
+            title: Some("A title".into()),
+            ..ParsedEntry::default()
+        }
+    }
+
+    #[test]
+    fn relative_links_start_from_the_feeds_page() {
+        let entries = normalised(vec![entry_at("/2026/a?utm_source=rss")]);
+        assert_eq!(
+            entries[0].permalink.as_ref().unwrap().as_str(),
+            "https://example.org/2026/a"
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_an_address_serves_as_the_link() {
+        let entry = ParsedEntry {
+            id: Some("https://example.org/a".into()),
+            title: Some("A".into()),
+            ..ParsedEntry::default()
+        };
+        let entries = normalised(vec![entry]);
+        assert_eq!(entries[0].permalink.as_ref().unwrap().as_str(), "https://example.org/a");
+        assert_eq!(entries[0].id_permalink, None);
+    }
+
+    #[test]
+    fn one_id_on_different_links_is_two_entries() {
+        let [mut a, mut b] = ["https://example.org/a", "https://example.org/b"].map(entry_at);
+        a.id = Some("1".into());
+        b.id = Some("1".into());
+        let entries = normalised(vec![a.clone(), b]);
+        assert_eq!(entries.len(), 2);
+        assert_ne!(entries[0].id, entries[1].id);
+        assert_eq!(normalised(vec![a.clone(), a]).len(), 1);
+    }
+
+    #[test]
+    fn a_moved_date_is_no_edit() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let a = ParsedEntry {
+            published: at("2026-01-01T00:00:00Z"),
+            ..entry_at("/a")
+        };
+        let b = ParsedEntry {
+            published: at("2026-01-02T00:00:00Z"),
+            ..entry_at("/a")
+        };
+        let c = ParsedEntry {
+            title: Some("Another".into()),
+            ..entry_at("/a")
+        };
+        let [a, b, c] = [a, b, c].map(|entry| normalised(vec![entry]).remove(0).digest);
+        assert_eq!(a, b);
+        assert_ne!(a, c);
+    }
+
+    #[test]
+    fn an_entry_that_says_nothing_is_a_fault_and_costs_no_other() {
+        let (entries, faults) = entries(
+            feed(vec![ParsedEntry::default(), entry_at("/a")]),
+            &Url::parse("https://example.org/").unwrap(),
+        );
+        assert_eq!((entries.len(), faults.len()), (1, 1));
+    }
+
+    #[test]
+    fn absent_dates_stay_absent() {
+        assert_eq!(normalised(vec![entry_at("/a")])[0].published, None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The one web address of an entry, in one spelling.
+//!
+//! Pure. `fold` compares permalinks; what counts as the same address is decided here and nowhere else.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Query parameters that say how a reader came to a page, not which page it is.
+///
+/// Each was met in feeds or is documented by the service that adds it: campaign tags of web analytics, click ids of
+/// advertisers, mailing and social-network marks, and the feed marks that publishers add to their own links.
+/// A parameter that selects a page on any site we know of is not here (`id`, `p`, `ref`, `source`, `from`, `s`).
+const TRACKING: &[&str] = &[
+    // Clicks on advertisements.
+    "gclid",
+    "gclsrc",
+    "dclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "yclid",
+    "ymclid",
+    "fbclid",
+    "twclid",
+    "ttclid",
+    "li_fat_id",
+    "rdt_cid",
+    // Mailings.
+    "mc_cid",
+    "mc_eid",
+    "mkt_tok",
+    "_hsenc",
+    "_hsmi",
+    "__hssc",
+    "__hstc",
+    "__hsfp",
+    "hsctatracking",
+    "vero_id",
+    "vero_conv",
+    "oly_anon_id",
+    "oly_enc_id",
+    "ck_subscriber_id",
+    "sc_cid",
+    "wickedid",
+    "s_cid",
+    // Social networks and messengers.
+    "igshid",
+    "igsh",
+    "fb_action_ids",
+    "fb_action_types",
+    "fb_source",
+    "fb_ref",
+    "action_object_map",
+    "action_type_map",
+    "action_ref_map",
+    "__twitter_impression",
+    "ref_src",
+    "ref_url",
+    "share_id",
+    // Analytics of the publishers themselves.
+    "_ga",
+    "_gl",
+    "xtor",
+    "at_medium",
+    "at_campaign",
+    "at_custom1",
+    "at_custom2",
+    "at_custom3",
+    "at_custom4",
+    "ns_mchannel",
+    "ns_campaign",
+    "ns_source",
+    "ns_linkname",
+    "ns_fee",
+    "ito",
+    "cmpid",
+    "cmp",
+    "icid",
+    "ncid",
+    "sr_share",
+    "guccounter",
+    "guce_referrer",
+    "guce_referrer_sig",
+    "wt_mc",
+    "wt_zmc",
+    "wt.mc_id",
+    "spm",
+    "ftag",
+    "smid",
+    "smtyp",
+    "feedtype",
+    "feedname",
+    "traffic_source",
+];
+
+/// Beginnings of parameter names that are tracking whatever follows.
+const TRACKING_PREFIXES: &[&str] = &[
+    "utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "itm_", "stm_", "trk_", "uta_",
+];
+
+/// A web address in one spelling: host in lower case, no default port, no tracking parameters, fragment kept.
+///
+/// Two permalinks that are `==` lead to the same page. `http` and `https` spellings differ as text, and share a [`key`](Self::key).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permalink(String);
+
+/// The text is no address that a browser could open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a web address")]
+pub struct PermalinkError;
+
+impl Permalink {
+    /// Normalises an address that is absolute already.
+    ///
+    /// # Errors
+    /// When it is neither `http` nor `https`, or names no host.
+    pub fn new(mut url: Url) -> Result<Self, PermalinkError> {
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            return Err(PermalinkError);
+        }
+        // A user name in a link would be somebody's secret; a failure is impossible on a URL with a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        if let Some(query) = url.query() {
+            let kept: Vec<&str> = query
+                .split('&')
+                .filter(|pair| !pair.is_empty() && !is_tracking(pair))
+                .collect();
+            let kept = (!kept.is_empty()).then(|| kept.join("&"));
+            url.set_query(kept.as_deref());
+        }
+        if url
+            .fragment()
+            .is_some_and(|fragment| fragment.is_empty() || fragment.split('&').all(is_tracking))
+        {
+            url.set_fragment(None);
+        }
+        Ok(Self(url.into()))
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the store looks permalinks up by: a hash that `http` and `https` spellings share.
+    #[must_use]
+    pub fn key(&self) -> i64 {
+        xxh3_64(self.without_scheme().as_bytes()).cast_signed()
+    }
+
+    /// The address after `http://` or `https://`: two permalinks with equal rests are one page.
+    #[must_use]
+    pub fn without_scheme(&self) -> &str {
+        self.0.split_once("://").map_or(&self.0, |(_, rest)| rest)
+    }
+
+    /// Whether it is a site's front page, which many entries may link to and none owns.
+    #[must_use]
+    pub fn is_front_page(&self) -> bool {
+        self.without_scheme()
+            .split_once('/')
+            .is_none_or(|(_, path)| path.is_empty())
+    }
+
+    /// The host, for telling who owns the page.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.without_scheme().split('/').next().unwrap_or_default();
+        authority.split([':', '?', '#']).next().unwrap_or_default()
+    }
+}
+
+/// Whether a `name=value` pair tells how a reader came rather than what to show.
+fn is_tracking(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    TRACKING.contains(&name.as_str()) || TRACKING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+impl fmt::Display for Permalink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Permalink {
+    type Err = PermalinkError;
+
+    fn from_str(text: &str) -> Result<Self, PermalinkError> {
+        Self::new(Url::parse(text.trim()).map_err(|_| PermalinkError)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(input: &str, expected: &str) {
+        assert_eq!(input.parse::<Permalink>().unwrap().as_str(), expected, "{input}");
+    }
+
+    #[test]
+    fn one_page_has_one_spelling() {
+        check("HTTPS://Example.ORG:443/a", "https://example.org/a");
+        check("https://example.org", "https://example.org/");
+        check(
+            "https://example.org/a?utm_source=rss&id=7&UTM_Medium=x",
+            "https://example.org/a?id=7",
+        );
+        check("https://example.org/a?utm_source=rss", "https://example.org/a");
+        check("https://example.org/a?xtor=RSS-1#xtor=RSS-1", "https://example.org/a");
+        check("https://me:secret@example.org/a", "https://example.org/a");
+        check(" https://example.org/a\n", "https://example.org/a");
+        check("https://bücher.example/a b", "https://xn--bcher-kva.example/a%20b");
+    }
+
+    #[test]
+    fn what_selects_a_page_is_kept() {
+        // Changelogs put every entry on one page.
+        check("https://example.org/changes#v1.2", "https://example.org/changes#v1.2");
+        check("https://example.org/?p=7", "https://example.org/?p=7");
+        check(
+            "https://example.org/a?ref=2&source=x",
+            "https://example.org/a?ref=2&source=x",
+        );
+        check("https://example.org/a/", "https://example.org/a/");
+    }
+
+    #[test]
+    fn only_the_web_has_permalinks() {
+        for text in [
+            "mailto:a@example.org",
+            "javascript:alert(1)",
+            "/a",
+            "",
+            "urn:uuid:1",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(text.parse::<Permalink>(), Err(PermalinkError), "{text}");
+        }
+    }
+
+    #[test]
+    fn http_and_https_are_one_page() {
+        let [a, b] = ["http://example.org/a", "https://example.org/a"].map(|text| text.parse::<Permalink>().unwrap());
+        assert_eq!(a.key(), b.key());
+        assert_eq!(a.host(), "example.org");
+    }
+
+    #[test]
+    fn a_front_page_is_nobodys_entry() {
+        let front = |text: &str| text.parse::<Permalink>().unwrap().is_front_page();
+        assert!(front("https://example.org"));
+        assert!(front("https://example.org/?utm_source=rss"));
+        assert!(!front("https://example.org/?p=7"));
+        assert!(!front("https://example.org/a"));
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_is_normalising_once(path in "[a-z/]{0,8}", query in "([a-z_]{1,8}=[a-z0-9]{0,3}&?){0,4}", fragment in "[a-z=]{0,6}") {
+            if let Ok(once) = format!("http://Example.org/{path}?{query}#{fragment}").parse::<Permalink>() {
+                prop_assert_eq!(once.as_str().parse::<Permalink>(), Ok(once.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Markup to plain text.
+//!
+//! Pure. Titles are plain text everywhere, and folding compares plain text; sanitising markup for display is `sanitise`'s work.
+
+use std::cell::{Cell, RefCell};
+
+use html5ever::buffer_queue::BufferQueue;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
+
+/// The visible text of an HTML fragment: tags out, references decoded, white space folded to single spaces.
+///
+/// Script, style and other text that no browser shows is left out; so are control characters.
+#[must_use]
+pub fn plain(html: &str) -> String {
+    if !html.contains(['<', '&']) {
+        return fold_space(html);
+    }
+    let sink = TextSink {
+        text: RefCell::new(String::with_capacity(html.len() / 2)),
+        hidden: Cell::new(None),
+    };
+    let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from_slice(html));
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    fold_space(&tokenizer.sink.text.borrow())
+}
+
+/// White space and control characters folded to single spaces, none at the ends.
+#[must_use]
+pub fn fold_space(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text
+        .split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
+        .filter(|word| !word.is_empty())
+    {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+    }
+    folded
+}
+
+/// At most `most` characters of `text`, cut between words where there are any, with an ellipsis if something was cut.
+#[must_use]
+pub fn shorten(text: &str, most: usize) -> String {
+    let Some((cut, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    let head = text.get(..cut).unwrap_or(text);
+    let head = head.rsplit_once(' ').map_or(head, |(head, _)| head);
+    format!("{}…", head.trim_end_matches([',', ';', ':', ' ', '.', '-', '–']))
+}
+
+/// Characters with no width that feeds carry between or inside words: byte order marks and soft hyphens' kin.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}')
+}
+
+/// Collects the character tokens that a browser would show.
+struct TextSink {
+    text: RefCell<String>,
+    /// The element whose content is being skipped.
+    hidden: Cell<Option<&'static str>>,
+}
+
+/// Elements whose text is never shown.
+const HIDDEN: &[&str] = &[
+    "script", "style", "template", "noscript", "iframe", "svg", "math", "textarea", "select", "head", "object",
+];
+
+/// Elements that stand inside a word or line: no space is put in their place.
+const INLINE: &[&str] = &[
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+];
+
+impl TokenSink for TextSink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::CharacterTokens(text) if self.hidden.get().is_none() => self.text.borrow_mut().push_str(&text),
+            Token::TagToken(tag) => {
+                let name: &str = &tag.name;
+                let hides = HIDDEN.iter().find(|hidden| **hidden == name).copied();
+                match (tag.kind, self.hidden.get(), hides) {
+                    (TagKind::StartTag, None, Some(element)) if !tag.self_closing => {
+                        self.hidden.set(Some(element));
+                        if matches!(element, "script" | "style" | "iframe") {
+                            return TokenSinkResult::RawData(states::RawKind::Rawtext);
+                        }
+                    }
+                    (TagKind::EndTag, Some(hidden), _) if hidden == name => self.hidden.set(None),
+                    _ => {}
+                }
+                if !INLINE.contains(&name) {
+                    self.text.borrow_mut().push(' ');
+                }
+            }
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(html: &str, expected: &str) {
+        assert_eq!(plain(html), expected, "{html}");
+    }
+
+    #[test]
+    fn markup_goes_and_text_stays() {
+        check("plain", "plain");
+        check("<p>One</p><p>two &amp; <b>th</b>ree</p>", "One two & three");
+        check("a<br>b", "a b");
+        check("caf&eacute;&nbsp;&#8211; now", "café – now");
+        check("AT&T and R&D", "AT&T and R&D");
+        check("1 < 2 and 3 > 2", "1 < 2 and 3 > 2");
+        check("  \n a \t\u{a0} b ", "a b");
+        check("<p>unclosed <em>tags", "unclosed tags");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_text() {
+        check("a<script>var x = '<p>no</p>';</script>b", "a b");
+        check("a<style>p { color: red }</style> b", "a b");
+        check("a<!-- no -->b", "ab");
+        check("a\u{0}b\u{7}c", "a b c");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_words() {
+        assert_eq!(shorten("one two three", 9), "one two…");
+        assert_eq!(shorten("one two", 7), "one two");
+        assert_eq!(shorten("日本語のニュース", 3), "日本語…");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(html in "\\PC{0,64}|[<>&;a-z/!-]{0,40}") {
+            let text = plain(&html);
+            prop_assert_eq!(fold_space(&text), text);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The merged feed as JSON Feed 1.1.
+//!
+//! Pure. What the format has no name for stands under `_newsfold`, as its section on extensions has it.
+
+use serde_json::{Map, Value, json};
+
+use crate::publish::merged::{MergedFeed, MergedStory};
+
+/// The feed as a JSON Feed document.
+#[must_use]
+pub fn render(feed: &MergedFeed) -> String {
+    let heading = &feed.heading;
+    let document = json!({
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": heading.title,
+        "home_page_url": heading.address(""),
+        "feed_url": heading.address(".json"),
+        "items": feed.stories.iter().map(item).collect::<Vec<_>>(),
+    });
+    let mut text = serde_json::to_string_pretty(&document).expect("a JSON value has text");
+    text.push('\n');
+    text
+}
+
+fn item(story: &MergedStory) -> Value {
+    let instant = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let mut item = Map::new();
+    let mut set = |name: &str, value: Value| {
+        if !value.is_null() && value.as_array().is_none_or(|values| !values.is_empty()) {
+            item.insert(name.to_owned(), value);
+        }
+    };
+    set("id", json!(story.id.urn()));
+    set("url", json!(story.permalink));
+    set("title", json!(story.title));
+    set("content_html", json!(story.content));
+    set("summary", json!(story.summary.as_ref().map(|_| &story.lead)));
+    set("image", json!(story.image));
+    set("date_published", json!(instant(story.published)));
+    set(
+        "date_modified",
+        if story.updated > story.published {
+            json!(instant(story.updated))
+        } else {
+            Value::Null
+        },
+    );
+    set(
+        "authors",
+        story
+            .authors
+            .iter()
+            .map(|person| json!({ "name": person.name }))
+            .collect(),
+    );
+    set("tags", json!(story.categories));
+    set("language", json!(story.language));
+    let attachments = story.enclosures.iter().map(|enclosure| {
+        let kind = enclosure.media_type.as_deref().unwrap_or("application/octet-stream");
+        match enclosure.length {
+            Some(length) => json!({ "url": enclosure.url, "mime_type": kind, "size_in_bytes": length }),
+            None => json!({ "url": enclosure.url, "mime_type": kind }),
+        }
+    });
+    set("attachments", attachments.collect());
+    let others = story.others.iter().map(|other| {
+        json!({ "source": other.source, "title": other.title, "url": other.permalink, "date": instant(other.at) })
+    });
+    let source =
+        json!({ "title": story.source.title, "feed_url": story.source.address, "home_page_url": story.source.link });
+    set(
+        "_newsfold",
+        json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() }),
+    );
+    Value::Object(item)
+}

@@ -1,0 +1,103 @@
+//! Writing XML that every parser accepts.
+//!
+//! Pure. All text passes [`legal`]: a single character that XML forbids, in one title, would break the merged feed for
+//! every subscriber.
+
+use std::borrow::Cow;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+/// The text without the characters that XML 1.0 forbids (§2.2).
+#[must_use]
+pub fn legal(text: &str) -> Cow<'_, str> {
+    let is_forbidden =
+        |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    if text.contains(is_forbidden) {
+        Cow::Owned(text.replace(is_forbidden, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A document being written, indented by two.
+pub(super) struct Document {
+    writer: Writer<Vec<u8>>,
+    open: Vec<&'static str>,
+}
+
+/// An attribute; one without a value is not written.
+pub(super) type Attribute<'a> = (&'static str, Option<&'a str>);
+
+impl Document {
+    pub(super) fn new() -> Self {
+        let mut document = Self {
+            writer: Writer::new_with_indent(Vec::new(), b' ', 2),
+            open: Vec::new(),
+        };
+        document.write(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));
+        document
+    }
+
+    /// Opens an element that others stand in.
+    pub(super) fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+        self.write(Event::Start(start(name, attributes)));
+        self.open.push(name);
+    }
+
+    /// Closes the element opened last.
+    pub(super) fn close(&mut self) {
+        if let Some(name) = self.open.pop() {
+            self.write(Event::End(BytesEnd::new(name)));
+        }
+    }
+
+    /// An element that holds only text.
+    pub(super) fn leaf(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
+        self.write(Event::Start(start(name, attributes)));
+        self.write(Event::Text(BytesText::new(&legal(text))));
+        self.write(Event::End(BytesEnd::new(name)));
+    }
+
+    /// An element that holds nothing.
+    pub(super) fn empty(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+        self.write(Event::Empty(start(name, attributes)));
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        let mut bytes = self.writer.into_inner();
+        bytes.push(b'\n');
+        String::from_utf8(bytes).expect("only text was written")
+    }
+
+    fn write(&mut self, event: Event<'_>) {
+        self.writer.write_event(event).expect("writing to memory cannot fail");
+    }
+}
+
+fn start<'a>(name: &'static str, attributes: &[Attribute<'_>]) -> BytesStart<'a> {
+    let mut start = BytesStart::new(name);
+    for (key, value) in attributes {
+        if let Some(value) = value {
+            start.push_attribute((*key, &*legal(value)));
+        }
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_xml_forbids_are_left_out() {
+        assert_eq!(legal("a\u{8}b\0c\u{b}d\u{ffff}e\tf\ng"), "abcde\tf\ng");
+        let mut document = Document::new();
+        document.leaf("title", &[("lang", Some("e\u{1}n"))], "a\u{8} < b & \"c\"");
+        let text = document.finish();
+        assert!(text.contains("<title lang=\"en\">a &lt; b &amp; "), "{text}");
+    }
+}

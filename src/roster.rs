@@ -1,0 +1,159 @@
+//! The feeds of the configuration under their handles in the store: who is polled, how, and for which output.
+//!
+//! Pure but for [`Roster::enlist`], which makes the store's feeds those of the configuration.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use crate::config::{Config, FeedConfig};
+use crate::ingest::Terms;
+use crate::model::FeedRef;
+use crate::poll::Subscription;
+use crate::publish::Output;
+use crate::schedule;
+use crate::store::{self, feeds};
+
+/// The configured feeds.
+#[derive(Debug, Clone, Default)]
+pub struct Roster {
+    members: BTreeMap<FeedRef, Member>,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    config: FeedConfig,
+    subscription: Arc<Subscription>,
+}
+
+impl Roster {
+    /// Makes the store's feeds those of the configuration.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn enlist(tx: &Connection, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
+        let configured: Vec<feeds::Configured> = config
+            .feeds
+            .iter()
+            .map(|feed| {
+                let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
+                let first = schedule::first_poll(
+                    cadence,
+                    config.poll.min_interval,
+                    feed.url.as_str(),
+                    config.feeds.len(),
+                    now,
+                );
+                feeds::Configured {
+                    address: feed.url.clone(),
+                    name: feed.name.clone(),
+                    first_poll: first.at,
+                    first_poll_why: first.reason,
+                }
+            })
+            .collect();
+        let handles = feeds::configure(tx, &configured)?;
+        Ok(Self::of(config, handles.into_iter().zip(&config.feeds)))
+    }
+
+    /// The configured feeds as far as the store knows them already. Changes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn look_up(connection: &Connection, config: &Config) -> store::Result<Self> {
+        let sources = feeds::sources(connection)?;
+        let handle_of = |feed: &FeedConfig| {
+            sources
+                .iter()
+                .find(|source| source.address == feed.url.as_str())
+                .map(|source| source.feed)
+        };
+        Ok(Self::of(
+            config,
+            config.feeds.iter().filter_map(|feed| Some((handle_of(feed)?, feed))),
+        ))
+    }
+
+    fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a FeedConfig)>) -> Self {
+        let feeds: Vec<(FeedRef, &FeedConfig)> = feeds.collect();
+        let priorities: HashMap<FeedRef, i32> = feeds
+            .iter()
+            .filter(|(_, feed)| feed.priority != 0)
+            .map(|(handle, feed)| (*handle, feed.priority))
+            .collect();
+        let priorities = Arc::new(priorities);
+        let member = |feed: &FeedConfig| {
+            let terms = Terms {
+                level: feed.fold.unwrap_or(config.fold.level),
+                backfill: config.poll.backfill,
+                keep: feed.keep.clone(),
+                drop: feed.drop.clone(),
+                priorities: priorities.clone(),
+            };
+            let subscription = Subscription {
+                cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),
+                min_interval: config.poll.min_interval,
+                terms: Arc::new(terms),
+            };
+            Member {
+                config: feed.clone(),
+                subscription: Arc::new(subscription),
+            }
+        };
+        Self {
+            members: feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect(),
+        }
+    }
+
+    /// The handles of all feeds.
+    pub fn handles(&self) -> impl Iterator<Item = FeedRef> {
+        self.members.keys().copied()
+    }
+
+    /// How many feeds there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// How to poll a feed; `None` when the configuration does not name it.
+    #[must_use]
+    pub fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
+        self.members.get(&feed).map(|member| &member.subscription)
+    }
+
+    /// The feed that bears this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<FeedRef> {
+        self.members
+            .iter()
+            .find(|(_, member)| member.config.name == name)
+            .map(|(handle, _)| *handle)
+    }
+
+    /// The configured outputs with the feeds that they take stories from.
+    #[must_use]
+    pub fn outputs(&self, config: &Config) -> Vec<Output> {
+        let tagged = |tags: &[String]| -> HashSet<FeedRef> {
+            self.members
+                .iter()
+                .filter(|(_, member)| member.config.tags.iter().any(|tag| tags.contains(tag)))
+                .map(|(handle, _)| *handle)
+                .collect()
+        };
+        let output = |output: &crate::config::OutputConfig| Output {
+            config: output.clone(),
+            public_url: config.serve.public_url.clone(),
+            feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
+        };
+        config.outputs.iter().map(output).collect()
+    }
+}

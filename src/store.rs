@@ -1,0 +1,401 @@
+//! The SQLite file that holds everything newsfold knows.
+//!
+//! Edge. One thread owns the one connection that writes; [`Store::write`] sends it a closure, which runs in one immediate
+//! transaction and is done even if the asker has gone. Closures that wait together share a transaction, a savepoint each, so
+//! that a burst of polls costs one commit. Readers have connections of their own that cannot write and never wait.
+//!
+//! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
+
+pub mod detail;
+pub mod entries;
+pub mod feeds;
+pub mod schema;
+pub mod stories;
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::clock;
+
+/// How long the writer waits for another closure to share its transaction with.
+const GATHER: Duration = Duration::from_millis(40);
+/// The longest that a transaction stays open for others to join.
+const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
+/// How much polled text may wait for the writer, in KiB, before polls wait too.
+const QUEUE_KIB: u32 = 4 * 1024;
+/// How many idle reading connections are kept.
+const IDLE_READERS: usize = 2;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process owns it.
+    #[error("{}: another newsfold is using this store; stop it first, or give this one its own `store.path`", .0.display())]
+    Locked(PathBuf),
+    /// There is none.
+    #[error("{}: there is no store yet; `newsfold poll` or `newsfold run` makes it", .0.display())]
+    Missing(PathBuf),
+    /// The file belongs to another program.
+    #[error("{}: this is not a newsfold store; nothing was changed; point `store.path` elsewhere", .0.display())]
+    Foreign(PathBuf),
+    /// A newer newsfold wrote it.
+    #[error("{}: a newer newsfold wrote this store (version {found}, this one knows {known}); nothing was changed; upgrade newsfold", path.display())]
+    Newer {
+        /// The store.
+        path: PathBuf,
+        /// The version of its tables.
+        found: i64,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// The folder cannot be used.
+    #[error("{}: {error}; check that the folder exists and that this user may write there", path.display())]
+    Folder {
+        /// What could not be used.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The writer has ended, after an error that it reported itself.
+    #[error("the store has been closed")]
+    Closed,
+    /// SQLite's own word.
+    #[error("the store: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A transaction could not be committed: the disk is full, or read-only, or failing.
+    #[error(
+        "the store refuses to write ({0}); what was polled is asked for again later; see to the disk that holds it"
+    )]
+    Refused(String),
+    /// A stored value is not what was put there.
+    #[error("the store holds something unreadable: {0}")]
+    Damaged(String),
+}
+
+impl Error {
+    /// Whether the configuration has to change before trying again can help.
+    #[must_use]
+    pub fn is_misconfigured(&self) -> bool {
+        matches!(self, Self::Foreign(_) | Self::Newer { .. })
+    }
+}
+
+/// What a closure given to the writer comes to.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Runs the work in its savepoint; what it returns is called once the transaction's fate is known.
+type Job = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+type Answer = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// The store, open for writing. Clones share the one writer.
+#[derive(Clone)]
+pub struct Store {
+    jobs: Sender<Job>,
+    queue: Arc<Semaphore>,
+    reader: Reader,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Store {
+    /// Opens the store at `path`, makes it if there is none, and brings an older one up to date after copying it.
+    ///
+    /// # Errors
+    /// When another process owns it, it is not ours, or the folder cannot be written to. Nothing was changed then.
+    pub fn open(path: &Path) -> Result<Self> {
+        let lock = lock(path)?;
+        let connection = open_for_writing(path)?;
+        let (jobs, received) = channel();
+        let writer = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_until_closed(connection, &received, lock))
+            .map_err(|error| Error::Folder {
+                path: path.to_owned(),
+                error,
+            })?;
+        Ok(Self {
+            jobs,
+            queue: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
+            reader: Reader::open(path)?,
+            writer: Arc::new(Mutex::new(Some(writer))),
+        })
+    }
+
+    /// Runs `work` on the writer's thread, all of it or nothing, and answers once it is committed.
+    ///
+    /// `bytes` is about how much memory `work` holds on to while it waits its turn.
+    ///
+    /// # Errors
+    /// What `work` returned, or what kept it from being committed; nothing of it was stored then.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
+        let place = self
+            .queue
+            .clone()
+            .acquire_many_owned(kib)
+            .await
+            .map_err(|_| Error::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = work(connection);
+            let keep = result.is_ok();
+            let answer: Answer = Box::new(move |committed: Result<()>| {
+                drop(place);
+                // Nobody waits any more when the asker was cancelled; what was stored stays stored.
+                let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
+            });
+            (keep, answer)
+        });
+        self.jobs.send(job).map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs `look` on a connection that only reads, without waiting for the writer.
+    ///
+    /// # Errors
+    /// What `look` returned, or why there is no connection.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let reader = self.reader.clone();
+        tokio::task::spawn_blocking(move || reader.read(look))
+            .await
+            .map_err(|_| Error::Closed)?
+    }
+
+    /// A reader of the same file, for code that is not async.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Waits until everything given to the writer is stored, tidies up, and lets go of the file.
+    pub async fn close(self) {
+        let Self { jobs, writer, .. } = self;
+        drop(jobs);
+        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+    }
+}
+
+/// Connections that can only read. Clones share them.
+#[derive(Clone)]
+pub struct Reader {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Reader {
+    /// A reader of the store at `path`, which may be in use by a daemon.
+    ///
+    /// # Errors
+    /// When there is no store, or it is not ours.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::Missing(path.to_owned()));
+        }
+        let reader = Self {
+            path: path.to_owned(),
+            idle: Arc::default(),
+        };
+        reader.read(|connection| {
+            let (version, _) = identify(connection, path)?;
+            if version == 0 {
+                Err(Error::Missing(path.to_owned()))
+            } else {
+                Ok(())
+            }
+        })?;
+        Ok(reader)
+    }
+
+    /// Runs `look` within one view of the store, however much is written meanwhile.
+    ///
+    /// # Errors
+    /// What `look` returned, or why there is no connection.
+    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => open_for_reading(&self.path)?,
+        };
+        let view = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        let found = look(&view);
+        view.finish()?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        found
+    }
+}
+
+/// Milliseconds since 1970, as every time is stored.
+#[must_use]
+pub fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+/// The instant stored as `millis`.
+#[must_use]
+pub fn instant(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// Takes the file beside the store that says whose it is. Freed when the process ends, however it ends.
+fn lock(path: &Path) -> Result<File> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| Error::Folder {
+            path: folder.to_owned(),
+            error,
+        })?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| Error::Folder {
+            path: lock_path.clone(),
+            error,
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::Folder { path: lock_path, error }),
+    }
+}
+
+/// The version of the store's tables, 0 for an empty file, and whether the file is ours.
+fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
+    let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
+        _ => Error::Sqlite(error),
+    };
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(foreign)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application != schema::APPLICATION_ID {
+        return Err(Error::Foreign(path.to_owned()));
+    }
+    let known = usize::try_from(version)
+        .ok()
+        .filter(|version| *version <= schema::MIGRATIONS.len());
+    known.map(|known| (known, tables)).ok_or_else(|| Error::Newer {
+        path: path.to_owned(),
+        found: version,
+        known: schema::MIGRATIONS.len(),
+    })
+}
+
+fn open_for_writing(path: &Path) -> Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    let (version, tables) = identify(&connection, path)?;
+    if tables == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -4096)?;
+    tune(&connection)?;
+    if version > 0 && version < schema::MIGRATIONS.len() {
+        let mut copy = path.as_os_str().to_owned();
+        copy.push(format!(".v{version}"));
+        connection.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)?;
+        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %Path::new(&copy).display(), "the store is brought up to date; a copy was made");
+    }
+    schema::migrate(&mut connection, version)?;
+    Ok(connection)
+}
+
+fn open_for_reading(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .or_else(|_| {
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    })?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -1024)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+/// What every connection is told.
+fn tune(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// The writer's thread: transaction after transaction until every [`Store`] is gone.
+fn write_until_closed(mut connection: Connection, jobs: &Receiver<Job>, lock: File) {
+    while let Ok(first) = jobs.recv() {
+        write_together(&mut connection, first, jobs);
+    }
+    // A store that cannot be tidied is still whole.
+    let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+    drop(connection);
+    drop(lock);
+}
+
+/// One transaction: `first`, and the jobs that arrive while it is open.
+fn write_together(connection: &mut Connection, first: Job, jobs: &Receiver<Job>) {
+    let opened = clock::instant();
+    let mut answers = Vec::new();
+    let commit = || -> Result<()> {
+        let mut tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let mut savepoint = tx.savepoint()?;
+            let (keep, answer) = job(&savepoint);
+            answers.push(answer);
+            if !keep {
+                savepoint.rollback()?;
+            }
+            savepoint.commit()?;
+            let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
+            next = jobs.recv_timeout(GATHER.min(left)).ok();
+        }
+        tx.commit()?;
+        Ok(())
+    };
+    let committed = commit();
+    if let Err(error) = &committed {
+        tracing::error!(%error, "the store refused to write; what was polled is asked for again at the next poll");
+    }
+    for answer in answers {
+        answer(
+            committed
+                .as_ref()
+                .map_or_else(|error| Err(Error::Refused(error.to_string())), |()| Ok(())),
+        );
+    }
+}

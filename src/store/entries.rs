@@ -1,0 +1,248 @@
+//! Entries in the store.
+//!
+//! Edge: SQL on the connection it is given. Entries are looked up by 64-bit hashes, which keep the indices small, and the
+//! text decides on a hit.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::fold::{Candidate, Telling};
+use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryRef};
+use crate::normalise::permalink::Permalink;
+use crate::store::{Result, detail, feeds, millis};
+use crate::update::{Known, KnownEntry, Revision};
+
+/// What the store knows that `polled`, a document of `feed`, may change.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result<Known> {
+    let mut by_id = connection.prepare_cached(
+        "SELECT id, entry_id, digest, quiet_revisions, updated FROM entry WHERE feed = ?1 AND id_hash = ?2",
+    )?;
+    let mut by_permalink = connection.prepare_cached(
+        "SELECT id, digest, quiet_revisions, updated, permalink FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
+    )?;
+    let mut known = Known {
+        listed: feeds::listed(connection, feed)?,
+        ..Known::default()
+    };
+    for entry in polled {
+        let mut rows = by_id.query(params![feed.0, entry.id.hash()])?;
+        while let Some(row) = rows.next()? {
+            if row.get_ref(1)?.as_str().unwrap_or_default() == entry.id.0 {
+                let stored = KnownEntry {
+                    entry: EntryRef(row.get(0)?),
+                    digest: row.get(2)?,
+                    quiet_revisions: row.get(3)?,
+                    updated_ms: row.get(4)?,
+                };
+                known.entries.insert(entry.id.clone(), stored);
+            }
+        }
+    }
+    if known.listed.is_empty() {
+        return Ok(known);
+    }
+    let taken: HashSet<EntryRef> = known.entries.values().map(|known| known.entry).collect();
+    for entry in polled
+        .iter()
+        .filter(|entry| !known.entries.contains_key(&entry.id) && !entry.title.is_empty())
+    {
+        let Some(permalink) = &entry.permalink else { continue };
+        let mut rows = by_permalink.query(params![permalink.key(), feed.0, entry.title])?;
+        while let Some(row) = rows.next()? {
+            let handle = EntryRef(row.get(0)?);
+            if !taken.contains(&handle) && row.get_ref(4)?.as_str().unwrap_or_default() == permalink.as_str() {
+                let stored = KnownEntry {
+                    entry: handle,
+                    digest: row.get(1)?,
+                    quiet_revisions: row.get(2)?,
+                    updated_ms: row.get(3)?,
+                };
+                known.renamed.insert(entry.id.clone(), stored);
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// The handle that the next new entry gets; those after it count up.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn next_ref(connection: &Connection) -> Result<EntryRef> {
+    let newest: Option<i64> = connection
+        .prepare_cached("SELECT max(id) FROM entry")?
+        .query_row([], |row| row.get(0))?;
+    Ok(EntryRef(newest.unwrap_or(0) + 1))
+}
+
+/// A new entry and where it belongs.
+#[derive(Debug)]
+pub struct Addition<'a> {
+    /// Its handle, from [`next_ref`].
+    pub handle: EntryRef,
+    /// The feed that told it.
+    pub feed: FeedRef,
+    /// What it says.
+    pub entry: &'a Entry,
+    /// The story it tells; `None` when a rule of the configuration dropped it.
+    pub story: Option<StoryRef>,
+    /// Whether it was old already when its feed was first polled.
+    pub archived: bool,
+}
+
+/// Stores a new entry.
+///
+/// # Errors
+/// When the store refuses.
+pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
+    let Addition {
+        handle,
+        feed,
+        entry,
+        story,
+        archived,
+    } = addition;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
+    insert.execute(params![
+        handle.0,
+        feed.0,
+        entry.id.hash(),
+        entry.id.0,
+        entry.permalink.as_ref().map(Permalink::key),
+        entry.permalink.as_ref().map(Permalink::as_str),
+        entry.title,
+        entry.published.map(millis),
+        entry.updated.map(millis),
+        millis(now),
+        entry.digest,
+        story.map(|story| story.0),
+        archived,
+        detail::pack(&entry.detail),
+    ])?;
+    if let Some(alias) = &entry.id_permalink {
+        let mut insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO entry_alias (permalink_key, entry, permalink) VALUES (?1, ?2, ?3)",
+        )?;
+        insert.execute(params![alias.key(), handle.0, alias.as_str()])?;
+    }
+    Ok(())
+}
+
+/// Stores what a publisher made of an entry.
+///
+/// # Errors
+/// When the store refuses.
+pub fn revise(connection: &Connection, revision: &Revision) -> Result<()> {
+    let entry = &revision.now;
+    let mut update = connection.prepare_cached(
+        "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
+         digest = ?7, quiet_revisions = ?8, detail = ?9, gone_at = NULL WHERE id = ?1",
+    )?;
+    update.execute(params![
+        revision.entry.0,
+        entry.permalink.as_ref().map(Permalink::key),
+        entry.permalink.as_ref().map(Permalink::as_str),
+        entry.title,
+        entry.published.map(millis),
+        entry.updated.map(millis),
+        entry.digest,
+        revision.quiet_revisions,
+        detail::pack(&entry.detail),
+    ])?;
+    Ok(())
+}
+
+/// Stores that a publisher gave an entry another id.
+///
+/// # Errors
+/// When the store refuses.
+pub fn rename(connection: &Connection, entry: EntryRef, id: &EntryId) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3 WHERE id = ?1")?
+        .execute(params![entry.0, id.0, id.hash()])?;
+    Ok(())
+}
+
+/// Stores which entries left their feed's document, and which came back.
+///
+/// # Errors
+/// When the store refuses.
+pub fn relist(connection: &Connection, gone: &[EntryRef], back: &[EntryRef], now: DateTime<Utc>) -> Result<()> {
+    let mut left = connection.prepare_cached("UPDATE entry SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?;
+    for entry in gone {
+        left.execute(params![entry.0, millis(now)])?;
+    }
+    let mut returned =
+        connection.prepare_cached("UPDATE entry SET gone_at = NULL WHERE id = ?1 AND gone_at IS NOT NULL")?;
+    for entry in back {
+        returned.execute([entry.0])?;
+    }
+    Ok(())
+}
+
+/// The stored entries that lead to one of `permalinks`, or whose id does, with their stories. Those of no story are left out.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn leading_to<'a>(
+    connection: &Connection,
+    permalinks: impl Iterator<Item = &'a Permalink>,
+) -> Result<Vec<Candidate>> {
+    let mut query = connection.prepare_cached(
+        "SELECT id, feed, story, permalink, title, NULL FROM entry WHERE permalink_key = ?1 AND story IS NOT NULL
+         UNION ALL
+         SELECT entry.id, feed, story, entry.permalink, title, entry_alias.permalink FROM entry_alias JOIN entry ON entry.id = entry
+         WHERE entry_alias.permalink_key = ?1 AND story IS NOT NULL",
+    )?;
+    let mut found: HashMap<EntryRef, Candidate> = HashMap::new();
+    let mut asked = HashSet::new();
+    for permalink in permalinks.filter(|permalink| !permalink.is_front_page()) {
+        if !asked.insert(permalink.key()) {
+            continue;
+        }
+        let mut rows = query.query([permalink.key()])?;
+        while let Some(row) = rows.next()? {
+            let entry = EntryRef(row.get(0)?);
+            let pages = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(5)?];
+            let permalinks = pages
+                .into_iter()
+                .flatten()
+                .filter_map(|page| page.parse().ok())
+                .collect();
+            let telling = Telling {
+                entry,
+                feed: FeedRef(row.get(1)?),
+                permalinks,
+                title: row.get(4)?,
+            };
+            found.insert(
+                entry,
+                Candidate {
+                    telling,
+                    story: StoryRef(row.get(2)?),
+                },
+            );
+        }
+    }
+    let mut found: Vec<Candidate> = found.into_values().collect();
+    found.sort_by_key(|candidate| candidate.telling.entry);
+    Ok(found)
+}
+
+/// The text of an entry.
+///
+/// # Errors
+/// When there is no such entry, or the store is damaged.
+pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
+    let mut query = connection.prepare_cached("SELECT detail FROM entry WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
+    bytes.map_or_else(|| Ok(Detail::default()), |bytes| detail::unpack(&bytes))
+}

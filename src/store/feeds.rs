@@ -1,0 +1,321 @@
+//! Feeds in the store: their state, when each is due, and what came of polling them.
+//!
+//! Edge: SQL on the connection it is given.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use url::Url;
+
+use crate::model::{EntryRef, Feed, FeedRef, Validators};
+use crate::store::{Error, Result, instant, millis};
+
+/// The columns of a [`Feed`], in the order in which [`read`] takes them.
+macro_rules! columns {
+    () => {
+        "id, identity, address, name, moved_to, etag, last_modified, body_hash, body_bytes, hints, title, link, next_poll, next_poll_why, \
+         last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before"
+    };
+}
+
+/// A feed as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// Where it is.
+    pub address: Url,
+    /// What it is called.
+    pub name: String,
+    /// When to poll it first, if the store does not know it yet.
+    pub first_poll: DateTime<Utc>,
+    /// Why then.
+    pub first_poll_why: String,
+}
+
+/// Makes the store's feeds those of the configuration, and gives their handles in its order.
+///
+/// A feed keeps its history when it is no longer named, and takes it up again when it comes back. One whose address was
+/// corrected to where a permanent redirect had led is the same feed.
+///
+/// # Errors
+/// When the store refuses.
+pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRef>> {
+    connection.execute("UPDATE feed SET configured = 0", [])?;
+    let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
+    let mut moved =
+        connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
+    let mut named = connection
+        .prepare_cached("UPDATE feed SET configured = 1, name = ?2 WHERE id = ?1 AND (configured = 0 OR name <> ?2)")?;
+    let mut followed = connection
+        .prepare_cached("UPDATE feed SET configured = 1, name = ?2, address = ?3, moved_to = NULL WHERE id = ?1")?;
+    let mut added = connection.prepare_cached(
+        "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why) VALUES (?1, ?1, ?2, 1, ?3, ?4)",
+    )?;
+    // Feeds that kept their address are told first, so that none of them is taken for one that moved.
+    let mut handles = Vec::with_capacity(feeds.len());
+    for feed in feeds {
+        let id: Option<i64> = known.query_row([feed.address.as_str()], |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            named.execute(params![id, feed.name])?;
+        }
+        handles.push(id);
+    }
+    feeds
+        .iter()
+        .zip(handles)
+        .map(|(feed, known)| {
+            let address = feed.address.as_str();
+            let id = match known {
+                Some(id) => id,
+                None => match moved.query_row([address], |row| row.get::<_, i64>(0)).optional()? {
+                    Some(id) => {
+                        followed.execute(params![id, feed.name, address])?;
+                        id
+                    }
+                    None => {
+                        added.execute(params![
+                            address,
+                            feed.name,
+                            millis(feed.first_poll),
+                            feed.first_poll_why
+                        ])?;
+                        connection.last_insert_rowid()
+                    }
+                },
+            };
+            Ok(FeedRef(id))
+        })
+        .collect()
+}
+
+/// When each configured feed that is not retired is due.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn due_times(connection: &Connection) -> Result<Vec<(FeedRef, DateTime<Utc>)>> {
+    let mut query = connection.prepare_cached(
+        "SELECT id, next_poll FROM feed WHERE configured = 1 AND retired_at IS NULL ORDER BY next_poll, id",
+    )?;
+    let rows = query.query_map([], |row| Ok((FeedRef(row.get(0)?), instant(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Moves the due times of feeds that are about to be polled, so that no crash can make us ask again at once, and gives
+/// their state.
+///
+/// # Errors
+/// When the store refuses.
+pub fn lease(connection: &Connection, due: &[(FeedRef, DateTime<Utc>)], now: DateTime<Utc>) -> Result<Vec<Feed>> {
+    let mut update = connection
+        .prepare_cached("UPDATE feed SET next_poll = ?2, next_poll_why = ?3, last_poll = ?4 WHERE id = ?1")?;
+    due.iter()
+        .map(|(feed, next)| {
+            let state = one(connection, *feed)?;
+            update.execute(params![feed.0, millis(*next), "a poll is under way", millis(now)])?;
+            Ok(state)
+        })
+        .collect()
+}
+
+/// The state of one feed.
+///
+/// # Errors
+/// When there is no such feed, or the store cannot be read.
+pub fn one(connection: &Connection, feed: FeedRef) -> Result<Feed> {
+    let mut query = connection.prepare_cached(concat!("SELECT ", columns!(), " FROM feed WHERE id = ?1"))?;
+    query.query_row([feed.0], |row| Ok(read(row)))?
+}
+
+/// The state of every configured feed, by name.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn configured(connection: &Connection) -> Result<Vec<Feed>> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM feed WHERE configured = 1 ORDER BY name"
+    ))?;
+    let rows = query.query_map([], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+/// How many entries are stored of each feed.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn entry_counts(connection: &Connection) -> Result<std::collections::HashMap<FeedRef, u64>> {
+    let mut query =
+        connection.prepare_cached("SELECT feed, count(*) FROM entry INDEXED BY entry_by_id GROUP BY feed")?;
+    let rows = query.query_map([], |row| Ok((FeedRef(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The name and page of every feed that has entries, configured or not: what credit is given by.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
+    let mut query = connection.prepare_cached("SELECT id, identity, address, name, title, link FROM feed")?;
+    let rows = query.query_map([], |row| {
+        Ok(Source {
+            feed: FeedRef(row.get(0)?),
+            identity: row.get(1)?,
+            address: row.get(2)?,
+            name: row.get(3)?,
+            title: row.get(4)?,
+            link: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A feed as credited in what we publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Our handle.
+    pub feed: FeedRef,
+    /// The address it was first configured with.
+    pub identity: String,
+    /// The address it is configured with.
+    pub address: String,
+    /// The name it is configured with.
+    pub name: String,
+    /// Its own title.
+    pub title: Option<String>,
+    /// The page it belongs to.
+    pub link: Option<String>,
+}
+
+/// Stores what is remembered of a feed between polls; which entries it lists only when given.
+///
+/// # Errors
+/// When the store refuses.
+pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -> Result<()> {
+    if listed.is_none() {
+        return save_quiet(connection, feed);
+    }
+    let mut update = connection.prepare_cached(
+        "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
+         next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
+         retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24 WHERE id = ?1",
+    )?;
+    update.execute(params![
+        feed.feed.0,
+        feed.moved_to.as_ref().map(Url::as_str),
+        feed.validators.etag,
+        feed.validators.last_modified,
+        feed.body_hash,
+        feed.body_bytes,
+        json(&feed.hints),
+        feed.title,
+        feed.link,
+        millis(feed.next_poll),
+        feed.next_poll_why,
+        feed.last_success.map(millis),
+        feed.last_full.map(millis),
+        feed.failures,
+        feed.failing_since.map(millis),
+        feed.last_error,
+        feed.retired_at.map(millis),
+        feed.polls,
+        feed.not_modified,
+        feed.saved_bytes,
+        feed.response_ms,
+        json(&feed.repairs),
+        listed.map(|listed| listed
+            .iter()
+            .flat_map(|entry| entry.0.to_le_bytes())
+            .collect::<Vec<u8>>()),
+        feed.not_before.map(millis),
+    ])?;
+    Ok(())
+}
+
+/// The columns that a poll without a new document can change.
+fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, next_poll = ?5, next_poll_why = ?6, last_success = ?7, failures = ?8,
+         failing_since = ?9, last_error = ?10, retired_at = ?11, polls = ?12, not_modified = ?13, saved_bytes = ?14, response_ms = ?15,
+         last_full = ?16, not_before = ?17 WHERE id = ?1",
+    )?;
+    update.execute(params![
+        feed.feed.0,
+        feed.moved_to.as_ref().map(Url::as_str),
+        feed.validators.etag,
+        feed.validators.last_modified,
+        millis(feed.next_poll),
+        feed.next_poll_why,
+        feed.last_success.map(millis),
+        feed.failures,
+        feed.failing_since.map(millis),
+        feed.last_error,
+        feed.retired_at.map(millis),
+        feed.polls,
+        feed.not_modified,
+        feed.saved_bytes,
+        feed.response_ms,
+        feed.last_full.map(millis),
+        feed.not_before.map(millis),
+    ])?;
+    Ok(())
+}
+
+/// The entries that stood in the feed's last document.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn listed(connection: &Connection, feed: FeedRef) -> Result<Vec<EntryRef>> {
+    let mut query = connection.prepare_cached("SELECT listed FROM feed WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = query.query_row([feed.0], |row| row.get(0))?;
+    let (refs, _) = bytes.as_deref().unwrap_or_default().as_chunks::<8>();
+    Ok(refs.iter().map(|bytes| EntryRef(i64::from_le_bytes(*bytes))).collect())
+}
+
+fn read(row: &Row<'_>) -> Result<Feed> {
+    let address =
+        |text: String| Url::parse(&text).map_err(|error| Error::Damaged(format!("the address of a feed: {error}")));
+    let time = |at: Option<i64>| at.map(instant);
+    Ok(Feed {
+        feed: FeedRef(row.get(0)?),
+        identity: row.get(1)?,
+        address: address(row.get(2)?)?,
+        name: row.get(3)?,
+        moved_to: row.get::<_, Option<String>>(4)?.map(address).transpose()?,
+        validators: Validators {
+            etag: row.get(5)?,
+            last_modified: row.get(6)?,
+        },
+        body_hash: row.get(7)?,
+        body_bytes: row.get(8)?,
+        hints: parsed(row.get(9)?),
+        title: row.get(10)?,
+        link: row.get(11)?,
+        next_poll: instant(row.get(12)?),
+        next_poll_why: row.get(13)?,
+        last_poll: time(row.get(14)?),
+        last_success: time(row.get(15)?),
+        last_full: time(row.get(16)?),
+        failures: row.get(17)?,
+        failing_since: time(row.get(18)?),
+        last_error: row.get(19)?,
+        retired_at: time(row.get(20)?),
+        polls: row.get(21)?,
+        not_modified: row.get(22)?,
+        saved_bytes: row.get(23)?,
+        response_ms: row.get(24)?,
+        repairs: parsed(row.get(25)?),
+        not_before: time(row.get(26)?),
+    })
+}
+
+/// JSON of a value that stays `NULL` while it says nothing.
+fn json<T: serde::Serialize + Default + PartialEq>(value: &T) -> Option<String> {
+    (*value != T::default())
+        .then(|| serde_json::to_string(value).ok())
+        .flatten()
+}
+
+/// A hint that cannot be read any more is no hint.
+fn parsed<T: serde::de::DeserializeOwned + Default>(json: Option<String>) -> T {
+    json.and_then(|json| serde_json::from_str(&json).ok())
+        .unwrap_or_default()
+}

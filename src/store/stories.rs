@@ -1,0 +1,280 @@
+//! Stories in the store: who tells them, who speaks for them, and their place in what is published.
+//!
+//! Edge: SQL on the connection it is given.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::fold::Evidence;
+use crate::fold::canonical::{Speaker, same_publisher};
+use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
+use crate::normalise::permalink::Permalink;
+use crate::store::{Error, Result, instant, millis};
+
+/// The columns of a [`Story`], in the order in which [`read_story`] takes them.
+macro_rules! story_columns {
+    () => {
+        "id, public_id, canonical, founded, published, updated, sort_at, sources"
+    };
+}
+
+/// A story as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    /// Our handle.
+    pub story: StoryRef,
+    /// Its public name.
+    pub id: StoryId,
+    /// The entry that speaks for it.
+    pub canonical: EntryRef,
+    /// When its first telling was seen.
+    pub founded: DateTime<Utc>,
+    /// The date that readers are shown; `None` while it is not published.
+    pub published: Option<DateTime<Utc>>,
+    /// When its canonical entry was last revised or changed.
+    pub updated: Option<DateTime<Utc>>,
+    /// Its place in what is published, newest first.
+    pub sort_at: Option<DateTime<Utc>>,
+    /// How many feeds tell it.
+    pub sources: u32,
+}
+
+/// One entry's part in a story.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// Which entry.
+    pub entry: EntryRef,
+    /// The feed that tells it.
+    pub feed: FeedRef,
+    /// The publisher's name for the entry.
+    pub id: EntryId,
+    /// Its page.
+    pub permalink: Option<Permalink>,
+    /// Plain text.
+    pub title: String,
+    /// By the publisher's word.
+    pub published: Option<DateTime<Utc>>,
+    /// By the publisher's word.
+    pub updated: Option<DateTime<Utc>>,
+    /// By our own clock.
+    pub first_seen: DateTime<Utc>,
+    /// Which rule brought it in, which entry it matched and with which score; `None` for the founder.
+    pub fold: Option<(String, EntryRef, f64)>,
+}
+
+/// Stores the story that `entry` founds; `shown` is its date and place, `None` to keep it unpublished.
+///
+/// # Errors
+/// When the store refuses.
+pub fn found(
+    connection: &Connection,
+    entry: EntryRef,
+    id: StoryId,
+    shown: Option<Shown>,
+    now: DateTime<Utc>,
+) -> Result<StoryRef> {
+    let story = StoryRef::founded_by(entry);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1)",
+    )?;
+    insert.execute(params![
+        story.0,
+        id.0,
+        millis(now),
+        shown.map(|shown| millis(shown.published)),
+        shown.map(|shown| millis(shown.sort_at))
+    ])?;
+    Ok(story)
+}
+
+/// Where and with which date a story stands in what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The date that readers are shown.
+    pub published: DateTime<Utc>,
+    /// What stories are sorted by, newest first.
+    pub sort_at: DateTime<Utc>,
+}
+
+/// Stores why `entry` belongs to a story that it did not found.
+///
+/// # Errors
+/// When the store refuses.
+pub fn link(connection: &Connection, entry: EntryRef, evidence: &Evidence, now: DateTime<Utc>) -> Result<()> {
+    let rule = serde_json::to_value(evidence.rule).map_err(|error| Error::Damaged(error.to_string()))?;
+    let mut insert = connection
+        .prepare_cached("INSERT OR REPLACE INTO fold (entry, rule, matched, score, at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    insert.execute(params![
+        entry.0,
+        rule.as_str().unwrap_or_default(),
+        evidence.matched.0,
+        evidence.score,
+        millis(now)
+    ])?;
+    Ok(())
+}
+
+/// The story with this handle.
+///
+/// # Errors
+/// When there is none, or the store cannot be read.
+pub fn one(connection: &Connection, story: StoryRef) -> Result<Story> {
+    let mut query = connection.prepare_cached(concat!("SELECT ", story_columns!(), " FROM story WHERE id = ?1"))?;
+    Ok(query.query_row([story.0], read_story)?)
+}
+
+/// The story with this public name.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
+    let mut query =
+        connection.prepare_cached(concat!("SELECT ", story_columns!(), " FROM story WHERE public_id = ?1"))?;
+    Ok(query.query_row([id.0], read_story).optional()?)
+}
+
+/// The stories that `entries` speak for, as far as they do.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn spoken_for_by(connection: &Connection, entry: EntryRef) -> Result<Option<Story>> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        " FROM story WHERE id = (SELECT story FROM entry WHERE id = ?1) AND canonical = ?1"
+    ))?;
+    Ok(query.query_row([entry.0], read_story).optional()?)
+}
+
+/// Published stories, newest first, until `each` says that it has enough by returning `false`.
+///
+/// # Errors
+/// When the store cannot be read, or what `each` returned.
+pub fn newest(
+    connection: &Connection,
+    since: Option<DateTime<Utc>>,
+    mut each: impl FnMut(Story) -> Result<bool>,
+) -> Result<()> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        " FROM story WHERE sort_at IS NOT NULL AND sort_at >= ?1 ORDER BY sort_at DESC, public_id"
+    ))?;
+    let mut rows = query.query([since.map_or(i64::MIN, millis)])?;
+    while let Some(row) = rows.next()? {
+        if !each(read_story(row)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// All entries that tell a story, in the order in which they were first seen.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
+    let mut query = connection.prepare_cached(
+        "SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score
+         FROM entry LEFT JOIN fold ON fold.entry = entry.id
+         WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
+         ORDER BY entry.id",
+    )?;
+    let time = |at: Option<i64>| at.map(instant);
+    let rows = query.query_map([story.0], |row| {
+        let rule: Option<String> = row.get(8)?;
+        let fold = match rule {
+            Some(rule) => Some((rule, EntryRef(row.get(9)?), row.get(10)?)),
+            None => None,
+        };
+        Ok(Telling {
+            entry: EntryRef(row.get(0)?),
+            feed: FeedRef(row.get(1)?),
+            id: EntryId(row.get(2)?),
+            permalink: row
+                .get::<_, Option<String>>(3)?
+                .and_then(|permalink| permalink.parse().ok()),
+            title: row.get(4)?,
+            published: time(row.get(5)?),
+            updated: time(row.get(6)?),
+            first_seen: instant(row.get(7)?),
+            fold,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The tellings of a story as far as choosing its canonical entry looks at them, and how many feeds tell it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn speakers(
+    connection: &Connection,
+    story: StoryRef,
+    priority_of: impl Fn(FeedRef) -> i32,
+) -> Result<(Vec<Speaker>, u32)> {
+    let mut query = connection.prepare_cached(
+        "SELECT entry.id, feed, permalink, length(detail), first_seen, address, link FROM entry JOIN feed ON feed.id = feed
+         WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
+         ORDER BY entry.id",
+    )?;
+    let host = |address: Option<String>| address.and_then(|address| address.parse::<Permalink>().ok());
+    let mut feeds = Vec::new();
+    let mut speakers = Vec::new();
+    let mut rows = query.query([story.0])?;
+    while let Some(row) = rows.next()? {
+        let feed = FeedRef(row.get(1)?);
+        let page = host(row.get(2)?);
+        let homes = [host(row.get(5)?), host(row.get(6)?)];
+        let owns_page = page.is_some_and(|page| {
+            homes
+                .iter()
+                .flatten()
+                .any(|home| same_publisher(home.host(), page.host()))
+        });
+        speakers.push(Speaker {
+            entry: EntryRef(row.get(0)?),
+            priority: priority_of(feed),
+            owns_page,
+            text_bytes: usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+            first_seen: instant(row.get(4)?),
+        });
+        if !feeds.contains(&feed) {
+            feeds.push(feed);
+        }
+    }
+    Ok((speakers, u32::try_from(feeds.len()).unwrap_or(u32::MAX)))
+}
+
+/// Stores what may change about a story.
+///
+/// # Errors
+/// When the store refuses.
+pub fn save(connection: &Connection, story: &Story) -> Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6 WHERE id = ?1",
+    )?;
+    update.execute(params![
+        story.story.0,
+        story.canonical.0,
+        story.published.map(millis),
+        story.updated.map(millis),
+        story.sort_at.map(millis),
+        story.sources
+    ])?;
+    Ok(())
+}
+
+fn read_story(row: &Row<'_>) -> rusqlite::Result<Story> {
+    let time = |at: Option<i64>| at.map(instant);
+    Ok(Story {
+        story: StoryRef(row.get(0)?),
+        id: StoryId(row.get(1)?),
+        canonical: EntryRef(row.get(2)?),
+        founded: instant(row.get(3)?),
+        published: time(row.get(4)?),
+        updated: time(row.get(5)?),
+        sort_at: time(row.get(6)?),
+        sources: row.get(7)?,
+    })
+}
