@@ -6,7 +6,7 @@
 WORKLOAD is a folder of feeds and of what serves them on loopback:
   urls.txt           a feed's address a line, answered with validators
   urls-novalid.txt   the same feeds at addresses that send no validators
-  nginx.conf         serves WORKLOAD/current, a link to gen1 or gen2; gen2 is gen1 with some feeds changed
+  nginx.conf         stays in the foreground and serves WORKLOAD/current, a link to gen1 or gen2; gen2 is gen1 with some feeds changed
   manifest.json      how many entries there are ("entries" of gen1, "new_entries" of gen2)
 
 CPU is user and system time of the whole process. Compare figures of one run only: the machine's speed drifts.
@@ -46,7 +46,7 @@ def measured(command, **options):
     out, err = process.stdout.read(), process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
-        sys.exit(f"{command} failed:\n{out}{err}")
+        sys.exit(f"{command} failed:\n{out}{err[-2000:]}")
     return usage.ru_utime + usage.ru_stime, time.monotonic() - begun, usage.ru_maxrss / 1024, out
 
 
@@ -95,7 +95,7 @@ def main():
     bare = (workload / "urls-novalid.txt").read_text().split()
     floor = options.floor or max((target / "release/deps").glob("floor-*[!.d]"), key=lambda path: path.stat().st_mtime)
     serve("gen1", workload)
-    nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf"], stderr=subprocess.DEVNULL)
     figures = {}
 
     def note(name, value):

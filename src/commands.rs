@@ -19,7 +19,7 @@ use clap::CommandFactory;
 use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::daemon;
-use crate::store::Reader;
+use crate::store::{self, Reader};
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         configured => {
             let file = config.map_or_else(find_config, Ok)?;
             match daemon::read_config(&file) {
-                Ok(config) => run_configured(configured, config, file),
+                Ok(config) => run_configured(configured, config, file).or_else(told_if_misconfigured),
                 Err(problems) => {
                     eprintln!("{problems}");
                     Ok(Exit::Misconfigured)
@@ -85,13 +85,9 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
     let store = store_path(&config);
     match command {
         Command::Run => {
-            let runtime = runtime(2)?;
-            let ended = runtime.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            let ended = runtime(2)?.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
             match ended {
-                Err(daemon::Error::Store(error)) if error.is_misconfigured() => {
-                    eprintln!("newsfold: {error}");
-                    Ok(Exit::Misconfigured)
-                }
+                Err(daemon::Error::Store(error)) => Err(error.into()),
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),
             }
         }
@@ -105,6 +101,17 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
         Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
+    }
+}
+
+/// A store that is not ours is told like a wrong configuration: trying again cannot help.
+fn told_if_misconfigured(error: anyhow::Error) -> anyhow::Result<Exit> {
+    match error.downcast_ref::<store::Error>() {
+        Some(foreign) if foreign.is_misconfigured() => {
+            eprintln!("newsfold: {foreign}");
+            Ok(Exit::Misconfigured)
+        }
+        _ => Err(error),
     }
 }
 

@@ -279,6 +279,7 @@ impl Daemon {
         }
         self.published.send_replace(rendered);
         self.is_stale = false;
+        tracing::debug!(outputs = self.outputs.len(), "published");
         Ok(())
     }
 

@@ -205,21 +205,11 @@ impl Reader {
     /// # Errors
     /// When there is no store, or it is not ours.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Err(Error::Missing(path.to_owned()));
-        }
         let reader = Self {
             path: path.to_owned(),
             idle: Arc::default(),
         };
-        reader.read(|connection| {
-            let (version, _) = identify(connection, path)?;
-            if version == 0 {
-                Err(Error::Missing(path.to_owned()))
-            } else {
-                Ok(())
-            }
-        })?;
+        reader.read(|_| Ok(()))?;
         Ok(reader)
     }
 
@@ -331,14 +321,17 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
 }
 
 fn open_for_reading(path: &Path) -> Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .or_else(|_| {
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-    })?;
+    if !path.exists() {
+        return Err(Error::Missing(path.to_owned()));
+    }
+    // Reading in WAL mode wants to write the index of the log; where that is not allowed, the bare file is still good to read.
+    let open = |flags| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    let (version, _) = identify(&connection, path)?;
+    if version == 0 {
+        return Err(Error::Missing(path.to_owned()));
+    }
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -1024)?;
     tune(&connection)?;

@@ -1,0 +1,273 @@
+//! What subscribers get.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Origin, Scene, rss, rss_of};
+
+fn started(origin: &Origin) -> (Scene, crate::support::Daemon) {
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    (scene, daemon)
+}
+
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let value = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
+    value
+        .map(|(_, value)| value)
+        .unwrap_or_else(|| panic!("no {name} in {head}"))
+}
+
+#[test]
+fn every_format_parses_back_to_the_same_stories() {
+    let origin = Origin::of(rss(
+        "A feed",
+        &[
+            (
+                "1",
+                "https://example.org/a",
+                "One &amp; two",
+                "&lt;p&gt;Text with &lt;a href=\"/b\"&gt;a link&lt;/a&gt;&lt;/p&gt;",
+            ),
+            ("2", "https://example.org/b", "Ünïcödé \u{1F40C}", "More."),
+        ],
+    ));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    let stories = |format: &str| {
+        let published = scene.must(&["publish", "--format", format]);
+        let parsed = scene.run_with(&["parse", "-"], published.as_bytes());
+        assert_eq!(parsed.status, 0, "{format}: {}", parsed.err);
+        let parsed: Value = serde_json::from_str(&parsed.out).unwrap();
+        let entries = parsed["entries"].as_array().unwrap().iter();
+        let of = |entry: &Value| ["title", "id", "url", "published"].map(|field| entry[field].to_string());
+        let mut stories: Vec<_> = entries.map(of).collect();
+        stories.sort();
+        stories
+    };
+    let atom = stories("atom");
+    assert_eq!(atom.len(), 2);
+    assert_eq!(atom[0][0].as_str(), "\"One & two\"");
+    assert_eq!(stories("rss"), atom);
+    assert_eq!(stories("json"), atom);
+}
+
+#[test]
+fn the_same_stories_are_the_same_bytes() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let (scene, daemon) = started(&origin);
+    for (path, format) in [
+        ("/news.atom", "atom"),
+        ("/news.rss", "rss"),
+        ("/news.json", "json"),
+        ("/news", "html"),
+    ] {
+        let published = scene.must(&["publish", "--format", format]);
+        assert_eq!(daemon.get(path).1, published, "{path}");
+        assert_eq!(scene.must(&["publish", "--format", format]), published);
+    }
+    assert_eq!(daemon.get("/").1, daemon.get("/news").1);
+}
+
+#[test]
+fn a_reader_that_holds_the_page_is_told_so() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let (_scene, daemon) = started(&origin);
+    let (head, _) = daemon.get("/news.atom");
+    let (etag, date) = (
+        header(&head, "etag").to_owned(),
+        header(&head, "last-modified").to_owned(),
+    );
+    assert!(!etag.starts_with("W/"), "{etag}");
+    for (name, value) in [
+        ("If-None-Match", etag.clone()),
+        ("If-None-Match", format!("\"other\", W/{etag}")),
+        ("If-None-Match", "*".to_owned()),
+        ("If-Modified-Since", date.clone()),
+    ] {
+        let (head, body) = daemon.ask("GET", "/news.atom", &[(name, &value)]);
+        assert!(head.starts_with("HTTP/1.1 304"), "{name}: {value}: {head}");
+        assert!(body.is_empty());
+    }
+    let (head, _) = daemon.ask(
+        "GET",
+        "/news.atom",
+        &[("If-None-Match", "\"other\""), ("If-Modified-Since", &date)],
+    );
+    assert!(
+        head.starts_with("HTTP/1.1 200"),
+        "entity tags come before dates: {head}"
+    );
+}
+
+#[test]
+fn pages_are_packed_as_the_reader_wishes() {
+    let origin = Origin::of(rss_of(&["a", "b", "c"]));
+    let (_scene, daemon) = started(&origin);
+    let plain = daemon.get("/news.rss").1.into_bytes();
+    for coding in ["gzip", "br", "zstd"] {
+        let (head, body) = daemon.ask("GET", "/news.rss", &[("Accept-Encoding", coding)]);
+        assert_eq!(header(&head, "content-encoding"), coding);
+        assert_eq!(header(&head, "vary"), "Accept-Encoding");
+        assert_eq!(newsfold::fetch::decode::decode(body, coding, 1 << 20).unwrap(), plain);
+        let etag = header(&head, "etag").to_owned();
+        let (head, _) = daemon.ask(
+            "GET",
+            "/news.rss",
+            &[("Accept-Encoding", coding), ("If-None-Match", &etag)],
+        );
+        assert!(head.starts_with("HTTP/1.1 304"), "{head}");
+    }
+}
+
+#[test]
+fn only_get_and_head_are_served() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let (_scene, daemon) = started(&origin);
+    let (got, body) = daemon.get("/news.atom");
+    let (head, none) = daemon.ask("HEAD", "/news.atom", &[]);
+    assert!(none.is_empty());
+    assert_eq!(header(&head, "content-length"), body.len().to_string());
+    assert_eq!(header(&head, "etag"), header(&got, "etag"));
+    let (head, _) = daemon.ask("POST", "/news.atom", &[]);
+    assert!(
+        head.starts_with("HTTP/1.1 405") && header(&head, "allow") == "GET, HEAD",
+        "{head}"
+    );
+    assert!(daemon.get("/nothing").0.starts_with("HTTP/1.1 404"));
+    let (head, _) = daemon.get("/");
+    assert!(header(&head, "content-security-policy").contains("default-src 'none'"));
+    assert_eq!(header(&head, "x-content-type-options"), "nosniff");
+}
+
+#[test]
+fn health_is_told_in_json() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let (_scene, daemon) = started(&origin);
+    let (head, body) = daemon.get("/healthz");
+    assert!(head.starts_with("HTTP/1.1 200"));
+    let health: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (health["status"].as_str(), health["feeds"].as_u64()),
+        (Some("ok"), Some(1))
+    );
+}
+
+#[test]
+fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(
+        &[("example", origin.url("/feed"))],
+        "[[output]]\nname = \"news\"\ndirectory = \"public\"\n",
+    );
+    assert!(scene.must(&["poll"]).contains("5 files written"));
+    let names = ["news.atom", "news.rss", "news.json", "news.html", "style.css"];
+    let times = || {
+        names.map(|name| {
+            std::fs::metadata(scene.path("public").join(name))
+                .unwrap()
+                .modified()
+                .unwrap()
+        })
+    };
+    let before = times();
+    assert_eq!(
+        std::fs::read_to_string(scene.path("public/news.atom")).unwrap(),
+        scene.must(&["publish"])
+    );
+    assert!(!scene.must(&["poll"]).contains("written"));
+    assert_eq!(times(), before);
+    assert_eq!(
+        std::fs::read_dir(scene.path("public")).unwrap().count(),
+        names.len(),
+        "nothing temporary is left"
+    );
+}
+
+#[test]
+fn outputs_take_their_stories_by_tag_sources_and_share() {
+    let world = Origin::of(rss(
+        "World",
+        &[
+            ("1", "https://example.org/a", "Both", "t"),
+            ("2", "https://example.org/b", "World only", "t"),
+        ],
+    ));
+    let local = Origin::of(rss(
+        "Local",
+        &[
+            ("3", "https://example.org/a", "Both", "t"),
+            ("4", "https://example.org/c", "Local only", "t"),
+        ],
+    ));
+    let scene = Scene::with(
+        &[],
+        &format!(
+            "[[feed]]\nname = \"w\"\nurl = \"{}\"\ntags = [\"world\"]\n[[feed]]\nname = \"l\"\nurl = \"{}\"\n\
+             [[output]]\nname = \"all\"\n[[output]]\nname = \"world\"\ntags = [\"world\"]\n[[output]]\nname = \"many\"\nmin_sources = 2\n\
+             [[output]]\nname = \"fair\"\nper_feed = 1\n[[output]]\nname = \"short\"\nlimit = 1\n",
+            world.url("/"),
+            local.url("/")
+        ),
+    );
+    scene.must(&["poll"]);
+    let titles = |output: &str| {
+        let feed = scene.json(&["publish", output, "--format", "json"]);
+        let mut titles: Vec<String> = feed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|story| story["title"].as_str().unwrap().to_owned())
+            .collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(titles("all"), ["Both", "Local only", "World only"]);
+    assert_eq!(titles("world"), ["Both", "World only"]);
+    assert_eq!(titles("many"), ["Both"]);
+    assert_eq!(titles("fair").len(), 2);
+    assert_eq!(titles("short").len(), 1);
+}
+
+#[test]
+fn an_entry_that_would_break_the_feed_comes_out_harmless() {
+    let nasty = "&lt;script&gt;alert(1)&lt;/script&gt;&lt;/div&gt;&lt;p onclick=\"x()\"&gt;text&lt;/p&gt;";
+    let origin = Origin::of(rss(
+        "A feed",
+        &[(
+            "1",
+            "https://example.org/a",
+            "]]&gt; &lt;b&gt;bold&lt;/b&gt; &#x202e;",
+            nasty,
+        )],
+    ));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    for format in ["atom", "rss", "json", "html"] {
+        let published = scene.must(&["publish", "--format", format]);
+        assert!(
+            !published.contains("alert(1)") && !published.contains("onclick"),
+            "{format}: {published}"
+        );
+    }
+    let html = scene.must(&["publish", "--format", "html"]);
+    assert!(!html.contains("<b>bold"), "{html}");
+}
+
+#[test]
+fn what_a_poll_brings_is_served_without_a_restart() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
+    let mut daemon = scene.start();
+    daemon.wait_for("published");
+    assert!(daemon.get("/news.atom").1.contains("<title>a</title>"));
+    let more = rss_of(&["b", "a"]);
+    origin.change(move |_| Answer::ok(&more));
+    daemon.wait_for("published");
+    assert!(daemon.get("/news.atom").1.contains("<title>b</title>"));
+}

@@ -1,0 +1,145 @@
+//! Starting, stopping, and being stopped.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, Origin, Scene, rss_of};
+
+#[test]
+fn sigterm_ends_it_cleanly_and_soon_even_with_a_poll_under_way() {
+    let origin = Origin::start(|_| Answer::raw("HTTP/1.1 200 OK\r\n"));
+    let scene = Scene::with(&[("slow", origin.url("/"))], "");
+    let daemon = scene.start();
+    let asked = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+    assert!(asked.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_store_has_one_owner_and_can_be_read_meanwhile() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let _daemon = scene.start();
+    for command in ["run", "poll"] {
+        let second = scene.run(&[command]);
+        assert_eq!(second.status, 1);
+        assert!(second.err.contains("another newsfold"), "{}", second.err);
+    }
+    assert_eq!(scene.stories().len(), 1);
+    scene.must(&["feeds"]);
+}
+
+#[test]
+fn a_restart_polls_nothing_early() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.signal("TERM");
+    daemon.ended();
+    let daemon = scene.start();
+    daemon.get("/news.atom");
+    daemon.signal("TERM");
+    daemon.ended();
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[test]
+fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
+    let [one, two] = ["a", "b"].map(|name| Origin::of(rss_of(&[name])));
+    let scene = Scene::with(&[("one", one.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    scene.write("newsfold.toml", "[poll]\nintervall = 3\n");
+    daemon.signal("HUP");
+    daemon.wait_for("stays in force");
+    scene.configure(&[("one", one.url("/")), ("two", two.url("/"))], "");
+    daemon.signal("HUP");
+    daemon.wait_for("read again");
+    daemon.wait_for("polled");
+    assert_eq!((one.asked().len(), two.asked().len()), (1, 1));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let scene = Scene::with(&[], "[store]\npath = \"notes.txt\"\n");
+    scene.write("notes.txt", &"These are my notes, and no database.\n".repeat(50));
+    let before = std::fs::read(scene.path("notes.txt")).unwrap();
+    for command in ["run", "poll", "feeds"] {
+        let ended = scene.run(&[command]);
+        assert_eq!(ended.status, 78, "{}", ended.err);
+        assert!(ended.err.contains("not a newsfold store"), "{}", ended.err);
+    }
+    assert_eq!(std::fs::read(scene.path("notes.txt")).unwrap(), before);
+}
+
+#[test]
+fn reading_a_store_that_is_not_there_says_what_makes_one() {
+    let scene = Scene::with(&[], "");
+    let ended = scene.run(&["feeds"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.err.contains("newsfold poll"), "{}", ended.err);
+}
+
+/// Killed at any instant, the next start has every entry that was stored, no second copy, and no validator without the
+/// entries that it vouches for.
+#[test]
+fn kill_9_loses_nothing_and_doubles_nothing() {
+    const FEEDS: usize = 12;
+    const ENTRIES: usize = 20;
+    let origins: Vec<Origin> = (0..FEEDS)
+        .map(|feed| {
+            let names: Vec<String> = (0..ENTRIES).map(|entry| format!("{feed}-{entry}")).collect();
+            let document = rss_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            Origin::start(move |request| match request.header("if-none-match") {
+                Some(_) => Answer::status("304 Not Modified"),
+                None => Answer::new("200 OK", &[("ETag", "\"1\"")], &document),
+            })
+        })
+        .collect();
+    let names: Vec<String> = (0..FEEDS).map(|feed| format!("f{feed}")).collect();
+    let feeds: Vec<(&str, String)> = names
+        .iter()
+        .map(String::as_str)
+        .zip(origins.iter().map(|origin| origin.url("/")))
+        .collect();
+    for round in 0..25_u64 {
+        let scene = Scene::with(&feeds, "");
+        let mut poll = scene
+            .command()
+            .arg("poll")
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Between the first line of the log and the end lie all the commits; the rounds spread over them.
+        let mut first = [0];
+        let _ = poll.stderr.as_mut().unwrap().read(&mut first);
+        let spin = Instant::now();
+        while spin.elapsed() < Duration::from_millis(round * 3) {
+            std::hint::spin_loop();
+        }
+        poll.kill().unwrap();
+        poll.wait().unwrap();
+        scene.must(&["poll"]);
+        let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+        let integrity: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(integrity, "ok", "round {round}");
+        let entries: i64 = store
+            .query_row("SELECT count(*) FROM entry", [], |row| row.get(0))
+            .unwrap();
+        let distinct: i64 = store
+            .query_row("SELECT count(DISTINCT entry_id) FROM entry", [], |row| row.get(0))
+            .unwrap();
+        let stories: i64 = store
+            .query_row("SELECT count(*) FROM story", [], |row| row.get(0))
+            .unwrap();
+        let expected = i64::try_from(FEEDS * ENTRIES).unwrap();
+        assert_eq!(
+            (entries, distinct, stories),
+            (expected, expected, expected),
+            "round {round}"
+        );
+    }
+}

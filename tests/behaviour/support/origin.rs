@@ -1,0 +1,149 @@
+//! A server that answers as it is told, and remembers what it was asked.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a newsfold asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// Names in lower case, in the order in which they came.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// The bytes of an answer, head and body.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer(pub(crate) Vec<u8>);
+
+impl Answer {
+    pub(crate) fn new(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in headers {
+            answer += &format!("{name}: {value}\r\n");
+        }
+        let mut bytes = (answer + "\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        Self(bytes)
+    }
+
+    pub(crate) fn ok(body: impl AsRef<[u8]>) -> Self {
+        Self::new("200 OK", &[("Content-Type", "application/rss+xml")], body)
+    }
+
+    pub(crate) fn status(status: &str) -> Self {
+        Self::new(status, &[], "")
+    }
+
+    pub(crate) fn redirect(status: &str, to: &str) -> Self {
+        Self::new(status, &[("Location", to)], "")
+    }
+
+    /// What a server sends that does not keep to the protocol: these bytes, and then it hangs up.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+type Script = dyn Fn(&Request) -> Answer + Send + Sync;
+
+/// A server on loopback for the length of a test.
+pub(crate) struct Origin {
+    address: SocketAddr,
+    script: Arc<Mutex<Arc<Script>>>,
+    log: Arc<Mutex<Vec<Request>>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Origin {
+    pub(crate) fn start(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = Self {
+            address: listener.local_addr().unwrap(),
+            script: Arc::new(Mutex::new(Arc::new(script))),
+            log: Arc::default(),
+            is_over: Arc::default(),
+        };
+        let (script, log, is_over) = (origin.script.clone(), origin.log.clone(), origin.is_over.clone());
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (script, log) = (script.clone(), log.clone());
+                std::thread::spawn(move || converse(connection.unwrap(), &script, &log));
+            }
+        });
+        origin
+    }
+
+    /// Always answers with this document.
+    pub(crate) fn of(document: impl Into<String>) -> Self {
+        let document = document.into();
+        Self::start(move |_| Answer::ok(&document))
+    }
+
+    /// Answers differently from now on.
+    pub(crate) fn change(&self, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) {
+        *self.script.lock().unwrap() = Arc::new(script);
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Everything that was asked so far.
+    pub(crate) fn asked(&self) -> Vec<Request> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// Requests and answers on one connection, until either side hangs up.
+fn converse(connection: TcpStream, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<Request>>) {
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut writer = connection.try_clone().unwrap();
+    let mut reader = BufReader::new(connection);
+    while let Some(request) = read_head(&mut reader) {
+        log.lock().unwrap().push(request.clone());
+        let script = script.lock().unwrap().clone();
+        let Answer(bytes) = script(&request);
+        let keeps_on = bytes.windows(15).any(|window| window == b"Content-Length:");
+        if writer.write_all(&bytes).is_err() || !keeps_on {
+            return;
+        }
+    }
+}
+
+fn read_head(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.split_once(' ')?;
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Some(Request { headers })
+}

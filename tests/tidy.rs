@@ -1,0 +1,132 @@
+//! The rules of the house that a machine can hold.
+
+use std::path::{Path, PathBuf};
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for item in std::fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found.sort();
+    found
+        .into_iter()
+        .map(|path| {
+            (
+                path.strip_prefix(&root).unwrap().to_owned(),
+                std::fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// The code of a file without its tests and comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_whether_it_is_pure() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} has no header", path.display());
+        let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let is_declared = header.contains("Pure") || header.contains("Edge") || header.contains("**pure**");
+        let is_exempt = ["lib.rs", "main.rs", "config/tests.rs"]
+            .iter()
+            .any(|exempt| path.ends_with(exempt));
+        assert!(
+            is_declared || is_exempt,
+            "{} does not say whether it is pure",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn pure_files_name_no_effect() {
+    const EFFECTS: &[&str] = &[
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::env::var",
+        "tokio::",
+        "reqwest::",
+        "rusqlite::",
+        "tracing::",
+        "clock::",
+    ];
+    for (path, text) in sources() {
+        let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        if !header.contains("Pure") || header.contains("Pure but") {
+            continue;
+        }
+        let code = code(&text);
+        for effect in EFFECTS {
+            assert!(
+                !code.contains(effect),
+                "{} says that it is pure and names `{effect}`",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn each_crate_stays_at_home() {
+    const HOMES: &[(&str, &[&str])] = &[
+        ("reqwest::", &["fetch"]),
+        ("feed_rs::", &["parse"]),
+        ("cron::", &["schedule"]),
+        ("axum::", &["serve"]),
+        ("ammonia::", &["sanitise"]),
+        ("minijinja::", &["publish"]),
+        ("indicatif::", &["commands"]),
+        ("toml::", &["config"]),
+        ("zstd::", &["store", "fetch", "publish"]),
+        ("rusqlite::", &["store", "ingest", "roster", "publish", "fold"]),
+    ];
+    for (path, text) in sources() {
+        let first = path
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .replace(".rs", "");
+        let code = code(&text);
+        for (name, homes) in HOMES {
+            let is_named = code.split(name).skip(1).count() > 0
+                && code
+                    .split(name)
+                    .any(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            assert!(
+                !is_named || homes.contains(&first.as_str()),
+                "`{name}` is named in {}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn markdown_names_no_line_numbers_and_no_unfinished_work() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(root.join(name)).unwrap();
+        for word in ["TODO", "FIXME", ".rs:"] {
+            assert!(!text.contains(word), "{name} contains {word:?}");
+        }
+    }
+}
