@@ -21,10 +21,7 @@ fn main() {
         return;
     };
     let list = std::fs::read_to_string(&file).expect("the list of addresses can be read");
-    let addresses: Vec<Url> = list
-        .lines()
-        .map(|line| line.trim().parse().expect("an address a line"))
-        .collect();
+    let addresses: Vec<Url> = list.lines().map(|line| line.trim().parse().expect("an address a line")).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -48,14 +45,10 @@ async fn download(addresses: Vec<Url>) -> (usize, usize) {
             let (client, places) = (client.clone(), places.clone());
             tokio::spawn(async move {
                 let _place = places.acquire().await.expect("never closed");
-                match client
-                    .get(&address, &Validators::default(), clock::now())
-                    .await
-                    .expect("an answer")
-                {
-                    Fetched::Document(document, _) => decode::decode(document.body, &document.coding, MOST)
-                        .expect("a sound body")
-                        .len(),
+                match client.get(&address, &Validators::default(), clock::now()).await.expect("an answer") {
+                    Fetched::Document(document, _) => {
+                        decode::decode(document.body, &document.coding, MOST).expect("a sound body").len()
+                    }
                     Fetched::NotModified(_) | Fetched::Gone => 0,
                 }
             })

@@ -53,7 +53,7 @@ def measured(command, **options):
 def configuration(folder, urls, level):
     lines = [
         "[store]", f'path = "{folder}/store.db"', "[fold]", f'level = "{level}"',
-        "[poll]", 'interval = "1h"', 'min_interval = "1s"', "concurrency = 32", "per_host = 2", 'per_host_gap = "0s"',
+        "[poll]", 'interval = "1h"', 'min_interval = "1s"', "concurrency = 32", 'per_host_gap = "0s"',
         'backfill = "36500d"', 'allow_networks = ["127.0.0.0/8"]', "[serve]", 'listen = ""',
     ]
     for number, url in enumerate(urls):

@@ -14,13 +14,7 @@ use crate::config::{self, Format};
 #[command(name = "newsfold", version, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Arguments {
     /// The configuration file [default: the first that exists of `./newsfold.toml`, `$XDG_CONFIG_HOME/newsfold/newsfold.toml`, `/etc/newsfold/newsfold.toml`]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "NEWSFOLD_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "NEWSFOLD_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// What to log, such as `debug` or `newsfold::fetch=debug`
     #[arg(
@@ -130,9 +124,7 @@ fn length(text: &str) -> Result<TimeDelta, String> {
 
 fn format(text: &str) -> Result<Format, String> {
     let known = Format::NAMES.iter().find(|(name, _)| *name == text);
-    known
-        .map(|(_, format)| *format)
-        .ok_or_else(|| "write atom, rss, json or html".to_owned())
+    known.map(|(_, format)| *format).ok_or_else(|| "write atom, rss, json or html".to_owned())
 }
 
 #[cfg(test)]

@@ -52,11 +52,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Arguments { config, command, .. } = arguments;
     match command {
         Command::Init { file } => init(&file),
-        Command::Parse {
-            file,
-            base_url,
-            content_type,
-        } => parse::run(&file, base_url.as_ref(), content_type.as_deref()),
+        Command::Parse { file, base_url, content_type } => {
+            parse::run(&file, base_url.as_ref(), content_type.as_deref())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut std::io::stdout());
             Ok(Exit::Done)
@@ -94,11 +92,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Poll { due, feeds } => runtime(2)?.block_on(poll::run(&config, &store, due, &feeds)),
         Command::Check { online } => check::run(&config, online),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
-        Command::Stories {
-            since,
-            min_sources,
-            json,
-        } => stories::run(&Reader::open(&store)?, since, min_sources, json),
+        Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
         Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
     }
@@ -120,10 +114,7 @@ fn init(file: &Path) -> anyhow::Result<Exit> {
     let made = std::fs::File::create_new(file).and_then(|mut made| made.write_all(config::COMMENTED.as_bytes()));
     match made {
         Ok(()) => {
-            eprintln!(
-                "{} written; name your feeds in it, then `newsfold check` and `newsfold run`",
-                file.display()
-            );
+            eprintln!("{} written; name your feeds in it, then `newsfold check` and `newsfold run`", file.display());
             Ok(Exit::Done)
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -142,14 +133,11 @@ fn find_config() -> anyhow::Result<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
         .map(|folder| folder.join("newsfold/newsfold.toml"));
-    let places: Vec<PathBuf> = [
-        Some(PathBuf::from("newsfold.toml")),
-        home,
-        Some(PathBuf::from("/etc/newsfold/newsfold.toml")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let places: Vec<PathBuf> =
+        [Some(PathBuf::from("newsfold.toml")), home, Some(PathBuf::from("/etc/newsfold/newsfold.toml"))]
+            .into_iter()
+            .flatten()
+            .collect();
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
         anyhow::anyhow!(
@@ -166,11 +154,7 @@ fn store_path(config: &Config) -> PathBuf {
 }
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(8)
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(4).enable_all().build()
 }
 
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.

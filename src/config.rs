@@ -67,9 +67,7 @@ impl Config {
     ///
     /// A relative `store.path` is relative to `state_directory` (systemd's `$STATE_DIRECTORY`) if there is one, else to the configuration file.
     pub fn store_path(&self, state_directory: Option<&Path>) -> PathBuf {
-        state_directory
-            .unwrap_or_else(|| folder(&self.file))
-            .join(&self.store.path)
+        state_directory.unwrap_or_else(|| folder(&self.file)).join(&self.store.path)
     }
 }
 
@@ -84,10 +82,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self {
-            path: PathBuf::from("newsfold.db"),
-            keep: Duration::from_secs(90 * 86_400),
-        }
+        Self { path: PathBuf::from("newsfold.db"), keep: Duration::from_secs(90 * 86_400) }
     }
 }
 
@@ -152,11 +147,7 @@ pub struct FoldConfig {
 
 impl Default for FoldConfig {
     fn default() -> Self {
-        Self {
-            level: Level::default(),
-            profile: Profile::default(),
-            window: Duration::from_secs(3 * 86_400),
-        }
+        Self { level: Level::default(), profile: Profile::default(), window: Duration::from_secs(3 * 86_400) }
     }
 }
 
@@ -176,12 +167,7 @@ pub struct ServeConfig {
 impl Default for ServeConfig {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self {
-            listen: Listen::Tcp(listen),
-            public_url: read::public_url_of(listen),
-            websub: false,
-            hub: None,
-        }
+        Self { listen: Listen::Tcp(listen), public_url: read::public_url_of(listen), websub: false, hub: None }
     }
 }
 
@@ -301,12 +287,8 @@ pub enum Format {
 
 impl Format {
     /// Every format with its name in the configuration.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("atom", Self::Atom),
-        ("rss", Self::Rss),
-        ("json", Self::Json),
-        ("html", Self::Html),
-    ];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("atom", Self::Atom), ("rss", Self::Rss), ("json", Self::Json), ("html", Self::Html)];
 }
 
 /// The folder of a file.

@@ -68,12 +68,7 @@ pub async fn run(
     let stop = CancellationToken::new();
     let server = listener.map(|listener| {
         daemon.greet(&listener.address());
-        tokio::spawn(serve::serve(
-            listener,
-            daemon.published.subscribe(),
-            daemon.health.subscribe(),
-            stop.clone(),
-        ))
+        tokio::spawn(serve::serve(listener, daemon.published.subscribe(), daemon.health.subscribe(), stop.clone()))
     });
 
     let mut publish = tokio::time::interval(PUBLISH_EVERY);
@@ -153,9 +148,7 @@ impl Daemon {
         let config = self.config.clone();
         let (roster, due) = self
             .store
-            .write(0, move |tx| {
-                Ok((Roster::enlist(tx, &config, now)?, feeds::due_times(tx)?))
-            })
+            .write(0, move |desk| Ok((Roster::enlist(desk.tx, &config, now)?, feeds::due_times(desk.tx)?)))
             .await?;
         self.outputs = roster.outputs(&self.config);
         self.roster = roster;
@@ -211,11 +204,7 @@ impl Daemon {
             return Ok(());
         }
         let asked = leases.clone();
-        match self
-            .store
-            .write(leases.len() * 64, move |tx| feeds::lease(tx, &asked, now))
-            .await
-        {
+        match self.store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &asked, now)).await {
             Ok(states) => {
                 self.store_trouble = None;
                 for feed in states {
@@ -230,8 +219,7 @@ impl Daemon {
                 // Nothing is asked of anyone while we could not keep the answer.
                 self.store_trouble = Some(error.to_string());
                 let later = now + AFTER_TROUBLE;
-                self.due
-                    .extend(leases.into_iter().map(|(feed, _)| Reverse((later, feed))));
+                self.due.extend(leases.into_iter().map(|(feed, _)| Reverse((later, feed))));
             }
         }
         self.tell_health();
@@ -269,10 +257,7 @@ impl Daemon {
     /// Renders what changed, and puts it where readers see it.
     async fn publish(&mut self) -> Result<(), Error> {
         let outputs = self.outputs.clone();
-        let rendered = self
-            .store
-            .read(move |connection| publish::publish(connection, &outputs))
-            .await?;
+        let rendered = self.store.read(move |connection| publish::publish(connection, &outputs)).await?;
         let (files, outputs) = (rendered.clone(), self.outputs.clone());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || publish::write(&files, &outputs)).await {
             tracing::error!("{error}");
@@ -311,11 +296,7 @@ impl Daemon {
 }
 
 fn hosts(config: &Config, store: &Store, reports: mpsc::UnboundedSender<Outcome>) -> Hosts {
-    Hosts::new(
-        Poller::new(Client::new(Settings::of(config)), store.clone()),
-        Limits::of(config),
-        reports,
-    )
+    Hosts::new(Poller::new(Client::new(Settings::of(config)), store.clone()), Limits::of(config), reports)
 }
 
 /// Reads the configuration, or says what is wrong with it, a problem a line.

@@ -33,7 +33,7 @@ const MOST_HOPS: usize = 10;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next feed of the same host.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How to ask, for all feeds.
 #[derive(Debug, Clone)]
@@ -162,10 +162,7 @@ impl Client {
     /// The HTTP part is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do not.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            http: Arc::default(),
-        }
+        Self { settings: Arc::new(settings), http: Arc::default() }
     }
 
     /// The largest document that is read, after unpacking.
@@ -251,18 +248,10 @@ impl Client {
             return Err(Error::Refused(literal.to_string(), why));
         }
         let mut request = self.http()?.get(target.clone());
-        if let Some(etag) = validators
-            .etag
-            .as_deref()
-            .and_then(|etag| HeaderValue::from_bytes(etag).ok())
-        {
+        if let Some(etag) = validators.etag.as_deref().and_then(|etag| HeaderValue::from_bytes(etag).ok()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        if let Some(date) = validators
-            .last_modified
-            .as_deref()
-            .and_then(|date| HeaderValue::from_bytes(date).ok())
-        {
+        if let Some(date) = validators.last_modified.as_deref().and_then(|date| HeaderValue::from_bytes(date).ok()) {
             request = request.header(header::IF_MODIFIED_SINCE, date);
         }
         request.send().await.map_err(|error| in_words(error, target))
@@ -285,45 +274,22 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         let hash = xxh3_64(&body).cast_signed();
-        Ok(Document {
-            body,
-            coding,
-            content_type,
-            hash,
-            address,
-        })
+        Ok(Document { body, coding, content_type, hash, address })
     }
 
     async fn read_file(&self, address: &Url) -> Result<Fetched, Error> {
         let asked = clock::instant();
         let most = self.settings.max_body_bytes;
-        let unusable = || {
-            Error::File(std::io::Error::new(
-                std::io::ErrorKind::InvalidInput,
-                "the address names no local file",
-            ))
-        };
+        let unusable =
+            || Error::File(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the address names no local file"));
         let path = address.to_file_path().map_err(|()| unusable())?;
         if tokio::fs::metadata(&path).await.map_err(Error::File)?.len() > most {
             return Err(Error::TooLarge(most));
         }
         let body = tokio::fs::read(&path).await.map_err(Error::File)?;
         let hash = xxh3_64(&body).cast_signed();
-        let document = Document {
-            body,
-            coding: String::new(),
-            content_type: None,
-            hash,
-            address: address.clone(),
-        };
-        Ok(Fetched::Document(
-            document,
-            Reply {
-                is_full: true,
-                took: asked.elapsed(),
-                ..Reply::default()
-            },
-        ))
+        let document = Document { body, coding: String::new(), content_type: None, hash, address: address.clone() };
+        Ok(Fetched::Document(document, Reply { is_full: true, took: asked.elapsed(), ..Reply::default() }))
     }
 
     fn http(&self) -> Result<&reqwest::Client, Error> {
@@ -349,9 +315,7 @@ fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(1)
-        .dns_resolver(Arc::new(PublicNames {
-            allowed: settings.allow_networks.clone(),
-        }))
+        .dns_resolver(Arc::new(PublicNames { allowed: settings.allow_networks.clone() }))
         .build()
 }
 
@@ -370,9 +334,8 @@ impl reqwest::dns::Resolve for PublicNames {
                 .await
                 .map_err(|_| Box::new(Error::Name(name.clone())))?
                 .collect();
-            let (fine, refused): (Vec<_>, Vec<_>) = found
-                .into_iter()
-                .partition(|found| address::refused(found.ip(), &allowed).is_none());
+            let (fine, refused): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|found| address::refused(found.ip(), &allowed).is_none());
             match (fine.is_empty(), refused.first()) {
                 (true, Some(first)) => {
                     let why = address::refused(first.ip(), &allowed).unwrap_or("refused");
@@ -388,36 +351,24 @@ impl reqwest::dns::Resolve for PublicNames {
 /// Where a redirect leads.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let location = text(headers, header::LOCATION).ok_or_else(|| Error::Redirect("does not say where to".into()))?;
-    let target = from
-        .join(&location)
-        .map_err(|_| Error::Redirect("leads to something that is no address".into()))?;
+    let target = from.join(&location).map_err(|_| Error::Redirect("leads to something that is no address".into()))?;
     match (from.scheme(), target.scheme()) {
         (_, "https") | ("http", "http") => Ok(target),
         ("https", "http") => Err(Error::Redirect("leads from https to http, which is refused".into())),
-        (_, other) => Err(Error::Redirect(format!(
-            "leads to a `{other}:` address, which is refused"
-        ))),
+        (_, other) => Err(Error::Redirect(format!("leads to a `{other}:` address, which is refused"))),
     }
 }
 
 /// The validators of an answer, byte for byte.
 fn validators_of(headers: &HeaderMap) -> Validators {
     let bytes = |name| headers.get(name).map(|value: &HeaderValue| value.as_bytes().to_vec());
-    Validators {
-        etag: bytes(header::ETAG),
-        last_modified: bytes(header::LAST_MODIFIED),
-    }
+    Validators { etag: bytes(header::ETAG), last_modified: bytes(header::LAST_MODIFIED) }
 }
 
 fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
     let [cache_control, expires, date, age] =
         [header::CACHE_CONTROL, header::EXPIRES, header::DATE, header::AGE].map(|name| text(headers, name));
-    freshness::fresh_for(
-        cache_control.as_deref(),
-        expires.as_deref(),
-        date.as_deref(),
-        age.as_deref(),
-    )
+    freshness::fresh_for(cache_control.as_deref(), expires.as_deref(), date.as_deref(), age.as_deref())
 }
 
 /// A field as text; several of one name are joined, as RFC 9110 §5.3 has it.
@@ -439,10 +390,7 @@ fn in_words(error: reqwest::Error, target: &Url) -> Error {
         }
     }
     if error.is_timeout() {
-        return Error::Connection(format!(
-            "{} did not answer in time",
-            target.host_str().unwrap_or("the server")
-        ));
+        return Error::Connection(format!("{} did not answer in time", target.host_str().unwrap_or("the server")));
     }
     Error::Connection(told(&error))
 }

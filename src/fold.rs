@@ -87,14 +87,9 @@ pub fn plan(new: &[Telling], stored: &[Candidate], level: Level) -> FoldPlan {
     let mut plan = FoldPlan::default();
     for telling in new {
         let decision = match candidates.find(telling) {
-            Some((story, matched)) if level >= Level::Link => Decision::Joins(
-                story,
-                Evidence {
-                    rule: Rule::Link,
-                    matched,
-                    score: 1.0,
-                },
-            ),
+            Some((story, matched)) if level >= Level::Link => {
+                Decision::Joins(story, Evidence { rule: Rule::Link, matched, score: 1.0 })
+            }
             _ => Decision::Founds,
         };
         let story = match &decision {
@@ -134,15 +129,8 @@ impl<'a> Candidates<'a> {
     /// The oldest telling that leads to one of the same pages.
     fn find(&self, telling: &Telling) -> Option<(StoryRef, EntryRef)> {
         let fits = |permalink: &Permalink, other: &Telling| {
-            let same_page = other
-                .permalinks
-                .iter()
-                .any(|page| page.without_scheme() == permalink.without_scheme());
-            let shared_within = |feed| {
-                self.titles
-                    .get(&(permalink.key(), feed))
-                    .is_some_and(|titles| titles.len() > 1)
-            };
+            let same_page = other.permalinks.iter().any(|page| page.without_scheme() == permalink.without_scheme());
+            let shared_within = |feed| self.titles.get(&(permalink.key(), feed)).is_some_and(|titles| titles.len() > 1);
             let certain = other.title == telling.title
                 || (other.feed != telling.feed && !shared_within(other.feed) && !shared_within(telling.feed));
             other.entry != telling.entry && same_page && certain
@@ -176,10 +164,7 @@ mod tests {
     }
 
     fn stored(entry: i64, feed: i64, page: &str, title: &str) -> Candidate {
-        Candidate {
-            telling: telling(entry, feed, page, title),
-            story: StoryRef(entry),
-        }
+        Candidate { telling: telling(entry, feed, page, title), story: StoryRef(entry) }
     }
 
     fn check(new: &Telling, candidates: &[Candidate], expected: Option<i64>) {
@@ -195,16 +180,8 @@ mod tests {
 
     #[test]
     fn two_feeds_with_one_permalink_tell_one_story() {
-        check(
-            &telling(2, 2, PAGE, "B"),
-            &[stored(1, 1, "http://example.org/a?utm_source=x", "A")],
-            Some(1),
-        );
-        check(
-            &telling(2, 2, "https://example.org/b", "A"),
-            &[stored(1, 1, PAGE, "A")],
-            None,
-        );
+        check(&telling(2, 2, PAGE, "B"), &[stored(1, 1, "http://example.org/a?utm_source=x", "A")], Some(1));
+        check(&telling(2, 2, "https://example.org/b", "A"), &[stored(1, 1, PAGE, "A")], None);
     }
 
     #[test]
@@ -215,11 +192,7 @@ mod tests {
 
     #[test]
     fn a_page_shared_by_many_entries_folds_nothing() {
-        check(
-            &telling(2, 2, "https://example.org/", "B"),
-            &[stored(1, 1, "https://example.org/", "A")],
-            None,
-        );
+        check(&telling(2, 2, "https://example.org/", "B"), &[stored(1, 1, "https://example.org/", "A")], None);
         let candidates = [stored(1, 1, PAGE, "Monday"), stored(2, 1, PAGE, "Tuesday")];
         check(&telling(3, 2, PAGE, "A link to the series"), &candidates, None);
     }

@@ -35,11 +35,7 @@ impl Limits {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let poll = &config.poll;
-        Self {
-            concurrency: poll.concurrency,
-            per_host: poll.per_host,
-            gap: poll.per_host_gap,
-        }
+        Self { concurrency: poll.concurrency, per_host: poll.per_host, gap: poll.per_host_gap }
     }
 }
 
@@ -88,10 +84,7 @@ impl Hosts {
             reports,
             stop: CancellationToken::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-            tasks: TaskTracker::new(),
-        }
+        Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 
     /// Puts a poll in line at its host.

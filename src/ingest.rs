@@ -14,7 +14,7 @@ use crate::config::rules::Rule;
 use crate::fold::{self, Decision, Telling, canonical};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
 use crate::store::stories::Shown;
-use crate::store::{Result, entries, feeds, stories};
+use crate::store::{Desk, Memory, Result, entries, feeds, stories};
 use crate::update::{self, Changes};
 
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
@@ -75,110 +75,75 @@ impl Ingested {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn ingest(tx: &Connection, record: PollRecord) -> Result<Ingested> {
-    let PollRecord {
-        feed,
-        at,
-        is_first,
-        entries: polled,
-        terms,
-    } = record;
-    let known = entries::known(tx, feed.feed, &polled)?;
+pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
+    let PollRecord { feed, at, entries: polled, .. } = record;
+    let tx = desk.tx;
+    let known = entries::known(tx, feed.feed, polled)?;
     let changes = update::plan(&known, polled);
-    let mut ingested = Ingested {
-        added: changes.added.len(),
-        revised: changes.revised.len(),
-        ..Ingested::default()
-    };
+    let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
-    let mut intake = Intake {
-        tx,
-        feed: &feed,
-        at,
-        is_first,
-        terms: &terms,
-        touched: BTreeSet::new(),
-    };
-    let added = intake.add(&changes, &mut ingested)?;
+    let mut intake = Intake { tx, record, touched: BTreeSet::new() };
+    let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(&changes)?;
     intake.settle()?;
 
-    let kept = || {
-        changes
-            .revised
-            .iter()
-            .map(|revision| revision.entry)
-            .chain(changes.unchanged.iter().copied())
-    };
+    let kept = || changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied());
     let back: Vec<EntryRef> = kept().filter(|entry| !known.listed.contains(entry)).collect();
-    entries::relist(tx, &changes.gone, &back, at)?;
+    entries::relist(tx, &changes.gone, &back, *at)?;
     let listed: Vec<EntryRef> = kept().chain(added).collect();
-    feeds::save(tx, &feed, Some(&listed))?;
+    feeds::save(tx, feed, Some(&listed))?;
     Ok(ingested)
 }
 
 /// One document on its way in.
 struct Intake<'a> {
     tx: &'a Connection,
-    feed: &'a Feed,
-    at: DateTime<Utc>,
-    is_first: bool,
-    terms: &'a Terms,
+    record: &'a PollRecord,
     /// Stories whose coverage or whose tellings changed.
     touched: BTreeSet<StoryRef>,
 }
 
 impl Intake<'_> {
     /// Stores the new entries, folds them, and gives their handles.
-    fn add(&mut self, changes: &Changes, ingested: &mut Ingested) -> Result<Vec<EntryRef>> {
-        let EntryRef(first) = entries::next_ref(self.tx)?;
-        let handles: Vec<EntryRef> = (first..)
-            .zip(&changes.added)
-            .map(|(handle, _)| EntryRef(handle))
-            .collect();
-        let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(&changes.added).collect();
-        let dropped = |entry: &Entry| is_dropped(entry, self.terms);
+    fn add(&mut self, memory: &mut Memory, changes: &Changes<'_>, ingested: &mut Ingested) -> Result<Vec<EntryRef>> {
+        let PollRecord { feed, at, is_first, terms, .. } = self.record;
+        let EntryRef(first) = match memory.next_entry {
+            Some(next) => next,
+            None => entries::next_ref(self.tx)?,
+        };
+        let handles: Vec<EntryRef> = (first..).map(EntryRef).take(changes.added.len()).collect();
+        memory.next_entry = handles.last().map_or(Some(EntryRef(first)), |EntryRef(last)| Some(EntryRef(last + 1)));
+        let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(changes.added.iter().copied()).collect();
+        let dropped = |entry: &Entry| is_dropped(entry, terms);
         let tellings: Vec<Telling> = new
             .iter()
             .filter(|(_, entry)| !dropped(entry))
-            .map(|(handle, entry)| telling(*handle, self.feed.feed, entry))
+            .map(|(handle, entry)| telling(*handle, feed.feed, entry))
             .collect();
         ingested.dropped = new.len() - tellings.len();
-        let candidates = match self.terms.level {
+        let candidates = match terms.level {
             Level::Off => Vec::new(),
             _ => entries::leading_to(self.tx, tellings.iter().flat_map(|telling| &telling.permalinks))?,
         };
-        let plan = fold::plan(&tellings, &candidates, self.terms.level);
+        let plan = fold::plan(&tellings, &candidates, terms.level);
         let mut decisions: HashMap<EntryRef, Decision> = plan.decisions.into_iter().collect();
         for (handle, entry) in new {
-            let archived = self.is_first
-                && entry
-                    .published
-                    .is_some_and(|published| self.at - published > delta(self.terms.backfill));
+            let archived =
+                *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
             let decision = decisions.remove(&handle);
             let story = decision.as_ref().map(|decision| match decision {
                 Decision::Founds => StoryRef::founded_by(handle),
                 Decision::Joins(story, _) => *story,
             });
-            entries::add(
-                self.tx,
-                &entries::Addition {
-                    handle,
-                    feed: self.feed.feed,
-                    entry,
-                    story,
-                    archived,
-                },
-                self.at,
-            )?;
-            let shown = (!archived).then(|| shown(entry, self.at, self.is_first));
+            entries::add(self.tx, &entries::Addition { handle, feed: feed.feed, entry, story, archived }, *at)?;
+            let shown = (!archived).then(|| shown(entry, *at, *is_first));
             match decision {
                 Some(Decision::Founds) => {
-                    let id = StoryId::derive(&self.feed.identity, &entry.id);
-                    stories::found(self.tx, handle, id, shown, self.at)?;
+                    let id = StoryId::derive(&feed.identity, &entry.id);
+                    stories::found(self.tx, handle, id, shown, *at)?;
                 }
                 Some(Decision::Joins(story, evidence)) => {
-                    stories::link(self.tx, handle, &evidence, self.at)?;
+                    stories::link(self.tx, handle, &evidence, *at)?;
                     self.publish(story, shown)?;
                     self.touched.insert(story);
                     ingested.folded += 1;
@@ -201,14 +166,14 @@ impl Intake<'_> {
     }
 
     /// Stores what publishers edited; a story whose canonical entry was edited is updated.
-    fn revise(&mut self, changes: &Changes) -> Result<()> {
+    fn revise(&mut self, changes: &Changes<'_>) -> Result<()> {
         for (entry, id) in &changes.renamed {
             entries::rename(self.tx, *entry, id)?;
         }
         for revision in &changes.revised {
             entries::revise(self.tx, revision)?;
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
-                story.updated = Some(revised_at(&revision.now, &story, self.at));
+                story.updated = Some(revised_at(revision.now, &story, self.record.at));
                 stories::save(self.tx, &story)?;
             }
         }
@@ -217,17 +182,14 @@ impl Intake<'_> {
 
     /// Counts the sources of stories that were joined, and chooses anew who speaks for them.
     fn settle(&self) -> Result<()> {
-        let priority_of = |feed| self.terms.priorities.get(&feed).copied().unwrap_or(0);
+        let priority_of = |feed| self.record.terms.priorities.get(&feed).copied().unwrap_or(0);
         for story in &self.touched {
             let (speakers, sources) = stories::speakers(self.tx, *story, priority_of)?;
             let before = stories::one(self.tx, *story)?;
-            let mut now = stories::Story {
-                sources,
-                ..before.clone()
-            };
-            now.canonical = canonical::choose(&speakers, before.canonical, before.founded, self.at);
+            let mut now = stories::Story { sources, ..before.clone() };
+            now.canonical = canonical::choose(&speakers, before.canonical, before.founded, self.record.at);
             if now.canonical != before.canonical {
-                now.updated = Some(self.at);
+                now.updated = Some(self.record.at);
             }
             if now != before {
                 stories::save(self.tx, &now)?;
@@ -240,12 +202,7 @@ impl Intake<'_> {
 /// An entry as folding sees it.
 fn telling(entry: EntryRef, feed: FeedRef, from: &Entry) -> Telling {
     let permalinks = from.permalink.iter().chain(&from.id_permalink).cloned().collect();
-    Telling {
-        entry,
-        feed,
-        permalinks,
-        title: from.title.clone(),
-    }
+    Telling { entry, feed, permalinks, title: from.title.clone() }
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.
@@ -259,25 +216,15 @@ fn is_dropped(entry: &Entry, terms: &Terms) -> bool {
 /// The date is the publisher's, unless it lies in the future. At the first poll of a feed its entries take the places of
 /// their dates; later ones stand where they were found, or readers with a full page would never see what was dated back.
 fn shown(entry: &Entry, now: DateTime<Utc>, is_first: bool) -> Shown {
-    let published = entry
-        .published
-        .or(entry.updated)
-        .map_or(now, |published| published.min(now));
-    let sort_at = if is_first {
-        published
-    } else {
-        published.max(now - LONGEST_BACKDATING)
-    };
+    let published = entry.published.or(entry.updated).map_or(now, |published| published.min(now));
+    let sort_at = if is_first { published } else { published.max(now - LONGEST_BACKDATING) };
     Shown { published, sort_at }
 }
 
 /// When a story counts as updated whose canonical entry was edited: by the publisher's word where it can be true.
 fn revised_at(entry: &Entry, story: &stories::Story, now: DateTime<Utc>) -> DateTime<Utc> {
     let since = story.updated.or(story.published);
-    entry
-        .updated
-        .filter(|updated| *updated <= now && since.is_none_or(|since| *updated > since))
-        .unwrap_or(now)
+    entry.updated.filter(|updated| *updated <= now && since.is_none_or(|since| *updated > since)).unwrap_or(now)
 }
 
 fn delta(length: Duration) -> TimeDelta {
@@ -304,43 +251,20 @@ mod tests {
 
     fn check(published: Option<&str>, is_first: bool, date: &str, place: &str) {
         let now = "2026-01-10T12:00:00Z".parse().unwrap();
-        let expected = Shown {
-            published: date.parse().unwrap(),
-            sort_at: place.parse().unwrap(),
-        };
+        let expected = Shown { published: date.parse().unwrap(), sort_at: place.parse().unwrap() };
         assert_eq!(shown(&entry(published), now, is_first), expected, "{published:?}");
     }
 
     #[test]
     fn an_entry_is_shown_with_its_date_and_where_readers_will_see_it() {
-        check(
-            Some("2026-01-10T11:30:00Z"),
-            false,
-            "2026-01-10T11:30:00Z",
-            "2026-01-10T11:30:00Z",
-        );
-        check(
-            Some("2026-01-08T00:00:00Z"),
-            false,
-            "2026-01-08T00:00:00Z",
-            "2026-01-10T11:00:00Z",
-        );
-        check(
-            Some("2026-01-08T00:00:00Z"),
-            true,
-            "2026-01-08T00:00:00Z",
-            "2026-01-08T00:00:00Z",
-        );
+        check(Some("2026-01-10T11:30:00Z"), false, "2026-01-10T11:30:00Z", "2026-01-10T11:30:00Z");
+        check(Some("2026-01-08T00:00:00Z"), false, "2026-01-08T00:00:00Z", "2026-01-10T11:00:00Z");
+        check(Some("2026-01-08T00:00:00Z"), true, "2026-01-08T00:00:00Z", "2026-01-08T00:00:00Z");
     }
 
     #[test]
     fn a_date_that_is_missing_or_in_the_future_is_that_of_the_first_sight() {
         check(None, false, "2026-01-10T12:00:00Z", "2026-01-10T12:00:00Z");
-        check(
-            Some("2027-01-01T00:00:00Z"),
-            false,
-            "2026-01-10T12:00:00Z",
-            "2026-01-10T12:00:00Z",
-        );
+        check(Some("2027-01-01T00:00:00Z"), false, "2026-01-10T12:00:00Z", "2026-01-10T12:00:00Z");
     }
 }

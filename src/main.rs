@@ -31,15 +31,12 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
     // What the crates below us have to say is for debugging them.
     let filter = EnvFilter::try_new(format!("warn,newsfold={}", arguments.log))
         .or_else(|_| EnvFilter::try_new(&arguments.log))?;
-    let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match arguments.log_format {
         LogFormat::Json => logger.json().flatten_event(true).init(),
-        LogFormat::Text => logger
-            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-            .init(),
+        LogFormat::Text => {
+            logger.with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
+        }
     }
     Ok(())
 }

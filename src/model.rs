@@ -30,12 +30,8 @@ pub enum Level {
 
 impl Level {
     /// Every level with its name in the configuration, the weakest first.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("off", Self::Off),
-        ("link", Self::Link),
-        ("copy", Self::Copy),
-        ("story", Self::Story),
-    ];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("off", Self::Off), ("link", Self::Link), ("copy", Self::Copy), ("story", Self::Story)];
 }
 
 /// How much is asked of two tellings before they are folded.
@@ -141,12 +137,8 @@ impl FromStr for StoryId {
     /// Reads the hyphenated form, with or without `urn:uuid:` before it, in either case.
     fn from_str(text: &str) -> Result<Self, StoryIdError> {
         let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
-        let digits: Vec<u32> = text
-            .chars()
-            .filter(|c| *c != '-')
-            .map(|c| c.to_digit(16))
-            .collect::<Option<_>>()
-            .ok_or(StoryIdError)?;
+        let digits: Vec<u32> =
+            text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or(StoryIdError)?;
         let mut bytes = [0; 16];
         if digits.len() != 32 {
             return Err(StoryIdError);

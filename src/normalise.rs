@@ -31,26 +31,14 @@ const MOST_PARTS: usize = 100;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed {
-        link,
-        language,
-        entries: parsed_entries,
-        mut faults,
-        ..
-    } = parsed;
+    let ParsedFeed { link, language, entries: parsed_entries, mut faults, .. } = parsed;
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
-            what: format!(
-                "the document has {} entries; the first {MOST_ENTRIES} are kept",
-                parsed_entries.len()
-            ),
+            what: format!("the document has {} entries; the first {MOST_ENTRIES} are kept", parsed_entries.len()),
         });
     }
-    let base = link
-        .as_deref()
-        .and_then(|link| address.join(link).ok())
-        .unwrap_or_else(|| address.clone());
+    let base = link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone());
     let mut entries: Vec<Entry> = parsed_entries
         .into_iter()
         .take(MOST_ENTRIES)
@@ -70,18 +58,12 @@ fn entry(
     language: Option<&str>,
     faults: &mut Vec<Fault>,
 ) -> Option<Entry> {
-    let base = parsed
-        .base
-        .as_deref()
-        .and_then(|own| base.join(own).ok())
-        .unwrap_or_else(|| base.clone());
+    let base = parsed.base.as_deref().and_then(|own| base.join(own).ok()).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
     // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
     let id_permalink = parsed.id.as_deref().and_then(|id| id.parse::<Permalink>().ok());
     let permalink = match &parsed.url {
-        Some(url) => absolute(url)
-            .and_then(|url| Permalink::new(url).ok())
-            .or_else(|| id_permalink.clone()),
+        Some(url) => absolute(url).and_then(|url| Permalink::new(url).ok()).or_else(|| id_permalink.clone()),
         None => id_permalink.clone(),
     };
     let title = text::shorten(parsed.title.as_deref().unwrap_or_default(), LONGEST_TITLE);
@@ -108,10 +90,7 @@ fn entry(
                 entry: Some(title.clone()),
                 what: format!("its text of {} bytes is cut at {LONGEST_MARKUP}", markup.len()),
             });
-            markup
-                .get(..markup.floor_char_boundary(LONGEST_MARKUP))
-                .unwrap_or_default()
-                .to_owned()
+            markup.get(..markup.floor_char_boundary(LONGEST_MARKUP)).unwrap_or_default().to_owned()
         })
     };
     let detail = Detail {
@@ -119,28 +98,17 @@ fn entry(
         content: capped(parsed.content),
         base: (parsed.base.is_some() || permalink.is_none()).then(|| base.to_string()),
         authors: parsed.authors.into_iter().take(MOST_PARTS).collect(),
-        categories: parsed
-            .categories
-            .into_iter()
-            .take(MOST_PARTS)
-            .map(|category| text::plain(&category))
-            .collect(),
+        categories: parsed.categories.into_iter().take(MOST_PARTS).map(|category| text::plain(&category)).collect(),
         enclosures: parsed
             .enclosures
             .into_iter()
             .filter_map(|enclosure| {
-                Some(Enclosure {
-                    url: crate::sanitise::web_address(&enclosure.url, Some(&base))?.into(),
-                    ..enclosure
-                })
+                Some(Enclosure { url: crate::sanitise::web_address(&enclosure.url, Some(&base))?.into(), ..enclosure })
             })
             .take(MOST_PARTS)
             .collect(),
         language: parsed.language.or_else(|| language.map(str::to_owned)),
-        image: parsed
-            .image
-            .and_then(|image| crate::sanitise::web_address(&image, Some(&base)))
-            .map(Into::into),
+        image: parsed.image.and_then(|image| crate::sanitise::web_address(&image, Some(&base))).map(Into::into),
         comments: parsed
             .comments
             .and_then(|comments| crate::sanitise::web_address(&comments, Some(&base)))
@@ -192,11 +160,7 @@ mod tests {
     use super::*;
 
     fn feed(entries: Vec<ParsedEntry>) -> ParsedFeed {
-        ParsedFeed {
-            link: Some("https://example.org/".into()),
-            entries,
-            ..ParsedFeed::default()
-        }
+        ParsedFeed { link: Some("https://example.org/".into()), entries, ..ParsedFeed::default() }
     }
 
     fn normalised(entries: Vec<ParsedEntry>) -> Vec<Entry> {
@@ -204,29 +168,19 @@ mod tests {
     }
 
     fn entry_at(url: &str) -> ParsedEntry {
-        ParsedEntry {
-            url: Some(url.into()),
-            title: Some("A title".into()),
-            ..ParsedEntry::default()
-        }
+        ParsedEntry { url: Some(url.into()), title: Some("A title".into()), ..ParsedEntry::default() }
     }
 
     #[test]
     fn relative_links_start_from_the_feeds_page() {
         let entries = normalised(vec![entry_at("/2026/a?utm_source=rss")]);
-        assert_eq!(
-            entries[0].permalink.as_ref().unwrap().as_str(),
-            "https://example.org/2026/a"
-        );
+        assert_eq!(entries[0].permalink.as_ref().unwrap().as_str(), "https://example.org/2026/a");
     }
 
     #[test]
     fn an_id_that_is_an_address_serves_as_the_link() {
-        let entry = ParsedEntry {
-            id: Some("https://example.org/a".into()),
-            title: Some("A".into()),
-            ..ParsedEntry::default()
-        };
+        let entry =
+            ParsedEntry { id: Some("https://example.org/a".into()), title: Some("A".into()), ..ParsedEntry::default() };
         let entries = normalised(vec![entry]);
         assert_eq!(entries[0].permalink.as_ref().unwrap().as_str(), "https://example.org/a");
         assert_eq!(entries[0].id_permalink, None);
@@ -246,18 +200,9 @@ mod tests {
     #[test]
     fn a_moved_date_is_no_edit() {
         let at = |text: &str| Some(text.parse().unwrap());
-        let a = ParsedEntry {
-            published: at("2026-01-01T00:00:00Z"),
-            ..entry_at("/a")
-        };
-        let b = ParsedEntry {
-            published: at("2026-01-02T00:00:00Z"),
-            ..entry_at("/a")
-        };
-        let c = ParsedEntry {
-            title: Some("Another".into()),
-            ..entry_at("/a")
-        };
+        let a = ParsedEntry { published: at("2026-01-01T00:00:00Z"), ..entry_at("/a") };
+        let b = ParsedEntry { published: at("2026-01-02T00:00:00Z"), ..entry_at("/a") };
+        let c = ParsedEntry { title: Some("Another".into()), ..entry_at("/a") };
         let [a, b, c] = [a, b, c].map(|entry| normalised(vec![entry]).remove(0).digest);
         assert_eq!(a, b);
         assert_ne!(a, c);
@@ -265,10 +210,8 @@ mod tests {
 
     #[test]
     fn an_entry_that_says_nothing_is_a_fault_and_costs_no_other() {
-        let (entries, faults) = entries(
-            feed(vec![ParsedEntry::default(), entry_at("/a")]),
-            &Url::parse("https://example.org/").unwrap(),
-        );
+        let (entries, faults) =
+            entries(feed(vec![ParsedEntry::default(), entry_at("/a")]), &Url::parse("https://example.org/").unwrap());
         assert_eq!((entries.len(), faults.len()), (1, 1));
     }
 

@@ -146,18 +146,12 @@ fn looks_like(document: &[u8]) -> Option<&'static str> {
 
 fn mapped(feed: feed_rs_model::Feed) -> ParsedFeed {
     ParsedFeed {
-        title: feed
-            .title
-            .map(|title| text::plain(&title.content))
-            .filter(|title| !title.is_empty()),
+        title: feed.title.map(|title| text::plain(&title.content)).filter(|title| !title.is_empty()),
         link: page_link(&feed.links),
         description: feed.description.map(|description| description.content),
         language: feed.language,
         updated: feed.updated.or(feed.published),
-        hints: Hints {
-            ttl_s: feed.ttl.map(|minutes| u64::from(minutes) * 60),
-            ..Hints::default()
-        },
+        hints: Hints { ttl_s: feed.ttl.map(|minutes| u64::from(minutes) * 60), ..Hints::default() },
         entries: feed.entries.into_iter().map(mapped_entry).collect(),
         repairs: Vec::new(),
         faults: Vec::new(),
@@ -170,11 +164,7 @@ fn mapped_entry(entry: feed_rs_model::Entry) -> ParsedEntry {
         .links
         .iter()
         .filter(|link| link.rel.as_deref() == Some("enclosure"))
-        .map(|link| Enclosure {
-            url: link.href.clone(),
-            media_type: link.media_type.clone(),
-            length: link.length,
-        })
+        .map(|link| Enclosure { url: link.href.clone(), media_type: link.media_type.clone(), length: link.length })
         .collect();
     let mut image = None;
     for media in &entry.media {
@@ -184,11 +174,7 @@ fn mapped_entry(entry: feed_rs_model::Entry) -> ParsedEntry {
             };
             if enclosures.iter().all(|known| known.url != url) {
                 let media_type = content.content_type.as_ref().map(ToString::to_string);
-                enclosures.push(Enclosure {
-                    url,
-                    media_type,
-                    length: content.size,
-                });
+                enclosures.push(Enclosure { url, media_type, length: content.size });
             }
         }
         image = image.or_else(|| media.thumbnails.first().map(|thumbnail| thumbnail.image.uri.clone()));
@@ -197,12 +183,8 @@ fn mapped_entry(entry: feed_rs_model::Entry) -> ParsedEntry {
     ParsedEntry {
         id: some_text(entry.id.trim().to_owned()),
         title: entry.title.and_then(|title| some_text(text::plain(&title.content))),
-        summary: entry
-            .summary
-            .and_then(|summary| some_text(as_html(&summary.content_type, summary.content))),
-        content: entry
-            .content
-            .and_then(|content| some_text(as_html(&content.content_type, content.body?))),
+        summary: entry.summary.and_then(|summary| some_text(as_html(&summary.content_type, summary.content))),
+        content: entry.content.and_then(|content| some_text(as_html(&content.content_type, content.body?))),
         base: entry.base,
         published: entry.published,
         updated: entry.updated,
@@ -213,11 +195,7 @@ fn mapped_entry(entry: feed_rs_model::Entry) -> ParsedEntry {
             .map(|category| category.label.unwrap_or(category.term))
             .filter_map(some_text)
             .collect(),
-        comments: entry
-            .links
-            .iter()
-            .find(|link| link.rel.as_deref() == Some("replies"))
-            .map(|link| link.href.clone()),
+        comments: entry.links.iter().find(|link| link.rel.as_deref() == Some("replies")).map(|link| link.href.clone()),
         language: entry.language,
         url,
         enclosures,
@@ -246,21 +224,10 @@ fn as_html(kind: &impl ToString, body: String) -> String {
         || body.contains("<p>")
         || body.contains("<br")
         || body.contains("&");
-    if is_plain && !has_markup {
-        crate::sanitise::escape(&body)
-    } else {
-        body
-    }
+    if is_plain && !has_markup { crate::sanitise::escape(&body) } else { body }
 }
 
 fn person(person: feed_rs_model::Person) -> Option<Person> {
-    let name = person
-        .name
-        .filter(|name| !name.trim().is_empty())
-        .or_else(|| person.email.clone())?;
-    Some(Person {
-        name: text::plain(&name),
-        email: person.email,
-        url: person.uri,
-    })
+    let name = person.name.filter(|name| !name.trim().is_empty()).or_else(|| person.email.clone())?;
+    Some(Person { name: text::plain(&name), email: person.email, url: person.uri })
 }

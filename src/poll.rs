@@ -102,17 +102,13 @@ impl Poller {
     /// A poller that asks through `client` and stores in `store`.
     #[must_use]
     pub fn new(client: Client, store: Store) -> Self {
-        Self {
-            client,
-            store,
-            readers: Arc::new(Semaphore::new(READERS)),
-        }
+        Self { client, store, readers: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Polls `feed` once and records what came of it.
     ///
-    /// `place`, which limits how many ask at once, is given back as soon as the asking is done; waiting for the store is
-    /// bounded by the store.
+    /// `place`, which limits how many ask at once, is given back as soon as the store has room for what came: the store
+    /// bounds what waits there, and nobody's turn should wait for a commit.
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
@@ -124,21 +120,11 @@ impl Poller {
         place: OwnedSemaphorePermit,
     ) -> store::Result<Report> {
         let answer = self.ask(&feed, now).await;
-        drop(place);
         feed.polls += 1;
         let is_first = feed.last_success.is_none();
         match answer {
             Ok(Answer::News(news)) => {
-                let News {
-                    reply,
-                    hash,
-                    bytes,
-                    title,
-                    link,
-                    hints,
-                    repairs,
-                    entries,
-                } = *news;
+                let News { reply, hash, bytes, title, link, hints, repairs, entries } = *news;
                 answered(&mut feed, &reply, now);
                 feed.validators = reply.validators;
                 feed.moved_to = reply.moved_to.or(feed.moved_to).filter(|moved| *moved != feed.address);
@@ -147,18 +133,13 @@ impl Poller {
                 (feed.title, feed.link, feed.hints, feed.repairs) =
                     (title.or(feed.title), link.or(feed.link), hints, repairs);
                 plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
-                let record = PollRecord {
-                    feed: feed.clone(),
-                    at: now,
-                    is_first,
-                    entries,
-                    terms: subscription.terms.clone(),
-                };
+                let record =
+                    PollRecord { feed: feed.clone(), at: now, is_first, entries, terms: subscription.terms.clone() };
                 let held = record.entries.iter().map(weight).sum();
-                let ingested = self.store.write(held, move |tx| ingest(tx, record)).await?;
-                let Ingested {
-                    added, revised, folded, ..
-                } = ingested;
+                let submitted = self.store.submit(held, move |desk| ingest(desk, &record)).await?;
+                drop(place);
+                let ingested = submitted.committed().await?;
+                let Ingested { added, revised, folded, .. } = ingested;
                 tracing::info!(
                     feed.name,
                     added,
@@ -168,10 +149,7 @@ impl Poller {
                     duration_ms = millis(reply.took),
                     "polled"
                 );
-                Ok(Report {
-                    feed,
-                    polled: Polled::Document(ingested),
-                })
+                Ok(Report { feed, polled: Polled::Document(ingested) })
             }
             Ok(Answer::Unchanged(reply)) => {
                 answered(&mut feed, &reply, now);
@@ -180,7 +158,7 @@ impl Poller {
                 feed.saved_bytes += feed.body_bytes.unwrap_or(0);
                 plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                self.record(feed, Polled::Unchanged).await
+                self.record(feed, Polled::Unchanged, place).await
             }
             Ok(Answer::Gone) => {
                 feed.retired_at = Some(now);
@@ -190,7 +168,7 @@ impl Poller {
                     feed.name,
                     "the feed is gone for good (410) and is not polled any more; its entries are kept"
                 );
-                self.record(feed, Polled::Gone).await
+                self.record(feed, Polled::Gone, place).await
             }
             Err(error) => {
                 feed.failures += 1;
@@ -210,7 +188,7 @@ impl Poller {
                     feed.next_poll_why
                 );
                 feed.last_error = Some(what.clone());
-                self.record(feed, Polled::Failed(what)).await
+                self.record(feed, Polled::Failed(what), place).await
             }
         }
     }
@@ -241,46 +219,28 @@ impl Poller {
     }
 
     /// Stores what is remembered of a poll that brought no document.
-    async fn record(&self, feed: Feed, polled: Polled) -> store::Result<Report> {
+    async fn record(&self, feed: Feed, polled: Polled, place: OwnedSemaphorePermit) -> store::Result<Report> {
         let saved = feed.clone();
-        self.store
-            .write(size_of::<Feed>(), move |tx| feeds::save(tx, &saved, None))
-            .await?;
+        let submitted = self.store.submit(size_of::<Feed>(), move |desk| feeds::save(desk.tx, &saved, None)).await?;
+        drop(place);
+        submitted.committed().await?;
         Ok(Report { feed, polled })
     }
 }
 
 /// Bytes to entries.
 fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
-    let Document {
-        body,
-        coding,
-        content_type,
-        hash,
-        address,
-    } = document;
+    let Document { body, coding, content_type, hash, address } = document;
     let bytes = body.len() as u64;
     let text = decode::decode(body, &coding, most)?;
-    let context = Context {
-        base: Some(&address),
-        content_type: content_type.as_deref(),
-    };
+    let context = Context { base: Some(&address), content_type: content_type.as_deref() };
     let mut parsed = parse::parse(&text, context)?;
     drop(text);
     let (title, link, hints) = (parsed.title.take(), parsed.link.clone(), parsed.hints);
     let mut repairs = std::mem::take(&mut parsed.repairs);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
-    Ok(News {
-        reply,
-        hash,
-        bytes,
-        title,
-        link: absolute(link, &address),
-        hints,
-        repairs,
-        entries,
-    })
+    Ok(News { reply, hash, bytes, title, link: absolute(link, &address), hints, repairs, entries })
 }
 
 /// A fault as one line.
@@ -322,9 +282,7 @@ fn refresh(feed: &mut Feed, reply: &Reply) {
         .is_some_and(|etag| !etag.starts_with(b"W/") && Some(etag) == feed.validators.etag.as_ref())
         && reply.validators.last_modified.is_some()
     {
-        feed.validators
-            .last_modified
-            .clone_from(&reply.validators.last_modified);
+        feed.validators.last_modified.clone_from(&reply.validators.last_modified);
     }
 }
 

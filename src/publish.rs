@@ -119,18 +119,8 @@ impl Coding {
 impl Page {
     fn new(media_type: &'static str, text: String, last_modified: Option<DateTime<Utc>>) -> Self {
         let body = text.into_bytes();
-        let etag = Sha256::digest(&body)
-            .iter()
-            .take(12)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Self {
-            media_type,
-            body,
-            etag,
-            last_modified,
-            packed: Default::default(),
-        }
+        let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self { media_type, body, etag, last_modified, packed: Default::default() }
     }
 
     /// The body in a coding; packed when it is first asked for, and once.
@@ -165,18 +155,9 @@ pub struct WriteError {
 /// # Errors
 /// When the store cannot be read.
 pub fn merge(connection: &Connection, output: &Output) -> store::Result<MergedFeed> {
-    let OutputConfig {
-        name,
-        title,
-        min_sources,
-        per_feed,
-        limit,
-        ..
-    } = &output.config;
-    let sources: HashMap<FeedRef, Source> = feeds::sources(connection)?
-        .into_iter()
-        .map(|source| (source.feed, source))
-        .collect();
+    let OutputConfig { name, title, min_sources, per_feed, limit, .. } = &output.config;
+    let sources: HashMap<FeedRef, Source> =
+        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
     let mut led: HashMap<FeedRef, usize> = HashMap::new();
     let mut merged = Vec::new();
     stories::newest(connection, None, |story| {
@@ -184,15 +165,9 @@ pub fn merge(connection: &Connection, output: &Output) -> store::Result<MergedFe
             return Ok(merged.len() < *limit);
         }
         let coverage = stories::coverage(connection, story.story)?;
-        let is_ours = output
-            .feeds
-            .as_ref()
-            .is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
-        let Some(speaker) = coverage
-            .iter()
-            .find(|telling| telling.entry == story.canonical)
-            .filter(|_| is_ours)
-        else {
+        let is_ours =
+            output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
+        let Some(speaker) = coverage.iter().find(|telling| telling.entry == story.canonical).filter(|_| is_ours) else {
             return Ok(true);
         };
         let leads = led.entry(speaker.feed).or_default();
@@ -201,16 +176,10 @@ pub fn merge(connection: &Connection, output: &Output) -> store::Result<MergedFe
         }
         *leads += 1;
         let detail = entries::detail_of(connection, story.canonical)?;
-        merged.extend(merged::story(&story, &coverage, detail, |telling| {
-            sources.get(&telling.feed)
-        }));
+        merged.extend(merged::story(&story, &coverage, detail, |telling| sources.get(&telling.feed)));
         Ok(merged.len() < *limit)
     })?;
-    let heading = Heading {
-        name: name.clone(),
-        title: title.clone(),
-        public_url: output.public_url.clone(),
-    };
+    let heading = Heading { name: name.clone(), title: title.clone(), public_url: output.public_url.clone() };
     Ok(merged::feed(heading, merged))
 }
 
@@ -242,10 +211,7 @@ pub fn publish(connection: &Connection, outputs: &[Output]) -> store::Result<Pub
             pages.insert(format!("/{}{}", output.config.name, format.ending()), page(text));
         }
     }
-    pages.insert(
-        "/style.css".to_owned(),
-        Page::new("text/css; charset=utf-8", page::STYLE.to_owned(), None),
-    );
+    pages.insert("/style.css".to_owned(), Page::new("text/css; charset=utf-8", page::STYLE.to_owned(), None));
     Ok(Published { pages: Arc::new(pages) })
 }
 
@@ -283,10 +249,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
-    let in_words = |error| WriteError {
-        path: path.to_owned(),
-        error,
-    };
+    let in_words = |error| WriteError { path: path.to_owned(), error };
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(in_words)?;
     let mut temporary = path.as_os_str().to_owned();

@@ -39,13 +39,8 @@ impl Roster {
             .iter()
             .map(|feed| {
                 let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
-                let first = schedule::first_poll(
-                    cadence,
-                    config.poll.min_interval,
-                    feed.url.as_str(),
-                    config.feeds.len(),
-                    now,
-                );
+                let first =
+                    schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now);
                 feeds::Configured {
                     address: feed.url.clone(),
                     name: feed.name.clone(),
@@ -65,15 +60,9 @@ impl Roster {
     pub fn look_up(connection: &Connection, config: &Config) -> store::Result<Self> {
         let sources = feeds::sources(connection)?;
         let handle_of = |feed: &FeedConfig| {
-            sources
-                .iter()
-                .find(|source| source.address == feed.url.as_str())
-                .map(|source| source.feed)
+            sources.iter().find(|source| source.address == feed.url.as_str()).map(|source| source.feed)
         };
-        Ok(Self::of(
-            config,
-            config.feeds.iter().filter_map(|feed| Some((handle_of(feed)?, feed))),
-        ))
+        Ok(Self::of(config, config.feeds.iter().filter_map(|feed| Some((handle_of(feed)?, feed)))))
     }
 
     fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a FeedConfig)>) -> Self {
@@ -97,14 +86,9 @@ impl Roster {
                 min_interval: config.poll.min_interval,
                 terms: Arc::new(terms),
             };
-            Member {
-                config: feed.clone(),
-                subscription: Arc::new(subscription),
-            }
+            Member { config: feed.clone(), subscription: Arc::new(subscription) }
         };
-        Self {
-            members: feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect(),
-        }
+        Self { members: feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect() }
     }
 
     /// The handles of all feeds.
@@ -133,10 +117,7 @@ impl Roster {
     /// The feed that bears this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<FeedRef> {
-        self.members
-            .iter()
-            .find(|(_, member)| member.config.name == name)
-            .map(|(handle, _)| *handle)
+        self.members.iter().find(|(_, member)| member.config.name == name).map(|(handle, _)| *handle)
     }
 
     /// The configured outputs with the feeds that they take stories from.

@@ -85,22 +85,10 @@ mod tests {
     #[test]
     fn what_runs_or_restyles_is_taken_out() {
         check("<p onclick=\"x()\">a<script>x()</script></p>", "<p>a</p>");
-        check(
-            "<style>p{}</style><p style=\"position:fixed\" class=\"c\" id=\"i\">a</p>",
-            "<p>a</p>",
-        );
-        check(
-            "<a href=\"javascript:x()\">a</a>",
-            "<a rel=\"noopener noreferrer nofollow\">a</a>",
-        );
-        check(
-            "<a href=\"data:text/html,x\">a</a>",
-            "<a rel=\"noopener noreferrer nofollow\">a</a>",
-        );
-        check(
-            "<form action=\"/x\"><input></form><iframe src=\"https://x.example\"></iframe>",
-            "",
-        );
+        check("<style>p{}</style><p style=\"position:fixed\" class=\"c\" id=\"i\">a</p>", "<p>a</p>");
+        check("<a href=\"javascript:x()\">a</a>", "<a rel=\"noopener noreferrer nofollow\">a</a>");
+        check("<a href=\"data:text/html,x\">a</a>", "<a rel=\"noopener noreferrer nofollow\">a</a>");
+        check("<form action=\"/x\"><input></form><iframe src=\"https://x.example\"></iframe>", "");
         check("</div></body></html><p>a", "<p>a</p>");
         // An attribute that leaves its quotes, as one parser's rebuilt XHTML does.
         check(
@@ -112,10 +100,7 @@ mod tests {
     #[test]
     fn addresses_become_absolute() {
         check("<img src=\"i.png\">", "<img src=\"https://example.org/a/i.png\">");
-        check(
-            "<a href=\"/x\">x</a>",
-            "<a href=\"https://example.org/x\" rel=\"noopener noreferrer nofollow\">x</a>",
-        );
+        check("<a href=\"/x\">x</a>", "<a href=\"https://example.org/x\" rel=\"noopener noreferrer nofollow\">x</a>");
         assert_eq!(html("<img src=\"i.png\" alt=\"i\">", None), "<img alt=\"i\">");
     }
 
@@ -130,9 +115,6 @@ mod tests {
         assert_eq!(web_address("javascript:x()", None), None);
         assert_eq!(web_address("/a", None), None);
         let base = Url::parse("https://example.org/").unwrap();
-        assert_eq!(
-            web_address("/a", Some(&base)).unwrap().as_str(),
-            "https://example.org/a"
-        );
+        assert_eq!(web_address("/a", Some(&base)).unwrap().as_str(), "https://example.org/a");
     }
 }

@@ -73,9 +73,7 @@ impl Cadence {
                     after(now, min_interval - allowance) - TimeDelta::nanoseconds(1)
                 };
                 Due {
-                    at: crontab
-                        .next_after(soonest.max(now))
-                        .unwrap_or_else(|| after(now, LONGEST_WAIT)),
+                    at: crontab.next_after(soonest.max(now)).unwrap_or_else(|| after(now, LONGEST_WAIT)),
                     reason: format!("schedule `{crontab}`"),
                 }
             }
@@ -126,21 +124,8 @@ pub struct Terms<'a> {
 impl<'a> Terms<'a> {
     /// Terms where nothing but the cadence is known, with the jitter of an empty address.
     pub fn of_cadence(cadence: &'a Cadence, min_interval: Duration) -> Self {
-        const NONE: &Hints = &Hints {
-            ttl_s: None,
-            update_period_s: None,
-            skip_hours: 0,
-            skip_days: 0,
-        };
-        Self {
-            cadence,
-            min_interval,
-            address: "",
-            freshness: None,
-            retry_after: None,
-            hints: NONE,
-            failures: 0,
-        }
+        const NONE: &Hints = &Hints { ttl_s: None, update_period_s: None, skip_hours: 0, skip_days: 0 };
+        Self { cadence, min_interval, address: "", freshness: None, retry_after: None, hints: NONE, failures: 0 }
     }
 }
 
@@ -161,22 +146,11 @@ pub struct Due {
 ///
 /// The wait is never shorter than `min_interval`, save that a crontab line's time may come up to a tenth (at most 30 s) sooner.
 pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
-    let Terms {
-        cadence,
-        min_interval,
-        address,
-        freshness,
-        retry_after,
-        hints,
-        failures,
-    } = terms;
+    let Terms { cadence, min_interval, address, freshness, retry_after, hints, failures } = terms;
     let interval = cadence.interval(min_interval, now);
     let asked = |asked: Option<Duration>, longest: Duration, name: &str, place: &str| {
         let wait = asked?.min(longest);
-        Some(Due {
-            at: after(now, wait),
-            reason: format!("{name} of {}{place}", print_duration(whole_seconds(wait))),
-        })
+        Some(Due { at: after(now, wait), reason: format!("{name} of {}{place}", print_duration(whole_seconds(wait))) })
     };
     let backed_off = (failures > 0).then(|| Due {
         at: after(now, back_off(interval, failures)),
@@ -185,25 +159,13 @@ pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
             _ => format!("back-off after {failures} failures"),
         },
     });
-    let retry_after = retry_after.map(|wait| Due {
-        at: after(now, wait.min(LONGEST_RETRY_AFTER)),
-        reason: "Retry-After".to_owned(),
-    });
+    let retry_after =
+        retry_after.map(|wait| Due { at: after(now, wait.min(LONGEST_RETRY_AFTER)), reason: "Retry-After".to_owned() });
     let mut due = cadence.next(min_interval, now);
     let others = [
         asked(freshness, LONGEST_WAIT, "the server's max-age", ""),
-        asked(
-            hints.ttl_s.map(Duration::from_secs),
-            LONGEST_WAIT,
-            "ttl",
-            " in the feed",
-        ),
-        asked(
-            hints.update_period_s.map(Duration::from_secs),
-            LONGEST_WAIT,
-            "sy:updatePeriod",
-            " in the feed",
-        ),
+        asked(hints.ttl_s.map(Duration::from_secs), LONGEST_WAIT, "ttl", " in the feed"),
+        asked(hints.update_period_s.map(Duration::from_secs), LONGEST_WAIT, "sy:updatePeriod", " in the feed"),
         backed_off,
         retry_after,
     ];
@@ -235,10 +197,7 @@ pub fn first_poll(
         return cadence.next(Duration::ZERO, now);
     }
     if feed_count <= SMALL_CONFIGURATION {
-        return Due {
-            at: now,
-            reason: "first poll".to_owned(),
-        };
+        return Due { at: now, reason: "first poll".to_owned() };
     }
     let spread = u32::try_from(feed_count)
         .map_or(LONGEST_SPREAD, |count| SPREAD_PER_FEED * count)
@@ -263,11 +222,7 @@ pub fn put_right(
     let next = cadence.next(min_interval, now).at;
     let longest = next.max(after(now, LONGEST_RETRY_AFTER));
     // Skipped hours and jitter come on top.
-    if stored > after(longest, LONGEST_WAIT + LONGEST_JITTER) {
-        next
-    } else {
-        stored
-    }
+    if stored > after(longest, LONGEST_WAIT + LONGEST_JITTER) { next } else { stored }
 }
 
 /// The wait after so many failures in a row: the interval, doubled from the second on, to a day.
@@ -287,15 +242,8 @@ fn put_off(due: Due, hints: &Hints) -> Due {
         let to_next_hour = 3600 - at.timestamp().rem_euclid(3600);
         at = DateTime::from_timestamp(at.timestamp() + to_next_hour, 0).unwrap_or(latest);
     }
-    let reason = if skips_hour(due.at, hints) {
-        "skipHours"
-    } else {
-        "skipDays"
-    };
-    Due {
-        at: at.min(latest),
-        reason: format!("{reason} in the feed"),
-    }
+    let reason = if skips_hour(due.at, hints) { "skipHours" } else { "skipDays" };
+    Due { at: at.min(latest), reason: format!("{reason} in the feed") }
 }
 
 fn permitted(at: DateTime<Utc>, hints: &Hints) -> bool {
@@ -323,10 +271,7 @@ fn share(address: &str, most: Duration) -> Duration {
 
 /// `at` and `wait`, held at the end of the calendar.
 fn after(at: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(wait)
-        .ok()
-        .and_then(|wait| at.checked_add_signed(wait))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    TimeDelta::from_std(wait).ok().and_then(|wait| at.checked_add_signed(wait)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// Cut for people: a second is the least that a reason names.
@@ -363,10 +308,7 @@ mod tests {
                 ttl_s: self.ttl.map(|ttl| ttl.as_secs()),
                 update_period_s: self.update_period.map(|period| period.as_secs()),
                 skip_hours: self.skip_hours.iter().fold(0, |bits, hour| bits | 1 << hour),
-                skip_days: self
-                    .skip_days
-                    .iter()
-                    .fold(0, |bits, day| bits | 1 << day.num_days_from_monday()),
+                skip_days: self.skip_days.iter().fold(0, |bits, day| bits | 1 << day.num_days_from_monday()),
             }
         }
     }
@@ -409,23 +351,13 @@ mod tests {
     #[test]
     fn the_longest_wait_wins_and_gives_the_reason() {
         check(&Said::default(), 0, HOUR, "every 1h");
-        let freshness = |wait| Said {
-            freshness: Some(wait),
-            ..Said::default()
-        };
+        let freshness = |wait| Said { freshness: Some(wait), ..Said::default() };
         check(&freshness(3 * HOUR), 0, 3 * HOUR, "the server's max-age of 3h");
         check(&freshness(MINUTE), 0, HOUR, "every 1h");
-        let ttl = Said {
-            ttl: Some(2 * HOUR),
-            freshness: Some(90 * MINUTE),
-            ..Said::default()
-        };
+        let ttl = Said { ttl: Some(2 * HOUR), freshness: Some(90 * MINUTE), ..Said::default() };
         check(&ttl, 0, 2 * HOUR, "ttl of 2h in the feed");
         check(&ttl, 3, 4 * HOUR, "back-off after 3 failures");
-        let update_period = Said {
-            update_period: Some(12 * HOUR),
-            ..Said::default()
-        };
+        let update_period = Said { update_period: Some(12 * HOUR), ..Said::default() };
         check(&update_period, 0, 12 * HOUR, "sy:updatePeriod of 12h in the feed");
         check(&Said::default(), 1, HOUR, "every 1h");
         check(&Said::default(), 2, 2 * HOUR, "back-off after 2 failures");
@@ -434,18 +366,10 @@ mod tests {
     #[test]
     fn everything_but_retry_after_ends_at_a_day() {
         let week = Some(7 * DAY);
-        let hints = Said {
-            freshness: week,
-            ttl: week,
-            update_period: week,
-            ..Said::default()
-        };
+        let hints = Said { freshness: week, ttl: week, update_period: week, ..Said::default() };
         check(&hints, 0, DAY, "the server's max-age of 1d");
         check(&Said::default(), u32::MAX, DAY, "back-off after 4294967295 failures");
-        let asked_to_stay_away = |wait| Said {
-            retry_after: Some(wait),
-            ..hints.clone()
-        };
+        let asked_to_stay_away = |wait| Said { retry_after: Some(wait), ..hints.clone() };
         check(&asked_to_stay_away(3 * DAY), 1, 3 * DAY, "Retry-After");
         check(&asked_to_stay_away(100 * DAY), 1, 7 * DAY, "Retry-After");
     }
@@ -471,21 +395,13 @@ mod tests {
         assert_eq!(due.reason, "schedule `*/30 * * * *`");
         assert!(due.at >= time("2026-11-22T12:30:00Z") && due.at < time("2026-11-22T12:30:03Z"));
         // Asked to stay away beyond that time, it waits just so long.
-        let hints = Said {
-            retry_after: Some(40 * MINUTE),
-            ..Said::default()
-        };
+        let hints = Said { retry_after: Some(40 * MINUTE), ..Said::default() };
         assert_eq!(planned(&half_hours, &hints, 1, noon()).reason, "Retry-After");
     }
 
     #[test]
     fn a_crontab_line_as_dense_as_the_least_interval_misses_no_time() {
-        let due = planned(
-            &crontab("*/5 * * * *"),
-            &Said::default(),
-            0,
-            time("2026-11-22T12:00:04Z"),
-        );
+        let due = planned(&crontab("*/5 * * * *"), &Said::default(), 0, time("2026-11-22T12:00:04Z"));
         assert!(due.at >= time("2026-11-22T12:05:00Z") && due.at < time("2026-11-22T12:05:03Z"));
         // A denser one is thinned out.
         let due = planned(&crontab("* * * * *"), &Said::default(), 0, time("2026-11-22T12:00:04Z"));
@@ -495,41 +411,21 @@ mod tests {
     #[test]
     fn skipped_hours_and_days_put_off_to_the_first_permitted_hour() {
         fn check(skip_hours: &[u8], skip_days: &[Weekday], now: &str, at: &str, reason: &str) {
-            let hints = Said {
-                skip_hours: skip_hours.to_vec(),
-                skip_days: skip_days.to_vec(),
-                ..Said::default()
-            };
+            let hints = Said { skip_hours: skip_hours.to_vec(), skip_days: skip_days.to_vec(), ..Said::default() };
             let due = planned(&Cadence::Every(HOUR), &hints, 0, time(now));
             let early = due.at - time(at);
             assert_eq!(due.reason, reason);
-            assert!(
-                early >= TimeDelta::zero() && early <= TimeDelta::minutes(5),
-                "{}",
-                due.at
-            );
+            assert!(early >= TimeDelta::zero() && early <= TimeDelta::minutes(5), "{}", due.at);
         }
         let now = "2026-11-22T12:20:00Z";
         check(&[13, 14], &[], now, "2026-11-22T15:00:00Z", "skipHours in the feed");
         check(&[14], &[], now, "2026-11-22T13:20:00Z", "every 1h");
-        check(
-            &[0],
-            &[],
-            "2026-11-22T23:10:00Z",
-            "2026-11-23T01:00:00Z",
-            "skipHours in the feed",
-        );
+        check(&[0], &[], "2026-11-22T23:10:00Z", "2026-11-23T01:00:00Z", "skipHours in the feed");
         let all: Vec<u8> = (0..24).collect();
         check(&all, &[], now, "2026-11-22T13:20:00Z", "every 1h");
         let all_but_11: Vec<u8> = (0..24).filter(|hour| *hour != 11).collect();
         check(&all_but_11, &[], now, "2026-11-23T11:00:00Z", "skipHours in the feed");
-        check(
-            &[],
-            &[Weekday::Sun],
-            now,
-            "2026-11-23T00:00:00Z",
-            "skipDays in the feed",
-        );
+        check(&[], &[Weekday::Sun], now, "2026-11-23T00:00:00Z", "skipDays in the feed");
         // A weekend is longer than a day, which is the most that a feed can ask for.
         check(
             &[],
@@ -538,15 +434,7 @@ mod tests {
             "2026-11-22T00:30:00Z",
             "skipDays in the feed",
         );
-        let all = [
-            Weekday::Mon,
-            Weekday::Tue,
-            Weekday::Wed,
-            Weekday::Thu,
-            Weekday::Fri,
-            Weekday::Sat,
-            Weekday::Sun,
-        ];
+        let all = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
         check(&[], &all, now, "2026-11-22T13:20:00Z", "every 1h");
     }
 
@@ -554,31 +442,17 @@ mod tests {
     fn a_small_configuration_starts_at_once_and_a_large_one_is_spread() {
         let hourly = Cadence::Every(HOUR);
         let first = |cadence: &Cadence, address: &str, count| first_poll(cadence, 5 * MINUTE, address, count, noon());
-        assert_eq!(
-            first(&hourly, ADDRESS, 50),
-            Due {
-                at: noon(),
-                reason: "first poll".to_owned()
-            }
-        );
-        let mut times: Vec<_> = (0..1000)
-            .map(|n| first(&hourly, &format!("https://n{n}.example/"), 1000).at)
-            .collect();
+        assert_eq!(first(&hourly, ADDRESS, 50), Due { at: noon(), reason: "first poll".to_owned() });
+        let mut times: Vec<_> = (0..1000).map(|n| first(&hourly, &format!("https://n{n}.example/"), 1000).at).collect();
         times.sort();
         assert!(times[0] >= noon() && times[999] <= after(noon(), 100 * Duration::from_secs(1)));
         assert!(times[500] > after(noon(), Duration::from_secs(40)));
         assert!(times[500] < after(noon(), Duration::from_secs(60)));
         assert_eq!(first(&hourly, ADDRESS, 1000).reason, "first poll, spread over 1m40s");
-        assert_eq!(
-            first(&hourly, ADDRESS, usize::MAX).reason,
-            "first poll, spread over 15m"
-        );
+        assert_eq!(first(&hourly, ADDRESS, usize::MAX).reason, "first poll, spread over 15m");
         assert_eq!(
             first(&crontab("0 6 * * *"), ADDRESS, 1),
-            Due {
-                at: time("2026-11-23T06:00:00Z"),
-                reason: "schedule `0 6 * * *`".to_owned()
-            }
+            Due { at: time("2026-11-23T06:00:00Z"), reason: "schedule `0 6 * * *`".to_owned() }
         );
     }
 

@@ -65,10 +65,7 @@ pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
             let taken = TcpListener::bind(address).await;
             taken
                 .map(|listener| Some(Listener::Tcp(listener)))
-                .map_err(|error| ListenError {
-                    address: address.to_string(),
-                    error,
-                })
+                .map_err(|error| ListenError { address: address.to_string(), error })
         }
         Listen::Unix(path) => {
             // The socket of a daemon that was killed is still there, and nobody answers on it.
@@ -81,10 +78,7 @@ pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
             let taken = UnixListener::bind(path);
             taken
                 .map(|listener| Some(Listener::Unix(listener, path.clone())))
-                .map_err(|error| ListenError {
-                    address: format!("unix:{}", path.display()),
-                    error,
-                })
+                .map_err(|error| ListenError { address: format!("unix:{}", path.display()), error })
         }
     }
 }
@@ -94,9 +88,7 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener
-                .local_addr()
-                .map_or_else(|_| "?".to_owned(), |address| address.to_string()),
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
             Self::Unix(_, path) => format!("unix:{}", path.display()),
         }
     }
@@ -116,9 +108,7 @@ pub async fn serve(
     health: watch::Receiver<Health>,
     stop: CancellationToken,
 ) {
-    let app = Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(Served { published, health }));
+    let app = Router::new().fallback(answer).with_state(Arc::new(Served { published, health }));
     let stopped = async move { stop.cancelled().await };
     let ended = match listener {
         Listener::Tcp(listener) => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
@@ -138,9 +128,7 @@ async fn answer(State(served): State<Arc<Served>>, request: Request) -> Response
         found(&served, &request)
     } else {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
-        refused
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         refused
     };
     let headers = response.headers_mut();
@@ -169,19 +157,12 @@ fn found(served: &Served, request: &Request) -> Response {
     let published = served.published.borrow();
     match published.get(path) {
         Some(page) => send(page, request.headers()),
-        None => plain(
-            StatusCode::NOT_FOUND,
-            "there is nothing here; the merged feed is linked from /\n",
-        ),
+        None => plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n"),
     }
 }
 
 fn healthz(health: &Health) -> Response {
-    let status = if health.reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if health.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "status": if health.reasons.is_empty() { "ok" } else { "failing" }, "reasons": health.reasons, "feeds": health.feeds, "failing": health.failing });
     let mut response = Response::new(Body::from(format!("{body}\n")));
     *response.status_mut() = status;
@@ -193,12 +174,8 @@ fn healthz(health: &Health) -> Response {
 
 /// A page, or the word that the reader has it.
 fn send(page: &Page, asked: &HeaderMap) -> Response {
-    let coding = choose(
-        asked
-            .get(header::ACCEPT_ENCODING)
-            .and_then(|accepted| accepted.to_str().ok())
-            .unwrap_or_default(),
-    );
+    let coding =
+        choose(asked.get(header::ACCEPT_ENCODING).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default());
     // Each coding is a representation of its own, and a strong entity tag names one of them (RFC 9110 §8.8.3.3).
     let etag = match coding {
         Some(coding) => format!("\"{}-{}\"", page.etag, coding.name()),
@@ -226,10 +203,7 @@ fn send(page: &Page, asked: &HeaderMap) -> Response {
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }
-    if let Some(date) = page
-        .last_modified
-        .and_then(|at| HeaderValue::from_str(&http_date(at)).ok())
-    {
+    if let Some(date) = page.last_modified.and_then(|at| HeaderValue::from_str(&http_date(at)).ok()) {
         headers.insert(header::LAST_MODIFIED, date);
     }
     response
@@ -238,11 +212,7 @@ fn send(page: &Page, asked: &HeaderMap) -> Response {
 /// Whether the reader holds this page, in whatever coding (RFC 9110 §13.1.2, §13.1.3): entity tags first, and the date only
 /// when there are none.
 fn is_held(page: &Page, asked: &HeaderMap) -> bool {
-    let mut tags = asked
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .peekable();
+    let mut tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).peekable();
     if tags.peek().is_some() {
         return tags.flat_map(|list| list.split(',')).any(|tag| {
             let tag = tag.trim();
@@ -264,22 +234,13 @@ fn is_held(page: &Page, asked: &HeaderMap) -> bool {
 fn choose(accepted: &str) -> Option<Coding> {
     let weight_of = |name: &str| {
         let weight = |entry: &str| {
-            let weight = entry
-                .split(';')
-                .nth(1)
-                .and_then(|weight| weight.trim().strip_prefix("q="))
-                .unwrap_or("1");
+            let weight = entry.split(';').nth(1).and_then(|weight| weight.trim().strip_prefix("q=")).unwrap_or("1");
             weight.trim().parse::<f32>().unwrap_or(0.0)
         };
         let entry = |wanted: &str| {
-            accepted.split(',').find(|entry| {
-                entry
-                    .split(';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .eq_ignore_ascii_case(wanted)
-            })
+            accepted
+                .split(',')
+                .find(|entry| entry.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted))
         };
         entry(name).or_else(|| entry("*")).map_or(0.0, weight)
     };
@@ -300,10 +261,7 @@ fn http_date(at: DateTime<Utc>) -> String {
 fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

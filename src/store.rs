@@ -1,8 +1,9 @@
 //! The SQLite file that holds everything newsfold knows.
 //!
 //! Edge. One thread owns the one connection that writes; [`Store::write`] sends it a closure, which runs in one immediate
-//! transaction and is done even if the asker has gone. Closures that wait together share a transaction, a savepoint each, so
-//! that a burst of polls costs one commit. Readers have connections of their own that cannot write and never wait.
+//! transaction and is done even if the asker has gone. Closures that wait together share a transaction, so that a burst of
+//! polls costs one commit; when one of them fails, the transaction is undone and each of them runs again in its own. (A
+//! savepoint for each would save that, and cost every poll a copy of the pages it touches.) Readers have connections of their own that cannot write and never wait.
 //!
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
@@ -21,9 +22,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock;
+use crate::model::EntryRef;
 
 /// How long the writer waits for another closure to share its transaction with.
 const GATHER: Duration = Duration::from_millis(40);
@@ -31,6 +33,10 @@ const GATHER: Duration = Duration::from_millis(40);
 const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 /// How much polled text may wait for the writer, in KiB, before polls wait too.
 const QUEUE_KIB: u32 = 4 * 1024;
+/// An entry is about a kilobyte: several fit a page, and few pages are half empty.
+const PAGE_BYTES: i32 = 8192;
+/// The pages that the writer keeps in memory.
+const WRITER_CACHE_KIB: i32 = 6 * 1024;
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 2;
 
@@ -91,14 +97,58 @@ impl Error {
 /// What a closure given to the writer comes to.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Runs the work in its savepoint; what it returns is called once the transaction's fate is known.
-type Job = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
-type Answer = Box<dyn FnOnce(Result<()>) + Send>;
+/// What the writer hands to the work that it is given.
+pub struct Desk<'a> {
+    /// The transaction. The work neither commits it nor rolls it back.
+    pub tx: &'a Connection,
+    /// What work leaves for the work after it.
+    pub memory: &'a mut Memory,
+}
+
+/// What is read from the tables once and kept up by those who write to them.
+///
+/// It is forgotten whenever a transaction fails, because it may know of what was not stored.
+#[derive(Default)]
+pub struct Memory {
+    /// The handle that the next new entry gets.
+    pub next_entry: Option<EntryRef>,
+}
+
+/// Work that waits for the writer. It can be run again: when one piece fails, what shared its transaction is.
+trait Job: Send {
+    /// Runs the work; `false` when it failed.
+    fn run(&mut self, desk: &mut Desk<'_>) -> bool;
+    /// Tells the asker, once the transaction's fate is known.
+    fn tell(self: Box<Self>, committed: Result<()>);
+}
+
+struct Asked<T, W> {
+    work: W,
+    came: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+    /// Room in the queue, given back when this is dropped.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T: Send, W: Fn(&mut Desk<'_>) -> Result<T> + Send> Job for Asked<T, W> {
+    fn run(&mut self, desk: &mut Desk<'_>) -> bool {
+        let came = (self.work)(desk);
+        let is_done = came.is_ok();
+        self.came = Some(came);
+        is_done
+    }
+
+    fn tell(self: Box<Self>, committed: Result<()>) {
+        let came = self.came.unwrap_or(Err(Error::Closed));
+        // Nobody waits any more when the asker was cancelled; what was stored stays stored.
+        let _ = self.reply.send(came.and_then(|value| committed.map(|()| value)));
+    }
+}
 
 /// The store, open for writing. Clones share the one writer.
 #[derive(Clone)]
 pub struct Store {
-    jobs: Sender<Job>,
+    jobs: Sender<Box<dyn Job>>,
     queue: Arc<Semaphore>,
     reader: Reader,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -116,10 +166,7 @@ impl Store {
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write_until_closed(connection, &received, lock))
-            .map_err(|error| Error::Folder {
-                path: path.to_owned(),
-                error,
-            })?;
+            .map_err(|error| Error::Folder { path: path.to_owned(), error })?;
         Ok(Self {
             jobs,
             queue: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
@@ -137,28 +184,27 @@ impl Store {
     pub async fn write<T: Send + 'static>(
         &self,
         bytes: usize,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&mut Desk<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.submit(bytes, work).await?.committed().await
+    }
+
+    /// Like [`write`](Self::write), but returns as soon as there is room in the queue, so that whatever held the work up
+    /// until then can be given back before it is committed.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub async fn submit<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl Fn(&mut Desk<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Submitted<T>> {
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
-        let place = self
-            .queue
-            .clone()
-            .acquire_many_owned(kib)
-            .await
-            .map_err(|_| Error::Closed)?;
+        let place = self.queue.clone().acquire_many_owned(kib).await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = work(connection);
-            let keep = result.is_ok();
-            let answer: Answer = Box::new(move |committed: Result<()>| {
-                drop(place);
-                // Nobody waits any more when the asker was cancelled; what was stored stays stored.
-                let _ = reply.send(result.and_then(|value| committed.map(|()| value)));
-            });
-            (keep, answer)
-        });
-        self.jobs.send(job).map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        let asked = Asked { work, came: None, reply, _place: place };
+        self.jobs.send(Box::new(asked)).map_err(|_| Error::Closed)?;
+        Ok(Submitted(answer))
     }
 
     /// Runs `look` on a connection that only reads, without waiting for the writer.
@@ -170,9 +216,7 @@ impl Store {
         look: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let reader = self.reader.clone();
-        tokio::task::spawn_blocking(move || reader.read(look))
-            .await
-            .map_err(|_| Error::Closed)?
+        tokio::task::spawn_blocking(move || reader.read(look)).await.map_err(|_| Error::Closed)?
     }
 
     /// A reader of the same file, for code that is not async.
@@ -192,6 +236,20 @@ impl Store {
     }
 }
 
+/// Work that waits for its transaction, or is in it. It is done even if nobody waits for it.
+#[must_use]
+pub struct Submitted<T>(oneshot::Receiver<Result<T>>);
+
+impl<T> Submitted<T> {
+    /// Waits until the work is committed.
+    ///
+    /// # Errors
+    /// What the work returned, or what kept it from being committed; nothing of it was stored then.
+    pub async fn committed(self) -> Result<T> {
+        self.0.await.map_err(|_| Error::Closed)?
+    }
+}
+
 /// Connections that can only read. Clones share them.
 #[derive(Clone)]
 pub struct Reader {
@@ -205,10 +263,7 @@ impl Reader {
     /// # Errors
     /// When there is no store, or it is not ours.
     pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self {
-            path: path.to_owned(),
-            idle: Arc::default(),
-        };
+        let reader = Self { path: path.to_owned(), idle: Arc::default() };
         reader.read(|_| Ok(()))?;
         Ok(reader)
     }
@@ -252,20 +307,14 @@ fn lock(path: &Path) -> Result<File> {
     lock_path.push(".lock");
     let lock_path = PathBuf::from(lock_path);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| Error::Folder {
-            path: folder.to_owned(),
-            error,
-        })?;
+        std::fs::create_dir_all(folder).map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
     }
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&lock_path)
-        .map_err(|error| Error::Folder {
-            path: lock_path.clone(),
-            error,
-        })?;
+        .map_err(|error| Error::Folder { path: lock_path.clone(), error })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
@@ -279,17 +328,13 @@ fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
         Some(rusqlite::ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
         _ => Error::Sqlite(error),
     };
-    let application: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(foreign)?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(foreign)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != schema::APPLICATION_ID {
         return Err(Error::Foreign(path.to_owned()));
     }
-    let known = usize::try_from(version)
-        .ok()
-        .filter(|version| *version <= schema::MIGRATIONS.len());
+    let known = usize::try_from(version).ok().filter(|version| *version <= schema::MIGRATIONS.len());
     known.map(|known| (known, tables)).ok_or_else(|| Error::Newer {
         path: path.to_owned(),
         found: version,
@@ -302,13 +347,17 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let (version, tables) = identify(&connection, path)?;
     if tables == 0 {
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 16 * 1024 * 1024 / PAGE_BYTES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    // What a savepoint may have to restore; in a file it would be written for nothing.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     tune(&connection)?;
     if version > 0 && version < schema::MIGRATIONS.len() {
         let mut copy = path.as_os_str().to_owned();
@@ -349,9 +398,10 @@ fn tune(connection: &Connection) -> Result<()> {
 }
 
 /// The writer's thread: transaction after transaction until every [`Store`] is gone.
-fn write_until_closed(mut connection: Connection, jobs: &Receiver<Job>, lock: File) {
+fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, lock: File) {
+    let mut memory = Memory::default();
     while let Ok(first) = jobs.recv() {
-        write_together(&mut connection, first, jobs);
+        write_together(&mut connection, &mut memory, first, jobs);
     }
     // A store that cannot be tidied is still whole.
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -359,36 +409,62 @@ fn write_until_closed(mut connection: Connection, jobs: &Receiver<Job>, lock: Fi
     drop(lock);
 }
 
-/// One transaction: `first`, and the jobs that arrive while it is open.
-fn write_together(connection: &mut Connection, first: Job, jobs: &Receiver<Job>) {
+/// One transaction: `first`, and what arrives while it is open. When a piece of work fails, each has one of its own.
+fn write_together(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    first: Box<dyn Job>,
+    jobs: &Receiver<Box<dyn Job>>,
+) {
     let opened = clock::instant();
-    let mut answers = Vec::new();
-    let commit = || -> Result<()> {
-        let mut tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut next = Some(first);
-        while let Some(job) = next {
-            let mut savepoint = tx.savepoint()?;
-            let (keep, answer) = job(&savepoint);
-            answers.push(answer);
-            if !keep {
-                savepoint.rollback()?;
+    let mut together = vec![first];
+    let committed = transact(connection, memory, |desk| {
+        let mut at = 0;
+        while let Some(job) = together.get_mut(at) {
+            if !job.run(desk) {
+                return Ok(false);
             }
-            savepoint.commit()?;
             let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
-            next = jobs.recv_timeout(GATHER.min(left)).ok();
+            together.extend(jobs.recv_timeout(GATHER.min(left)));
+            at += 1;
         }
-        tx.commit()?;
-        Ok(())
+        Ok(true)
+    });
+    match committed {
+        Ok(true) => together.into_iter().for_each(|job| job.tell(Ok(()))),
+        Ok(false) => {
+            for mut job in together {
+                let committed = transact(connection, memory, |desk| Ok(job.run(desk)));
+                job.tell(committed.map(drop));
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "the store refused to write; what was polled is asked for again at the next poll");
+            let error = error.to_string();
+            together.into_iter().for_each(|job| job.tell(Err(Error::Refused(error.clone()))));
+        }
+    }
+}
+
+/// Runs `work` in a transaction that is committed when it says so. Whenever it is not, the memory is forgotten.
+fn transact(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    work: impl FnOnce(&mut Desk<'_>) -> Result<bool>,
+) -> Result<bool> {
+    let attempt = || {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let keep = work(&mut Desk { tx: &tx, memory: &mut *memory })?;
+        if keep {
+            tx.commit()?
+        } else {
+            tx.rollback()?
+        }
+        Ok(keep)
     };
-    let committed = commit();
-    if let Err(error) = &committed {
-        tracing::error!(%error, "the store refused to write; what was polled is asked for again at the next poll");
+    let committed = attempt();
+    if !matches!(committed, Ok(true)) {
+        *memory = Memory::default();
     }
-    for answer in answers {
-        answer(
-            committed
-                .as_ref()
-                .map_or_else(|error| Err(Error::Refused(error.to_string())), |()| Ok(())),
-        );
-    }
+    committed
 }

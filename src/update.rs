@@ -38,22 +38,22 @@ pub struct Known {
 
 /// An entry that its publisher edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revision {
+pub struct Revision<'a> {
     /// Which one.
     pub entry: EntryRef,
     /// As it is now.
-    pub now: Entry,
+    pub now: &'a Entry,
     /// How many of its revisions the publisher did not announce, this one included.
     pub quiet_revisions: u32,
 }
 
 /// What came of comparing a polled document with the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct Changes<'a> {
     /// Entries not seen before, in the order in which they were polled.
-    pub added: Vec<Entry>,
+    pub added: Vec<&'a Entry>,
     /// Entries that changed.
-    pub revised: Vec<Revision>,
+    pub revised: Vec<Revision<'a>>,
     /// Entries whose publisher gave them another id and left them as they were otherwise.
     pub renamed: Vec<(EntryRef, EntryId)>,
     /// Entries that are as stored.
@@ -64,7 +64,7 @@ pub struct Changes {
 
 /// Decides what `polled`, the whole of a feed's document now, changes about `known`.
 #[must_use]
-pub fn plan(known: &Known, polled: Vec<Entry>) -> Changes {
+pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
     let mut changes = Changes::default();
     let mut listed = HashSet::new();
     for entry in polled {
@@ -84,26 +84,17 @@ pub fn plan(known: &Known, polled: Vec<Entry>) -> Changes {
             None => changes.unchanged.push(before.entry),
         }
     }
-    changes.gone = known
-        .listed
-        .iter()
-        .filter(|entry| !listed.contains(entry))
-        .copied()
-        .collect();
+    changes.gone = known.listed.iter().filter(|entry| !listed.contains(entry)).copied().collect();
     changes
 }
 
-fn revision(before: &KnownEntry, now: Entry) -> Option<Revision> {
+fn revision<'a>(before: &KnownEntry, now: &'a Entry) -> Option<Revision<'a>> {
     if before.digest == now.digest {
         return None;
     }
     let announced = now.updated.map(|updated| updated.timestamp_millis()) > before.updated_ms;
     let quiet_revisions = before.quiet_revisions + u32::from(!announced);
-    (announced || quiet_revisions <= QUIET_REVISIONS).then_some(Revision {
-        entry: before.entry,
-        now,
-        quiet_revisions,
-    })
+    (announced || quiet_revisions <= QUIET_REVISIONS).then_some(Revision { entry: before.entry, now, quiet_revisions })
 }
 
 #[cfg(test)]
@@ -125,20 +116,12 @@ mod tests {
     }
 
     fn stored(entry: i64, digest: i64, quiet_revisions: u32) -> KnownEntry {
-        KnownEntry {
-            entry: EntryRef(entry),
-            digest,
-            quiet_revisions,
-            updated_ms: None,
-        }
+        KnownEntry { entry: EntryRef(entry), digest, quiet_revisions, updated_ms: None }
     }
 
     fn known(entries: &[(&str, KnownEntry)]) -> Known {
         Known {
-            entries: entries
-                .iter()
-                .map(|(id, entry)| (EntryId((*id).into()), entry.clone()))
-                .collect(),
+            entries: entries.iter().map(|(id, entry)| (EntryId((*id).into()), entry.clone())).collect(),
             renamed: HashMap::new(),
             listed: entries.iter().map(|(_, known)| known.entry).collect(),
         }
@@ -146,48 +129,34 @@ mod tests {
 
     #[test]
     fn the_same_document_twice_changes_nothing() {
-        let changes = plan(&known(&[("a", stored(1, 7, 0))]), vec![entry("a", 7)]);
-        assert_eq!(
-            changes,
-            Changes {
-                unchanged: vec![EntryRef(1)],
-                ..Changes::default()
-            }
-        );
+        let polled = [entry("a", 7)];
+        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
+        assert_eq!(changes, Changes { unchanged: vec![EntryRef(1)], ..Changes::default() });
     }
 
     #[test]
     fn an_edit_is_a_revision_and_a_new_id_is_an_entry() {
-        let changes = plan(&known(&[("a", stored(1, 7, 0))]), vec![entry("a", 8), entry("b", 1)]);
-        assert_eq!(
-            changes
-                .revised
-                .iter()
-                .map(|revision| revision.entry)
-                .collect::<Vec<_>>(),
-            [EntryRef(1)]
-        );
+        let polled = [entry("a", 8), entry("b", 1)];
+        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
+        assert_eq!(changes.revised.iter().map(|revision| revision.entry).collect::<Vec<_>>(), [EntryRef(1)]);
         assert_eq!(changes.added.len(), 1);
     }
 
     #[test]
     fn an_entry_that_left_the_document_is_gone_and_not_deleted() {
-        let changes = plan(
-            &known(&[("a", stored(1, 7, 0)), ("b", stored(2, 7, 0))]),
-            vec![entry("b", 7)],
-        );
+        let polled = [entry("b", 7)];
+        let changes = plan(&known(&[("a", stored(1, 7, 0)), ("b", stored(2, 7, 0))]), &polled);
         assert_eq!(changes.gone, [EntryRef(1)]);
     }
 
     #[test]
     fn a_feed_that_prints_the_time_into_its_entries_does_not_churn_for_ever() {
-        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), vec![entry("a", 8)]);
+        let polled = [entry("a", 8)];
+        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), &polled);
         assert!(changes.revised.is_empty());
-        let announced = Entry {
-            updated: Some("2026-01-01T00:00:00Z".parse().unwrap()),
-            ..entry("a", 8)
-        };
-        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), vec![announced]);
+        let announced = Entry { updated: Some("2026-01-01T00:00:00Z".parse().unwrap()), ..entry("a", 8) };
+        let polled = [announced];
+        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), &polled);
         assert_eq!(changes.revised.len(), 1, "an announced change always counts");
     }
 
@@ -195,7 +164,8 @@ mod tests {
     fn a_new_id_for_the_same_page_and_title_is_the_same_entry() {
         let mut known = known(&[("a", stored(1, 7, 0))]);
         known.renamed.insert(EntryId("b".into()), stored(1, 7, 0));
-        let changes = plan(&known, vec![entry("b", 7)]);
+        let polled = [entry("b", 7)];
+        let changes = plan(&known, &polled);
         assert_eq!(changes.renamed, [(EntryRef(1), EntryId("b".into()))]);
         assert!(changes.added.is_empty() && changes.gone.is_empty());
     }

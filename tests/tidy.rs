@@ -1,5 +1,7 @@
 //! The rules of the house that a machine can hold.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::{Path, PathBuf};
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -19,22 +21,14 @@ fn sources() -> Vec<(PathBuf, String)> {
     found.sort();
     found
         .into_iter()
-        .map(|path| {
-            (
-                path.strip_prefix(&root).unwrap().to_owned(),
-                std::fs::read_to_string(&path).unwrap(),
-            )
-        })
+        .map(|path| (path.strip_prefix(&root).unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
         .collect()
 }
 
 /// The code of a file without its tests and comments.
 fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -43,14 +37,8 @@ fn every_file_says_what_it_is_for_and_whether_it_is_pure() {
         assert!(text.starts_with("//! "), "{} has no header", path.display());
         let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
         let is_declared = header.contains("Pure") || header.contains("Edge") || header.contains("**pure**");
-        let is_exempt = ["lib.rs", "main.rs", "config/tests.rs"]
-            .iter()
-            .any(|exempt| path.ends_with(exempt));
-        assert!(
-            is_declared || is_exempt,
-            "{} does not say whether it is pure",
-            path.display()
-        );
+        let is_exempt = ["lib.rs", "main.rs", "config/tests.rs"].iter().any(|exempt| path.ends_with(exempt));
+        assert!(is_declared || is_exempt, "{} does not say whether it is pure", path.display());
     }
 }
 
@@ -74,11 +62,7 @@ fn pure_files_name_no_effect() {
         }
         let code = code(&text);
         for effect in EFFECTS {
-            assert!(
-                !code.contains(effect),
-                "{} says that it is pure and names `{effect}`",
-                path.display()
-            );
+            assert!(!code.contains(effect), "{} says that it is pure and names `{effect}`", path.display());
         }
     }
 }
@@ -98,24 +82,12 @@ fn each_crate_stays_at_home() {
         ("rusqlite::", &["store", "ingest", "roster", "publish", "fold"]),
     ];
     for (path, text) in sources() {
-        let first = path
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_string_lossy()
-            .replace(".rs", "");
+        let first = path.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
         let code = code(&text);
         for (name, homes) in HOMES {
             let is_named = code.split(name).skip(1).count() > 0
-                && code
-                    .split(name)
-                    .any(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
-            assert!(
-                !is_named || homes.contains(&first.as_str()),
-                "`{name}` is named in {}",
-                path.display()
-            );
+                && code.split(name).any(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            assert!(!is_named || homes.contains(&first.as_str()), "`{name}` is named in {}", path.display());
         }
     }
 }

@@ -11,15 +11,8 @@ use crate::parse::{self, Context};
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     let (feeds, outputs) = (config.feeds.len(), config.outputs.len());
-    print(&format!(
-        "{}: {feeds} feeds and {outputs} outputs, nothing wrong\n",
-        config.file.display()
-    ))?;
-    if online {
-        runtime(2)?.block_on(ask_all(config))
-    } else {
-        Ok(Exit::Done)
-    }
+    print(&format!("{}: {feeds} feeds and {outputs} outputs, nothing wrong\n", config.file.display()))?;
+    if online { runtime(2)?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
 }
 
 /// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.
@@ -46,23 +39,11 @@ async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
     };
     let bytes = document.body.len();
     let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
-    let parsed = parse::parse(
-        &text,
-        Context {
-            base: Some(&document.address),
-            content_type: document.content_type.as_deref(),
-        },
-    )?;
+    let parsed =
+        parse::parse(&text, Context { base: Some(&document.address), content_type: document.content_type.as_deref() })?;
     let title = parsed.title.as_deref().unwrap_or("untitled");
-    let conditional = if reply.validators.is_empty() {
-        ", sends no validators"
-    } else {
-        ""
-    };
-    let moved = reply
-        .moved_to
-        .map(|moved| format!(", has moved for good to {moved}"))
-        .unwrap_or_default();
+    let conditional = if reply.validators.is_empty() { ", sends no validators" } else { "" };
+    let moved = reply.moved_to.map(|moved| format!(", has moved for good to {moved}")).unwrap_or_default();
     Ok(format!(
         "{title:?}, {} entries, {bytes} bytes in {} ms{conditional}{moved}",
         parsed.entries.len(),

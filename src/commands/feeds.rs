@@ -22,25 +22,10 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
     }
     let now = clock::now();
     let rows: Vec<Vec<String>> = states.iter().map(|feed| row(feed, count(feed), now)).collect();
-    print(&table::aligned(
-        &[
-            "FEED",
-            "STATE",
-            "LAST SUCCESS",
-            "NEXT POLL",
-            "WHY",
-            "ENTRIES",
-            "MS",
-            "BYTES",
-        ],
-        &rows,
-    ))?;
+    print(&table::aligned(&["FEED", "STATE", "LAST SUCCESS", "NEXT POLL", "WHY", "ENTRIES", "MS", "BYTES"], &rows))?;
     for feed in &states {
         if let Some(error) = &feed.last_error {
-            let since = feed
-                .failing_since
-                .map(|since| format!(" since {}", moment(since)))
-                .unwrap_or_default();
+            let since = feed.failing_since.map(|since| format!(" since {}", moment(since))).unwrap_or_default();
             print(&format!("{}: failing{since}: {error}\n", feed.name))?;
         }
         if let Some(moved) = &feed.moved_to {
@@ -56,9 +41,7 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
 
 fn state(feed: &Feed) -> &'static str {
     match feed {
-        Feed {
-            retired_at: Some(_), ..
-        } => "gone",
+        Feed { retired_at: Some(_), .. } => "gone",
         Feed { failures: 1.., .. } => "failing",
         Feed { last_success: None, .. } => "new",
         _ => "ok",

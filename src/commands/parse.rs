@@ -19,24 +19,11 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
         _ => std::fs::read(file).map(|bytes| document = bytes),
     };
     read.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let feed = parse::parse(
-        &document,
-        Context {
-            base: base_url,
-            content_type,
-        },
-    )
-    .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let link = feed
-        .link
-        .as_deref()
-        .and_then(|link| sanitise::web_address(link, base_url));
+    let feed = parse::parse(&document, Context { base: base_url, content_type })
+        .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let link = feed.link.as_deref().and_then(|link| sanitise::web_address(link, base_url));
     let base = base_url.or(link.as_ref());
-    let repairs = feed
-        .repairs
-        .iter()
-        .cloned()
-        .chain(feed.faults.iter().map(|fault| fault.what.clone()));
+    let repairs = feed.repairs.iter().cloned().chain(feed.faults.iter().map(|fault| fault.what.clone()));
     let shown = json!({
         "feed": {
             "title": feed.title,
@@ -54,15 +41,10 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
 }
 
 fn entry(entry: &ParsedEntry, base: Option<&Url>) -> Value {
-    let own = entry
-        .base
-        .as_deref()
-        .and_then(|own| base.map_or_else(|| Url::parse(own), |base| base.join(own)).ok());
+    let own = entry.base.as_deref().and_then(|own| base.map_or_else(|| Url::parse(own), |base| base.join(own)).ok());
     let base = own.as_ref().or(base);
-    let absolute = |address: &String| {
-        base.and_then(|base| base.join(address).ok())
-            .map_or_else(|| address.clone(), String::from)
-    };
+    let absolute =
+        |address: &String| base.and_then(|base| base.join(address).ok()).map_or_else(|| address.clone(), String::from);
     let html = |markup: &Option<String>| markup.as_deref().map(|markup| sanitise::html(markup, base));
     json!({
         "id": entry.id,

@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let store = Store::open(store_path)?;
     let now = clock::now();
     let enlisted = config.clone();
-    let roster = store.write(0, move |tx| Roster::enlist(tx, &enlisted, now)).await?;
+    let roster = store.write(0, move |desk| Roster::enlist(desk.tx, &enlisted, now)).await?;
     let wanted: Option<Vec<FeedRef>> = match names {
         [] => None,
         names => {
@@ -39,39 +39,23 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
         }
     };
     let states = store.read(feeds::configured).await?;
-    let chosen: Vec<&Feed> = states
-        .iter()
-        .filter(|feed| is_wanted(feed, wanted.as_deref(), only_due, now))
-        .collect();
-    let left_alone = if only_due || wanted.is_some() {
-        0
-    } else {
-        states.len() - chosen.len()
-    };
+    let chosen: Vec<&Feed> = states.iter().filter(|feed| is_wanted(feed, wanted.as_deref(), only_due, now)).collect();
+    let left_alone = if only_due || wanted.is_some() { 0 } else { states.len() - chosen.len() };
     let leases: Vec<_> = chosen
         .iter()
         .filter_map(|feed| {
             let subscription = roster.subscription(feed.feed)?;
             Some((
                 feed.feed,
-                schedule::next_poll(
-                    schedule::Terms::of_cadence(&subscription.cadence, subscription.min_interval),
-                    now,
-                )
-                .at,
+                schedule::next_poll(schedule::Terms::of_cadence(&subscription.cadence, subscription.min_interval), now)
+                    .at,
             ))
         })
         .collect();
-    let states = store
-        .write(leases.len() * 64, move |tx| feeds::lease(tx, &leases, now))
-        .await?;
+    let states = store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &leases, now)).await?;
 
     let (reports, received) = mpsc::unbounded_channel();
-    let hosts = Hosts::new(
-        Poller::new(Client::new(Settings::of(config)), store.clone()),
-        Limits::of(config),
-        reports,
-    );
+    let hosts = Hosts::new(Poller::new(Client::new(Settings::of(config)), store.clone()), Limits::of(config), reports);
     let asked = states.len();
     for feed in states {
         if let Some(subscription) = roster.subscription(feed.feed).cloned() {
@@ -91,20 +75,14 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let outputs = roster.outputs(config);
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
         let written = outputs.clone();
-        let published = store
-            .read(move |connection| publish::publish(connection, &written))
-            .await?;
+        let published = store.read(move |connection| publish::publish(connection, &written)).await?;
         publish::write(&published, &outputs)?
     } else {
         0
     };
     store.close().await;
     print(&came.summary(asked, left_alone, files))?;
-    Ok(if asked > 0 && came.failed.len() == asked {
-        Exit::Failed
-    } else {
-        Exit::Done
-    })
+    Ok(if asked > 0 && came.failed.len() == asked { Exit::Failed } else { Exit::Done })
 }
 
 /// Whether a feed is to be polled now. What a server asked for is obeyed unless a person names the feed.
@@ -156,11 +134,8 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
 
 /// A bar on a terminal, nothing elsewhere.
 fn progress(asked: usize) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(asked as u64), target);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} feeds, {elapsed}  {msg}") {
         bar.set_style(style);
@@ -170,9 +145,7 @@ fn progress(asked: usize) -> ProgressBar {
 
 impl Came {
     fn summary(&self, asked: usize, left_alone: usize, files: usize) -> String {
-        let Ingested {
-            added, revised, folded, ..
-        } = self.ingested;
+        let Ingested { added, revised, folded, .. } = self.ingested;
         let mut parts = vec![format!(
             "{added} new and {revised} revised entries in {} of {asked} feeds, {folded} of them folded",
             self.feeds_with_news
@@ -186,9 +159,7 @@ impl Came {
         named("failed", &self.failed);
         named("gone for good", &self.gone);
         if left_alone > 0 {
-            parts.push(format!(
-                "{left_alone} left alone as their servers asked or because they are gone"
-            ));
+            parts.push(format!("{left_alone} left alone as their servers asked or because they are gone"));
         }
         if files > 0 {
             parts.push(format!("{files} files written"));

@@ -16,11 +16,7 @@ pub(super) fn run(config: &Config, reader: &Reader, output: Option<&str>, format
     };
     let Some(chosen) = chosen else {
         let known: Vec<&str> = outputs.iter().map(|output| output.config.name.as_str()).collect();
-        anyhow::bail!(
-            "there is no output `{}`; there are: {}",
-            output.unwrap_or_default(),
-            known.join(", ")
-        );
+        anyhow::bail!("there is no output `{}`; there are: {}", output.unwrap_or_default(), known.join(", "));
     };
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
     print(&publish::render(&feed, format, &chosen.config.formats))?;

@@ -27,18 +27,13 @@ pub(super) fn run(reader: &Reader, since: TimeDelta, min_sources: u32, as_json: 
             let coverage = stories::coverage(connection, story.story)?;
             found.push((story, coverage));
         }
-        let names: HashMap<FeedRef, String> = feeds::sources(connection)?
-            .into_iter()
-            .map(|source| (source.feed, source.name))
-            .collect();
+        let names: HashMap<FeedRef, String> =
+            feeds::sources(connection)?.into_iter().map(|source| (source.feed, source.name)).collect();
         Ok((found, names))
     })?;
     let name_of = |feed: FeedRef| names.get(&feed).map_or("?", String::as_str);
     if as_json {
-        let shown: Vec<_> = found
-            .iter()
-            .map(|(story, coverage)| in_json(story, coverage, name_of))
-            .collect();
+        let shown: Vec<_> = found.iter().map(|(story, coverage)| in_json(story, coverage, name_of)).collect();
         print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?;
         return Ok(Exit::Done);
     }
@@ -46,10 +41,7 @@ pub(super) fn run(reader: &Reader, since: TimeDelta, min_sources: u32, as_json: 
         print(&in_words(story, coverage, name_of))?;
     }
     if found.is_empty() {
-        eprintln!(
-            "no stories since {}; `--since 7d` looks further back",
-            from.format("%Y-%m-%d %H:%MZ")
-        );
+        eprintln!("no stories since {}; `--since 7d` looks further back", from.format("%Y-%m-%d %H:%MZ"));
     }
     Ok(Exit::Done)
 }
@@ -57,38 +49,18 @@ pub(super) fn run(reader: &Reader, since: TimeDelta, min_sources: u32, as_json: 
 fn in_words<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) -> &'a str) -> String {
     let published = story.published.unwrap_or(story.founded).format("%Y-%m-%d %H:%MZ");
     let title = |telling: &Telling| {
-        if telling.title.is_empty() {
-            "(no title)".to_owned()
-        } else {
-            text::shorten(&telling.title, 100)
-        }
+        if telling.title.is_empty() { "(no title)".to_owned() } else { text::shorten(&telling.title, 100) }
     };
     let (speakers, others): (Vec<&Telling>, Vec<&Telling>) =
         coverage.iter().partition(|telling| telling.entry == story.canonical);
     let mut words = String::new();
     for speaker in speakers {
-        let sources = if story.sources > 1 {
-            format!(" [{} sources]", story.sources)
-        } else {
-            String::new()
-        };
-        words.push_str(&format!(
-            "{published}  {}: {}{sources}\n",
-            name_of(speaker.feed),
-            title(speaker)
-        ));
+        let sources = if story.sources > 1 { format!(" [{} sources]", story.sources) } else { String::new() };
+        words.push_str(&format!("{published}  {}: {}{sources}\n", name_of(speaker.feed), title(speaker)));
     }
     for other in others {
-        let rule = other
-            .fold
-            .as_ref()
-            .map_or(String::new(), |(rule, _, _)| format!(" ({rule})"));
-        words.push_str(&format!(
-            "{:19}also {}: {}{rule}\n",
-            "",
-            name_of(other.feed),
-            title(other)
-        ));
+        let rule = other.fold.as_ref().map_or(String::new(), |(rule, _, _)| format!(" ({rule})"));
+        words.push_str(&format!("{:19}also {}: {}{rule}\n", "", name_of(other.feed), title(other)));
     }
     words
 }
@@ -111,10 +83,7 @@ fn in_json<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) ->
             })
         })
         .collect();
-    let title = coverage
-        .iter()
-        .find(|telling| telling.entry == story.canonical)
-        .map(|telling| &telling.title);
+    let title = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| &telling.title);
     json!({
         "id": story.id.to_string(),
         "title": title,

@@ -5,14 +5,8 @@
 /// Rows under their headings, columns aligned; the last column is as wide as it is.
 pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width_of = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain(headings.get(column).map(|heading| heading.chars().count()))
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|heading| heading.chars().count())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..headings.len()).map(width_of).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {

@@ -57,10 +57,7 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
         if let Some((first, first_line)) = urls.get(&document) {
             table.notes.problem(
                 at,
-                format!(
-                    "{}url is also that of {first} on line {first_line}; take one of the two out",
-                    table.subject
-                ),
+                format!("{}url is also that of {first} on line {first_line}; take one of the two out", table.subject),
             );
         } else {
             let label = table.subject.trim_end_matches(": ").to_owned();
@@ -96,10 +93,7 @@ fn derived_name(url: &Url, taken: &BTreeSet<String>) -> String {
     if !taken.contains(&base) {
         return base;
     }
-    (2_u64..)
-        .map(|number| format!("{base}-{number}"))
-        .find(|name| !taken.contains(name))
-        .unwrap_or(base)
+    (2_u64..).map(|number| format!("{base}-{number}")).find(|name| !taken.contains(name)).unwrap_or(base)
 }
 
 /// Everything but address and name.
@@ -114,13 +108,9 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         secret(&value, folder)
     });
     if table.get("username").is_some() != table.get("password").is_some() {
-        table.notes.problem(
-            table.at,
-            format!(
-                "{}only one of `username` and `password` is given; give both",
-                table.subject
-            ),
-        );
+        table
+            .notes
+            .problem(table.at, format!("{}only one of `username` and `password` is given; give both", table.subject));
     }
     FeedConfig {
         url: Url::parse("about:blank").expect("it is an address"),
@@ -156,10 +146,7 @@ fn name(table: &Table<'_>) -> Option<(String, usize)> {
 /// The address and where it stands.
 fn url(table: &Table<'_>, folder: &Path) -> Option<(Url, usize)> {
     let Some(value) = table.get("url") else {
-        table.notes.problem(
-            table.at,
-            format!("{}it has no `url`; write `url = \"https://…\"`", table.subject),
-        );
+        table.notes.problem(table.at, format!("{}it has no `url`; write `url = \"https://…\"`", table.subject));
         return None;
     };
     let url = value.parsed_unseen("\"https://example.org/feed.xml\"", |text| {
@@ -243,9 +230,7 @@ fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)> {
         let name: &str = name.get_ref();
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(is_token) {
-            header.problem(&format!(
-                "has `{name}`, which is no name of a header; write letters, digits and `-`"
-            ));
+            header.problem(&format!("has `{name}`, which is no name of a header; write letters, digits and `-`"));
         } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             header.problem(&format!("has `{name}`, which newsfold sets itself; take it out"));
         } else if let Some(secret) = secret(&header, folder) {

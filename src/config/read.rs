@@ -48,19 +48,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
             "headers",
         ],
     ),
-    (
-        "output",
-        &[
-            "name",
-            "title",
-            "tags",
-            "min_sources",
-            "per_feed",
-            "limit",
-            "formats",
-            "directory",
-        ],
-    ),
+    ("output", &["name", "title", "tags", "min_sources", "per_feed", "limit", "formats", "directory"]),
 ];
 
 /// The sections, which are all that may stand at the top.
@@ -167,24 +155,12 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
     {
         value.warning("is below 5m, which many publishers take amiss; use it for feeds of your own");
     }
-    let tags: BTreeSet<&str> = feeds
-        .iter()
-        .flat_map(|feed| feed.tags.iter().map(String::as_str))
-        .collect();
+    let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
     let mut outputs = outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }
-    Config {
-        file: file.to_owned(),
-        store,
-        poll,
-        fold,
-        serve,
-        feeds,
-        outputs,
-        warnings: Vec::new(),
-    }
+    Config { file: file.to_owned(), store, poll, fold, serve, feeds, outputs, warnings: Vec::new() }
 }
 
 /// Opens `[name]`, which need not be there.
@@ -193,16 +169,12 @@ fn section<'t>(root: &Table<'t>, name: &'static str) -> Table<'t> {
     let entries = value.as_ref().and_then(|value| {
         let entries = value.table();
         if entries.is_none() {
-            value.problem(&format!(
-                "must be a section; write `[{name}]` on a line of its own and its keys below"
-            ));
+            value.problem(&format!("must be a section; write `[{name}]` on a line of its own and its keys below"));
         }
         entries
     });
     let at = value.map_or(0, |value| value.key_at);
-    Table::open(root.notes, format!("{name}."), at, keys_of(name), entries, |key| {
-        belongs_elsewhere(key, name)
-    })
+    Table::open(root.notes, format!("{name}."), at, keys_of(name), entries, |key| belongs_elsewhere(key, name))
 }
 
 /// Opens each `[[name]]`.
@@ -211,9 +183,7 @@ fn array<'t>(root: &Table<'t>, name: &'static str) -> Vec<Table<'t>> {
         return Vec::new();
     };
     let Some(tables) = value.tables() else {
-        value.problem(&format!(
-            "is written with two brackets; write `[[{name}]]` above the keys of each"
-        ));
+        value.problem(&format!("is written with two brackets; write `[[{name}]]` above the keys of each"));
         return Vec::new();
     };
     tables
@@ -224,31 +194,22 @@ fn array<'t>(root: &Table<'t>, name: &'static str) -> Vec<Table<'t>> {
                 .get("name")
                 .and_then(|label| label.get_ref().as_str())
                 .filter(|label| !label.trim().is_empty())
-                .map_or_else(
-                    || format!("{name} {}: ", index + 1),
-                    |label| format!("{name} `{}`: ", shown(label)),
-                );
-            Table::open(root.notes, label, at, keys_of(name), Some(entries), |key| {
-                belongs_elsewhere(key, name)
-            })
+                .map_or_else(|| format!("{name} {}: ", index + 1), |label| format!("{name} `{}`: ", shown(label)));
+            Table::open(root.notes, label, at, keys_of(name), Some(entries), |key| belongs_elsewhere(key, name))
         })
         .collect()
 }
 
 fn keys_of(section: &str) -> &'static [&'static str] {
-    KEYS.iter()
-        .find(|(name, _)| *name == section)
-        .map_or(&[], |(_, keys)| *keys)
+    KEYS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| *keys)
 }
 
 /// The section that knows `key`, as it is written.
 fn owner_of(key: &str) -> Option<String> {
-    KEYS.iter()
-        .find(|(_, keys)| keys.contains(&key))
-        .map(|(name, _)| match *name {
-            "feed" | "output" => format!("`[[{name}]]`"),
-            _ => format!("`[{name}]`"),
-        })
+    KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| match *name {
+        "feed" | "output" => format!("`[[{name}]]`"),
+        _ => format!("`[{name}]`"),
+    })
 }
 
 fn belongs_elsewhere(key: &str, here: &str) -> Option<String> {
@@ -278,10 +239,7 @@ fn store(table: &Table<'_>) -> StoreConfig {
             })
         })
         .unwrap_or(default.path);
-    StoreConfig {
-        path,
-        keep: table.duration("keep", default.keep, (MINUTE, CENTURY)),
-    }
+    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)) }
 }
 
 fn poll(table: &Table<'_>) -> PollConfig {
@@ -303,7 +261,7 @@ fn poll(table: &Table<'_>) -> PollConfig {
         value.parsed("\"newsfold/VERSION\"", |text| {
             if text.trim().is_empty() || !text.chars().all(|c| matches!(c, ' '..='~')) {
                 return Err(
-                    "cannot stand in a request; write plain ASCII, with an address where you can be reached".to_owned(),
+                    "cannot stand in a request; write plain ASCII, with an address where you can be reached".to_owned()
                 );
             }
             Ok(text.replace("VERSION", env!("CARGO_PKG_VERSION")))
@@ -346,12 +304,10 @@ fn poll(table: &Table<'_>) -> PollConfig {
         user_agent: user_agent.unwrap_or(default.user_agent),
         allow_networks: table.list("allow_networks", "\"192.168.1.0/24\"", |text| {
             let alone = || text.parse::<IpAddr>().map(IpNet::from);
-            text.parse::<IpNet>()
-                .or_else(|_no_prefix| alone())
-                .map_err(|_no_address| {
-                    "is no network; write an address, `/` and the length of the prefix, for example `192.168.1.0/24`"
-                        .to_owned()
-                })
+            text.parse::<IpNet>().or_else(|_no_prefix| alone()).map_err(|_no_address| {
+                "is no network; write an address, `/` and the length of the prefix, for example `192.168.1.0/24`"
+                    .to_owned()
+            })
         }),
         proxy,
     }
@@ -379,11 +335,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
     let interval = table.get("interval");
     let schedule = table.get("schedule");
     if let (Some(interval), Some(schedule)) = (&interval, &schedule) {
-        let later = if interval.key_at > schedule.key_at {
-            interval
-        } else {
-            schedule
-        };
+        let later = if interval.key_at > schedule.key_at { interval } else { schedule };
         later.problem("stands beside the other of `interval` and `schedule`; take one of the two out");
     }
     let too_often = |gap: Duration| {
@@ -459,20 +411,14 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         not_yet(&value, "serve.websub");
     }
     let hub = table.get("hub").and_then(|value| {
-        let hub = value.parsed("\"https://hub.example/\"", |text| {
-            (!text.is_empty()).then(|| web_address(text)).transpose()
-        })?;
+        let hub = value
+            .parsed("\"https://hub.example/\"", |text| (!text.is_empty()).then(|| web_address(text)).transpose())?;
         if hub.is_some() {
             not_yet(&value, "serve.hub");
         }
         hub
     });
-    ServeConfig {
-        listen,
-        public_url,
-        websub,
-        hub,
-    }
+    ServeConfig { listen, public_url, websub, hub }
 }
 
 fn listen(text: &str, folder: &Path) -> Result<Listen, String> {
@@ -547,19 +493,14 @@ fn output(table: &Table<'_>, known_tags: &BTreeSet<&str>, any_feeds: bool, folde
     let name = table.get("name").and_then(|value| {
         value.parsed("\"news\"", |text| {
             if RESERVED_NAMES.contains(&text) {
-                return Err(format!(
-                    "is taken by the server; write another name than {}",
-                    listed(RESERVED_NAMES)
-                ));
+                return Err(format!("is taken by the server; write another name than {}", listed(RESERVED_NAMES)));
             }
             let fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
                 && text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
                 && text.len() <= 64;
             if !fits {
-                return Err(
-                    "does not fit into an address; write lower-case letters, digits, `-` and `_`, at most 64"
-                        .to_owned(),
-                );
+                return Err("does not fit into an address; write lower-case letters, digits, `-` and `_`, at most 64"
+                    .to_owned());
             }
             Ok(text.to_owned())
         })

@@ -72,11 +72,7 @@ impl Rule {
                 "has a bad pattern: {reason}; correct the pattern, or write `\\` before a sign that is meant as such"
             )
         })?;
-        Ok(Self {
-            field,
-            pattern,
-            text: text.to_owned(),
-        })
+        Ok(Self { field, pattern, text: text.to_owned() })
     }
 }
 
@@ -90,10 +86,7 @@ impl Rule {
             RuleField::Title => is_match(&entry.title),
             RuleField::Summary => shown(&entry.detail.summary),
             RuleField::Content => shown(&entry.detail.content),
-            RuleField::Url => entry
-                .permalink
-                .as_ref()
-                .is_some_and(|permalink| is_match(permalink.as_str())),
+            RuleField::Url => entry.permalink.as_ref().is_some_and(|permalink| is_match(permalink.as_str())),
             RuleField::Author => entry.detail.authors.iter().any(|author| is_match(&author.name)),
             RuleField::Category => entry.detail.categories.iter().any(|category| is_match(category)),
         }
@@ -136,10 +129,7 @@ mod tests {
             assert!(message.starts_with(start), "{text}: {message}");
         }
         check("title = 'x'", "has no `~`; write FIELD ~ 'REGEX'");
-        check(
-            "titel ~ 'x'",
-            "looks at the field `titel`, which is unknown; did you mean `title`?",
-        );
+        check("titel ~ 'x'", "looks at the field `titel`, which is unknown; did you mean `title`?");
         check("title ~ x", "has no quotes around its pattern; write");
         check("title ~ 'x", "has no quotes around its pattern; write");
         check("title ~ '", "has no quotes around its pattern; write");

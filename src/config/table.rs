@@ -20,12 +20,7 @@ pub(super) struct Notes<'t> {
 
 impl<'t> Notes<'t> {
     pub(super) fn new(text: &'t str, file: &'t Path) -> Self {
-        Self {
-            text,
-            file,
-            problems: RefCell::default(),
-            warnings: RefCell::default(),
-        }
+        Self { text, file, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     pub(super) fn problem(&self, at: usize, message: String) {
@@ -43,12 +38,7 @@ impl<'t> Notes<'t> {
 
     /// Problems and warnings, each in the order of the file.
     pub(super) fn into_lists(self) -> (Vec<Problem>, Vec<Problem>) {
-        let Self {
-            text,
-            file,
-            problems,
-            warnings,
-        } = self;
+        let Self { text, file, problems, warnings } = self;
         let placed = |notes: RefCell<Vec<(usize, String)>>| {
             let mut notes = notes.into_inner();
             notes.sort_by_key(|(at, _)| *at);
@@ -56,12 +46,7 @@ impl<'t> Notes<'t> {
                 .into_iter()
                 .map(|(at, message)| {
                     let (line, column) = place(text, at);
-                    Problem {
-                        file: file.to_owned(),
-                        line,
-                        column,
-                        message,
-                    }
+                    Problem { file: file.to_owned(), line, column, message }
                 })
                 .collect()
         };
@@ -103,20 +88,11 @@ impl<'t> Table<'t> {
                     .unwrap_or_else(|| format!("the keys here are {}", listed(keys)));
                 notes.problem(
                     key.span().start,
-                    format!(
-                        "{subject}unknown key `{name}`; {cure}",
-                        subject = subject_of_key(&subject)
-                    ),
+                    format!("{subject}unknown key `{name}`; {cure}", subject = subject_of_key(&subject)),
                 );
             }
         }
-        Self {
-            notes,
-            subject,
-            at,
-            keys,
-            entries,
-        }
+        Self { notes, subject, at, keys, entries }
     }
 
     /// The value of `key`, if the file gives one.
@@ -165,9 +141,7 @@ impl<'t> Table<'t> {
     where
         N: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
     {
-        self.get(key)
-            .and_then(|value| value.number(default, least, most))
-            .unwrap_or(default)
+        self.get(key).and_then(|value| value.number(default, least, most)).unwrap_or(default)
     }
 
     /// `true` or `false`.
@@ -183,10 +157,7 @@ impl<'t> Table<'t> {
 
     /// Text as it stands.
     pub(super) fn text(&self, key: &'static str, default: &str) -> String {
-        self.get(key)
-            .and_then(|value| value.text(&format!("\"{default}\"")))
-            .unwrap_or(default)
-            .to_owned()
+        self.get(key).and_then(|value| value.text(&format!("\"{default}\""))).unwrap_or(default).to_owned()
     }
 
     /// One of a few words.
@@ -239,9 +210,7 @@ impl<'t> Value<'t> {
     /// The text read by `read`, whose error stands behind the text in the message.
     pub(super) fn parsed<T>(&self, like: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(like)?;
-        read(text)
-            .map_err(|error| self.problem(&format!("`{}` {error}", shown(text))))
-            .ok()
+        read(text).map_err(|error| self.problem(&format!("`{}` {error}", shown(text)))).ok()
     }
 
     /// As [`Value::parsed`], for text that may hold a secret: the message does not repeat it.
@@ -255,10 +224,7 @@ impl<'t> Value<'t> {
         if items.is_none() {
             self.wrong_type("a list", &format!("[{like}]"));
         }
-        items
-            .into_iter()
-            .flat_map(|items| items.iter())
-            .map(|item| self.inner(item))
+        items.into_iter().flat_map(|items| items.iter()).map(|item| self.inner(item))
     }
 
     /// The table, or `None` without a note when it is something else.
@@ -290,11 +256,7 @@ impl<'t> Value<'t> {
 
     /// The tables of an array of tables with their places, or `None` when it is something else.
     pub(super) fn tables(&self) -> Option<Vec<(usize, &'t DeTable<'t>)>> {
-        self.value
-            .as_array()?
-            .iter()
-            .map(|item| Some((item.span().start, item.get_ref().as_table()?)))
-            .collect()
+        self.value.as_array()?.iter().map(|item| Some((item.span().start, item.get_ref().as_table()?))).collect()
     }
 
     /// Notes that the type is another than the one wanted. `like` is how it is written.
@@ -330,9 +292,7 @@ impl<'t> Value<'t> {
             .filter(|number| (least..=most).contains(number));
         if number.is_none() {
             let number = integer.as_str();
-            self.problem(&format!(
-                "`{number}` is out of range; write a number from {least} to {most}"
-            ));
+            self.problem(&format!("`{number}` is out of range; write a number from {least} to {most}"));
         }
         number
     }
@@ -372,10 +332,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 
 /// Text for a message: on one line, and not a page of it.
 pub(super) fn shown(text: &str) -> String {
-    let one_line: String = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let one_line: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match one_line.char_indices().nth(100) {
         Some((cut, _)) => format!("{}…", one_line.get(..cut).unwrap_or_default()),
         None => one_line,

@@ -67,17 +67,11 @@ fn the_commented_file_has_every_key() {
     let text = with_examples();
     for (section, keys) in read::KEYS {
         let start = ["feed", "output"].contains(&section);
-        let heading = if start {
-            format!("\n[[{section}]]\n")
-        } else {
-            format!("\n[{section}]\n")
-        };
+        let heading = if start { format!("\n[[{section}]]\n") } else { format!("\n[{section}]\n") };
         let (_, below) = text.split_once(&heading).unwrap();
         let below = below.split("\n[").next().unwrap();
         for key in keys {
-            let documented = below
-                .lines()
-                .any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+            let documented = below.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
             assert!(documented, "`{key}` of `{section}` is not in config/newsfold.toml");
         }
     }
@@ -92,11 +86,7 @@ fn the_examples_of_the_commented_file_are_right_but_for_what_is_not_built() {
     assert_eq!(problems.0.len(), 3, "username, password, headers");
     let built: Vec<String> = with_examples()
         .lines()
-        .filter(|line| {
-            !["username", "password", "headers"]
-                .iter()
-                .any(|key| line.starts_with(key))
-        })
+        .filter(|line| !["username", "password", "headers"].iter().any(|key| line.starts_with(key)))
         .map(str::to_owned)
         .collect();
     let config = read(&built.join("\n").replace("[\"title ~ '(?i)kim'\"]", "[]"));
@@ -113,30 +103,18 @@ fn paths_are_relative_to_the_file() {
         "store.path = 'a.db'\nserve.listen = 'unix:http.sock'\n[[output]]\ndirectory = 'public'\n[[feed]]\nurl = 'file:demo/x y.xml'\n[[feed]]\nurl = 'file:///srv/z.xml'",
     );
     assert_eq!(config.store_path(None), Path::new("/etc/newsfold/a.db"));
-    assert_eq!(
-        config.store_path(Some(Path::new("/var/lib/newsfold"))),
-        Path::new("/var/lib/newsfold/a.db")
-    );
+    assert_eq!(config.store_path(Some(Path::new("/var/lib/newsfold"))), Path::new("/var/lib/newsfold/a.db"));
     assert_eq!(config.serve.listen, Listen::Unix("/etc/newsfold/http.sock".into()));
-    assert_eq!(
-        config.outputs[0].directory.as_deref(),
-        Some(Path::new("/etc/newsfold/public"))
-    );
+    assert_eq!(config.outputs[0].directory.as_deref(), Some(Path::new("/etc/newsfold/public")));
     let urls: Vec<&str> = config.feeds.iter().map(|feed| feed.url.as_str()).collect();
     assert_eq!(urls, ["file:///etc/newsfold/demo/x%20y.xml", "file:///srv/z.xml"]);
-    assert_eq!(
-        config.feeds[0].url.to_file_path(),
-        Ok("/etc/newsfold/demo/x y.xml".into())
-    );
+    assert_eq!(config.feeds[0].url.to_file_path(), Ok("/etc/newsfold/demo/x y.xml".into()));
 }
 
 #[test]
 fn an_absolute_store_path_stays_under_systemd() {
     let config = read("store.path = '/srv/a.db'");
-    assert_eq!(
-        config.store_path(Some(Path::new("/var/lib/newsfold"))),
-        Path::new("/srv/a.db")
-    );
+    assert_eq!(config.store_path(Some(Path::new("/var/lib/newsfold"))), Path::new("/srv/a.db"));
 }
 
 #[test]
@@ -144,20 +122,8 @@ fn names_are_made_from_addresses_and_unique() {
     let config = read(
         "[[feed]]\nurl = 'https://www.example.org/a'\n[[feed]]\nurl = 'https://example.org/b'\n[[feed]]\nurl = 'https://x.example/'\nname = 'example.org-2'\n[[feed]]\nurl = 'file:demo/wire.atom.xml'",
     );
-    let names: Vec<(&str, bool)> = config
-        .feeds
-        .iter()
-        .map(|feed| (&*feed.name, feed.name_is_derived))
-        .collect();
-    assert_eq!(
-        names,
-        [
-            ("example.org", true),
-            ("example.org-3", true),
-            ("example.org-2", false),
-            ("wire", true)
-        ]
-    );
+    let names: Vec<(&str, bool)> = config.feeds.iter().map(|feed| (&*feed.name, feed.name_is_derived)).collect();
+    assert_eq!(names, [("example.org", true), ("example.org-3", true), ("example.org-2", false), ("wire", true)]);
 }
 
 #[test]
@@ -169,10 +135,7 @@ fn the_public_address_follows_the_listener_and_ends_in_a_slash() {
     check("serve.listen = 'localhost:9000'", "http://127.0.0.1:9000/");
     check("serve.listen = '[::]:9000'", "http://localhost:9000/");
     check("serve.listen = ''", "http://127.0.0.1:8080/");
-    check(
-        "serve.public_url = 'https://News.example/feeds'",
-        "https://news.example/feeds/",
-    );
+    check("serve.public_url = 'https://News.example/feeds'", "https://news.example/feeds/");
 }
 
 #[test]
@@ -220,18 +183,12 @@ formats = ["json", "atom", "json"]
     assert!(
         matches!(&poll.cadence, Cadence::Crontab(line) if line.as_str() == "*/30 * * * *" && line.timezone() == Tz::Europe__Berlin)
     );
-    assert_eq!(
-        (poll.concurrency, poll.per_host, poll.per_host_gap),
-        (8, 2, Duration::ZERO)
-    );
+    assert_eq!((poll.concurrency, poll.per_host, poll.per_host_gap), (8, 2, Duration::ZERO));
     assert_eq!((poll.timeout, poll.max_body_bytes), (Duration::from_secs(90), 2 << 20));
     assert_eq!(poll.user_agent, "mine/1");
     let networks: Vec<String> = poll.allow_networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["192.168.1.0/24", "fd00::/8", "10.0.0.1/32"]);
-    assert_eq!(
-        (config.fold.level, config.fold.profile),
-        (Level::Link, Profile::Balanced)
-    );
+    assert_eq!((config.fold.level, config.fold.profile), (Level::Link, Profile::Balanced));
     let feed = &config.feeds[0];
     assert_eq!(feed.tags, ["world", "eu"]);
     assert_eq!(feed.cadence, Some(Cadence::Every(Duration::from_secs(900))));
@@ -306,23 +263,11 @@ n:8:6: this is no TOML: unclosed table; expected `]`"
 
 #[test]
 fn an_unknown_key_is_shown_its_place() {
-    check(
-        "interval = \"1h\"",
-        "n:1:1: unknown key `interval`; it belongs below `[poll]`",
-    );
+    check("interval = \"1h\"", "n:1:1: unknown key `interval`; it belongs below `[poll]`");
     check("[feeds]", "n:1:2: unknown key `feeds`; did you mean `feed`?");
-    check(
-        "[serve]\nlevel = 'off'",
-        "n:2:1: [serve]: unknown key `level`; it belongs below `[fold]`",
-    );
-    check(
-        "[store]\ncolour = 'red'",
-        "n:2:1: [store]: unknown key `colour`; the keys here are `path`, `keep`",
-    );
-    check(
-        &feed("uri = 'x'"),
-        "n:4:1: feed `a`: unknown key `uri`; did you mean `url`?",
-    );
+    check("[serve]\nlevel = 'off'", "n:2:1: [serve]: unknown key `level`; it belongs below `[fold]`");
+    check("[store]\ncolour = 'red'", "n:2:1: [store]: unknown key `colour`; the keys here are `path`, `keep`");
+    check(&feed("uri = 'x'"), "n:4:1: feed `a`: unknown key `uri`; did you mean `url`?");
 }
 
 #[test]
@@ -347,14 +292,8 @@ fn a_wrong_type_is_shown_the_right_one() {
         "[feed]\nurl = 'https://a.example/'",
         "n:1:1: feed is written with two brackets; write `[[feed]]` above the keys of each",
     );
-    check(
-        "poll = 3",
-        "n:1:8: poll must be a section; write `[poll]` on a line of its own and its keys below",
-    );
-    check(
-        "poll.concurrency = 0",
-        "n:1:20: poll.concurrency `0` is out of range; write a number from 1 to 1000",
-    );
+    check("poll = 3", "n:1:8: poll must be a section; write `[poll]` on a line of its own and its keys below");
+    check("poll.concurrency = 0", "n:1:20: poll.concurrency `0` is out of range; write a number from 1 to 1000");
     check(
         &feed("priority = 99999999999999999999"),
         "n:4:12: feed `a`: priority `99999999999999999999` is out of range; write a number from -1000000 to 1000000",
@@ -371,10 +310,7 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         "poll.timezone = 'Europe/Berlinn'",
         "n:1:17: poll.timezone `Europe/Berlinn` is no time zone; did you mean `Europe/Berlin`?",
     );
-    check(
-        "poll.timezone = 'CEST'",
-        "n:1:17: poll.timezone `CEST` is no time zone; did you mean `CET`?",
-    );
+    check("poll.timezone = 'CEST'", "n:1:17: poll.timezone `CEST` is no time zone; did you mean `CET`?");
     check(
         "poll.allow_networks = ['10.0.0.0/33']",
         "n:1:24: poll.allow_networks `10.0.0.0/33` is no network; write an address, `/` and the length of the prefix, for example `192.168.1.0/24`",
@@ -383,10 +319,7 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         "poll.proxy = 'ftp://x:1'",
         "n:1:14: poll.proxy has the scheme `ftp`; write `http://HOST:PORT` or `socks5://HOST:PORT`",
     );
-    check(
-        "poll.timeout = '0s'",
-        "n:1:16: poll.timeout `0s` is too short; write `1s` or more",
-    );
+    check("poll.timeout = '0s'", "n:1:16: poll.timeout `0s` is too short; write `1s` or more");
     check(
         "poll.user_agent = 'süß'",
         "n:1:19: poll.user_agent `süß` cannot stand in a request; write plain ASCII, with an address where you can be reached",
@@ -411,10 +344,7 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         &feed("schedule = '0 0 31 2 *'"),
         "n:4:12: feed `a`: schedule `0 0 31 2 *` never comes due; write a day that its month has",
     );
-    check(
-        &feed("fold = 'storey'"),
-        "n:4:8: feed `a`: fold `storey` is unknown; did you mean `story`?",
-    );
+    check(&feed("fold = 'storey'"), "n:4:8: feed `a`: fold `storey` is unknown; did you mean `story`?");
     check(
         &feed("drop = [\"title ~ '(x'\"]"),
         "n:4:9: feed `a`: drop `title ~ '(x'` has a bad pattern: unclosed group; correct the pattern, or write `\\` before a sign that is meant as such",
@@ -431,10 +361,7 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         "[[feed]]\nurl = 'file://demo/x.xml'",
         "n:2:7: feed 1: url `file://demo/x.xml` names a host; write `file:PATH` for this folder, or `file:///…` with three slashes",
     );
-    check(
-        "[[feed]]\nname = 'a'",
-        "n:1:1: feed `a`: it has no `url`; write `url = \"https://…\"`",
-    );
+    check("[[feed]]\nname = 'a'", "n:1:1: feed `a`: it has no `url`; write `url = \"https://…\"`");
 }
 
 #[test]
@@ -519,9 +446,7 @@ fn what_is_not_built_is_refused_unless_it_is_at_its_default() {
     fn check(text: &str, subject: &str) {
         let message = problems(text);
         assert!(
-            message.contains(&format!(
-                "{subject} is not built yet; leave it out until a later version"
-            )),
+            message.contains(&format!("{subject} is not built yet; leave it out until a later version")),
             "{message}"
         );
     }

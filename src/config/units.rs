@@ -7,14 +7,8 @@ use std::time::Duration;
 /// Units of time, the longest first, in milliseconds.
 ///
 /// Weeks are read but not printed: `90d` says more than `12w6d`.
-const TIME_UNITS: [(&str, u64); 6] = [
-    ("w", 604_800_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const TIME_UNITS: [(&str, u64); 6] =
+    [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Units of size in bytes; binary before decimal, each the largest first.
 const SIZE_UNITS: [(&str, u64); 7] = [
@@ -45,11 +39,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         let letters = after.chars().take_while(|c| c.is_alphabetic()).count();
         let unit: String = after.chars().take(letters).collect();
         if unit.is_empty() {
-            let problem = if after.is_empty() {
-                "has no unit"
-            } else {
-                "is no length of time"
-            };
+            let problem = if after.is_empty() { "has no unit" } else { "is no length of time" };
             return Err(format!("{problem}; {CURE}"));
         }
         let unit_ms = TIME_UNITS
@@ -99,9 +89,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         .find(|(name, _)| name.eq_ignore_ascii_case(unit))
         .map(|(_, unit_bytes)| *unit_bytes)
         .ok_or_else(|| format!("has the unknown unit `{unit}`; {CURE}"))?;
-    count
-        .checked_mul(unit_bytes)
-        .ok_or_else(|| format!("is too large; {CURE}"))
+    count.checked_mul(unit_bytes).ok_or_else(|| format!("is too large; {CURE}"))
 }
 
 /// Prints a size so that [`size`] reads it back: `16MiB`, `10MB`, `1500B`.

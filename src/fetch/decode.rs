@@ -26,11 +26,8 @@ pub enum Error {
 pub fn decode(body: Vec<u8>, coding: &str, most: u64) -> Result<Vec<u8>, Error> {
     let mut document = body;
     // Codings are listed in the order in which they were applied. More than two were never met outside an attack.
-    let mut codings: Vec<String> = coding
-        .split(',')
-        .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| !name.is_empty())
-        .collect();
+    let mut codings: Vec<String> =
+        coding.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
     if codings.len() > 2 {
         return Err(Error::Unknown(coding.to_owned()));
     }
@@ -39,22 +36,12 @@ pub fn decode(body: Vec<u8>, coding: &str, most: u64) -> Result<Vec<u8>, Error> 
             "identity" => document,
             // Many servers say gzip and send what they would have sent without.
             "gzip" | "x-gzip" if !document.starts_with(&[0x1f, 0x8b]) => document,
-            "gzip" | "x-gzip" => unpack(
-                flate2::read::MultiGzDecoder::new(&*document),
-                &name,
-                document.len(),
-                most,
-            )?,
+            "gzip" | "x-gzip" => unpack(flate2::read::MultiGzDecoder::new(&*document), &name, document.len(), most)?,
             // The field means zlib's format, and some send the bare stream.
             "deflate" if document.first().is_some_and(|first| first & 0x0f == 8) => {
                 unpack(flate2::read::ZlibDecoder::new(&*document), &name, document.len(), most)?
             }
-            "deflate" => unpack(
-                flate2::read::DeflateDecoder::new(&*document),
-                &name,
-                document.len(),
-                most,
-            )?,
+            "deflate" => unpack(flate2::read::DeflateDecoder::new(&*document), &name, document.len(), most)?,
             "br" => unpack(brotli::Decompressor::new(&*document, 4096), &name, document.len(), most)?,
             "zstd" => {
                 let decoder = zstd::Decoder::with_buffer(&*document).map_err(|_| Error::Damaged(name.clone()))?;
@@ -63,28 +50,14 @@ pub fn decode(body: Vec<u8>, coding: &str, most: u64) -> Result<Vec<u8>, Error> 
             _ => return Err(Error::Unknown(name)),
         };
     }
-    if document.len() as u64 > most {
-        Err(Error::TooLarge(most))
-    } else {
-        Ok(document)
-    }
+    if document.len() as u64 > most { Err(Error::TooLarge(most)) } else { Ok(document) }
 }
 
 fn unpack(packed: impl Read, name: &str, packed_bytes: usize, most: u64) -> Result<Vec<u8>, Error> {
-    let mut document = Vec::with_capacity(
-        packed_bytes
-            .saturating_mul(3)
-            .min(usize::try_from(most).unwrap_or(usize::MAX)),
-    );
-    packed
-        .take(most + 1)
-        .read_to_end(&mut document)
-        .map_err(|_| Error::Damaged(name.to_owned()))?;
-    if document.len() as u64 > most {
-        Err(Error::TooLarge(most))
-    } else {
-        Ok(document)
-    }
+    let mut document =
+        Vec::with_capacity(packed_bytes.saturating_mul(3).min(usize::try_from(most).unwrap_or(usize::MAX)));
+    packed.take(most + 1).read_to_end(&mut document).map_err(|_| Error::Damaged(name.to_owned()))?;
+    if document.len() as u64 > most { Err(Error::TooLarge(most)) } else { Ok(document) }
 }
 
 #[cfg(test)]
@@ -103,9 +76,7 @@ mod tests {
     #[test]
     fn every_coding_we_ask_for_is_undone() {
         let mut brotlied = Vec::new();
-        brotli::CompressorWriter::new(&mut brotlied, 4096, 5, 20)
-            .write_all(TEXT)
-            .unwrap();
+        brotli::CompressorWriter::new(&mut brotlied, 4096, 5, 20).write_all(TEXT).unwrap();
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
         zlib.write_all(TEXT).unwrap();
         let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
@@ -130,10 +101,7 @@ mod tests {
     fn a_bomb_is_stopped_while_it_grows() {
         let zeros = vec![0; 1 << 20];
         assert_eq!(decode(gzipped(&zeros), "gzip", 1000), Err(Error::TooLarge(1000)));
-        assert_eq!(
-            decode(zstd::bulk::compress(&zeros, 3).unwrap(), "zstd", 1000),
-            Err(Error::TooLarge(1000))
-        );
+        assert_eq!(decode(zstd::bulk::compress(&zeros, 3).unwrap(), "zstd", 1000), Err(Error::TooLarge(1000)));
         assert_eq!(decode(zeros, "", 1000), Err(Error::TooLarge(1000)));
     }
 
@@ -142,9 +110,6 @@ mod tests {
         let mut body = gzipped(&TEXT.repeat(50));
         body.truncate(body.len() - 9);
         assert_eq!(decode(body, "gzip", 100_000), Err(Error::Damaged("gzip".into())));
-        assert_eq!(
-            decode(b"x".to_vec(), "pack200", 10),
-            Err(Error::Unknown("pack200".into()))
-        );
+        assert_eq!(decode(b"x".to_vec(), "pack200", 10), Err(Error::Unknown("pack200".into())));
     }
 }

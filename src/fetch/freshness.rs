@@ -17,20 +17,14 @@ pub fn fresh_for(
     date: Option<&str>,
     age: Option<&str>,
 ) -> Option<Duration> {
-    let directives = || {
-        cache_control
-            .unwrap_or_default()
-            .split(',')
-            .map(|directive| directive.trim().to_ascii_lowercase())
-    };
+    let directives =
+        || cache_control.unwrap_or_default().split(',').map(|directive| directive.trim().to_ascii_lowercase());
     if directives().any(|directive| directive == "no-store" || directive == "no-cache") {
         return None;
     }
     let age = age.and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
     let max_age = directives().find_map(|directive| {
-        directive
-            .strip_prefix("max-age=")
-            .map(|value| value.trim_matches('"').parse::<u64>().ok())
+        directive.strip_prefix("max-age=").map(|value| value.trim_matches('"').parse::<u64>().ok())
     });
     let seconds = match max_age {
         Some(max_age) => max_age?.saturating_sub(age),
@@ -76,12 +70,7 @@ mod tests {
 
     #[test]
     fn max_age_wins_over_expires_and_loses_the_age() {
-        check(
-            Some("public, Max-Age=3600"),
-            Some("Thu, 01 Jan 2026 05:00:00 GMT"),
-            None,
-            Some(3600),
-        );
+        check(Some("public, Max-Age=3600"), Some("Thu, 01 Jan 2026 05:00:00 GMT"), None, Some(3600));
         check(Some("max-age=\"3600\""), None, Some("600"), Some(3000));
         check(Some("max-age=0"), Some("Thu, 01 Jan 2026 05:00:00 GMT"), None, None);
         check(None, Some("Thu, 01 Jan 2026 05:00:00 GMT"), None, Some(18_000));

@@ -36,22 +36,13 @@ pub fn choose(tellings: &[Speaker], current: EntryRef, founded: DateTime<Utc>, n
     if still_tells && now - founded > UNSETTLED {
         return current;
     }
-    tellings
-        .iter()
-        .max_by_key(|speaker| rank(speaker))
-        .map_or(current, |speaker| speaker.entry)
+    tellings.iter().max_by_key(|speaker| rank(speaker)).map_or(current, |speaker| speaker.entry)
 }
 
 fn rank(speaker: &Speaker) -> impl Ord {
     // Text counts by its order of magnitude: a few words more are no fuller telling.
     let fullness = speaker.text_bytes.checked_ilog2().map_or(0, |log| log / 2);
-    (
-        speaker.priority,
-        speaker.owns_page,
-        fullness,
-        Reverse(speaker.first_seen),
-        Reverse(speaker.entry),
-    )
+    (speaker.priority, speaker.owns_page, fullness, Reverse(speaker.first_seen), Reverse(speaker.entry))
 }
 
 /// Whether a feed at host `feed` and a page at host `page` have one publisher: `feeds.example.org` and `www.example.org` do.
@@ -81,90 +72,24 @@ mod tests {
     }
 
     fn check(tellings: &[Speaker], now: &str, expected: i64) {
-        assert_eq!(
-            choose(tellings, EntryRef(1), at("2026-01-01T00:00:00Z"), at(now)),
-            EntryRef(expected)
-        );
+        assert_eq!(choose(tellings, EntryRef(1), at("2026-01-01T00:00:00Z"), at(now)), EntryRef(expected));
     }
 
     #[test]
     fn priority_then_owner_then_fullness_then_the_earliest() {
         let soon = "2026-01-01T00:10:00Z";
         check(&[speaker(1), speaker(2)], soon, 1);
-        check(
-            &[
-                speaker(1),
-                Speaker {
-                    text_bytes: 5000,
-                    ..speaker(2)
-                },
-            ],
-            soon,
-            2,
-        );
-        check(
-            &[
-                speaker(1),
-                Speaker {
-                    text_bytes: 110,
-                    ..speaker(2)
-                },
-            ],
-            soon,
-            1,
-        );
-        check(
-            &[
-                Speaker {
-                    text_bytes: 5000,
-                    ..speaker(1)
-                },
-                Speaker {
-                    owns_page: true,
-                    ..speaker(2)
-                },
-            ],
-            soon,
-            2,
-        );
-        check(
-            &[
-                Speaker {
-                    owns_page: true,
-                    ..speaker(1)
-                },
-                Speaker {
-                    priority: 1,
-                    ..speaker(2)
-                },
-            ],
-            soon,
-            2,
-        );
+        check(&[speaker(1), Speaker { text_bytes: 5000, ..speaker(2) }], soon, 2);
+        check(&[speaker(1), Speaker { text_bytes: 110, ..speaker(2) }], soon, 1);
+        check(&[Speaker { text_bytes: 5000, ..speaker(1) }, Speaker { owns_page: true, ..speaker(2) }], soon, 2);
+        check(&[Speaker { owns_page: true, ..speaker(1) }, Speaker { priority: 1, ..speaker(2) }], soon, 2);
     }
 
     #[test]
     fn a_settled_story_keeps_its_speaker_until_it_is_withdrawn() {
         let later = "2026-01-01T01:00:00Z";
-        check(
-            &[
-                speaker(1),
-                Speaker {
-                    priority: 9,
-                    ..speaker(2)
-                },
-            ],
-            later,
-            1,
-        );
-        check(
-            &[Speaker {
-                priority: 9,
-                ..speaker(2)
-            }],
-            later,
-            2,
-        );
+        check(&[speaker(1), Speaker { priority: 9, ..speaker(2) }], later, 1);
+        check(&[Speaker { priority: 9, ..speaker(2) }], later, 2);
     }
 
     #[test]

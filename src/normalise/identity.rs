@@ -28,17 +28,10 @@ pub fn id(entry: &ParsedEntry, permalink: Option<&Permalink>) -> EntryId {
     if let Some(permalink) = permalink {
         return EntryId(permalink.as_str().to_owned());
     }
-    let date = entry
-        .published
-        .map(|date| date.timestamp().to_string())
-        .unwrap_or_default();
+    let date = entry.published.map(|date| date.timestamp().to_string()).unwrap_or_default();
     let said = match &entry.title {
         Some(title) => title,
-        None => entry
-            .content
-            .as_ref()
-            .or(entry.summary.as_ref())
-            .map_or("", String::as_str),
+        None => entry.content.as_ref().or(entry.summary.as_ref()).map_or("", String::as_str),
     };
     EntryId(format!("hash:{:032x}", xxh3_128(format!("{date}\0{said}").as_bytes())))
 }
@@ -57,9 +50,7 @@ pub fn make_unique(entries: &mut Vec<Entry>) {
     }
     let mut seen = std::collections::HashSet::new();
     entries.retain_mut(|entry| {
-        if permalinks_of
-            .get(&entry.id)
-            .is_some_and(|permalinks| permalinks.len() > 1)
+        if permalinks_of.get(&entry.id).is_some_and(|permalinks| permalinks.len() > 1)
             && let Some(permalink) = &entry.permalink
         {
             entry.id = EntryId(format!("{}|{permalink}", entry.id.0));
@@ -73,11 +64,7 @@ mod tests {
     use super::*;
 
     fn parsed(id: Option<&str>, title: &str) -> ParsedEntry {
-        ParsedEntry {
-            id: id.map(Into::into),
-            title: Some(title.into()),
-            ..ParsedEntry::default()
-        }
+        ParsedEntry { id: id.map(Into::into), title: Some(title.into()), ..ParsedEntry::default() }
     }
 
     #[test]

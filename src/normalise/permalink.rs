@@ -97,9 +97,8 @@ const TRACKING: &[&str] = &[
 ];
 
 /// Beginnings of parameter names that are tracking whatever follows.
-const TRACKING_PREFIXES: &[&str] = &[
-    "utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "itm_", "stm_", "trk_", "uta_",
-];
+const TRACKING_PREFIXES: &[&str] =
+    &["utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "itm_", "stm_", "trk_", "uta_"];
 
 /// A web address in one spelling: host in lower case, no default port, no tracking parameters, fragment kept.
 ///
@@ -125,17 +124,11 @@ impl Permalink {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         if let Some(query) = url.query() {
-            let kept: Vec<&str> = query
-                .split('&')
-                .filter(|pair| !pair.is_empty() && !is_tracking(pair))
-                .collect();
+            let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_tracking(pair)).collect();
             let kept = (!kept.is_empty()).then(|| kept.join("&"));
             url.set_query(kept.as_deref());
         }
-        if url
-            .fragment()
-            .is_some_and(|fragment| fragment.is_empty() || fragment.split('&').all(is_tracking))
-        {
+        if url.fragment().is_some_and(|fragment| fragment.is_empty() || fragment.split('&').all(is_tracking)) {
             url.set_fragment(None);
         }
         Ok(Self(url.into()))
@@ -162,9 +155,7 @@ impl Permalink {
     /// Whether it is a site's front page, which many entries may link to and none owns.
     #[must_use]
     pub fn is_front_page(&self) -> bool {
-        self.without_scheme()
-            .split_once('/')
-            .is_none_or(|(_, path)| path.is_empty())
+        self.without_scheme().split_once('/').is_none_or(|(_, path)| path.is_empty())
     }
 
     /// The host, for telling who owns the page.
@@ -208,10 +199,7 @@ mod tests {
     fn one_page_has_one_spelling() {
         check("HTTPS://Example.ORG:443/a", "https://example.org/a");
         check("https://example.org", "https://example.org/");
-        check(
-            "https://example.org/a?utm_source=rss&id=7&UTM_Medium=x",
-            "https://example.org/a?id=7",
-        );
+        check("https://example.org/a?utm_source=rss&id=7&UTM_Medium=x", "https://example.org/a?id=7");
         check("https://example.org/a?utm_source=rss", "https://example.org/a");
         check("https://example.org/a?xtor=RSS-1#xtor=RSS-1", "https://example.org/a");
         check("https://me:secret@example.org/a", "https://example.org/a");
@@ -224,23 +212,13 @@ mod tests {
         // Changelogs put every entry on one page.
         check("https://example.org/changes#v1.2", "https://example.org/changes#v1.2");
         check("https://example.org/?p=7", "https://example.org/?p=7");
-        check(
-            "https://example.org/a?ref=2&source=x",
-            "https://example.org/a?ref=2&source=x",
-        );
+        check("https://example.org/a?ref=2&source=x", "https://example.org/a?ref=2&source=x");
         check("https://example.org/a/", "https://example.org/a/");
     }
 
     #[test]
     fn only_the_web_has_permalinks() {
-        for text in [
-            "mailto:a@example.org",
-            "javascript:alert(1)",
-            "/a",
-            "",
-            "urn:uuid:1",
-            "file:///etc/passwd",
-        ] {
+        for text in ["mailto:a@example.org", "javascript:alert(1)", "/a", "", "urn:uuid:1", "file:///etc/passwd"] {
             assert_eq!(text.parse::<Permalink>(), Err(PermalinkError), "{text}");
         }
     }

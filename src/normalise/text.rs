@@ -16,10 +16,7 @@ pub fn plain(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return fold_space(html);
     }
-    let sink = TextSink {
-        text: RefCell::new(String::with_capacity(html.len() / 2)),
-        hidden: Cell::new(None),
-    };
+    let sink = TextSink { text: RefCell::new(String::with_capacity(html.len() / 2)), hidden: Cell::new(None) };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from_slice(html));
@@ -32,9 +29,8 @@ pub fn plain(html: &str) -> String {
 #[must_use]
 pub fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for word in text
-        .split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
-        .filter(|word| !word.is_empty())
+    for word in
+        text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c)).filter(|word| !word.is_empty())
     {
         if !folded.is_empty() {
             folded.push(' ');
@@ -68,9 +64,8 @@ struct TextSink {
 }
 
 /// Elements whose text is never shown.
-const HIDDEN: &[&str] = &[
-    "script", "style", "template", "noscript", "iframe", "svg", "math", "textarea", "select", "head", "object",
-];
+const HIDDEN: &[&str] =
+    &["script", "style", "template", "noscript", "iframe", "svg", "math", "textarea", "select", "head", "object"];
 
 /// Elements that stand inside a word or line: no space is put in their place.
 const INLINE: &[&str] = &[

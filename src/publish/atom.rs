@@ -16,20 +16,8 @@ pub fn render(feed: &MergedFeed) -> String {
     document.leaf("id", &[], &heading.address(""));
     document.leaf("title", &[], &heading.title);
     document.leaf("updated", &[], &instant(feed.updated.unwrap_or_default()));
-    link(
-        &mut document,
-        "self",
-        &heading.address(".atom"),
-        Some("application/atom+xml"),
-        None,
-    );
-    link(
-        &mut document,
-        "alternate",
-        &heading.address(""),
-        Some("text/html"),
-        None,
-    );
+    link(&mut document, "self", &heading.address(".atom"), Some("application/atom+xml"), None);
+    link(&mut document, "alternate", &heading.address(""), Some("text/html"), None);
     document.leaf("generator", &[("uri", Some(env!("CARGO_PKG_HOMEPAGE")))], "newsfold");
     for story in &feed.stories {
         entry(&mut document, story);
@@ -103,15 +91,7 @@ fn source(document: &mut Document, source: &Credit) {
 }
 
 fn link(document: &mut Document, rel: &str, href: &str, kind: Option<&str>, title: Option<&str>) {
-    document.empty(
-        "link",
-        &[
-            ("rel", Some(rel)),
-            ("href", Some(href)),
-            ("type", kind),
-            ("title", title),
-        ],
-    );
+    document.empty("link", &[("rel", Some(rel)), ("href", Some(href)), ("type", kind), ("title", title)]);
 }
 
 fn author(document: &mut Document, name: &str, email: Option<&str>, uri: Option<&str>) {

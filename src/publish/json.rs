@@ -37,22 +37,8 @@ fn item(story: &MergedStory) -> Value {
     set("summary", json!(story.summary.as_ref().map(|_| &story.lead)));
     set("image", json!(story.image));
     set("date_published", json!(instant(story.published)));
-    set(
-        "date_modified",
-        if story.updated > story.published {
-            json!(instant(story.updated))
-        } else {
-            Value::Null
-        },
-    );
-    set(
-        "authors",
-        story
-            .authors
-            .iter()
-            .map(|person| json!({ "name": person.name }))
-            .collect(),
-    );
+    set("date_modified", if story.updated > story.published { json!(instant(story.updated)) } else { Value::Null });
+    set("authors", story.authors.iter().map(|person| json!({ "name": person.name })).collect());
     set("tags", json!(story.categories));
     set("language", json!(story.language));
     let attachments = story.enclosures.iter().map(|enclosure| {
@@ -68,9 +54,6 @@ fn item(story: &MergedStory) -> Value {
     });
     let source =
         json!({ "title": story.source.title, "feed_url": story.source.address, "home_page_url": story.source.link });
-    set(
-        "_newsfold",
-        json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() }),
-    );
+    set("_newsfold", json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() }));
     Value::Object(item)
 }

@@ -139,16 +139,9 @@ pub fn story<'a>(
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let permalink = speaker.permalink.as_ref().map(ToString::to_string);
-    let base = detail
-        .base
-        .as_deref()
-        .or(permalink.as_deref())
-        .and_then(|base| Url::parse(base).ok());
+    let base = detail.base.as_deref().or(permalink.as_deref()).and_then(|base| Url::parse(base).ok());
     let clean = |markup: &Option<String>| {
-        markup
-            .as_deref()
-            .map(|markup| sanitise::html(markup, base.as_ref()))
-            .filter(|clean| !clean.is_empty())
+        markup.as_deref().map(|markup| sanitise::html(markup, base.as_ref())).filter(|clean| !clean.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
     let lead = text::plain(summary.as_deref().or(full.as_deref()).unwrap_or_default());
@@ -162,16 +155,9 @@ pub fn story<'a>(
         .filter(|telling| telling.entry != speaker.entry)
         .map(|telling| Other {
             source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
-            title: if telling.title.is_empty() {
-                title.clone()
-            } else {
-                telling.title.clone()
-            },
+            title: if telling.title.is_empty() { title.clone() } else { telling.title.clone() },
             permalink: telling.permalink.as_ref().map(ToString::to_string),
-            at: telling
-                .published
-                .filter(|at| *at <= telling.first_seen)
-                .unwrap_or(telling.first_seen),
+            at: telling.published.filter(|at| *at <= telling.first_seen).unwrap_or(telling.first_seen),
         })
         .take(MOST_OTHERS)
         .collect();
@@ -224,9 +210,5 @@ fn append_others(content: &mut String, others: &[Other]) {
 /// The merged feed of `stories`, which are sorted already.
 #[must_use]
 pub fn feed(heading: Heading, stories: Vec<MergedStory>) -> MergedFeed {
-    MergedFeed {
-        heading,
-        updated: stories.iter().map(|story| story.updated.max(story.published)).max(),
-        stories,
-    }
+    MergedFeed { heading, updated: stories.iter().map(|story| story.updated.max(story.published)).max(), stories }
 }

@@ -34,10 +34,7 @@ pub fn render(feed: &MergedFeed, formats: &[Format]) -> String {
         .stories
         .chunk_by(|a, b| a.published.date_naive() == b.published.date_naive())
         .map(|stories| {
-            let date = stories
-                .first()
-                .map(|story| story.published.date_naive())
-                .unwrap_or_default();
+            let date = stories.first().map(|story| story.published.date_naive()).unwrap_or_default();
             context! {
                 date => date.to_string(),
                 label => date.format("%A, %-d %B %Y").to_string(),

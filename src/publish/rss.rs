@@ -27,11 +27,7 @@ pub fn render(feed: &MergedFeed) -> String {
     document.leaf("description", &[], &format!("{}, each story once", heading.title));
     document.empty(
         "atom:link",
-        &[
-            ("rel", Some("self")),
-            ("href", Some(&heading.address(".rss"))),
-            ("type", Some("application/rss+xml")),
-        ],
+        &[("rel", Some("self")), ("href", Some(&heading.address(".rss"))), ("type", Some("application/rss+xml"))],
     );
     if let Some(updated) = feed.updated {
         document.leaf("lastBuildDate", &[], &instant(updated));
@@ -52,11 +48,7 @@ fn item(document: &mut Document, story: &MergedStory) {
     document.leaf("guid", &[("isPermaLink", Some("false"))], &story.id.urn());
     document.leaf("pubDate", &[], &instant(story.published));
     if story.updated > story.published {
-        document.leaf(
-            "atom:updated",
-            &[],
-            &story.updated.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        );
+        document.leaf("atom:updated", &[], &story.updated.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     }
     for person in &story.authors {
         document.leaf("dc:creator", &[], &person.name);
@@ -78,26 +70,13 @@ fn item(document: &mut Document, story: &MergedStory) {
     if let Some(enclosure) = story.enclosures.first() {
         let length = enclosure.length.unwrap_or(0).to_string();
         let kind = enclosure.media_type.as_deref().unwrap_or("application/octet-stream");
-        document.empty(
-            "enclosure",
-            &[
-                ("url", Some(&enclosure.url)),
-                ("length", Some(&length)),
-                ("type", Some(kind)),
-            ],
-        );
+        document.empty("enclosure", &[("url", Some(&enclosure.url)), ("length", Some(&length)), ("type", Some(kind))]);
     }
     for other in &story.others {
         if let Some(permalink) = &other.permalink {
             let title = format!("{}: {}", other.source, other.title);
-            document.empty(
-                "atom:link",
-                &[
-                    ("rel", Some("related")),
-                    ("href", Some(permalink)),
-                    ("title", Some(&title)),
-                ],
-            );
+            document
+                .empty("atom:link", &[("rel", Some("related")), ("href", Some(permalink)), ("title", Some(&title))]);
         }
     }
     document.leaf("source", &[("url", Some(&story.source.address))], &story.source.title);

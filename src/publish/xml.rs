@@ -13,11 +13,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 pub fn legal(text: &str) -> Cow<'_, str> {
     let is_forbidden =
         |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    if text.contains(is_forbidden) {
-        Cow::Owned(text.replace(is_forbidden, ""))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if text.contains(is_forbidden) { Cow::Owned(text.replace(is_forbidden, "")) } else { Cow::Borrowed(text) }
 }
 
 /// A document being written, indented by two.
@@ -31,10 +27,7 @@ pub(super) type Attribute<'a> = (&'static str, Option<&'a str>);
 
 impl Document {
     pub(super) fn new() -> Self {
-        let mut document = Self {
-            writer: Writer::new_with_indent(Vec::new(), b' ', 2),
-            open: Vec::new(),
-        };
+        let mut document = Self { writer: Writer::new_with_indent(Vec::new(), b' ', 2), open: Vec::new() };
         document.write(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));
         document
     }

@@ -17,31 +17,57 @@ const ZSTD: u8 = 1;
 const WORTH_COMPRESSING: usize = 256;
 /// What `normalise` caps an entry at, with room for what JSON adds; nothing stored by us unpacks to more.
 const LARGEST: usize = 8 * 1024 * 1024;
-/// More costs more time than disk: measured in `benches/stages.rs`.
-const LEVEL: i32 = 3;
+/// Level 3 takes half as long again for a twentieth less disk (`benches/poll.py`).
+const LEVEL: i32 = 1;
+
+/// What packing needs, kept from one entry to the next: a compression context is costly to make.
+#[derive(Default)]
+struct Packer {
+    compressor: Option<Compressor<'static>>,
+    json: Vec<u8>,
+    packed: Vec<u8>,
+}
 
 thread_local! {
-    // A compression context is costly to make, so each thread that needs one keeps it.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static PACKER: RefCell<Packer> = RefCell::default();
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// `detail` as bytes to store.
-#[must_use]
-pub fn pack(detail: &Detail) -> Vec<u8> {
-    let json = serde_json::to_vec(detail).unwrap_or_else(|_| b"{}".to_vec());
-    if json.len() >= WORTH_COMPRESSING {
-        let packed = COMPRESSOR.with_borrow_mut(|slot| {
-            if slot.is_none() {
-                *slot = Compressor::new(LEVEL).ok();
+/// Calls `store` with `detail` as bytes to store.
+pub fn packed<T>(detail: &Detail, store: impl FnOnce(&[u8]) -> T) -> T {
+    PACKER.with_borrow_mut(|packer| store(packer.pack(detail)))
+}
+
+impl Packer {
+    fn pack(&mut self, detail: &Detail) -> &[u8] {
+        let Self { compressor, json, packed } = self;
+        json.clear();
+        json.push(PLAIN);
+        // Writing a value of plain strings to memory cannot fail; an empty object would be read as an empty text.
+        if serde_json::to_writer(&mut *json, detail).is_err() {
+            json.truncate(1);
+            json.extend_from_slice(b"{}");
+        }
+        if json.len() < WORTH_COMPRESSING {
+            return json;
+        }
+        if compressor.is_none() {
+            *compressor = Compressor::new(LEVEL).ok();
+        }
+        packed.clear();
+        packed.reserve(zstd::zstd_safe::compress_bound(json.len()));
+        let text = json.get(1..).unwrap_or_default();
+        match compressor.as_mut().map(|compressor| compressor.compress_to_buffer(text, packed)) {
+            Some(Ok(_)) if packed.len() < text.len() => {
+                // The codec byte takes the place of the one in front of the JSON, which is not needed any more.
+                json.clear();
+                json.push(ZSTD);
+                json.extend_from_slice(packed);
+                json
             }
-            slot.as_mut()?.compress(&json).ok()
-        });
-        if let Some(packed) = packed.filter(|packed| packed.len() < json.len()) {
-            return coded(ZSTD, &packed);
+            _ => json,
         }
     }
-    coded(PLAIN, &json)
 }
 
 /// What [`pack`] packed.
@@ -59,24 +85,13 @@ pub fn unpack(bytes: &[u8]) -> Result<Detail, Error> {
             }
             let decompressor = slot.as_mut().ok_or_else(|| damaged("out of memory"))?;
             let capacity = Decompressor::upper_bound(rest).unwrap_or(LARGEST).min(LARGEST);
-            decompressor
-                .decompress(rest, capacity)
-                .map_err(|error| damaged(&error.to_string()))
+            decompressor.decompress(rest, capacity).map_err(|error| damaged(&error.to_string()))
         })?,
         other => {
-            return Err(damaged(&format!(
-                "coded in a way ({other}) this newsfold does not know"
-            )));
+            return Err(damaged(&format!("coded in a way ({other}) this newsfold does not know")));
         }
     };
     serde_json::from_slice(&json).map_err(|error| damaged(&error.to_string()))
-}
-
-fn coded(coding: u8, rest: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(rest.len() + 1);
-    bytes.push(coding);
-    bytes.extend_from_slice(rest);
-    bytes
 }
 
 #[cfg(test)]
@@ -86,12 +101,8 @@ mod tests {
     #[test]
     fn what_is_packed_unpacks() {
         for text in ["", "short", &"a long text with \"quotes\" and ünïcödé\n".repeat(100)] {
-            let detail = Detail {
-                content: Some(text.into()),
-                language: Some("en".into()),
-                ..Detail::default()
-            };
-            assert_eq!(unpack(&pack(&detail)).unwrap(), detail);
+            let detail = Detail { content: Some(text.into()), language: Some("en".into()), ..Detail::default() };
+            assert_eq!(packed(&detail, unpack).unwrap(), detail);
         }
     }
 

@@ -25,10 +25,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
     let mut by_permalink = connection.prepare_cached(
         "SELECT id, digest, quiet_revisions, updated, permalink FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
     )?;
-    let mut known = Known {
-        listed: feeds::listed(connection, feed)?,
-        ..Known::default()
-    };
+    let mut known = Known { listed: feeds::listed(connection, feed)?, ..Known::default() };
     for entry in polled {
         let mut rows = by_id.query(params![feed.0, entry.id.hash()])?;
         while let Some(row) = rows.next()? {
@@ -47,10 +44,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
         return Ok(known);
     }
     let taken: HashSet<EntryRef> = known.entries.values().map(|known| known.entry).collect();
-    for entry in polled
-        .iter()
-        .filter(|entry| !known.entries.contains_key(&entry.id) && !entry.title.is_empty())
-    {
+    for entry in polled.iter().filter(|entry| !known.entries.contains_key(&entry.id) && !entry.title.is_empty()) {
         let Some(permalink) = &entry.permalink else { continue };
         let mut rows = by_permalink.query(params![permalink.key(), feed.0, entry.title])?;
         while let Some(row) = rows.next()? {
@@ -74,9 +68,8 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
 /// # Errors
 /// When the store cannot be read.
 pub fn next_ref(connection: &Connection) -> Result<EntryRef> {
-    let newest: Option<i64> = connection
-        .prepare_cached("SELECT max(id) FROM entry")?
-        .query_row([], |row| row.get(0))?;
+    let newest: Option<i64> =
+        connection.prepare_cached("SELECT max(id) FROM entry")?.query_row([], |row| row.get(0))?;
     Ok(EntryRef(newest.unwrap_or(0) + 1))
 }
 
@@ -100,33 +93,29 @@ pub struct Addition<'a> {
 /// # Errors
 /// When the store refuses.
 pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
-    let Addition {
-        handle,
-        feed,
-        entry,
-        story,
-        archived,
-    } = addition;
+    let Addition { handle, feed, entry, story, archived } = addition;
     let mut insert = connection.prepare_cached(
         "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    insert.execute(params![
-        handle.0,
-        feed.0,
-        entry.id.hash(),
-        entry.id.0,
-        entry.permalink.as_ref().map(Permalink::key),
-        entry.permalink.as_ref().map(Permalink::as_str),
-        entry.title,
-        entry.published.map(millis),
-        entry.updated.map(millis),
-        millis(now),
-        entry.digest,
-        story.map(|story| story.0),
-        archived,
-        detail::pack(&entry.detail),
-    ])?;
+    detail::packed(&entry.detail, |detail| {
+        insert.execute(params![
+            handle.0,
+            feed.0,
+            entry.id.hash(),
+            entry.id.0,
+            entry.permalink.as_ref().map(Permalink::key),
+            entry.permalink.as_ref().map(Permalink::as_str),
+            entry.title,
+            entry.published.map(millis),
+            entry.updated.map(millis),
+            millis(now),
+            entry.digest,
+            story.map(|story| story.0),
+            archived,
+            detail,
+        ])
+    })?;
     if let Some(alias) = &entry.id_permalink {
         let mut insert = connection.prepare_cached(
             "INSERT OR IGNORE INTO entry_alias (permalink_key, entry, permalink) VALUES (?1, ?2, ?3)",
@@ -140,23 +129,25 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
 ///
 /// # Errors
 /// When the store refuses.
-pub fn revise(connection: &Connection, revision: &Revision) -> Result<()> {
-    let entry = &revision.now;
+pub fn revise(connection: &Connection, revision: &Revision<'_>) -> Result<()> {
+    let entry = revision.now;
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
          digest = ?7, quiet_revisions = ?8, detail = ?9, gone_at = NULL WHERE id = ?1",
     )?;
-    update.execute(params![
-        revision.entry.0,
-        entry.permalink.as_ref().map(Permalink::key),
-        entry.permalink.as_ref().map(Permalink::as_str),
-        entry.title,
-        entry.published.map(millis),
-        entry.updated.map(millis),
-        entry.digest,
-        revision.quiet_revisions,
-        detail::pack(&entry.detail),
-    ])?;
+    detail::packed(&entry.detail, |detail| {
+        update.execute(params![
+            revision.entry.0,
+            entry.permalink.as_ref().map(Permalink::key),
+            entry.permalink.as_ref().map(Permalink::as_str),
+            entry.title,
+            entry.published.map(millis),
+            entry.updated.map(millis),
+            entry.digest,
+            revision.quiet_revisions,
+            detail,
+        ])
+    })?;
     Ok(())
 }
 
@@ -165,9 +156,11 @@ pub fn revise(connection: &Connection, revision: &Revision) -> Result<()> {
 /// # Errors
 /// When the store refuses.
 pub fn rename(connection: &Connection, entry: EntryRef, id: &EntryId) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3 WHERE id = ?1")?
-        .execute(params![entry.0, id.0, id.hash()])?;
+    connection.prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3 WHERE id = ?1")?.execute(params![
+        entry.0,
+        id.0,
+        id.hash()
+    ])?;
     Ok(())
 }
 
@@ -212,24 +205,9 @@ pub fn leading_to<'a>(
         while let Some(row) = rows.next()? {
             let entry = EntryRef(row.get(0)?);
             let pages = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(5)?];
-            let permalinks = pages
-                .into_iter()
-                .flatten()
-                .filter_map(|page| page.parse().ok())
-                .collect();
-            let telling = Telling {
-                entry,
-                feed: FeedRef(row.get(1)?),
-                permalinks,
-                title: row.get(4)?,
-            };
-            found.insert(
-                entry,
-                Candidate {
-                    telling,
-                    story: StoryRef(row.get(2)?),
-                },
-            );
+            let permalinks = pages.into_iter().flatten().filter_map(|page| page.parse().ok()).collect();
+            let telling = Telling { entry, feed: FeedRef(row.get(1)?), permalinks, title: row.get(4)? };
+            found.insert(entry, Candidate { telling, story: StoryRef(row.get(2)?) });
         }
     }
     let mut found: Vec<Candidate> = found.into_values().collect();

@@ -71,12 +71,7 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
                         id
                     }
                     None => {
-                        added.execute(params![
-                            address,
-                            feed.name,
-                            millis(feed.first_poll),
-                            feed.first_poll_why
-                        ])?;
+                        added.execute(params![address, feed.name, millis(feed.first_poll), feed.first_poll_why])?;
                         connection.last_insert_rowid()
                     }
                 },
@@ -129,11 +124,8 @@ pub fn one(connection: &Connection, feed: FeedRef) -> Result<Feed> {
 /// # Errors
 /// When the store cannot be read.
 pub fn configured(connection: &Connection) -> Result<Vec<Feed>> {
-    let mut query = connection.prepare_cached(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM feed WHERE configured = 1 ORDER BY name"
-    ))?;
+    let mut query =
+        connection.prepare_cached(concat!("SELECT ", columns!(), " FROM feed WHERE configured = 1 ORDER BY name"))?;
     let rows = query.query_map([], |row| Ok(read(row)))?;
     rows.map(|row| row?).collect()
 }
@@ -221,10 +213,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         feed.saved_bytes,
         feed.response_ms,
         json(&feed.repairs),
-        listed.map(|listed| listed
-            .iter()
-            .flat_map(|entry| entry.0.to_le_bytes())
-            .collect::<Vec<u8>>()),
+        listed.map(|listed| listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>()),
         feed.not_before.map(millis),
     ])?;
     Ok(())
@@ -280,10 +269,7 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         address: address(row.get(2)?)?,
         name: row.get(3)?,
         moved_to: row.get::<_, Option<String>>(4)?.map(address).transpose()?,
-        validators: Validators {
-            etag: row.get(5)?,
-            last_modified: row.get(6)?,
-        },
+        validators: Validators { etag: row.get(5)?, last_modified: row.get(6)? },
         body_hash: row.get(7)?,
         body_bytes: row.get(8)?,
         hints: parsed(row.get(9)?),
@@ -309,13 +295,10 @@ fn read(row: &Row<'_>) -> Result<Feed> {
 
 /// JSON of a value that stays `NULL` while it says nothing.
 fn json<T: serde::Serialize + Default + PartialEq>(value: &T) -> Option<String> {
-    (*value != T::default())
-        .then(|| serde_json::to_string(value).ok())
-        .flatten()
+    (*value != T::default()).then(|| serde_json::to_string(value).ok()).flatten()
 }
 
 /// A hint that cannot be read any more is no hint.
 fn parsed<T: serde::de::DeserializeOwned + Default>(json: Option<String>) -> T {
-    json.and_then(|json| serde_json::from_str(&json).ok())
-        .unwrap_or_default()
+    json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
 }

@@ -191,9 +191,7 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
             entry: EntryRef(row.get(0)?),
             feed: FeedRef(row.get(1)?),
             id: EntryId(row.get(2)?),
-            permalink: row
-                .get::<_, Option<String>>(3)?
-                .and_then(|permalink| permalink.parse().ok()),
+            permalink: row.get::<_, Option<String>>(3)?.and_then(|permalink| permalink.parse().ok()),
             title: row.get(4)?,
             published: time(row.get(5)?),
             updated: time(row.get(6)?),
@@ -226,12 +224,8 @@ pub fn speakers(
         let feed = FeedRef(row.get(1)?);
         let page = host(row.get(2)?);
         let homes = [host(row.get(5)?), host(row.get(6)?)];
-        let owns_page = page.is_some_and(|page| {
-            homes
-                .iter()
-                .flatten()
-                .any(|home| same_publisher(home.host(), page.host()))
-        });
+        let owns_page =
+            page.is_some_and(|page| homes.iter().flatten().any(|home| same_publisher(home.host(), page.host())));
         speakers.push(Speaker {
             entry: EntryRef(row.get(0)?),
             priority: priority_of(feed),

@@ -1,5 +1,7 @@
 //! What a user can see, tried with the real program against real servers on loopback and a real store.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod configuring;
 mod folding;
 mod polling;

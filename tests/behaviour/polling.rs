@@ -24,10 +24,7 @@ fn validators_go_back_byte_for_byte_and_a_304_leaves_the_entries_untouched() {
         Some(_) => Answer::status("304 Not Modified"),
         None => Answer::new(
             "200 OK",
-            &[
-                ("ETag", "W/\"odd \\\"tag\""),
-                ("Last-Modified", "yesterday, more or less"),
-            ],
+            &[("ETag", "W/\"odd \\\"tag\""), ("Last-Modified", "yesterday, more or less")],
             rss_of(&["a"]),
         ),
     });
@@ -72,10 +69,7 @@ fn an_answer_that_cannot_be_read_advances_no_validator_and_removes_no_entry() {
     assert_eq!(origin.asked().pop().unwrap().header("if-none-match"), Some("\"good\""));
     assert_eq!(scene.stories().len(), 1);
     let feed = scene.feed();
-    assert_eq!(
-        (feed["state"].as_str(), feed["failures"].as_u64()),
-        (Some("failing"), Some(5))
-    );
+    assert_eq!((feed["state"].as_str(), feed["failures"].as_u64()), (Some("failing"), Some(5)));
     assert!(feed["last_error"].as_str().unwrap().contains("500"), "{feed}");
 }
 
@@ -84,10 +78,7 @@ fn an_empty_or_shorter_document_deletes_nothing_and_an_edit_updates_in_place() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let scene = scene(&origin);
     scene.must(&["poll"]);
-    let edited = rss(
-        "A feed",
-        &[("a", "https://example.org/a", "a, corrected", "Other text.")],
-    );
+    let edited = rss("A feed", &[("a", "https://example.org/a", "a, corrected", "Other text.")]);
     origin.change(move |_| Answer::ok(&edited));
     assert!(scene.must(&["poll"]).starts_with("0 new and 1 revised"));
     let mut titles: Vec<String> = scene.stories().into_iter().map(|(title, _)| title).collect();
@@ -99,21 +90,13 @@ fn an_empty_or_shorter_document_deletes_nothing_and_an_edit_updates_in_place() {
 fn a_new_id_for_the_same_page_and_title_is_published_once() {
     let origin = Origin::of(rss(
         "A feed",
-        &[
-            ("old-1", "https://example.org/a", "A", "t"),
-            ("old-2", "https://example.org/b", "B", "t"),
-        ],
+        &[("old-1", "https://example.org/a", "A", "t"), ("old-2", "https://example.org/b", "B", "t")],
     ));
     let scene = scene(&origin);
     scene.must(&["poll"]);
     let before = scene.must(&["publish"]);
-    let renamed = rss(
-        "A feed",
-        &[
-            ("new-1", "https://example.org/a", "A", "t"),
-            ("new-2", "https://example.org/b", "B", "t"),
-        ],
-    );
+    let renamed =
+        rss("A feed", &[("new-1", "https://example.org/a", "A", "t"), ("new-2", "https://example.org/b", "B", "t")]);
     origin.change(move |_| Answer::ok(&renamed));
     scene.must(&["poll"]);
     assert_eq!(scene.must(&["publish"]), before);
@@ -141,11 +124,8 @@ fn a_permanent_redirect_is_adopted_after_a_good_feed_and_a_temporary_one_never()
 
 #[test]
 fn redirects_that_loop_or_leave_the_web_are_refused() {
-    for (to, words) in [
-        ("/feed", "longer than 10 hops"),
-        ("file:///etc/passwd", "`file:`"),
-        ("", "does not say where"),
-    ] {
+    for (to, words) in [("/feed", "longer than 10 hops"), ("file:///etc/passwd", "`file:`"), ("", "does not say where")]
+    {
         let origin = Origin::start(move |_| match to {
             "" => Answer::status("302 Found"),
             to => Answer::redirect("302 Found", to),
@@ -190,18 +170,12 @@ fn private_networks_are_refused_before_anything_is_sent() {
     assert_eq!(scene.run(&["poll"]).status, 1);
     assert!(origin.asked().is_empty());
     let feed = scene.feed();
-    assert!(
-        feed["last_error"].as_str().unwrap().contains("allow_networks"),
-        "{feed}"
-    );
+    assert!(feed["last_error"].as_str().unwrap().contains("allow_networks"), "{feed}");
 
     // A redirect takes the same path as a configured address, and so does a name.
     let inside = origin.url("/secret").replace("127.0.0.1", "127.0.0.2");
     let lure = Origin::start(move |_| Answer::redirect("302 Found", &inside));
-    let scene = Scene::with(
-        &[("example", lure.url("/feed"))],
-        "allow_networks = [\"127.0.0.1/32\"]\n",
-    );
+    let scene = Scene::with(&[("example", lure.url("/feed"))], "allow_networks = [\"127.0.0.1/32\"]\n");
     assert_eq!(scene.run(&["poll"]).status, 1);
     let named = origin.url("/feed").replace("127.0.0.1", "localhost");
     let scene = Scene::with(&[("example", named)], "allow_networks = []\n");
@@ -250,10 +224,7 @@ fn entries_older_than_backfill_are_stored_and_not_published_as_new() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = scene(&origin);
     let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
-    scene.write(
-        "newsfold.toml",
-        &text.replace("backfill = \"36500d\"", "backfill = \"1d\""),
-    );
+    scene.write("newsfold.toml", &text.replace("backfill = \"36500d\"", "backfill = \"1d\""));
     scene.must(&["poll"]);
     assert_eq!(scene.feed()["entries"], 1);
     assert!(scene.stories().is_empty());

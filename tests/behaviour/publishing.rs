@@ -12,13 +12,9 @@ fn started(origin: &Origin) -> (Scene, crate::support::Daemon) {
 }
 
 fn header<'a>(head: &'a str, name: &str) -> &'a str {
-    let value = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(known, _)| known.eq_ignore_ascii_case(name));
-    value
-        .map(|(_, value)| value)
-        .unwrap_or_else(|| panic!("no {name} in {head}"))
+    let value =
+        head.lines().filter_map(|line| line.split_once(": ")).find(|(known, _)| known.eq_ignore_ascii_case(name));
+    value.map(|(_, value)| value).unwrap_or_else(|| panic!("no {name} in {head}"))
 }
 
 #[test]
@@ -59,12 +55,7 @@ fn every_format_parses_back_to_the_same_stories() {
 fn the_same_stories_are_the_same_bytes() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let (scene, daemon) = started(&origin);
-    for (path, format) in [
-        ("/news.atom", "atom"),
-        ("/news.rss", "rss"),
-        ("/news.json", "json"),
-        ("/news", "html"),
-    ] {
+    for (path, format) in [("/news.atom", "atom"), ("/news.rss", "rss"), ("/news.json", "json"), ("/news", "html")] {
         let published = scene.must(&["publish", "--format", format]);
         assert_eq!(daemon.get(path).1, published, "{path}");
         assert_eq!(scene.must(&["publish", "--format", format]), published);
@@ -77,10 +68,7 @@ fn a_reader_that_holds_the_page_is_told_so() {
     let origin = Origin::of(rss_of(&["a"]));
     let (_scene, daemon) = started(&origin);
     let (head, _) = daemon.get("/news.atom");
-    let (etag, date) = (
-        header(&head, "etag").to_owned(),
-        header(&head, "last-modified").to_owned(),
-    );
+    let (etag, date) = (header(&head, "etag").to_owned(), header(&head, "last-modified").to_owned());
     assert!(!etag.starts_with("W/"), "{etag}");
     for (name, value) in [
         ("If-None-Match", etag.clone()),
@@ -92,15 +80,8 @@ fn a_reader_that_holds_the_page_is_told_so() {
         assert!(head.starts_with("HTTP/1.1 304"), "{name}: {value}: {head}");
         assert!(body.is_empty());
     }
-    let (head, _) = daemon.ask(
-        "GET",
-        "/news.atom",
-        &[("If-None-Match", "\"other\""), ("If-Modified-Since", &date)],
-    );
-    assert!(
-        head.starts_with("HTTP/1.1 200"),
-        "entity tags come before dates: {head}"
-    );
+    let (head, _) = daemon.ask("GET", "/news.atom", &[("If-None-Match", "\"other\""), ("If-Modified-Since", &date)]);
+    assert!(head.starts_with("HTTP/1.1 200"), "entity tags come before dates: {head}");
 }
 
 #[test]
@@ -114,11 +95,7 @@ fn pages_are_packed_as_the_reader_wishes() {
         assert_eq!(header(&head, "vary"), "Accept-Encoding");
         assert_eq!(newsfold::fetch::decode::decode(body, coding, 1 << 20).unwrap(), plain);
         let etag = header(&head, "etag").to_owned();
-        let (head, _) = daemon.ask(
-            "GET",
-            "/news.rss",
-            &[("Accept-Encoding", coding), ("If-None-Match", &etag)],
-        );
+        let (head, _) = daemon.ask("GET", "/news.rss", &[("Accept-Encoding", coding), ("If-None-Match", &etag)]);
         assert!(head.starts_with("HTTP/1.1 304"), "{head}");
     }
 }
@@ -133,10 +110,7 @@ fn only_get_and_head_are_served() {
     assert_eq!(header(&head, "content-length"), body.len().to_string());
     assert_eq!(header(&head, "etag"), header(&got, "etag"));
     let (head, _) = daemon.ask("POST", "/news.atom", &[]);
-    assert!(
-        head.starts_with("HTTP/1.1 405") && header(&head, "allow") == "GET, HEAD",
-        "{head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 405") && header(&head, "allow") == "GET, HEAD", "{head}");
     assert!(daemon.get("/nothing").0.starts_with("HTTP/1.1 404"));
     let (head, _) = daemon.get("/");
     assert!(header(&head, "content-security-policy").contains("default-src 'none'"));
@@ -150,58 +124,33 @@ fn health_is_told_in_json() {
     let (head, body) = daemon.get("/healthz");
     assert!(head.starts_with("HTTP/1.1 200"));
     let health: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(
-        (health["status"].as_str(), health["feeds"].as_u64()),
-        (Some("ok"), Some(1))
-    );
+    assert_eq!((health["status"].as_str(), health["feeds"].as_u64()), (Some("ok"), Some(1)));
 }
 
 #[test]
 fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
     let origin = Origin::of(rss_of(&["a"]));
-    let scene = Scene::with(
-        &[("example", origin.url("/feed"))],
-        "[[output]]\nname = \"news\"\ndirectory = \"public\"\n",
-    );
+    let scene =
+        Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\ndirectory = \"public\"\n");
     assert!(scene.must(&["poll"]).contains("5 files written"));
     let names = ["news.atom", "news.rss", "news.json", "news.html", "style.css"];
-    let times = || {
-        names.map(|name| {
-            std::fs::metadata(scene.path("public").join(name))
-                .unwrap()
-                .modified()
-                .unwrap()
-        })
-    };
+    let times = || names.map(|name| std::fs::metadata(scene.path("public").join(name)).unwrap().modified().unwrap());
     let before = times();
-    assert_eq!(
-        std::fs::read_to_string(scene.path("public/news.atom")).unwrap(),
-        scene.must(&["publish"])
-    );
+    assert_eq!(std::fs::read_to_string(scene.path("public/news.atom")).unwrap(), scene.must(&["publish"]));
     assert!(!scene.must(&["poll"]).contains("written"));
     assert_eq!(times(), before);
-    assert_eq!(
-        std::fs::read_dir(scene.path("public")).unwrap().count(),
-        names.len(),
-        "nothing temporary is left"
-    );
+    assert_eq!(std::fs::read_dir(scene.path("public")).unwrap().count(), names.len(), "nothing temporary is left");
 }
 
 #[test]
 fn outputs_take_their_stories_by_tag_sources_and_share() {
     let world = Origin::of(rss(
         "World",
-        &[
-            ("1", "https://example.org/a", "Both", "t"),
-            ("2", "https://example.org/b", "World only", "t"),
-        ],
+        &[("1", "https://example.org/a", "Both", "t"), ("2", "https://example.org/b", "World only", "t")],
     ));
     let local = Origin::of(rss(
         "Local",
-        &[
-            ("3", "https://example.org/a", "Both", "t"),
-            ("4", "https://example.org/c", "Local only", "t"),
-        ],
+        &[("3", "https://example.org/a", "Both", "t"), ("4", "https://example.org/c", "Local only", "t")],
     ));
     let scene = Scene::with(
         &[],
@@ -216,12 +165,8 @@ fn outputs_take_their_stories_by_tag_sources_and_share() {
     scene.must(&["poll"]);
     let titles = |output: &str| {
         let feed = scene.json(&["publish", output, "--format", "json"]);
-        let mut titles: Vec<String> = feed["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|story| story["title"].as_str().unwrap().to_owned())
-            .collect();
+        let mut titles: Vec<String> =
+            feed["items"].as_array().unwrap().iter().map(|story| story["title"].as_str().unwrap().to_owned()).collect();
         titles.sort();
         titles
     };
@@ -235,23 +180,13 @@ fn outputs_take_their_stories_by_tag_sources_and_share() {
 #[test]
 fn an_entry_that_would_break_the_feed_comes_out_harmless() {
     let nasty = "&lt;script&gt;alert(1)&lt;/script&gt;&lt;/div&gt;&lt;p onclick=\"x()\"&gt;text&lt;/p&gt;";
-    let origin = Origin::of(rss(
-        "A feed",
-        &[(
-            "1",
-            "https://example.org/a",
-            "]]&gt; &lt;b&gt;bold&lt;/b&gt; &#x202e;",
-            nasty,
-        )],
-    ));
+    let origin =
+        Origin::of(rss("A feed", &[("1", "https://example.org/a", "]]&gt; &lt;b&gt;bold&lt;/b&gt; &#x202e;", nasty)]));
     let scene = Scene::with(&[("example", origin.url("/feed"))], "");
     scene.must(&["poll"]);
     for format in ["atom", "rss", "json", "html"] {
         let published = scene.must(&["publish", "--format", format]);
-        assert!(
-            !published.contains("alert(1)") && !published.contains("onclick"),
-            "{format}: {published}"
-        );
+        assert!(!published.contains("alert(1)") && !published.contains("onclick"), "{format}: {published}");
     }
     let html = scene.must(&["publish", "--format", "html"]);
     assert!(!html.contains("<b>bold"), "{html}");

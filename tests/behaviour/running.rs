@@ -100,19 +100,11 @@ fn kill_9_loses_nothing_and_doubles_nothing() {
         })
         .collect();
     let names: Vec<String> = (0..FEEDS).map(|feed| format!("f{feed}")).collect();
-    let feeds: Vec<(&str, String)> = names
-        .iter()
-        .map(String::as_str)
-        .zip(origins.iter().map(|origin| origin.url("/")))
-        .collect();
+    let feeds: Vec<(&str, String)> =
+        names.iter().map(String::as_str).zip(origins.iter().map(|origin| origin.url("/"))).collect();
     for round in 0..25_u64 {
         let scene = Scene::with(&feeds, "");
-        let mut poll = scene
-            .command()
-            .arg("poll")
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut poll = scene.command().arg("poll").stderr(std::process::Stdio::piped()).spawn().unwrap();
         // Between the first line of the log and the end lie all the commits; the rounds spread over them.
         let mut first = [0];
         let _ = poll.stderr.as_mut().unwrap().read(&mut first);
@@ -126,20 +118,11 @@ fn kill_9_loses_nothing_and_doubles_nothing() {
         let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
         let integrity: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(integrity, "ok", "round {round}");
-        let entries: i64 = store
-            .query_row("SELECT count(*) FROM entry", [], |row| row.get(0))
-            .unwrap();
-        let distinct: i64 = store
-            .query_row("SELECT count(DISTINCT entry_id) FROM entry", [], |row| row.get(0))
-            .unwrap();
-        let stories: i64 = store
-            .query_row("SELECT count(*) FROM story", [], |row| row.get(0))
-            .unwrap();
+        let entries: i64 = store.query_row("SELECT count(*) FROM entry", [], |row| row.get(0)).unwrap();
+        let distinct: i64 =
+            store.query_row("SELECT count(DISTINCT entry_id) FROM entry", [], |row| row.get(0)).unwrap();
+        let stories: i64 = store.query_row("SELECT count(*) FROM story", [], |row| row.get(0)).unwrap();
         let expected = i64::try_from(FEEDS * ENTRIES).unwrap();
-        assert_eq!(
-            (entries, distinct, stories),
-            (expected, expected, expected),
-            "round {round}"
-        );
+        assert_eq!((entries, distinct, stories), (expected, expected, expected), "round {round}");
     }
 }

@@ -26,10 +26,7 @@ pub(crate) fn rss(title: &str, entries: &[(&str, &str, &str, &str)]) -> String {
 /// An RSS document with one plain entry for each of `names`.
 pub(crate) fn rss_of(names: &[&str]) -> String {
     let links: Vec<String> = names.iter().map(|name| format!("https://example.org/{name}")).collect();
-    let entries: Vec<_> = names
-        .iter()
-        .zip(&links)
-        .map(|(name, link)| (*name, link.as_str(), *name, "Some text."))
-        .collect();
+    let entries: Vec<_> =
+        names.iter().zip(&links).map(|(name, link)| (*name, link.as_str(), *name, "Some text.")).collect();
     rss("A feed", &entries)
 }

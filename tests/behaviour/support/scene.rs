@@ -26,9 +26,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// A configuration with these feeds by name and address, and with what `more` adds to it.
     pub(crate) fn with(feeds: &[(&str, String)], more: &str) -> Self {
-        let scene = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let scene = Self { folder: tempfile::tempdir().unwrap() };
         scene.configure(feeds, more);
         scene
     }
@@ -36,30 +34,14 @@ impl Scene {
     /// Replaces the configuration.
     pub(crate) fn configure(&self, feeds: &[(&str, String)], more: &str) {
         let poll = "[poll]\nmin_interval = \"1s\"\ninterval = \"1h\"\nbackfill = \"36500d\"\nper_host_gap = \"0s\"\n";
-        let allow = if more.contains("allow_networks") {
-            ""
-        } else {
-            "allow_networks = [\"127.0.0.0/8\"]\n"
-        };
-        let serve = if more.contains("[serve]") {
-            ""
-        } else {
-            "[serve]\nlisten = \"127.0.0.1:0\"\n"
-        };
+        let allow = if more.contains("allow_networks") { "" } else { "allow_networks = [\"127.0.0.0/8\"]\n" };
+        let serve = if more.contains("[serve]") { "" } else { "[serve]\nlisten = \"127.0.0.1:0\"\n" };
         // What `more` says about `[poll]` comes first, as long as it is no table of its own.
-        let (keys, tables) = more.split_at(
-            more.find('[')
-                .filter(|at| more[..*at].ends_with('\n') || *at == 0)
-                .unwrap_or(more.len()),
-        );
-        let feeds: String = feeds
-            .iter()
-            .map(|(name, url)| format!("[[feed]]\nname = \"{name}\"\nurl = \"{url}\"\n"))
-            .collect();
-        self.write(
-            "newsfold.toml",
-            &format!("{poll}{allow}{keys}\n{serve}{tables}\n{feeds}"),
-        );
+        let (keys, tables) =
+            more.split_at(more.find('[').filter(|at| more[..*at].ends_with('\n') || *at == 0).unwrap_or(more.len()));
+        let feeds: String =
+            feeds.iter().map(|(name, url)| format!("[[feed]]\nname = \"{name}\"\nurl = \"{url}\"\n")).collect();
+        self.write("newsfold.toml", &format!("{poll}{allow}{keys}\n{serve}{tables}\n{feeds}"));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -117,12 +99,7 @@ impl Scene {
         let feed = self.json(&["publish", "--format", "json"]);
         let stories = feed["items"].as_array().unwrap().iter();
         stories
-            .map(|story| {
-                (
-                    story["title"].as_str().unwrap().to_owned(),
-                    story["_newsfold"]["sources"].as_u64().unwrap(),
-                )
-            })
+            .map(|story| (story["title"].as_str().unwrap().to_owned(), story["_newsfold"]["sources"].as_u64().unwrap()))
             .collect()
     }
 
@@ -145,20 +122,8 @@ impl Scene {
             }
         });
         let listening = read_until(&mut lines, "listening on ");
-        let address = listening
-            .split("listening on ")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_owned();
-        Daemon {
-            child,
-            lines,
-            address,
-            _is_over: is_over,
-        }
+        let address = listening.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        Daemon { child, lines, address, _is_over: is_over }
     }
 }
 
@@ -179,13 +144,7 @@ impl Daemon {
 
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([&format!("-{name}"), &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Waits for the end; gives the exit status, -1 when a signal ended it.
@@ -227,10 +186,7 @@ fn read_until(lines: &mut impl BufRead, words: &str) -> String {
     let mut seen = String::new();
     loop {
         let mut line = String::new();
-        assert!(
-            lines.read_line(&mut line).unwrap() > 0,
-            "it ended without saying {words:?}:\n{seen}"
-        );
+        assert!(lines.read_line(&mut line).unwrap() > 0, "it ended without saying {words:?}:\n{seen}");
         if line.contains(words) {
             return line;
         }
