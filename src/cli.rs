@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Format};
+use crate::model::{Level, Profile};
 
 /// Polls news feeds politely, folds the many tellings of one story into one, and publishes a merged feed.
 #[derive(Debug, Parser)]
@@ -90,6 +91,21 @@ pub enum Command {
         #[arg(long, value_parser = format, default_value = "atom", value_name = "atom|rss|json|html")]
         format: Format,
     },
+    /// Fold articles from standard input into stories, line by line, without a store
+    Fold {
+        /// How far to fold
+        #[arg(long, value_parser = level, default_value = "story", value_name = "off|link|copy|story")]
+        level: Level,
+        /// How sure to be
+        #[arg(long, value_parser = profile, default_value = "careful", value_name = "careful|balanced")]
+        profile: Profile,
+        /// How long an article is remembered
+        #[arg(long, value_name = "DURATION", default_value = "3d", value_parser = length)]
+        window: TimeDelta,
+        /// Add the evidence to each line
+        #[arg(long)]
+        explain: bool,
+    },
     /// Show what a feed document parses to, as JSON
     Parse {
         /// The document, or - for standard input
@@ -123,8 +139,21 @@ fn length(text: &str) -> Result<TimeDelta, String> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    let known = Format::NAMES.iter().find(|(name, _)| *name == text);
-    known.map(|(_, format)| *format).ok_or_else(|| "write atom, rss, json or html".to_owned())
+    named(text, &Format::NAMES)
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    named(text, &Level::NAMES)
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    named(text, &Profile::NAMES)
+}
+
+fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
+    let known = names.iter().find(|(name, _)| *name == text);
+    let all = || names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    known.map(|(_, value)| *value).ok_or_else(|| format!("write one of {}", all()))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use clap::CommandFactory;
 use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::daemon;
+use crate::fold::Rules;
+use crate::fold::lines::{self, Options};
 use crate::store::{self, Reader};
 
 /// How a command ends.
@@ -54,6 +56,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Init { file } => init(&file),
         Command::Parse { file, base_url, content_type } => {
             parse::run(&file, base_url.as_ref(), content_type.as_deref())
+        }
+        Command::Fold { level, profile, window, explain } => {
+            let rules = Rules { level, profile, window, ..Rules::default() };
+            lines::stream(std::io::stdin().lock(), std::io::stdout().lock(), &Options { rules, explain })?;
+            Ok(Exit::Done)
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut std::io::stdout());
@@ -94,7 +101,11 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
-        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
+        Command::Init { .. }
+        | Command::Fold { .. }
+        | Command::Parse { .. }
+        | Command::Completions { .. }
+        | Command::Man => Ok(Exit::Done),
     }
 }
 

@@ -11,12 +11,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::rules::Rule;
-use crate::fold::{self, Decision, Telling, canonical};
+use crate::fold::link::{Pages, Telling};
+use crate::fold::plan::{Rule as FoldRule, Verdict};
+use crate::fold::print::Print;
+use crate::fold::{self, Article, Rules, canonical};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
+use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, entries, feeds, stories};
+use crate::store::{Desk, Memory, Result, entries, feeds, prints, stories};
 use crate::update::{self, Changes};
 
+/// After how many new entries the weights are kept and old prints forgotten.
+const TIDY_EVERY: u64 = 4096;
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
 const LONGEST_BACKDATING: TimeDelta = TimeDelta::hours(1);
 
@@ -38,8 +44,10 @@ pub struct PollRecord {
 /// What the configuration says about taking a feed's entries in.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// How far to fold.
+    /// How far to fold this feed's entries.
     pub level: Level,
+    /// What folding goes by.
+    pub folding: Rules,
     /// Entries older than this at the first poll are stored and not published as new.
     pub backfill: Duration,
     /// An entry must fit one of these, if there are any.
@@ -82,7 +90,7 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
     let changes = update::plan(&known, polled);
     let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
-    let mut intake = Intake { tx, record, touched: BTreeSet::new() };
+    let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(&changes)?;
     intake.settle()?;
@@ -101,6 +109,8 @@ struct Intake<'a> {
     record: &'a PollRecord,
     /// Stories whose coverage or whose tellings changed.
     touched: BTreeSet<StoryRef>,
+    /// What folding keeps of the entry in hand, until the entry is stored.
+    print: Option<Print>,
 }
 
 impl Intake<'_> {
@@ -114,44 +124,97 @@ impl Intake<'_> {
         let handles: Vec<EntryRef> = (first..).map(EntryRef).take(changes.added.len()).collect();
         memory.next_entry = handles.last().map_or(Some(EntryRef(first)), |EntryRef(last)| Some(EntryRef(last + 1)));
         let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(changes.added.iter().copied()).collect();
-        let dropped = |entry: &Entry| is_dropped(entry, terms);
-        let tellings: Vec<Telling> = new
+        let tellings: HashMap<EntryRef, Telling> = new
             .iter()
-            .filter(|(_, entry)| !dropped(entry))
-            .map(|(handle, entry)| telling(*handle, feed.feed, entry))
+            .filter(|(_, entry)| !is_dropped(entry, terms))
+            .map(|(handle, entry)| (*handle, telling(*handle, feed.feed, entry)))
             .collect();
         ingested.dropped = new.len() - tellings.len();
-        let candidates = match terms.level {
-            Level::Off => Vec::new(),
-            _ => entries::leading_to(self.tx, tellings.iter().flat_map(|telling| &telling.permalinks))?,
+        let mut pages = match terms.level {
+            Level::Off => Pages::default(),
+            _ => entries::leading_to(self.tx, tellings.values().flat_map(|telling| &telling.permalinks))?,
         };
-        let plan = fold::plan(&tellings, &candidates, terms.level);
-        let mut decisions: HashMap<EntryRef, Decision> = plan.decisions.into_iter().collect();
+        tellings.values().for_each(|telling| pages.note(telling));
         for (handle, entry) in new {
             let archived =
                 *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
-            let decision = decisions.remove(&handle);
-            let story = decision.as_ref().map(|decision| match decision {
-                Decision::Founds => StoryRef::founded_by(handle),
-                Decision::Joins(story, _) => *story,
-            });
-            entries::add(self.tx, &entries::Addition { handle, feed: feed.feed, entry, story, archived }, *at)?;
+            let verdict = match tellings.get(&handle) {
+                Some(telling) => Some(self.fold(memory, telling, entry, &pages)?),
+                None => None,
+            };
+            let story = verdict.as_ref().map(|verdict| verdict.story(handle));
+            let addition = entries::Addition { handle, feed: feed.feed, entry, story, archived };
+            entries::add(self.tx, &addition, *at)?;
+            if let (Some(telling), Some(story)) = (tellings.get(&handle), story) {
+                pages.add(telling, story);
+            }
             let shown = (!archived).then(|| shown(entry, *at, *is_first));
-            match decision {
-                Some(Decision::Founds) => {
+            match verdict {
+                Some(Verdict::New { .. }) => {
                     let id = StoryId::derive(&feed.identity, &entry.id);
                     stories::found(self.tx, handle, id, shown, *at)?;
                 }
-                Some(Decision::Joins(story, evidence)) => {
-                    stories::link(self.tx, handle, &evidence, *at)?;
-                    self.publish(story, shown)?;
-                    self.touched.insert(story);
+                Some(Verdict::Joins { rule, found, absorbs }) => {
+                    stories::link(self.tx, handle, rule, &found, *at)?;
+                    for younger in absorbs {
+                        stories::absorb(self.tx, found.story, younger, &found, *at)?;
+                    }
+                    self.publish(found.story, shown)?;
+                    self.touched.insert(found.story);
                     ingested.folded += 1;
                 }
                 None => {}
             }
+            if let Some(print) = self.print.take() {
+                prints::add(self.tx, &print)?;
+            }
         }
+        self.tidy(memory, first)?;
         Ok(handles)
+    }
+
+    /// Decides what a new entry joins, and keeps the index up.
+    fn fold(&mut self, memory: &mut Memory, telling: &Telling, entry: &Entry, pages: &Pages) -> Result<Verdict> {
+        let PollRecord { at, terms, .. } = self.record;
+        let linked = pages.find(telling).filter(|_| terms.level >= Level::Link);
+        if terms.level < Level::Copy {
+            return Ok(linked.map_or(Verdict::New { nearest: None }, |linked| Verdict::Joins {
+                rule: FoldRule::Link,
+                found: Box::new(linked.into()),
+                absorbs: Vec::new(),
+            }));
+        }
+        let mut index = match memory.index.take() {
+            Some(index) if *index.rules() == terms.folding => index,
+            _ => prints::restore(self.tx, terms.folding, *at)?,
+        };
+        let plain = |markup: &Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
+        let article = Article {
+            entry: telling.entry,
+            feed: telling.feed,
+            title: &entry.title,
+            summary: &plain(&entry.detail.summary),
+            content: &plain(&entry.detail.content),
+            language: entry.detail.language.as_deref(),
+            at: *at,
+        };
+        let read = fold::terms::of(&article, index.habits(telling.feed));
+        let decision = index.decide(&read, terms.level, linked);
+        let verdict = decision.verdict.clone();
+        self.print = Some(decision.print.clone());
+        index.apply(decision);
+        memory.index = Some(index);
+        Ok(verdict)
+    }
+
+    /// Now and then, keeps what was learned and forgets what left the window.
+    fn tidy(&self, memory: &Memory, first: u64) -> Result<()> {
+        let (Some(index), Some(EntryRef(next))) = (&memory.index, memory.next_entry) else { return Ok(()) };
+        if next / TIDY_EVERY > first / TIDY_EVERY {
+            let begins = self.record.at.checked_sub_signed(index.rules().window).unwrap_or(DateTime::UNIX_EPOCH);
+            prints::tidy(self.tx, index, EntryRef(next - 1), begins)?;
+        }
+        Ok(())
     }
 
     /// A fresh telling brings a story to light that was kept as too old.
@@ -199,10 +262,10 @@ impl Intake<'_> {
     }
 }
 
-/// An entry as folding sees it.
+/// An entry as far as its links are looked at.
 fn telling(entry: EntryRef, feed: FeedRef, from: &Entry) -> Telling {
     let permalinks = from.permalink.iter().chain(&from.id_permalink).cloned().collect();
-    Telling { entry, feed, permalinks, title: from.title.clone() }
+    Telling { entry, feed: Some(feed.0), permalinks, title: from.title.clone() }
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.

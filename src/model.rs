@@ -52,15 +52,15 @@ impl Profile {
 
 /// Our handle for a feed in the store. Never leaves the machine: a rebuilt store numbers anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct FeedRef(pub i64);
+pub struct FeedRef(pub u64);
 
 /// Our handle for an entry in the store. Later entries have larger ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct EntryRef(pub i64);
+pub struct EntryRef(pub u64);
 
 /// Our handle for a story in the store: that of the entry which founded it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct StoryRef(pub i64);
+pub struct StoryRef(pub u64);
 
 impl StoryRef {
     /// The story that `founder` founds.

@@ -46,8 +46,8 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
         .filter_map(|(position, parsed)| entry(parsed, position, &base, language.as_deref(), &mut faults))
         .collect();
     identity::make_unique(&mut entries);
-    entries.reverse();
-    entries.sort_by_key(|entry| entry.published);
+    // The id settles what the date leaves open, so that the order in which a document lists its entries does not matter.
+    entries.sort_by(|one, two| (one.published, &one.id).cmp(&(two.published, &two.id)));
     (entries, faults)
 }
 

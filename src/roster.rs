@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::{Config, FeedConfig};
+use crate::fold::Rules;
 use crate::ingest::Terms;
 use crate::model::FeedRef;
 use crate::poll::Subscription;
@@ -76,6 +77,7 @@ impl Roster {
         let member = |feed: &FeedConfig| {
             let terms = Terms {
                 level: feed.fold.unwrap_or(config.fold.level),
+                folding: rules(config),
                 backfill: config.poll.backfill,
                 keep: feed.keep.clone(),
                 drop: feed.drop.clone(),
@@ -137,4 +139,11 @@ impl Roster {
         };
         config.outputs.iter().map(output).collect()
     }
+}
+
+/// What folding goes by, as configured.
+#[must_use]
+pub fn rules(config: &Config) -> Rules {
+    let window = TimeDelta::from_std(config.fold.window).unwrap_or(TimeDelta::MAX);
+    Rules { level: config.fold.level, profile: config.fold.profile, window, ..Rules::default() }
 }

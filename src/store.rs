@@ -10,6 +10,7 @@
 pub mod detail;
 pub mod entries;
 pub mod feeds;
+pub mod prints;
 pub mod schema;
 pub mod stories;
 
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock;
+use crate::fold::index::Index;
 use crate::model::EntryRef;
 
 /// How long the writer waits for another closure to share its transaction with.
@@ -112,6 +114,8 @@ pub struct Desk<'a> {
 pub struct Memory {
     /// The handle that the next new entry gets.
     pub next_entry: Option<EntryRef>,
+    /// The stories of the folding window.
+    pub index: Option<Index>,
 }
 
 /// Work that waits for the writer. It can be run again: when one piece fails, what shared its transaction is.

@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    fn stored(entry: i64, digest: i64, quiet_revisions: u32) -> KnownEntry {
+    fn stored(entry: u64, digest: i64, quiet_revisions: u32) -> KnownEntry {
         KnownEntry { entry: EntryRef(entry), digest, quiet_revisions, updated_ms: None }
     }
 

@@ -61,7 +61,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn speaker(entry: i64) -> Speaker {
+    fn speaker(entry: u64) -> Speaker {
         Speaker {
             entry: EntryRef(entry),
             priority: 0,
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    fn check(tellings: &[Speaker], now: &str, expected: i64) {
+    fn check(tellings: &[Speaker], now: &str, expected: u64) {
         assert_eq!(choose(tellings, EntryRef(1), at("2026-01-01T00:00:00Z"), at(now)), EntryRef(expected));
     }
 

@@ -3,12 +3,12 @@
 //! Edge: SQL on the connection it is given. Entries are looked up by 64-bit hashes, which keep the indices small, and the
 //! text decides on a hit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::fold::{Candidate, Telling};
+use crate::fold::link::{Pages, Telling};
 use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::store::{Result, detail, feeds, millis};
@@ -68,7 +68,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
 /// # Errors
 /// When the store cannot be read.
 pub fn next_ref(connection: &Connection) -> Result<EntryRef> {
-    let newest: Option<i64> =
+    let newest: Option<u64> =
         connection.prepare_cached("SELECT max(id) FROM entry")?.query_row([], |row| row.get(0))?;
     Ok(EntryRef(newest.unwrap_or(0) + 1))
 }
@@ -181,21 +181,18 @@ pub fn relist(connection: &Connection, gone: &[EntryRef], back: &[EntryRef], now
     Ok(())
 }
 
-/// The stored entries that lead to one of `permalinks`, or whose id does, with their stories. Those of no story are left out.
+/// The stored entries of a story that lead to one of `permalinks`, or whose id does.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn leading_to<'a>(
-    connection: &Connection,
-    permalinks: impl Iterator<Item = &'a Permalink>,
-) -> Result<Vec<Candidate>> {
+pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = &'a Permalink>) -> Result<Pages> {
     let mut query = connection.prepare_cached(
         "SELECT id, feed, story, permalink, title, NULL FROM entry WHERE permalink_key = ?1 AND story IS NOT NULL
          UNION ALL
          SELECT entry.id, feed, story, entry.permalink, title, entry_alias.permalink FROM entry_alias JOIN entry ON entry.id = entry
          WHERE entry_alias.permalink_key = ?1 AND story IS NOT NULL",
     )?;
-    let mut found: HashMap<EntryRef, Candidate> = HashMap::new();
+    let mut pages = Pages::default();
     let mut asked = HashSet::new();
     for permalink in permalinks.filter(|permalink| !permalink.is_front_page()) {
         if !asked.insert(permalink.key()) {
@@ -203,16 +200,17 @@ pub fn leading_to<'a>(
         }
         let mut rows = query.query([permalink.key()])?;
         while let Some(row) = rows.next()? {
-            let entry = EntryRef(row.get(0)?);
-            let pages = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(5)?];
-            let permalinks = pages.into_iter().flatten().filter_map(|page| page.parse().ok()).collect();
-            let telling = Telling { entry, feed: FeedRef(row.get(1)?), permalinks, title: row.get(4)? };
-            found.insert(entry, Candidate { telling, story: StoryRef(row.get(2)?) });
+            let leads_to = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(5)?];
+            let telling = Telling {
+                entry: EntryRef(row.get(0)?),
+                feed: Some(row.get(1)?),
+                permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
+                title: row.get(4)?,
+            };
+            pages.add(&telling, StoryRef(row.get(2)?));
         }
     }
-    let mut found: Vec<Candidate> = found.into_values().collect();
-    found.sort_by_key(|candidate| candidate.telling.entry);
-    Ok(found)
+    Ok(pages)
 }
 
 /// The text of an entry.

@@ -50,9 +50,9 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
         "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why) VALUES (?1, ?1, ?2, 1, ?3, ?4)",
     )?;
     // Feeds that kept their address are told first, so that none of them is taken for one that moved.
-    let mut handles = Vec::with_capacity(feeds.len());
+    let mut handles: Vec<Option<u64>> = Vec::with_capacity(feeds.len());
     for feed in feeds {
-        let id: Option<i64> = known.query_row([feed.address.as_str()], |row| row.get(0)).optional()?;
+        let id: Option<u64> = known.query_row([feed.address.as_str()], |row| row.get(0)).optional()?;
         if let Some(id) = id {
             named.execute(params![id, feed.name])?;
         }
@@ -65,14 +65,14 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
             let address = feed.address.as_str();
             let id = match known {
                 Some(id) => id,
-                None => match moved.query_row([address], |row| row.get::<_, i64>(0)).optional()? {
+                None => match moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
                     Some(id) => {
                         followed.execute(params![id, feed.name, address])?;
                         id
                     }
                     None => {
                         added.execute(params![address, feed.name, millis(feed.first_poll), feed.first_poll_why])?;
-                        connection.last_insert_rowid()
+                        u64::try_from(connection.last_insert_rowid()).unwrap_or_default()
                     }
                 },
             };
@@ -256,7 +256,7 @@ pub fn listed(connection: &Connection, feed: FeedRef) -> Result<Vec<EntryRef>> {
     let mut query = connection.prepare_cached("SELECT listed FROM feed WHERE id = ?1")?;
     let bytes: Option<Vec<u8>> = query.query_row([feed.0], |row| row.get(0))?;
     let (refs, _) = bytes.as_deref().unwrap_or_default().as_chunks::<8>();
-    Ok(refs.iter().map(|bytes| EntryRef(i64::from_le_bytes(*bytes))).collect())
+    Ok(refs.iter().map(|bytes| EntryRef(u64::from_le_bytes(*bytes))).collect())
 }
 
 fn read(row: &Row<'_>) -> Result<Feed> {

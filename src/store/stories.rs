@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::fold::Evidence;
 use crate::fold::canonical::{Speaker, same_publisher};
+use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::store::{Error, Result, instant, millis};
@@ -100,17 +100,42 @@ pub struct Shown {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn link(connection: &Connection, entry: EntryRef, evidence: &Evidence, now: DateTime<Utc>) -> Result<()> {
-    let rule = serde_json::to_value(evidence.rule).map_err(|error| Error::Damaged(error.to_string()))?;
-    let mut insert = connection
-        .prepare_cached("INSERT OR REPLACE INTO fold (entry, rule, matched, score, at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    insert.execute(params![
-        entry.0,
-        rule.as_str().unwrap_or_default(),
-        evidence.matched.0,
-        evidence.score,
-        millis(now)
-    ])?;
+pub fn link(connection: &Connection, entry: EntryRef, rule: Rule, found: &Match, now: DateTime<Utc>) -> Result<()> {
+    let evidence = serde_json::to_string(found).map_err(|error| Error::Damaged(error.to_string()))?;
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    insert.execute(params![entry.0, rule.name(), found.matched.0, found.score, evidence, millis(now)])?;
+    Ok(())
+}
+
+/// Makes one story of two: everyone who tells `younger` tells `older` from now on, for the reason that `found` gives. The
+/// name of the younger answers with the older.
+///
+/// # Errors
+/// When the store refuses.
+pub fn absorb(
+    connection: &Connection,
+    older: StoryRef,
+    younger: StoryRef,
+    found: &Match,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (mut kept, gone) = (one(connection, older)?, one(connection, younger)?);
+    let founder = EntryRef(younger.0);
+    link(connection, founder, Rule::Story, found, now)?;
+    for sql in [
+        "UPDATE entry SET story = ?1 WHERE story = ?2 AND story <> id",
+        "UPDATE entry SET story = ?1 WHERE id = ?2 AND story = ?2",
+        "UPDATE story SET merged_into = ?1, sort_at = NULL WHERE id = ?2",
+        "UPDATE story SET merged_into = ?1 WHERE merged_into = ?2",
+    ] {
+        connection.prepare_cached(sql)?.execute([older.0, younger.0])?;
+    }
+    if kept.published.is_none() && gone.published.is_some() {
+        (kept.published, kept.sort_at) = (gone.published, gone.sort_at);
+        save(connection, &kept)?;
+    }
     Ok(())
 }
 
@@ -123,13 +148,16 @@ pub fn one(connection: &Connection, story: StoryRef) -> Result<Story> {
     Ok(query.query_row([story.0], read_story)?)
 }
 
-/// The story with this public name.
+/// The story with this public name, or the older one that it turned out to be.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
-    let mut query =
-        connection.prepare_cached(concat!("SELECT ", story_columns!(), " FROM story WHERE public_id = ?1"))?;
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        " FROM story WHERE id = (SELECT coalesce(merged_into, id) FROM story WHERE public_id = ?1)"
+    ))?;
     Ok(query.query_row([id.0], read_story).optional()?)
 }
 

@@ -72,7 +72,8 @@ CREATE TABLE story (
     published   INTEGER,                   -- the date shown, settled when it was first published
     updated     INTEGER,                   -- moves when the canonical entry is revised or changes hands
     sort_at     INTEGER,                   -- its place in what is published; NULL: not published
-    sources     INTEGER NOT NULL           -- how many feeds tell it
+    sources     INTEGER NOT NULL,          -- how many feeds tell it
+    merged_into INTEGER                    -- the older story that this one turned out to be
 ) STRICT;
 CREATE INDEX story_by_place ON story(sort_at) WHERE sort_at IS NOT NULL;
 
@@ -82,5 +83,19 @@ CREATE TABLE fold (
     rule     TEXT NOT NULL,
     matched  INTEGER NOT NULL,
     score    REAL NOT NULL,
+    evidence TEXT NOT NULL,                -- JSON: what was measured
     at       INTEGER NOT NULL
+) STRICT;
+
+-- What folding keeps of the entries in its window.
+CREATE TABLE print (
+    entry    INTEGER PRIMARY KEY REFERENCES entry(id) ON DELETE CASCADE,
+    bytes    BLOB NOT NULL
+) STRICT;
+
+-- How rare terms are: one row, counted through the entry that it names.
+CREATE TABLE weights (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    counted  INTEGER NOT NULL,
+    bytes    BLOB NOT NULL
 ) STRICT;

@@ -1,0 +1,115 @@
+//! What a feed repeats from entry to entry: bylines, invitations to subscribe, the outlet's name behind each title.
+//!
+//! Pure. A sentence counts by the number of stories in which the feed used it, not of entries: a feed that tells one story
+//! three times has not made its lead into furniture.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::index::Hot;
+use super::weights::Plain;
+
+/// Entries of a feed that are looked back on.
+const LOOK_BACK: usize = 48;
+
+/// Stories that must share a sentence before it counts nothing in the next.
+const STORIES: usize = 2;
+
+/// What the feeds repeat.
+#[derive(Debug, Default)]
+pub struct Furniture {
+    feeds: HashMap<u64, Feed, Plain>,
+}
+
+#[derive(Debug, Default)]
+struct Feed {
+    entries: VecDeque<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    arrival: u32,
+    sentences: Box<[u32]>,
+}
+
+impl Furniture {
+    /// What a feed repeats; nothing for an unknown one. `stories` says for each arrival from `first` on which story it is in.
+    pub(super) fn of<'a>(&'a self, feed: Option<u64>, stories: &'a VecDeque<Hot>, first: u32) -> Habits<'a> {
+        Habits { feed: feed.and_then(|feed| self.feeds.get(&feed)), stories: Some(stories), first }
+    }
+
+    /// Takes an entry into account.
+    pub(super) fn learn(&mut self, feed: Option<u64>, arrival: u32, sentences: &[u32]) {
+        let Some(feed) = feed else { return };
+        let entries = &mut self.feeds.entry(feed).or_default().entries;
+        if entries.len() == LOOK_BACK {
+            entries.pop_front();
+        }
+        entries.push_back(Seen { arrival, sentences: sentences.into() });
+    }
+
+    /// Forgets an entry and those of its feed that came before it.
+    pub(super) fn forget(&mut self, feed: Option<u64>, arrival: u32) {
+        let Some(feed) = feed else { return };
+        if let Some(known) = self.feeds.get_mut(&feed) {
+            while known.entries.front().is_some_and(|seen| seen.arrival <= arrival) {
+                known.entries.pop_front();
+            }
+            if known.entries.is_empty() {
+                self.feeds.remove(&feed);
+            }
+        }
+    }
+}
+
+/// What one feed repeats, as far as the window shows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Habits<'a> {
+    feed: Option<&'a Feed>,
+    stories: Option<&'a VecDeque<Hot>>,
+    first: u32,
+}
+
+impl Habits<'_> {
+    /// Whether a sentence stood in several stories of this feed lately.
+    pub fn repeats(&self, sentence: u32) -> bool {
+        let (Some(feed), true) = (self.feed, sentence != 0) else { return false };
+        let mut stories = [None; STORIES];
+        for seen in &feed.entries {
+            if seen.sentences.contains(&sentence) {
+                let story = self.story(seen.arrival);
+                if !stories.contains(&Some(story)) {
+                    stories.rotate_right(1);
+                    stories[0] = Some(story);
+                    if !stories.contains(&None) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn story(&self, arrival: u32) -> u32 {
+        let at = usize::try_from(arrival.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.stories.and_then(|stories| stories.get(at)).map_or(u32::MAX, |hot| hot.story)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_of_two_stories_is_furniture_and_of_one_story_is_not() {
+        let mut furniture = Furniture::default();
+        let hot: VecDeque<Hot> = [7, 7, 8].into_iter().map(|story| Hot { story, feed: 0 }).collect();
+        furniture.learn(Some(1), 0, &[11]);
+        furniture.learn(Some(1), 1, &[11]);
+        assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
+        furniture.learn(Some(1), 2, &[11]);
+        assert!(furniture.of(Some(1), &hot, 0).repeats(11));
+        assert!(!furniture.of(Some(2), &hot, 0).repeats(11));
+        furniture.forget(Some(1), 1);
+        assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
+    }
+}

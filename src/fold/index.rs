@@ -1,0 +1,742 @@
+//! The stories of the window, and the decision which of them an entry joins.
+//!
+//! Pure: a value in memory. All of it follows from the prints of the window in their order of arrival, the story of each, and
+//! the weights; so a restart that is given these goes on as if there had been none, and no state outlives the window.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::num::NonZeroU64;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::furniture::{Furniture, Habits};
+use super::link::Linked;
+use super::plan::{Decision, Match, Rule, Verdict};
+use super::postings::Postings;
+use super::print::Print;
+use super::score::{Likeness, Veto};
+use super::terms::{Amount, Terms};
+use super::vector::{self, Cell, Core, Overlap, Vector};
+use super::weights::{Plain, Weights, real};
+use super::{EntryRef, Level, Rules, StoryRef, copy, score, title};
+
+/// Members of a story that an entry is compared with: the first one of the window and the newest.
+const COMPARED: usize = 16;
+
+/// Members of a story that make up its core: the newest.
+const CORE_MEMBERS: u32 = 256;
+
+/// Entries looked at for one key, newest first, and for all keys together, rarest key first.
+const POSTINGS_PER_KEY: usize = 300;
+const POSTINGS_AT_MOST: usize = 800;
+
+/// Stories compared in full.
+const CANDIDATES: usize = 16;
+
+/// The least cosine to a core for its members to be looked at one by one.
+const LEAST_CORE: f32 = 0.1;
+
+/// Stories of one feed that share a title term before it is part of that feed's frame.
+const FRAME_STORIES: usize = 2;
+
+/// A print out of the store, for [`Index::restore`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The entry.
+    pub print: Print,
+    /// The story that it is in.
+    pub story: StoryRef,
+    /// Whether the weights handed over with it have counted it already.
+    pub counted: bool,
+}
+
+/// The stories of the window.
+#[derive(Debug)]
+pub struct Index {
+    rules: Rules,
+    weights: Weights,
+    furniture: Furniture,
+    /// The entries of the window by arrival; `hot` is what a search reads of each.
+    members: VecDeque<Member>,
+    hot: VecDeque<Hot>,
+    first_arrival: u32,
+    stories: VecDeque<Option<Story>>,
+    first_story: u32,
+    postings: Postings,
+    by_id: HashMap<u64, u32, Plain>,
+    splits: BTreeSet<(EntryRef, StoryRef)>,
+}
+
+#[derive(Debug)]
+struct Member {
+    entry: EntryRef,
+    at: DateTime<Utc>,
+    feed: Option<NonZeroU64>,
+    title: title::Title,
+    amount: Amount,
+    figures: u8,
+    vector: Vector,
+    sketch: copy::Sketch,
+    /// Its neighbours in its story, by arrival.
+    before: Neighbour,
+    after: Neighbour,
+}
+
+/// An entry beside another in a story, in four bytes.
+#[derive(Debug, Clone, Copy)]
+struct Neighbour(u32);
+
+impl Neighbour {
+    const NONE: Self = Self(u32::MAX);
+
+    fn get(self) -> Option<u32> {
+        (self.0 != u32::MAX).then_some(self.0)
+    }
+}
+
+impl From<Option<u32>> for Neighbour {
+    fn from(arrival: Option<u32>) -> Self {
+        arrival.map_or(Self::NONE, Self)
+    }
+}
+
+/// What a search reads of an entry: its story, and half its feed's name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hot {
+    pub(super) story: u32,
+    pub(super) feed: u32,
+}
+
+#[derive(Debug)]
+struct Story {
+    id: StoryRef,
+    first: u32,
+    last: u32,
+    members: u32,
+    newest: DateTime<Utc>,
+    /// `None` for a story of one entry, whose vector is its core.
+    core: Option<Box<Core>>,
+}
+
+impl Index {
+    /// An empty index.
+    pub fn new(rules: Rules, weights: Weights) -> Self {
+        Self {
+            rules,
+            weights,
+            furniture: Furniture::default(),
+            members: VecDeque::new(),
+            hot: VecDeque::new(),
+            first_arrival: 0,
+            stories: VecDeque::new(),
+            first_story: 0,
+            postings: Postings::default(),
+            by_id: HashMap::default(),
+            splits: BTreeSet::new(),
+        }
+    }
+
+    /// The index as it was when the last of `stored` had been applied.
+    ///
+    /// `stored` are the entries of the window in their order of arrival (older ones do no harm), `weights` what
+    /// [`Index::weights`] gave at some moment, and `splits` the corrections by which people took an entry out of a story.
+    pub fn restore(
+        rules: Rules,
+        weights: Weights,
+        stored: impl IntoIterator<Item = Stored>,
+        splits: impl IntoIterator<Item = (EntryRef, StoryRef)>,
+    ) -> Self {
+        let mut index = Self::new(rules, weights);
+        index.splits.extend(splits);
+        for Stored { print, story, counted } in stored {
+            index.place(print, story, !counted);
+        }
+        index
+    }
+
+    /// What a feed repeats, for [`super::terms::of`].
+    pub fn habits(&self, feed: Option<u64>) -> Habits<'_> {
+        self.furniture.of(feed, &self.hot, self.first_arrival)
+    }
+
+    /// What it goes by.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The weights as they stand; store them from time to time, with the number of the entry applied last.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// How many entries are remembered.
+    pub fn entries(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How many stories these make.
+    pub fn stories(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Plans what becomes of an entry; `level` is its feed's, and `linked` the telling that leads to the same page, which
+    /// may be older than the window.
+    pub fn decide(&self, terms: &Terms, level: Level, linked: Option<Linked>) -> Decision {
+        let print = Print::of(terms, &self.weights);
+        let verdict = match linked.filter(|_| level >= Level::Link) {
+            Some(linked) => Verdict::Joins { rule: Rule::Link, found: Box::new(linked.into()), absorbs: Vec::new() },
+            None => self.verdict(terms, &print, level),
+        };
+        Decision { print, verdict }
+    }
+
+    /// Carries a plan out, and says which story the entry is in.
+    pub fn apply(&mut self, decision: Decision) -> StoryRef {
+        let story = decision.story();
+        if let Verdict::Joins { absorbs, .. } = decision.verdict {
+            for younger in absorbs {
+                self.absorb(story, younger);
+            }
+        }
+        self.place(decision.print, story, true);
+        story
+    }
+
+    /// A person says that two stories are one: the younger goes into the older.
+    pub fn join(&mut self, older: StoryRef, younger: StoryRef) {
+        for (story, other) in [(older, younger), (younger, older)] {
+            let members: Vec<EntryRef> = self
+                .by_id
+                .get(&story.0)
+                .and_then(|serial| self.story(*serial))
+                .into_iter()
+                .flat_map(|story| self.entries_of(story))
+                .collect();
+            for entry in members {
+                self.splits.remove(&(entry, other));
+            }
+        }
+        self.absorb(older, younger);
+    }
+
+    /// A person says that an entry is not in its story: it founds `alone`, and never joins the other again.
+    pub fn split(&mut self, entry: EntryRef, from: StoryRef, alone: StoryRef) {
+        self.splits.insert((entry, from));
+        let Some(&serial) = self.by_id.get(&from.0) else { return };
+        let Some(arrival) = self.story(serial).and_then(|story| {
+            self.arrivals_of(story).find(|arrival| self.member(*arrival).is_some_and(|member| member.entry == entry))
+        }) else {
+            return;
+        };
+        self.unlink(arrival);
+        let at = self.member(arrival).map_or(DateTime::UNIX_EPOCH, |member| member.at);
+        let own = self.found(alone, at);
+        self.link(arrival, own);
+        self.refresh(own);
+        self.refresh(serial);
+        self.bury(serial);
+    }
+
+    /// Forgets what came before the window that ends at `now`; `apply` does so by itself.
+    pub fn expire(&mut self, now: DateTime<Utc>) {
+        while self.members.len() >= self.rules.entries_at_most.max(1)
+            || self.members.front().is_some_and(|member| !self.in_window(member.at, now))
+        {
+            let arrival = self.first_arrival;
+            let Some(serial) = self.hot.front().map(|hot| hot.story) else { return };
+            self.unlink(arrival);
+            self.refresh_oldest(serial, arrival);
+            self.bury(serial);
+            self.hot.pop_front();
+            let Some(member) = self.members.pop_front() else { return };
+            self.first_arrival += 1;
+            self.postings.pop(member.vector.keys().iter().map(|key| key.hash));
+            self.furniture.forget(member.feed.map(NonZeroU64::get), arrival);
+        }
+    }
+
+    fn verdict(&self, terms: &Terms, print: &Print, level: Level) -> Verdict {
+        if level < Level::Copy {
+            return Verdict::New { nearest: None };
+        }
+        let (candidates, frame) = self.candidates(print);
+        let mut passed: Vec<Passed> = Vec::new();
+        let mut nearest: Option<Match> = None;
+        for serial in candidates {
+            let Some(story) = self.story(serial) else { continue };
+            let Some((rule, found)) = self.compare(print, &frame, story) else { continue };
+            let margin = found.score - found.threshold;
+            if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
+                passed.push(Passed { serial, first: story.first, rule, margin, found });
+            } else if nearest.as_ref().is_none_or(|nearest| margin > nearest.score - nearest.threshold) {
+                nearest = Some(found);
+            }
+        }
+        passed.sort_by(|a, b| a.rule.cmp(&b.rule).then(b.margin.total_cmp(&a.margin)).then(a.first.cmp(&b.first)));
+        let Some(best) = passed.first() else { return Verdict::New { nearest: nearest.map(Box::new) } };
+        let (older, absorbs) = self.mergeable(&passed);
+        let mut found = best.found.clone();
+        found.story = older;
+        found.terms = self.carrying(terms, print, best.serial);
+        Verdict::Joins { rule: best.rule, found: Box::new(found), absorbs }
+    }
+
+    /// The oldest, by number, of the best story and those that it may be merged with, and the younger ones that go into it.
+    fn mergeable(&self, passed: &[Passed]) -> (StoryRef, Vec<StoryRef>) {
+        let Some((best, others)) = passed.split_first() else { return (StoryRef(0), Vec::new()) };
+        let mut one: Vec<u32> = vec![best.serial];
+        for other in others {
+            let alike = one.iter().all(|serial| {
+                self.cores_cosine(*serial, other.serial) >= score::merge_at(self.rules.profile)
+                    && !self.kept_apart(*serial, other.serial)
+            });
+            if alike {
+                one.push(other.serial);
+            }
+        }
+        let mut ids: Vec<StoryRef> =
+            one.iter().filter_map(|serial| self.story(*serial)).map(|story| story.id).collect();
+        ids.sort_unstable();
+        let mut ids = ids.into_iter();
+        (ids.next().unwrap_or(best.found.story), ids.collect())
+    }
+
+    fn cores_cosine(&self, one: u32, two: u32) -> f32 {
+        let (Some(one), Some(two)) = (self.story(one), self.story(two)) else { return 0.0 };
+        let single = |story: &Story| {
+            self.member(story.last).map(|member| Core::of(std::iter::once(&member.vector))).unwrap_or_default()
+        };
+        let (own, theirs);
+        let one = match &one.core {
+            Some(core) => core.as_ref(),
+            None => {
+                own = single(one);
+                &own
+            }
+        };
+        let two = match &two.core {
+            Some(core) => core.as_ref(),
+            None => {
+                theirs = single(two);
+                &theirs
+            }
+        };
+        one.cosine_to(two)
+    }
+
+    /// Whether a person took an entry of one of two stories out of the other.
+    fn kept_apart(&self, one: u32, two: u32) -> bool {
+        let (Some(one), Some(two)) = (self.story(one), self.story(two)) else { return true };
+        !self.splits.is_empty()
+            && (self.entries_of(one).any(|entry| self.splits.contains(&(entry, two.id)))
+                || self.entries_of(two).any(|entry| self.splits.contains(&(entry, one.id))))
+    }
+
+    /// The stories that share the entry's keys, most promising first, and those of its title's terms that its feed often uses.
+    fn candidates(&self, print: &Print) -> (Vec<u32>, Vec<u32>) {
+        let mut frame = Vec::new();
+        // Per story: how much speaks for it, and the newest entry that does; ties go to the newer.
+        let mut hits: HashMap<u32, (u32, u32), Plain> = HashMap::with_capacity_and_hasher(512, Plain::default());
+        let mut left = POSTINGS_AT_MOST;
+        let mut keys = print.vector.keys();
+        keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
+        let feed = print.feed.map(super::terms::low);
+        for key in keys {
+            let weight = u32::from(key.weight) * u32::from(key.weight) / 1024;
+            let mut last = u32::MAX;
+            let mut own: [u32; FRAME_STORIES] = [u32::MAX; FRAME_STORIES];
+            for arrival in self.postings.of(key.hash).take(left.min(POSTINGS_PER_KEY)) {
+                left -= 1;
+                let Some(hot) = self.hot(arrival) else { break };
+                if hot.story == last {
+                    continue;
+                }
+                last = hot.story;
+                if Some(hot.feed) == feed && !own.contains(&hot.story) {
+                    own.rotate_right(1);
+                    own[0] = hot.story;
+                }
+                let hit = hits.entry(hot.story).or_insert((0, arrival));
+                *hit = (hit.0 + weight, hit.1.max(arrival));
+            }
+            if key.in_title() && !own.contains(&u32::MAX) {
+                frame.push(key.hash);
+            }
+        }
+        let mut hits: Vec<((u32, u32), u32)> = hits.into_iter().map(|(story, hit)| (hit, story)).collect();
+        if hits.len() > CANDIDATES {
+            hits.select_nth_unstable_by(CANDIDATES, |one, two| two.cmp(one));
+            hits.truncate(CANDIDATES);
+        }
+        hits.sort_unstable_by(|one, two| two.cmp(one));
+        (hits.into_iter().map(|(_, story)| story).collect(), frame)
+    }
+
+    fn compare(&self, print: &Print, frame: &[u32], story: &Story) -> Option<(Rule, Match)> {
+        let mut likeness = Likeness {
+            core: story.core.as_ref().map_or(1.0, |core| core.cosine(&print.vector)),
+            ..Likeness::default()
+        };
+        if likeness.core < LEAST_CORE {
+            return None;
+        }
+        let mut nearest: Option<(&Member, Overlap)> = None;
+        let mut copied: Option<(&Member, f32)> = None;
+        for arrival in self.compared(story) {
+            let Some(member) = self.member(arrival) else { continue };
+            if !self.in_window(member.at, print.at) {
+                continue;
+            }
+            let overlap = vector::overlap(&print.vector, &member.vector);
+            if arrival == story.first {
+                likeness.founder = overlap.cosine;
+            }
+            if overlap.cosine >= copy::COSINE {
+                let (contained, runs) = print.sketch.contained(&member.sketch);
+                // One feed's entries share their stock phrases; there the title has to be the same news as well.
+                let retitled = print.feed.is_some()
+                    && print.feed == member.feed.map(NonZeroU64::get)
+                    && overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE;
+                let copy = runs >= copy::RUNS && contained >= copy::SHARE;
+                likeness.stock_text |= copy && retitled;
+                if copy && !retitled && copied.is_none_or(|(_, most)| contained > most) {
+                    copied = Some((member, contained));
+                }
+            }
+            likeness.other_edition |=
+                print.title.form == member.title.form && print.title.figures != member.title.figures;
+            if nearest.as_ref().is_none_or(|(_, most)| overlap.cosine > most.cosine) {
+                nearest = Some((member, overlap));
+            }
+        }
+        let (member, overlap) = nearest?;
+        likeness.nearest = overlap.cosine;
+        if story.core.is_none() {
+            likeness.core = overlap.cosine;
+        }
+        likeness.title_in_other = overlap.title_in_other;
+        likeness.other_title_in = overlap.other_title_in;
+        likeness.mass = overlap.mass;
+        likeness.missing = overlap.missing;
+        likeness.other_missing = overlap.other_missing;
+        likeness.anchor = overlap.anchors[1];
+        likeness.gap_days = days(print.at - story.newest);
+        likeness.nearest_gap_days = days(print.at - member.at);
+        likeness.same_feed = print.feed.is_some() && print.feed == member.feed.map(NonZeroU64::get);
+        likeness.title_only = print.amount.min(member.amount) == Amount::Title;
+        likeness.bodies = print.amount.min(member.amount) == Amount::Body;
+        likeness.beyond_frame =
+            (likeness.same_feed && !frame.is_empty()).then(|| beyond(frame, &print.vector, &member.vector));
+        likeness.figures = print.figures.min(member.figures);
+        likeness.numbers_agree = if overlap.fewer_numbers == 0 {
+            1.0
+        } else {
+            f32::from(overlap.numbers) / f32::from(overlap.fewer_numbers)
+        };
+        likeness.members = story.members;
+        likeness.known = self.weights.known(print.language);
+        let split = self.splits.contains(&(print.entry, story.id)).then_some(Veto::Split);
+        let found = |matched, score, threshold, veto| Match {
+            story: story.id,
+            matched,
+            score,
+            threshold,
+            veto,
+            likeness: Some(likeness),
+            terms: Vec::new(),
+        };
+        if let Some((member, contained)) = copied
+            && !likeness.other_edition
+        {
+            return Some((Rule::Copy, found(member.entry, contained, copy::SHARE, split)));
+        }
+        let profile = self.rules.profile;
+        Some((
+            Rule::Story,
+            found(member.entry, likeness.score(profile), likeness.threshold(profile), split.or(likeness.veto())),
+        ))
+    }
+
+    /// The words that an entry shares with a story, heaviest first.
+    fn carrying(&self, terms: &Terms, print: &Print, serial: u32) -> Vec<String> {
+        let Some(story) = self.story(serial) else { return Vec::new() };
+        let members: Vec<&Member> = self.compared(story).filter_map(|arrival| self.member(arrival)).collect();
+        let mut shared: Vec<&Cell> = print
+            .vector
+            .cells
+            .iter()
+            .filter(|cell| members.iter().any(|member| member.vector.has(cell.hash)))
+            .collect();
+        shared.sort_unstable_by_key(|cell| (std::cmp::Reverse(cell.weight), cell.hash));
+        shared.iter().take(8).filter_map(|cell| terms.word_of(cell.hash)).map(str::to_owned).collect()
+    }
+
+    fn place(&mut self, print: Print, id: StoryRef, count: bool) {
+        self.expire(print.at);
+        let arrival = self.first_arrival + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        let serial = match self.by_id.get(&id.0) {
+            Some(serial) => *serial,
+            None => self.found(id, print.at),
+        };
+        if count {
+            self.weights.learn(print.language, print.terms.iter().copied());
+        }
+        self.furniture.learn(print.feed, arrival, &print.sentences);
+        self.postings.push(print.vector.keys().iter().map(|key| key.hash));
+        self.hot.push_back(Hot { story: serial, feed: print.feed.map_or(0, super::terms::low) });
+        self.members.push_back(Member {
+            entry: print.entry,
+            at: print.at,
+            feed: print.feed.and_then(NonZeroU64::new),
+            title: print.title,
+            amount: print.amount,
+            figures: print.figures,
+            vector: print.vector,
+            sketch: print.sketch,
+            before: Neighbour::NONE,
+            after: Neighbour::NONE,
+        });
+        self.link(arrival, serial);
+        self.refresh_newest(serial);
+    }
+
+    fn found(&mut self, id: StoryRef, at: DateTime<Utc>) -> u32 {
+        let serial = self.first_story + u32::try_from(self.stories.len()).unwrap_or(u32::MAX);
+        self.stories.push_back(Some(Story { id, first: 0, last: 0, members: 0, newest: at, core: None }));
+        self.by_id.insert(id.0, serial);
+        serial
+    }
+
+    /// Puts an entry into a story, at its place by arrival.
+    fn link(&mut self, arrival: u32, serial: u32) {
+        let Some(at) = self.member(arrival).map(|member| member.at) else { return };
+        let (before, after) = match self.story(serial) {
+            Some(story) if story.members > 0 => {
+                let mut before = Some(story.last);
+                let mut after = None;
+                while let Some(here) = before.filter(|here| *here > arrival) {
+                    after = Some(here);
+                    before = self.member(here).and_then(|member| member.before.get());
+                }
+                (before, after)
+            }
+            _ => (None, None),
+        };
+        if let Some(member) = self.member_mut(arrival) {
+            (member.before, member.after) = (before.into(), after.into());
+        }
+        if let Some(member) = before.and_then(|before| self.member_mut(before)) {
+            member.after = Some(arrival).into();
+        }
+        if let Some(member) = after.and_then(|after| self.member_mut(after)) {
+            member.before = Some(arrival).into();
+        }
+        if let Some(hot) = self.hot_mut(arrival) {
+            hot.story = serial;
+        }
+        if let Some(story) = self.story_mut(serial) {
+            story.newest = if story.members == 0 { at } else { story.newest.max(at) };
+            story.members += 1;
+            if before.is_none() {
+                story.first = arrival;
+            }
+            if after.is_none() {
+                story.last = arrival;
+            }
+        }
+    }
+
+    /// Takes an entry out of its story.
+    fn unlink(&mut self, arrival: u32) {
+        let Some((before, after, at)) =
+            self.member(arrival).map(|member| (member.before.get(), member.after.get(), member.at))
+        else {
+            return;
+        };
+        let Some(serial) = self.hot(arrival).map(|hot| hot.story) else { return };
+        if let Some(member) = before.and_then(|before| self.member_mut(before)) {
+            member.after = after.into();
+        }
+        if let Some(member) = after.and_then(|after| self.member_mut(after)) {
+            member.before = before.into();
+        }
+        if let Some(story) = self.story_mut(serial) {
+            story.members = story.members.saturating_sub(1);
+            if before.is_none() {
+                story.first = after.unwrap_or(0);
+            }
+            if after.is_none() {
+                story.last = before.unwrap_or(0);
+            }
+        }
+        // Only where dates ran backwards can the one that goes have been the newest.
+        if self.story(serial).is_some_and(|story| story.newest == at) {
+            let newest = self.story(serial).and_then(|story| {
+                self.arrivals_of(story).filter_map(|arrival| self.member(arrival)).map(|member| member.at).max()
+            });
+            if let (Some(story), Some(newest)) = (self.story_mut(serial), newest) {
+                story.newest = newest;
+            }
+        }
+    }
+
+    /// Removes a story that has no entry left.
+    fn bury(&mut self, serial: u32) {
+        let Some(id) = self.story(serial).filter(|story| story.members == 0).map(|story| story.id) else { return };
+        self.by_id.remove(&id.0);
+        if let Some(place) = self.place_of(serial).and_then(|at| self.stories.get_mut(at)) {
+            *place = None;
+        }
+        while self.stories.front().is_some_and(Option::is_none) {
+            self.stories.pop_front();
+            self.first_story += 1;
+        }
+    }
+
+    fn absorb(&mut self, older: StoryRef, younger: StoryRef) {
+        let (Some(&into), Some(&from)) = (self.by_id.get(&older.0), self.by_id.get(&younger.0)) else { return };
+        if into == from {
+            return;
+        }
+        let arrivals: Vec<u32> = self.story(from).into_iter().flat_map(|story| self.arrivals_of(story)).collect();
+        for arrival in arrivals {
+            self.unlink(arrival);
+            self.link(arrival, into);
+        }
+        self.bury(from);
+        self.refresh(into);
+    }
+
+    /// Makes a story's core anew from its newest members.
+    fn refresh(&mut self, serial: u32) {
+        let Some(story) = self.story(serial) else { return };
+        let core = (story.members > 1).then(|| {
+            let newest = self.arrivals_of(story).take(usize::try_from(CORE_MEMBERS).unwrap_or(usize::MAX));
+            Box::new(Core::of(newest.filter_map(|arrival| self.member(arrival)).map(|member| &member.vector)))
+        });
+        if let Some(story) = self.story_mut(serial) {
+            story.core = core;
+        }
+    }
+
+    /// Brings a story's core up to date after its newest member was linked: what `refresh` would make, in fewer steps.
+    fn refresh_newest(&mut self, serial: u32) {
+        let Some(story) = self.story(serial) else { return };
+        let (last, members) = (story.last, story.members);
+        let Some(mut core) = self.story_mut(serial).and_then(|story| story.core.take()) else {
+            return self.refresh(serial);
+        };
+        if let Some(newest) = self.member(last) {
+            core.add(&newest.vector);
+        }
+        if members > CORE_MEMBERS {
+            let past =
+                self.story(serial).and_then(|story| self.arrivals_of(story).nth(usize::try_from(CORE_MEMBERS).ok()?));
+            if let Some(past) = past.and_then(|past| self.member(past)) {
+                core.remove(&past.vector);
+            }
+        }
+        if let Some(story) = self.story_mut(serial) {
+            story.core = Some(core);
+        }
+    }
+
+    /// Brings a story's core up to date after its oldest member, `gone`, was taken out.
+    fn refresh_oldest(&mut self, serial: u32, gone: u32) {
+        let members = self.story(serial).map_or(0, |story| story.members);
+        if members >= CORE_MEMBERS {
+            return;
+        }
+        if members < 2 {
+            return self.refresh(serial);
+        }
+        let Some(mut core) = self.story_mut(serial).and_then(|story| story.core.take()) else {
+            return self.refresh(serial);
+        };
+        if let Some(oldest) = self.member(gone) {
+            core.remove(&oldest.vector);
+        }
+        if let Some(story) = self.story_mut(serial) {
+            story.core = Some(core);
+        }
+    }
+
+    /// The members of a story that an entry is compared with: the newest, newest first, and the first.
+    fn compared<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = u32> + 'a {
+        let newest = self.arrivals_of(story).take(COMPARED - 1).filter(|arrival| *arrival != story.first);
+        newest.chain((story.members > 0).then_some(story.first))
+    }
+
+    /// The members of a story, newest first.
+    fn arrivals_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = u32> + 'a {
+        std::iter::successors((story.members > 0).then_some(story.last), |arrival| {
+            self.member(*arrival).and_then(|member| member.before.get())
+        })
+    }
+
+    fn entries_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = EntryRef> + 'a {
+        self.arrivals_of(story).filter_map(|arrival| self.member(arrival)).map(|member| member.entry)
+    }
+
+    fn in_window(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        (now - at).abs() <= self.rules.window
+    }
+
+    fn place_of(&self, serial: u32) -> Option<usize> {
+        serial.checked_sub(self.first_story).and_then(|at| usize::try_from(at).ok())
+    }
+
+    fn story(&self, serial: u32) -> Option<&Story> {
+        self.stories.get(self.place_of(serial)?)?.as_ref()
+    }
+
+    fn story_mut(&mut self, serial: u32) -> Option<&mut Story> {
+        let at = self.place_of(serial)?;
+        self.stories.get_mut(at)?.as_mut()
+    }
+
+    fn position(&self, arrival: u32) -> Option<usize> {
+        usize::try_from(arrival.checked_sub(self.first_arrival)?).ok()
+    }
+
+    fn member(&self, arrival: u32) -> Option<&Member> {
+        self.members.get(self.position(arrival)?)
+    }
+
+    fn member_mut(&mut self, arrival: u32) -> Option<&mut Member> {
+        let at = self.position(arrival)?;
+        self.members.get_mut(at)
+    }
+
+    fn hot(&self, arrival: u32) -> Option<Hot> {
+        self.hot.get(self.position(arrival)?).copied()
+    }
+
+    fn hot_mut(&mut self, arrival: u32) -> Option<&mut Hot> {
+        let at = self.position(arrival)?;
+        self.hot.get_mut(at)
+    }
+}
+
+struct Passed {
+    serial: u32,
+    first: u32,
+    rule: Rule,
+    margin: f32,
+    found: Match,
+}
+
+/// The share of an entry's title that another has too, what the feed's titles often say apart.
+fn beyond(frame: &[u32], own: &Vector, other: &Vector) -> f32 {
+    let (mut rest, mut found) = (0_u32, 0_u32);
+    for cell in own.cells.iter().filter(|cell| cell.in_title() && !frame.contains(&cell.hash)) {
+        rest += u32::from(cell.weight);
+        found += if other.has(cell.hash) { u32::from(cell.weight) } else { 0 };
+    }
+    if rest == 0 { 0.0 } else { real(found) / real(rest) }
+}
+
+fn days(gap: TimeDelta) -> f32 {
+    let minutes = u32::try_from(gap.num_minutes().unsigned_abs()).unwrap_or(u32::MAX);
+    real(minutes) / 1_440.0
+}

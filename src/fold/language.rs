@@ -1,0 +1,193 @@
+//! What language a text is in, which of its words say nothing, and what a word is at its stem.
+//!
+//! Pure. The lists are short and of our own making: they hold what is frequent in headlines and leads, not a grammar.
+//! Where no stemmer knows a language, a word is its first letters, which does for endings what a stemmer would.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+/// Letters kept of a word whose language no stemmer knows.
+const HEAD: usize = 6;
+
+/// A language that we have a list of stop words for, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Language(Option<u8>);
+
+struct Known {
+    code: &'static str,
+    stemmer: Option<Algorithm>,
+    stop_words: &'static str,
+}
+
+const KNOWN: [Known; 16] = [
+    Known { code: "en", stemmer: Some(Algorithm::English), stop_words: include_str!("stopwords/en.txt") },
+    Known { code: "de", stemmer: Some(Algorithm::German), stop_words: include_str!("stopwords/de.txt") },
+    Known { code: "fr", stemmer: Some(Algorithm::French), stop_words: include_str!("stopwords/fr.txt") },
+    Known { code: "es", stemmer: Some(Algorithm::Spanish), stop_words: include_str!("stopwords/es.txt") },
+    Known { code: "it", stemmer: Some(Algorithm::Italian), stop_words: include_str!("stopwords/it.txt") },
+    Known { code: "pt", stemmer: Some(Algorithm::Portuguese), stop_words: include_str!("stopwords/pt.txt") },
+    Known { code: "nl", stemmer: Some(Algorithm::Dutch), stop_words: include_str!("stopwords/nl.txt") },
+    Known { code: "sv", stemmer: Some(Algorithm::Swedish), stop_words: include_str!("stopwords/sv.txt") },
+    Known { code: "da", stemmer: Some(Algorithm::Danish), stop_words: include_str!("stopwords/da.txt") },
+    Known { code: "no", stemmer: Some(Algorithm::Norwegian), stop_words: include_str!("stopwords/da.txt") },
+    Known { code: "pl", stemmer: None, stop_words: include_str!("stopwords/pl.txt") },
+    Known { code: "cs", stemmer: None, stop_words: include_str!("stopwords/cs.txt") },
+    Known { code: "ru", stemmer: Some(Algorithm::Russian), stop_words: include_str!("stopwords/ru.txt") },
+    Known { code: "uk", stemmer: None, stop_words: include_str!("stopwords/uk.txt") },
+    Known { code: "tr", stemmer: Some(Algorithm::Turkish), stop_words: include_str!("stopwords/tr.txt") },
+    Known { code: "ar", stemmer: Some(Algorithm::Arabic), stop_words: include_str!("stopwords/ar.txt") },
+];
+
+impl Language {
+    /// How many languages we tell apart, the unknown ones as one.
+    pub const KINDS: usize = KNOWN.len() + 1;
+
+    /// No language that we know.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// The language of a tag such as `en`, `pt-BR` or `ru-Latn` (RFC 5646 §2.1): its first part counts.
+    pub fn of_tag(tag: &str) -> Self {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        let primary =
+            if primary.eq_ignore_ascii_case("nb") || primary.eq_ignore_ascii_case("nn") { "no" } else { primary };
+        Self(
+            KNOWN
+                .iter()
+                .position(|known| known.code.eq_ignore_ascii_case(primary))
+                .and_then(|at| u8::try_from(at).ok()),
+        )
+    }
+
+    /// A number below [`Language::KINDS`], the same in every run of one version.
+    pub fn kind(self) -> usize {
+        self.0.map_or(KNOWN.len(), usize::from)
+    }
+
+    /// The language of a number that `kind` gave.
+    pub fn of_kind(kind: u8) -> Self {
+        Self(Some(kind).filter(|kind| usize::from(*kind) < KNOWN.len()))
+    }
+
+    /// Its code, for the evidence.
+    pub fn code(self) -> Option<&'static str> {
+        self.known().map(|known| known.code)
+    }
+
+    /// Whether a word (in lower case) says nothing in this language.
+    pub fn stops(self, word: &str) -> bool {
+        self.0.is_some_and(|at| stop_words().get(word).is_some_and(|languages| languages & (1 << at) != 0))
+    }
+
+    /// The stemmer for a word of this language, if there is one; build it once per text.
+    pub fn stemmer(self) -> Stem {
+        Stem {
+            latin: self.known().is_some_and(|known| !matches!(known.code, "ru" | "ar" | "uk")),
+            stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::create),
+        }
+    }
+
+    fn known(self) -> Option<&'static Known> {
+        self.0.and_then(|at| KNOWN.get(usize::from(at)))
+    }
+}
+
+/// Cuts words to what they share with their other forms.
+pub struct Stem {
+    latin: bool,
+    stemmer: Option<Stemmer>,
+}
+
+impl Stem {
+    /// The stem of a word in lower case; the word's first letters where no stemmer knows its language or script.
+    pub fn of<'a>(&self, word: &'a str) -> std::borrow::Cow<'a, str> {
+        if self.latin == word.chars().next().is_some_and(is_latin)
+            && let Some(stemmer) = &self.stemmer
+        {
+            return stemmer.stem(word);
+        }
+        let end = word.char_indices().nth(HEAD).map_or(word.len(), |(at, _)| at);
+        std::borrow::Cow::Borrowed(word.get(..end).unwrap_or(word))
+    }
+}
+
+/// Counts which language's stop words a text uses most.
+#[derive(Debug, Default)]
+pub struct Guess {
+    hits: [u16; KNOWN.len()],
+    words: u16,
+}
+
+impl Guess {
+    /// Takes one word, in lower case, into account.
+    pub fn see(&mut self, word: &str) {
+        self.words = self.words.saturating_add(1);
+        if let Some(languages) = stop_words().get(word) {
+            for (at, hits) in self.hits.iter_mut().enumerate() {
+                *hits = hits.saturating_add(u16::from(languages & (1 << at) != 0));
+            }
+        }
+    }
+
+    /// The language by now, given that one language's stop words are at least two, a tenth of the words and more than any other's.
+    pub fn language(&self) -> Language {
+        let most = self.hits.iter().copied().max().unwrap_or(0);
+        let mut leaders = self.hits.iter().enumerate().filter(|(_, hits)| **hits == most);
+        match (leaders.next(), leaders.next()) {
+            (Some((at, _)), None) if most >= 2 && most.saturating_mul(10) >= self.words => {
+                Language(u8::try_from(at).ok())
+            }
+            _ => Language::UNKNOWN,
+        }
+    }
+}
+
+fn is_latin(c: char) -> bool {
+    matches!(c, 'a'..='z' | '0'..='9' | '\u{df}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
+}
+
+fn stop_words() -> &'static HashMap<&'static str, u32> {
+    static WORDS: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut words = HashMap::new();
+        for (at, known) in KNOWN.iter().enumerate() {
+            for word in known.stop_words.split_whitespace() {
+                *words.entry(word).or_insert(0) |= 1 << at;
+            }
+        }
+        words
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_counts_by_its_first_part() {
+        assert_eq!(Language::of_tag("pt-BR").code(), Some("pt"));
+        assert_eq!(Language::of_tag("nb-NO").code(), Some("no"));
+        assert_eq!(Language::of_tag("xx").code(), None);
+    }
+
+    #[test]
+    fn stop_words_tell_the_language() {
+        fn check(text: &str, expected: Option<&str>) {
+            let mut guess = Guess::default();
+            text.split_whitespace().for_each(|word| guess.see(word));
+            assert_eq!(guess.language().code(), expected, "{text}");
+        }
+        check("the mayor of the town has said that it is over", Some("en"));
+        check("der bürgermeister hat gesagt dass es nicht so ist", Some("de"));
+        check("burmistrz powiedział że nie jest to jego sprawa", Some("pl"));
+        check("mayor resigns", None);
+    }
+
+    #[test]
+    fn a_word_without_a_stemmer_is_its_first_letters() {
+        assert_eq!(Language::of_tag("pl").stemmer().of("warszawskiego"), "warsza");
+        assert_eq!(Language::of_tag("ru-Latn").stemmer().of("prezidenta"), "prezid");
+        assert_eq!(Language::of_tag("en").stemmer().of("earthquakes"), "earthquak");
+    }
+}

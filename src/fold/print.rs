@@ -1,0 +1,177 @@
+//! What is kept of an entry: no text, only what later decisions need.
+//!
+//! Pure. The index keeps it in memory and the caller keeps its bytes in the store, so that a restart reads no text again.
+
+use chrono::{DateTime, Utc};
+
+use super::EntryRef;
+use super::copy::Sketch;
+use super::language::Language;
+use super::terms::{Amount, Terms};
+use super::title::Title;
+use super::vector::{self, Cell, Vector};
+use super::weights::Weights;
+
+/// The version of the bytes that [`Print::to_bytes`] writes.
+const VERSION: u8 = 1;
+
+/// An entry as the index keeps it and the store should.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Print {
+    /// The entry.
+    pub entry: EntryRef,
+    /// Its feed.
+    pub feed: Option<u64>,
+    /// When it came.
+    pub at: DateTime<Utc>,
+    /// The language that it was read in.
+    pub language: Language,
+    /// How much there was to read.
+    pub amount: Amount,
+    /// Numbers among the words of its text, per cent.
+    pub figures: u8,
+    /// The form of its title.
+    pub title: Title,
+    /// Its weighed terms, with the weights of the moment when it came.
+    pub vector: Vector,
+    /// The sketch of its text.
+    pub sketch: Sketch,
+    /// Its sentences and title segments, by which its feed's furniture is learned.
+    pub sentences: Box<[u32]>,
+    /// All its terms, by which the weights are learned.
+    pub terms: Box<[u32]>,
+}
+
+impl Print {
+    /// Weighs what was read of an entry.
+    pub fn of(terms: &Terms, weights: &Weights) -> Self {
+        Self {
+            entry: terms.entry,
+            feed: terms.feed,
+            at: terms.at,
+            language: terms.language,
+            amount: terms.amount,
+            figures: terms.figures,
+            title: terms.title,
+            vector: vector::of(terms, weights),
+            sketch: terms.sketch.clone(),
+            sentences: terms.sentences.clone().into_boxed_slice(),
+            terms: terms.terms.iter().map(|term| term.hash).collect(),
+        }
+    }
+
+    /// The print as bytes, for the store: some hundred of them for a headline and its lead.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96 + self.vector.cells.len() * 8 + self.terms.len() * 4);
+        bytes.push(VERSION);
+        bytes.extend(self.entry.0.to_le_bytes());
+        bytes.push(u8::from(self.feed.is_some()));
+        bytes.extend(self.feed.unwrap_or(0).to_le_bytes());
+        bytes.extend(self.at.timestamp().to_le_bytes());
+        bytes.extend(self.at.timestamp_subsec_nanos().to_le_bytes());
+        bytes.push(u8::try_from(self.language.kind()).unwrap_or(u8::MAX));
+        bytes.push(match self.amount {
+            Amount::Title => 0,
+            Amount::Summary => 1,
+            Amount::Body => 2,
+        });
+        bytes.push(self.figures);
+        for hash in [self.title.exact, self.title.form, self.title.figures] {
+            bytes.extend(hash.to_le_bytes());
+        }
+        bytes.push(self.title.words);
+        bytes.extend(self.vector.norm.to_le_bytes());
+        push_length(&mut bytes, self.vector.cells.len());
+        for cell in &self.vector.cells {
+            bytes.extend(cell.hash.to_le_bytes());
+            bytes.extend(cell.weight.to_le_bytes());
+            bytes.push(cell.rarity);
+            bytes.push(cell.flags());
+        }
+        for list in [&self.sketch.hashes, &self.sentences, &self.terms] {
+            push_length(&mut bytes, list.len());
+            for hash in list {
+                bytes.extend(hash.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// The print that `to_bytes` wrote; `None` for bytes of another version, or broken ones.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        if bytes.byte()? != VERSION {
+            return None;
+        }
+        let entry = EntryRef(u64::from_le_bytes(bytes.some()?));
+        let feed = bytes.optional()?;
+        let at = DateTime::from_timestamp(i64::from_le_bytes(bytes.some()?), u32::from_le_bytes(bytes.some()?))?;
+        let language = Language::of_kind(bytes.byte()?);
+        let amount = match bytes.byte()? {
+            0 => Amount::Title,
+            1 => Amount::Summary,
+            2 => Amount::Body,
+            _ => return None,
+        };
+        let figures = bytes.byte()?;
+        let title = Title { exact: bytes.hash()?, form: bytes.hash()?, figures: bytes.hash()?, words: bytes.byte()? };
+        let norm = f32::from_le_bytes(bytes.some()?);
+        let cells = (0..bytes.length()?)
+            .map(|_| Some(Cell::new(bytes.hash()?, u16::from_le_bytes(bytes.some()?), bytes.byte()?, bytes.byte()?)))
+            .collect::<Option<Box<[Cell]>>>()?;
+        let sketch = Sketch { hashes: bytes.hashes()? };
+        let (sentences, terms) = (bytes.hashes()?, bytes.hashes()?);
+        if !bytes.0.is_empty() {
+            return None;
+        }
+        Some(Self {
+            entry,
+            feed,
+            at,
+            language,
+            amount,
+            figures,
+            title,
+            vector: Vector { cells, norm },
+            sketch,
+            sentences,
+            terms,
+        })
+    }
+}
+
+fn push_length(bytes: &mut Vec<u8>, length: usize) {
+    bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn some<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.some::<1>().map(|[byte]| byte)
+    }
+
+    fn hash(&mut self) -> Option<u32> {
+        self.some().map(u32::from_le_bytes)
+    }
+
+    fn length(&mut self) -> Option<u16> {
+        self.some().map(u16::from_le_bytes)
+    }
+
+    fn optional(&mut self) -> Option<Option<u64>> {
+        let there = self.byte()?;
+        let number = u64::from_le_bytes(self.some()?);
+        Some((there != 0).then_some(number))
+    }
+
+    fn hashes(&mut self) -> Option<Box<[u32]>> {
+        (0..self.length()?).map(|_| self.hash()).collect()
+    }
+}

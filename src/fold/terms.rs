@@ -1,0 +1,338 @@
+//! What an entry says, as numbers: weighted words, the form of its title, its sentences and links.
+//!
+//! Pure. `terms::of` reads the text once; everything after it, the index, the store and a restart, works on the value it returns.
+
+use super::furniture::Habits;
+use super::language::{Guess, Language};
+use super::text::{self, Kind};
+use super::title::{self, Title};
+use super::{Article, EntryRef, copy};
+use chrono::{DateTime, Utc};
+
+/// Characters of a title, a summary and a body that are read; the rest of a longer one is left alone.
+const TITLE_CHARS: usize = 400;
+const SUMMARY_CHARS: usize = 1_500;
+const BODY_CHARS: usize = 4_000;
+
+/// Distinct terms kept of one entry, first seen first; a text with more says the rest too late to matter.
+const TERMS_AT_MOST: usize = 320;
+
+/// Sentences per entry by which a feed's furniture is learned: its first and its last ones.
+const SENTENCES_AT_MOST: usize = 8;
+
+/// Where a term stood, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// The stable hash that stands for the term everywhere but in the evidence.
+    pub hash: u32,
+    /// Times in the title.
+    pub title: u8,
+    /// Times in the summary.
+    pub summary: u8,
+    /// Times in the body.
+    pub body: u8,
+    /// Whether it is a number.
+    pub number: bool,
+    start: u32,
+    length: u8,
+}
+
+/// What an entry gave us to judge it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Amount {
+    /// A title and next to nothing else.
+    Title,
+    /// A title and a few sentences.
+    Summary,
+    /// A text.
+    Body,
+}
+
+/// An entry, read.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The entry.
+    pub entry: EntryRef,
+    /// Its feed; `None` when nobody said, and then it is taken for a feed of its own.
+    pub feed: Option<u64>,
+    /// When it came.
+    pub at: DateTime<Utc>,
+    /// The language it was read in.
+    pub language: Language,
+    /// How much there was to read.
+    pub amount: Amount,
+    /// Numbers among the words of the text, per cent.
+    pub figures: u8,
+    /// The title's form.
+    pub title: Title,
+    /// The terms, by ascending hash.
+    pub terms: Vec<Term>,
+    /// Sketch of the text for `copy`.
+    pub sketch: copy::Sketch,
+    /// Hashes of the sentences and title segments by which furniture is learned.
+    pub sentences: Vec<u32>,
+    words: String,
+}
+
+impl Terms {
+    /// The word behind a term, at its stem; `None` for a term that the entry has not.
+    pub fn word_of(&self, hash: u32) -> Option<&str> {
+        let term = self.terms.get(self.terms.binary_search_by_key(&hash, |term| term.hash).ok()?)?;
+        let start = usize::try_from(term.start).ok()?;
+        self.words.get(start..start.checked_add(usize::from(term.length))?)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Title,
+    Summary,
+    Body,
+}
+
+/// Reads an entry.
+///
+/// `habits` are what its feed is known to repeat; sentences and title segments found there count nothing.
+pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
+    let title = text::normal(head(article.title, TITLE_CHARS));
+    let summary = text::normal(head(article.summary.trim(), SUMMARY_CHARS));
+    let content = text::normal(head(article.content.trim(), BODY_CHARS));
+    // Feeds carry the lead twice, as the summary and as the beginning of the content.
+    let body = content.strip_prefix(summary.as_ref()).unwrap_or(&content);
+
+    let language = article.language.map_or(Language::UNKNOWN, Language::of_tag);
+    let language = if language == Language::UNKNOWN { guess(&[&title, &summary, body]) } else { language };
+
+    let mut reader = Reader {
+        language,
+        stem: language.stemmer(),
+        found: Vec::with_capacity(96),
+        index: HashIndex::default(),
+        words: String::with_capacity(512),
+        sketch: copy::Sketcher::default(),
+        text_words: 0,
+        numbers: 0,
+    };
+    let mut sentences = Vec::new();
+
+    let mut segments = 0_usize;
+    text::segments(&title, |_| segments += 1);
+    text::segments(&title, |segment| {
+        let hash = sentence_hash(segment);
+        if segments > 1 {
+            learn(&mut sentences, hash);
+        }
+        if segments == 1 || !habits.repeats(hash) {
+            reader.read(segment, Field::Title);
+        }
+    });
+    // A title that is furniture from end to end is still all there is to go by.
+    if reader.found.is_empty() {
+        reader.read(&title, Field::Title);
+    }
+    for (text, field) in [(summary.as_ref(), Field::Summary), (body, Field::Body)] {
+        text::sentences(text, |sentence| {
+            let hash = sentence_hash(sentence);
+            learn(&mut sentences, hash);
+            if !habits.repeats(hash) {
+                reader.read(sentence, field);
+            }
+        });
+    }
+    let amount = match (reader.text_words, body.is_empty()) {
+        (0..=5, _) => Amount::Title,
+        (words, _) if words > 80 => Amount::Body,
+        _ => Amount::Summary,
+    };
+    let mut terms = reader.found;
+    terms.sort_unstable_by_key(|term| term.hash);
+    Terms {
+        entry: article.entry,
+        feed: article.feed,
+        at: article.at,
+        language,
+        amount,
+        figures: u8::try_from(reader.numbers * 100 / reader.text_words.max(8)).unwrap_or(100),
+        title: title::of(&title, language),
+        terms,
+        sketch: reader.sketch.finish(),
+        sentences,
+        words: reader.words,
+    }
+}
+
+/// The stable hash by which texts are told apart (XXH3, 64 bits).
+pub(super) fn hash_of(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// The lower half of a hash.
+pub(super) fn low(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn head(text: &str, chars: usize) -> &str {
+    if text.len() <= chars {
+        return text;
+    }
+    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
+fn guess(texts: &[&str]) -> Language {
+    let mut guess = Guess::default();
+    let mut words = 0_usize;
+    for text in texts {
+        text::tokens(text, |kind, word| {
+            if kind == Kind::Word {
+                guess.see(word);
+                words += 1;
+            }
+            words < 80
+        });
+    }
+    guess.language()
+}
+
+fn learn(sentences: &mut Vec<u32>, hash: u32) {
+    if hash == 0 || sentences.contains(&hash) {
+        return;
+    }
+    // The first ones and the newest ones stay: furniture stands at the two ends of a text.
+    if sentences.len() == SENTENCES_AT_MOST {
+        sentences.remove(SENTENCES_AT_MOST / 2);
+    }
+    sentences.push(hash);
+}
+
+/// Hash of a sentence without its case, signs and numbers; 0 for one with no letter.
+fn sentence_hash(sentence: &str) -> u32 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
+    let mut any = false;
+    text::tokens(sentence, |kind, token| {
+        if kind == Kind::Number {
+            hasher.update(b"0 ");
+        } else {
+            any = true;
+            hasher.update(token.as_bytes());
+            hasher.update(b" ");
+        }
+        true
+    });
+    if any { low(hasher.digest()).max(1) } else { 0 }
+}
+
+struct Reader {
+    language: Language,
+    stem: super::language::Stem,
+    found: Vec<Term>,
+    index: HashIndex,
+    words: String,
+    sketch: copy::Sketcher,
+    text_words: usize,
+    numbers: usize,
+}
+
+impl Reader {
+    fn read(&mut self, text: &str, field: Field) {
+        text::tokens(text, |kind, token| {
+            let hash = match kind {
+                Kind::Word => {
+                    let plain = hash_of(token);
+                    if !matches!(field, Field::Title) {
+                        self.sketch.see(low(plain));
+                        self.text_words += 1;
+                    }
+                    if self.language.stops(token) || token.chars().nth(1).is_none() {
+                        return true;
+                    }
+                    let stem = self.stem.of(token);
+                    self.count(low(hash_of(&stem)), &stem, kind, field);
+                    return true;
+                }
+                Kind::Number | Kind::Pair => low(hash_of(token)),
+            };
+            if !matches!(field, Field::Title) {
+                self.sketch.see(hash);
+                self.text_words += 1;
+                self.numbers += usize::from(kind == Kind::Number);
+            }
+            self.count(hash, token, kind, field);
+            true
+        });
+    }
+
+    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) {
+        let at = match self.index.at(hash, &self.found) {
+            Some(at) => at,
+            None if self.found.len() >= TERMS_AT_MOST => return,
+            None => {
+                let (Ok(start), Ok(length)) = (u32::try_from(self.words.len()), u8::try_from(word.len())) else {
+                    return;
+                };
+                self.words.push_str(word);
+                self.index.insert(hash, self.found.len());
+                self.found.push(Term {
+                    hash,
+                    title: 0,
+                    summary: 0,
+                    body: 0,
+                    number: kind == Kind::Number,
+                    start,
+                    length,
+                });
+                self.found.len() - 1
+            }
+        };
+        if let Some(term) = self.found.get_mut(at) {
+            let times = match field {
+                Field::Title => &mut term.title,
+                Field::Summary => &mut term.summary,
+                Field::Body => &mut term.body,
+            };
+            *times = times.saturating_add(1);
+        }
+    }
+}
+
+/// Where each hash stands among the terms found, by open addressing; a text's worth of terms always fits.
+struct HashIndex {
+    slots: Vec<u16>,
+}
+
+impl Default for HashIndex {
+    fn default() -> Self {
+        Self { slots: vec![0; 1024] }
+    }
+}
+
+impl HashIndex {
+    fn at(&self, hash: u32, found: &[Term]) -> Option<usize> {
+        let mut slot = Self::home(hash);
+        loop {
+            let at = usize::from(*self.slots.get(slot)?);
+            if at == 0 {
+                return None;
+            }
+            if found.get(at - 1).is_some_and(|term| term.hash == hash) {
+                return Some(at - 1);
+            }
+            slot = (slot + 1) % 1024;
+        }
+    }
+
+    fn insert(&mut self, hash: u32, at: usize) {
+        let mut slot = Self::home(hash);
+        while self.slots.get(slot).is_some_and(|at| *at != 0) {
+            slot = (slot + 1) % 1024;
+        }
+        if let (Some(place), Ok(at)) = (self.slots.get_mut(slot), u16::try_from(at + 1)) {
+            *place = at;
+        }
+    }
+
+    fn home(hash: u32) -> usize {
+        usize::try_from(hash % 1024).unwrap_or(0)
+    }
+}

@@ -1,0 +1,254 @@
+//! Words, numbers and sentences of a text.
+//!
+//! Pure. Knows scripts, not languages: stop words and stems are `language`'s, what counts how much is `terms`'.
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+/// The longest word that counts; what is longer (a data URL, a megabyte of one letter) is cut here.
+const WORD_CHARS: usize = 40;
+
+/// What a token is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Letters, in lower case; may hold digits, as in `g20`.
+    Word,
+    /// Digits with the thousands' commas taken out and the decimal sign kept as a point: `1200`, `5.9`.
+    Number,
+    /// Two neighbouring characters of a script that writes no spaces.
+    Pair,
+}
+
+/// Compatibility form of a text (NFKC), borrowed where it already has it.
+pub fn normal(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.is_ascii() || is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        std::borrow::Cow::Borrowed(text)
+    } else {
+        std::borrow::Cow::Owned(text.nfkc().collect())
+    }
+}
+
+/// Calls `each` with every token of a text in turn; `false` from it ends the walk.
+///
+/// Web addresses are passed over, possessive endings are cut, and what has no letter or digit is no token.
+pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
+    let mut chars = text.chars().peekable();
+    let mut word = String::with_capacity(WORD_CHARS);
+    let mut last_unspaced = None;
+    while let Some(first) = chars.next() {
+        if is_unspaced(first) {
+            if let Some(before) = last_unspaced {
+                word.clear();
+                word.push(before);
+                word.push(first);
+                if !each(Kind::Pair, &word) {
+                    return;
+                }
+            }
+            last_unspaced = Some(first);
+            continue;
+        }
+        last_unspaced = None;
+        if !first.is_alphanumeric() {
+            continue;
+        }
+        word.clear();
+        let mut letters = 0_usize;
+        let mut length = 0_usize;
+        push_lower(&mut word, first);
+        letters += usize::from(!first.is_numeric());
+        while let Some(&next) = chars.peek() {
+            if is_unspaced(next) {
+                break;
+            }
+            if next.is_alphanumeric() {
+                chars.next();
+                length += 1;
+                if length < WORD_CHARS {
+                    push_lower(&mut word, next);
+                    letters += usize::from(!next.is_numeric());
+                }
+            } else if is_mark(next) {
+                // Arabic short vowels, Hebrew points, soft hyphens and zero-width joiners belong to no word.
+                chars.next();
+            } else if letters == 0 && matches!(next, '.' | ',') {
+                chars.next();
+                match chars.peek() {
+                    Some(digit) if digit.is_ascii_digit() => {
+                        if next == '.' || !thousands_follow(chars.clone()) {
+                            word.push('.');
+                        }
+                    }
+                    _ => break,
+                }
+            } else if matches!(next, '\'' | '’' | 'ʼ') {
+                chars.next();
+                // "Kelce's" is Kelce; "l’Italia" and "don't" go on as one word or the next.
+                let mut ahead = chars.clone();
+                if matches!(ahead.next(), Some('s' | 'S')) && !ahead.next().is_some_and(char::is_alphanumeric) {
+                    chars.next();
+                    break;
+                }
+                if length < 3 {
+                    break;
+                }
+            } else if next == ':' && matches!(word.as_str(), "http" | "https") {
+                skip_address(&mut chars);
+                word.clear();
+                break;
+            } else {
+                break;
+            }
+        }
+        if word == "www" {
+            skip_address(&mut chars);
+            continue;
+        }
+        if word.is_empty() {
+            continue;
+        }
+        let kind = if letters == 0 { Kind::Number } else { Kind::Word };
+        if !each(kind, &word) {
+            return;
+        }
+    }
+}
+
+/// Calls `each` with every sentence of a text: up to a full stop, question or exclamation mark before a space, or a line's end.
+pub fn sentences<'a>(text: &'a str, mut each: impl FnMut(&'a str)) {
+    let mut start = 0;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let ends = match c {
+            '\n' | '。' | '！' | '？' | '|' | '•' | '➤' => true,
+            '.' | '!' | '?' | '…' => chars.peek().is_some_and(|(_, next)| next.is_whitespace()),
+            _ => false,
+        };
+        if ends {
+            let end = at + c.len_utf8();
+            // An initial or an abbreviation ("U.S. troops", "Rep. Boebert") ends no sentence worth the name.
+            if end - start >= 24 || c == '\n' {
+                if let Some(sentence) = text.get(start..end) {
+                    each(sentence);
+                }
+                start = end;
+            }
+        }
+    }
+    if let Some(rest) = text.get(start..)
+        && !rest.trim().is_empty()
+    {
+        each(rest);
+    }
+}
+
+/// The parts of a title between the signs that set off a kicker, a section or the outlet's name.
+pub fn segments<'a>(title: &'a str, mut each: impl FnMut(&'a str)) {
+    let mut rest = title;
+    while let Some((at, width)) = next_seam(rest) {
+        if let Some(part) = rest.get(..at)
+            && !part.trim().is_empty()
+        {
+            each(part);
+        }
+        rest = rest.get(at + width..).unwrap_or_default();
+    }
+    if !rest.trim().is_empty() {
+        each(rest);
+    }
+}
+
+fn next_seam(text: &str) -> Option<(usize, usize)> {
+    let mut before = ' ';
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let spaced = before.is_whitespace() && chars.peek().is_some_and(|(_, next)| next.is_whitespace());
+        let seam = match c {
+            '|' | '·' | '•' | '»' | '«' | '：' | '｜' | '【' | '】' => true,
+            '-' | '–' | '—' => spaced,
+            ':' => chars.peek().is_some_and(|(_, next)| next.is_whitespace()),
+            _ => false,
+        };
+        if seam {
+            return Some((at, c.len_utf8()));
+        }
+        before = c;
+    }
+    None
+}
+
+fn skip_address(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    while chars.peek().is_some_and(|c| !c.is_whitespace()) {
+        chars.next();
+    }
+}
+
+fn thousands_follow(mut chars: std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+    let three = chars.by_ref().take(3).filter(char::is_ascii_digit).count() == 3;
+    three && !chars.peek().is_some_and(char::is_ascii_digit)
+}
+
+fn push_lower(word: &mut String, c: char) {
+    if c.is_ascii() {
+        word.push(c.to_ascii_lowercase());
+    } else {
+        word.extend(c.to_lowercase().filter(|c| !is_mark(*c)));
+    }
+}
+
+/// Marks that change how a word looks or sounds and not which word it is.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{300}'..='\u{36f}' | '\u{5b0}'..='\u{5c7}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Scripts without spaces between words: Han, Kana, Hangul (whose endings stick), Thai, Lao, Khmer, Burmese.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3134f}')
+        && c.is_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        let mut found = Vec::new();
+        tokens(&normal(text), |_, token| {
+            found.push(token.to_owned());
+            true
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn numbers_lose_their_commas_and_keep_their_point() {
+        check("1,200 dead, 5.9 on the scale, 3,5 proc.", &["1200", "dead", "5.9", "on", "the", "scale", "3.5", "proc"]);
+    }
+
+    #[test]
+    fn possessives_are_cut_and_elisions_parted() {
+        check("Marlow's dog and l’Italia", &["marlow", "dog", "and", "l", "italia"]);
+    }
+
+    #[test]
+    fn addresses_are_no_words() {
+        check("see https://news.example/a?b=c now www.news.example/x", &["see", "now"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_give_pairs() {
+        check("东京地震 G20", &["东京", "京地", "地震", "g20"]);
+    }
+
+    #[test]
+    fn compatibility_forms_are_one() {
+        check("Ｇ２０ ﬁre", &["g20", "fire"]);
+    }
+
+    #[test]
+    fn a_title_falls_into_its_segments() {
+        let mut parts = Vec::new();
+        segments("Live: Storm nears - The Daily Example | News", |part| parts.push(part.trim().to_owned()));
+        assert_eq!(parts, ["Live", "Storm nears", "The Daily Example", "News"]);
+    }
+}

@@ -1,0 +1,68 @@
+//! What folding remembers, in the store: the prints of its window, and how rare terms are.
+//!
+//! Edge: SQL on the connection it is given. A restart reads the index from here; it decides nothing a second time.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::fold::index::{Index, Stored};
+use crate::fold::print::Print;
+use crate::fold::weights::Weights;
+use crate::fold::{EntryRef, Rules, StoryRef};
+use crate::store::{Result, millis};
+
+/// Keeps what folding needs of an entry.
+///
+/// # Errors
+/// When the store refuses.
+pub fn add(connection: &Connection, print: &Print) -> Result<()> {
+    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO print (entry, bytes) VALUES (?1, ?2)")?;
+    insert.execute(params![print.entry.0, print.to_bytes()])?;
+    Ok(())
+}
+
+/// The index as it was when the last print was kept.
+///
+/// A print that cannot be read, as one of another version, is left out: its entry is folded with by link alone.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Result<Index> {
+    let weights: Option<(u64, Vec<u8>)> = connection
+        .prepare_cached("SELECT counted, bytes FROM weights")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (counted, weights) =
+        weights.and_then(|(counted, bytes)| Some((counted, Weights::from_bytes(&bytes)?))).unwrap_or_default();
+    let mut query = connection.prepare_cached(
+        "SELECT print.bytes, entry.story, entry.id FROM print JOIN entry ON entry.id = print.entry
+         WHERE entry.story IS NOT NULL AND first_seen >= ?1 ORDER BY print.entry",
+    )?;
+    let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
+    let mut stored = Vec::new();
+    let mut rows = query.query([millis(from)])?;
+    while let Some(row) = rows.next()? {
+        if let Some(print) = Print::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
+            let entry: u64 = row.get(2)?;
+            stored.push(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted });
+        }
+    }
+    Ok(Index::restore(rules, weights, stored, std::iter::empty()))
+}
+
+/// Keeps the weights, which count every entry up to `counted`, and forgets the prints from before the window.
+///
+/// # Errors
+/// When the store refuses.
+pub fn tidy(connection: &Connection, index: &Index, counted: EntryRef, window_begins: DateTime<Utc>) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO weights (one, counted, bytes) VALUES (1, ?1, ?2)")?
+        .execute(params![counted.0, index.weights().to_bytes()])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM print WHERE entry IN
+             (SELECT print.entry FROM print JOIN entry ON entry.id = print.entry WHERE first_seen < ?1)",
+        )?
+        .execute([millis(window_begins)])?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Hard pairs in eleven languages, written for this test: what must not be folded, and how much of the rest is.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use newsfold::fold::index::Index;
+use newsfold::fold::weights::Weights;
+use newsfold::fold::{Article, EntryRef, Level, Profile, Rules, StoryRef, terms};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Pair {
+    lang: String,
+    kind: String,
+    same: bool,
+    hours: i64,
+    one_feed: bool,
+    a: Telling,
+    b: Telling,
+}
+
+#[derive(Deserialize)]
+struct Telling {
+    title: String,
+    summary: String,
+}
+
+struct Outcome {
+    recall: f64,
+    false_folds: Vec<String>,
+}
+
+fn pairs() -> Vec<Pair> {
+    include_str!("fixtures/folds/pairs.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Folds all pairs as one stream of about three days.
+fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
+    let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut stream = Vec::new();
+    for (number, pair) in (0_u64..).zip(pairs) {
+        let at = start + TimeDelta::minutes(i64::try_from(number).unwrap());
+        let feed = 1_000 * (number + 1);
+        stream.push((at, 2 * number, feed, pair.lang.as_str(), &pair.a));
+        stream.push((
+            at + TimeDelta::hours(pair.hours),
+            2 * number + 1,
+            if pair.one_feed { feed } else { feed + 1 },
+            pair.lang.as_str(),
+            &pair.b,
+        ));
+    }
+    stream.sort_by_key(|(at, number, ..)| (*at, *number));
+    let mut index = Index::new(Rules { profile, ..Rules::default() }, Weights::default());
+    let mut stories: HashMap<u64, StoryRef> = HashMap::new();
+    for (at, number, feed, lang, telling) in stream {
+        let article = Article {
+            entry: EntryRef(number),
+            feed: Some(feed),
+            title: &telling.title,
+            summary: &telling.summary,
+            content: "",
+            language: Some(lang),
+            at,
+        };
+        let read = terms::of(&article, index.habits(article.feed));
+        let decision = index.decide(&read, Level::Story, None);
+        stories.insert(number, index.apply(decision));
+    }
+    let together = |number: u64| stories[&(2 * number)] == stories[&(2 * number + 1)];
+    let same = pairs.iter().filter(|pair| pair.same).count();
+    let found = (0_u64..).zip(pairs).filter(|(number, pair)| pair.same && together(*number)).count();
+    let false_folds = (0_u64..)
+        .zip(pairs)
+        .filter(|(number, pair)| !pair.same && together(*number))
+        .map(|(_, pair)| format!("{} {}: {} / {}", pair.lang, pair.kind, pair.a.title, pair.b.title))
+        .collect();
+    for (_, pair) in (0_u64..).zip(pairs).filter(|(number, pair)| pair.same && !together(*number)) {
+        eprintln!("missed: {} {}: {} / {}", pair.lang, pair.kind, pair.a.title, pair.b.title);
+    }
+    let recall = f64::from(u32::try_from(found).unwrap()) / f64::from(u32::try_from(same).unwrap());
+    eprintln!("{profile:?}: {found} of {same} true pairs folded");
+    Outcome { recall, false_folds }
+}
+
+#[test]
+fn there_are_enough_pairs_in_enough_languages() {
+    let pairs = pairs();
+    let mut languages: Vec<&str> = pairs.iter().map(|pair| pair.lang.as_str()).collect();
+    languages.sort_unstable();
+    languages.dedup();
+    assert!(pairs.len() >= 120, "{}", pairs.len());
+    assert!(languages.len() >= 6, "{languages:?}");
+}
+
+#[test]
+fn careful_folds_no_false_pair() {
+    let outcome = fold(&pairs(), Profile::Careful);
+    assert!(outcome.false_folds.is_empty(), "{:#?}", outcome.false_folds);
+    assert!(outcome.recall >= 0.9, "{}", outcome.recall);
+}
+
+#[test]
+fn balanced_folds_few_false_pairs() {
+    let outcome = fold(&pairs(), Profile::Balanced);
+    assert!(outcome.false_folds.len() <= 6, "{:#?}", outcome.false_folds);
+    assert!(outcome.recall >= 0.9, "{}", outcome.recall);
+}
