@@ -8,9 +8,10 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use newsfold::clock;
 use newsfold::fold::index::{Index, Stored};
 use newsfold::fold::plan::Verdict;
 use newsfold::fold::print::Print;
@@ -81,7 +82,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
             language: Some(line.lang.as_str()),
             at: start + step * i32::try_from(number)?,
         };
-        let begun = Instant::now();
+        let begun = clock::instant();
         let read = terms::of(&article, index.habits(article.feed));
         let decision = index.decide(&read, Level::Story, None);
         let took = begun.elapsed();
@@ -89,7 +90,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
         if let Verdict::Joins { absorbs, .. } = &decision.verdict {
             renamed.extend(absorbs.iter().map(|younger| (younger.0, decision.story().0)));
         }
-        let begun = Instant::now();
+        let begun = clock::instant();
         let story = index.apply(decision);
         if number >= count {
             times.push(took + begun.elapsed());
@@ -102,7 +103,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
     let resident = resident_kib().saturating_sub(before) / 1024;
     let (entries, stories, weights) = (index.entries(), index.stories(), index.weights().clone());
     drop(index);
-    let begun = Instant::now();
+    let begun = clock::instant();
     let mut reader = BufReader::with_capacity(1 << 20, std::fs::File::open(&store)?);
     let skipped = count + TIMED - u64::try_from(entries)?;
     let mut at = 0;

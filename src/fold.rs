@@ -71,13 +71,3 @@ impl Default for Rules {
         }
     }
 }
-
-/// The order in which the entries of one poll are folded.
-///
-/// By their time, then by what they say, so that it does not matter in which order the feed named them. Number them in this order
-/// too: of two stories that turn out to be one, the lower number stays.
-#[must_use]
-pub fn canonical_order(one: &Article<'_>, two: &Article<'_>) -> std::cmp::Ordering {
-    let said = |article: &Article<'_>| [article.title, article.summary, article.content].map(str::to_owned);
-    one.at.cmp(&two.at).then_with(|| said(one).cmp(&said(two))).then_with(|| one.feed.cmp(&two.feed))
-}

@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_the_document_does_not_matter() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let dates = [at("2026-01-02T00:00:00Z"), None, at("2026-01-01T00:00:00Z"), at("2026-01-02T00:00:00Z")];
+        let listed: Vec<ParsedEntry> = (1..)
+            .zip(dates)
+            .map(|(id, published)| ParsedEntry { id: Some(id.to_string()), published, ..entry_at(&format!("/{id}")) })
+            .collect();
+        let ids =
+            |entries: Vec<ParsedEntry>| normalised(entries).into_iter().map(|entry| entry.id.0).collect::<Vec<_>>();
+        let reversed = listed.iter().rev().cloned().collect();
+        assert_eq!(ids(listed), ["2", "3", "1", "4"], "oldest first, those without a date before them");
+        assert_eq!(ids(reversed), ["2", "3", "1", "4"]);
+    }
+
+    #[test]
     fn absent_dates_stay_absent() {
         assert_eq!(normalised(vec![entry_at("/a")])[0].published, None);
     }

@@ -1,36 +1,76 @@
 //! Bytes of a feed document to the feed and entries that stand in it.
 //!
-//! Pure. RSS, Atom and JSON Feed come out as one shape. What the document does not say stays absent, and markup stays as
-//! it came: making entries fit for the store is `normalise`'s work, making markup safe is `sanitise`'s.
+//! Pure. RSS, Atom, CDF and JSON Feed come out as one shape. What the document does not say stays absent, and markup stays
+//! as it came: making entries fit for the store is `normalise`'s work, making markup safe is `sanitise`'s.
 //!
-//! The mapping is done by feed-rs, whose traps are closed here: it names entries at random where they have no id, a parser
-//! that met an error must not be used again, some documents make it panic, and it takes a document of an unknown dialect
-//! for a feed without entries.
+//! | step | module |
+//! | --- | --- |
+//! | bytes to characters | `charset` |
+//! | a sound document of a modern dialect to entries | `sound`, which has feed-rs do it |
+//! | any other to tags and text, and those to entries | `tokens`, `names`, `entities`, `reader` |
+//! | a JSON document to entries | `json` |
+//! | the dates of all of them | [`date`] |
+//! | what a document that is no feed seems to be | `refusal` |
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod address;
+mod charset;
+pub mod date;
+mod entities;
+mod json;
+mod markup;
+mod names;
+mod reader;
+mod refusal;
+mod repairs;
+mod sound;
+mod tokens;
 
 use chrono::{DateTime, Utc};
-use feed_rs::model as feed_rs_model;
 use url::Url;
 
 use crate::model::{Enclosure, Fault, Hints, Person};
-use crate::normalise::text;
+pub use refusal::{LinkedFeed, linked_feeds};
+use repairs::Repairs;
 
 /// A feed document, read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParsedFeed {
+    /// The publisher's own name for it.
+    pub id: Option<String>,
     /// Plain text.
     pub title: Option<String>,
     /// The page that the feed belongs to.
     pub link: Option<String>,
     /// HTML, as it came.
     pub description: Option<String>,
+    /// What relative addresses inside the description are resolved against, where the document says so itself.
+    pub base: Option<String>,
     /// BCP 47 tag.
     pub language: Option<String>,
     /// Last changed, by the publisher's word.
     pub updated: Option<DateTime<Utc>>,
+    /// Who publishes it. They wrote those entries that name nobody.
+    pub authors: Vec<Person>,
+    /// The address of a picture that stands for the feed.
+    pub image: Option<String>,
     /// When to come back, by the publisher's word.
     pub hints: Hints,
+    /// The address that the document gives as its own.
+    pub self_link: Option<String>,
+    /// Where to subscribe to be told of changes (WebSub §4).
+    pub hubs: Vec<String>,
+    /// Where to subscribe to be told of changes, as RSS has it.
+    pub cloud: Option<Cloud>,
+    /// The next page of a paged feed (RFC 5005 §3).
+    pub next_page: Option<String>,
+    /// The archive that came before (RFC 5005 §4).
+    pub previous_archive: Option<String>,
+    /// The document that an archive belongs to (RFC 5005 §4).
+    pub current: Option<String>,
+    /// Whether the document is an archive, which does not change any more.
+    pub is_archive: bool,
+    /// Whether the document has every entry there is: what is not in it is gone (RFC 5005 §2).
+    pub is_complete: bool,
     /// In document order.
     pub entries: Vec<ParsedEntry>,
     /// What had to be repaired before the document could be read.
@@ -44,6 +84,8 @@ pub struct ParsedFeed {
 pub struct ParsedEntry {
     /// The publisher's own name for it.
     pub id: Option<String>,
+    /// Whether RSS says that its id is an address; `None` in formats that do not say.
+    pub id_is_permalink: Option<bool>,
     /// Its web page; relative only where nothing says what to.
     pub url: Option<String>,
     /// Plain text.
@@ -52,7 +94,7 @@ pub struct ParsedEntry {
     pub summary: Option<String>,
     /// HTML, as it came.
     pub content: Option<String>,
-    /// What relative addresses inside the markup are resolved against, where the entry says so itself.
+    /// What relative addresses inside the markup are resolved against, where the document says so itself.
     pub base: Option<String>,
     /// First put out.
     pub published: Option<DateTime<Utc>>,
@@ -70,6 +112,40 @@ pub struct ParsedEntry {
     pub image: Option<String>,
     /// The page where readers comment.
     pub comments: Option<String>,
+    /// How many comments there are.
+    pub comment_count: Option<u64>,
+    /// The id of the entry that this one answers (RFC 4685 §3).
+    pub in_reply_to: Option<String>,
+    /// The feed that the entry was taken over from.
+    pub source: Option<Source>,
+}
+
+/// The feed that an entry was taken over from, by the publisher's word.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// The feed's own name for itself.
+    pub id: Option<String>,
+    /// Plain text.
+    pub title: Option<String>,
+    /// The page that the feed belongs to.
+    pub url: Option<String>,
+    /// The feed's document.
+    pub feed_url: Option<String>,
+}
+
+/// RSS's `cloud`: where to subscribe to be told of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cloud {
+    /// Its host.
+    pub domain: String,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Its path.
+    pub path: Option<String>,
+    /// The procedure to call.
+    pub procedure: Option<String>,
+    /// How to call it: `xml-rpc`, `soap` or `http-post`.
+    pub protocol: Option<String>,
 }
 
 /// What is known of a document from outside.
@@ -89,14 +165,17 @@ pub enum Error {
     Empty,
     /// It is something else.
     #[error("this is {0}, not a feed")]
-    NotAFeed(&'static str),
-    /// It could not be read to the end.
+    NotAFeed(String),
+    /// It could not be read; where, and why.
     #[error("the feed cannot be read: {0}")]
     Unreadable(String),
     /// It was read, and holds neither a title nor a link nor an entry.
     #[error("the document holds neither a title, a link nor an entry of a known feed format")]
     Hollow,
 }
+
+/// The largest document that feed-rs maps, in bytes: it holds twice the memory that our own reader holds.
+const LARGEST_FOR_FEED_RS: usize = 1024 * 1024;
 
 /// Reads a feed document.
 ///
@@ -105,129 +184,217 @@ pub enum Error {
 /// # Errors
 /// When the document is no feed, or is broken beyond repair. Nothing of it should be stored then.
 pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error> {
+    read(document, context, true)
+}
+
+/// Reads a feed document without the fast path, for measuring and for testing that both agree.
+///
+/// # Errors
+/// As [`parse`].
+pub fn tolerantly(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error> {
+    read(document, context, false)
+}
+
+/// Reads a feed document by the fast path alone; `None` when it is not sound enough. For measuring and for testing.
+#[must_use]
+pub fn quickly(document: &[u8], context: Context<'_>) -> Option<ParsedFeed> {
+    let (text, had_forbidden) = charset::without_forbidden(std::str::from_utf8(document).ok()?.into());
+    let feed = sound::read(text.trim_start_matches(is_padding), context)?;
+    (!had_forbidden && !feed.is_hollow()).then_some(feed)
+}
+
+/// What may stand before a document without meaning anything.
+fn is_padding(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
+impl ParsedFeed {
+    /// Whether it holds nothing that a feed is for.
+    fn is_hollow(&self) -> bool {
+        self.entries.is_empty() && self.title.is_none() && self.link.is_none() && self.description.is_none()
+    }
+}
+
+fn read(document: &[u8], context: Context<'_>, may_be_fast: bool) -> Result<ParsedFeed, Error> {
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty);
     }
-    // A fresh parser each time: one that met an error holds on to half an entry.
-    let parser = feed_rs::parser::Builder::new()
-        .base_uri(context.base)
-        .id_generator(|_, _, _| String::new())
-        .sanitize_content(false)
-        .build();
-    let read = catch_unwind(AssertUnwindSafe(|| parser.parse(document)));
-    let feed = match read {
-        Ok(Ok(feed)) => feed,
-        Ok(Err(error)) => {
-            return Err(looks_like(document).map_or_else(|| Error::Unreadable(error.to_string()), Error::NotAFeed));
-        }
-        Err(_) => return Err(Error::Unreadable("the parser gave up on it".into())),
+    let decoded = charset::decode(document, context.content_type);
+    let mut repairs = Repairs::default();
+    repairs.general.extend(decoded.repair);
+    let (text, had_forbidden) = charset::without_forbidden(decoded.text);
+    if had_forbidden {
+        repairs.general.push("characters that XML forbids taken out".into());
+    }
+    let start = text.trim_start_matches(is_padding);
+    if start.is_empty() {
+        return Err(Error::Empty);
+    }
+    if may_be_fast
+        && start.len() <= LARGEST_FOR_FEED_RS
+        && repairs.is_empty()
+        && let Some(feed) = sound::read(start, context)
+        && !feed.is_hollow()
+    {
+        return Ok(feed);
+    }
+    let is_json = start.starts_with(['{', '[']) && !start.contains("<rss");
+    let read = if is_json { json::read(start, context) } else { reader::read(&text, context, &mut repairs) };
+    let refused = |error| match error {
+        // It began as a feed would, and where it breaks off says more than what it seems to be.
+        Error::Unreadable(_) if is_json => error,
+        _ => refusal::seems(&text, context.base).map_or(error, Error::NotAFeed),
     };
-    let parsed = mapped(feed);
-    if parsed.entries.is_empty() && parsed.title.is_none() && parsed.link.is_none() {
-        return Err(looks_like(document).map_or(Error::Hollow, Error::NotAFeed));
+    let mut feed = read.map_err(refused)?;
+    // JSON Feed says in so many words that it is one; an element called `feed` says little.
+    if !is_json && feed.is_hollow() {
+        return Err(refused(Error::Hollow));
     }
-    Ok(parsed)
+    let mut lines = repairs.lines(&text);
+    lines.append(&mut feed.repairs);
+    feed.repairs = lines;
+    Ok(feed)
 }
 
-/// What a document that is no feed seems to be.
-fn looks_like(document: &[u8]) -> Option<&'static str> {
-    let head = String::from_utf8_lossy(document.get(..2048).unwrap_or(document)).to_ascii_lowercase();
-    let has = |mark: &str| head.contains(mark);
-    if has("<!doctype html") || has("<html") {
-        Some("a web page")
-    } else if has("<opml") {
-        Some("an OPML list of feeds")
-    } else if has("<urlset") || has("<sitemapindex") {
-        Some("a sitemap")
-    } else {
-        None
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-fn mapped(feed: feed_rs_model::Feed) -> ParsedFeed {
-    ParsedFeed {
-        title: feed.title.map(|title| text::plain(&title.content)).filter(|title| !title.is_empty()),
-        link: page_link(&feed.links),
-        description: feed.description.map(|description| description.content),
-        language: feed.language,
-        updated: feed.updated.or(feed.published),
-        hints: Hints { ttl_s: feed.ttl.map(|minutes| u64::from(minutes) * 60), ..Hints::default() },
-        entries: feed.entries.into_iter().map(mapped_entry).collect(),
-        repairs: Vec::new(),
-        faults: Vec::new(),
+    fn parsed(document: &str) -> Result<ParsedFeed, Error> {
+        parse(document.as_bytes(), Context::default())
     }
-}
 
-fn mapped_entry(entry: feed_rs_model::Entry) -> ParsedEntry {
-    let url = page_link(&entry.links).or_else(|| entry.content.as_ref()?.src.as_ref().map(|link| link.href.clone()));
-    let mut enclosures: Vec<Enclosure> = entry
-        .links
-        .iter()
-        .filter(|link| link.rel.as_deref() == Some("enclosure"))
-        .map(|link| Enclosure { url: link.href.clone(), media_type: link.media_type.clone(), length: link.length })
-        .collect();
-    let mut image = None;
-    for media in &entry.media {
-        for content in &media.content {
-            let Some(url) = content.url.as_ref().map(ToString::to_string) else {
-                continue;
-            };
-            if enclosures.iter().all(|known| known.url != url) {
-                let media_type = content.content_type.as_ref().map(ToString::to_string);
-                enclosures.push(Enclosure { url, media_type, length: content.size });
+    #[test]
+    fn nothing_is_told_from_something_else() {
+        assert_eq!(parsed(""), Err(Error::Empty));
+        assert_eq!(parsed(" \n\t"), Err(Error::Empty));
+        assert_eq!(parsed("\u{feff} "), Err(Error::Empty));
+        assert_eq!(parsed("<rss version='2.0'/>"), Err(Error::Hollow));
+        assert!(matches!(parsed("<html></html>"), Err(Error::NotAFeed(_))));
+        assert!(matches!(parsed("\0\0\0"), Err(Error::Empty)));
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_says_where() {
+        let error = parsed("<a>\n  <b/></a>").unwrap_err().to_string();
+        assert!(error.contains("line 1, column 1: `<a>`"), "{error}");
+        let error =
+            parsed("{\"version\": \"https://jsonfeed.org/version/1\",\n \"items\": [}").unwrap_err().to_string();
+        assert!(error.contains("line 2, column 12"), "{error}");
+    }
+
+    #[test]
+    fn a_large_document_is_read_as_a_small_one() {
+        let item = "<item><title>One</title><link>https://example.org/1</link></item>";
+        let of = |count: usize| {
+            format!("<rss version=\"2.0\"><channel><title>t</title>{}</channel></rss>", item.repeat(count))
+        };
+        let (small, large) = (parsed(&of(1)).unwrap(), parsed(&of(19_000)).unwrap());
+        assert_eq!(large.entries.len(), 19_000);
+        assert_eq!(large.entries[18_999], small.entries[0]);
+    }
+
+    #[test]
+    fn more_entries_than_are_read_are_told() {
+        let feed =
+            parsed(&format!("<rss><channel><title>t</title>{}", "<item><title>One</title></item>".repeat(20_005)))
+                .unwrap();
+        assert_eq!(feed.entries.len(), 20_000);
+        assert!(feed.repairs.iter().any(|repair| repair.contains("more entries than are read")), "{:?}", feed.repairs);
+    }
+
+    /// Pieces of feeds, sound and broken, in any order.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "<item>",
+            "</item>",
+            "<entry>",
+            "</entry>",
+            "<title>",
+            "</title>",
+            "<title type=\"html\">",
+            "<description>",
+            "</description>",
+            "<content:encoded>",
+            "</content:encoded>",
+            "<![CDATA[",
+            "]]>",
+            "<b>",
+            "</b>",
+            "<br/>",
+            "&amp;",
+            "&lt;p&gt;",
+            "&eacute;",
+            "&",
+            "<",
+            "text",
+            " ",
+            "\n",
+            "<link>https://example.org/1</link>",
+            "<link href=\"/1\"/>",
+            "<guid>1</guid>",
+            "<pubDate>Fri, 01 May 2026 10:00:00 GMT</pubDate>",
+            "<updated>2026-05-01</updated>",
+            "<author>",
+            "</author>",
+            "<name>",
+            "</name>",
+            "<media:group>",
+            "</media:group>",
+            "<source>",
+            "</source>",
+            "<!--",
+            "-->",
+            "<x xml:base=\"/b/\">",
+            "</x>",
+            "<category term=\"a\"/>",
+            "<itunes:category text=\"a\">",
+            "</itunes:category>",
+        ]);
+        let root = prop::sample::select(vec![
+            "<rss version=\"2.0\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\"><channel><title>t</title>",
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>t</title>",
+            "<rdf:RDF><channel><title>t</title>",
+        ]);
+        let end = prop::sample::select(vec!["</channel></rss>", "</feed>", ""]);
+        (root, prop::collection::vec(piece, 0..24), end)
+            .prop_map(|(root, pieces, end)| format!("{root}{}{end}", pieces.concat()))
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, Context::default());
+        }
+
+        #[test]
+        fn both_paths_agree_on_any_pieces(document in pieces()) {
+            let context = Context::default();
+            prop_assert_eq!(parse(document.as_bytes(), context), tolerantly(document.as_bytes(), context));
+        }
+
+        #[test]
+        fn both_paths_agree_on_sound_entries(
+            texts in prop::collection::vec("[a-z<>&\"' é]{0,20}", 5),
+            is_literal: bool,
+        ) {
+            let texts: Vec<String> = texts
+                .iter()
+                .map(|text| if is_literal { format!("<![CDATA[{text}]]>") } else { crate::sanitise::escape(text) })
+                .collect();
+            let rss = format!(
+                "<rss version=\"2.0\"><channel><title>{}</title><item><title>{}</title><guid>{}</guid><description>{}</description></item></channel></rss>",
+                texts[0], texts[1], texts[2], texts[3]
+            );
+            let atom = format!(
+                "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>{}</title><entry><id>{}</id><title type=\"html\">{}</title><summary type=\"text\">{}</summary><content type=\"html\">{}</content></entry></feed>",
+                texts[0], texts[1], texts[2], texts[3], texts[4]
+            );
+            for document in [rss, atom] {
+                let context = Context::default();
+                prop_assert_eq!(parse(document.as_bytes(), context), tolerantly(document.as_bytes(), context));
             }
         }
-        image = image.or_else(|| media.thumbnails.first().map(|thumbnail| thumbnail.image.uri.clone()));
     }
-    let some_text = |text: String| (!text.trim().is_empty()).then_some(text);
-    ParsedEntry {
-        id: some_text(entry.id.trim().to_owned()),
-        title: entry.title.and_then(|title| some_text(text::plain(&title.content))),
-        summary: entry.summary.and_then(|summary| some_text(as_html(&summary.content_type, summary.content))),
-        content: entry.content.and_then(|content| some_text(as_html(&content.content_type, content.body?))),
-        base: entry.base,
-        published: entry.published,
-        updated: entry.updated,
-        authors: entry.authors.into_iter().filter_map(person).collect(),
-        categories: entry
-            .categories
-            .into_iter()
-            .map(|category| category.label.unwrap_or(category.term))
-            .filter_map(some_text)
-            .collect(),
-        comments: entry.links.iter().find(|link| link.rel.as_deref() == Some("replies")).map(|link| link.href.clone()),
-        language: entry.language,
-        url,
-        enclosures,
-        image,
-    }
-}
-
-/// The link that leads to a page: the one of relation `alternate`, or without relation.
-fn page_link(links: &[feed_rs_model::Link]) -> Option<String> {
-    let page = |link: &&feed_rs_model::Link| matches!(link.rel.as_deref(), None | Some("alternate"));
-    let html = |link: &&feed_rs_model::Link| link.media_type.as_deref().is_none_or(|kind| kind.contains("html"));
-    links
-        .iter()
-        .filter(page)
-        .find(html)
-        .or_else(|| links.iter().find(page))
-        .map(|link| link.href.trim().to_owned())
-        .filter(|href| !href.is_empty())
-}
-
-/// Markup as HTML: a plain-text construct is escaped, except RSS's, whose plain type is only feed-rs's default.
-fn as_html(kind: &impl ToString, body: String) -> String {
-    let is_plain = kind.to_string().starts_with("text/plain");
-    let has_markup = body.contains("</")
-        || body.contains("/>")
-        || body.contains("<p>")
-        || body.contains("<br")
-        || body.contains("&");
-    if is_plain && !has_markup { crate::sanitise::escape(&body) } else { body }
-}
-
-fn person(person: feed_rs_model::Person) -> Option<Person> {
-    let name = person.name.filter(|name| !name.trim().is_empty()).or_else(|| person.email.clone())?;
-    Some(Person { name: text::plain(&name), email: person.email, url: person.uri })
 }

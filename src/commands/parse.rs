@@ -19,16 +19,20 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
         _ => std::fs::read(file).map(|bytes| document = bytes),
     };
     read.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let feed = parse::parse(&document, Context { base: base_url, content_type })
-        .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let context = Context { base: base_url, content_type };
+    let feed = parse::parse(&document, context).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let link = feed.link.as_deref().and_then(|link| sanitise::web_address(link, base_url));
     let base = base_url.or(link.as_ref());
-    let repairs = feed.repairs.iter().cloned().chain(feed.faults.iter().map(|fault| fault.what.clone()));
+    let own_base = feed.base.as_deref().and_then(|own| Url::parse(own).ok());
+    let repairs = feed.repairs.iter().cloned().chain(feed.faults.iter().map(|fault| match &fault.entry {
+        Some(entry) => format!("entry {entry}: {}", fault.what),
+        None => fault.what.clone(),
+    }));
     let shown = json!({
         "feed": {
             "title": feed.title,
             "link": feed.link,
-            "description": feed.description.as_deref().map(|markup| sanitise::html(markup, base)),
+            "description": feed.description.as_deref().map(|markup| sanitise::html(markup, own_base.as_ref().or(base))),
             "language": feed.language,
             "updated": feed.updated.map(instant),
             "ttl_s": feed.hints.ttl_s,
@@ -54,7 +58,7 @@ fn entry(entry: &ParsedEntry, base: Option<&Url>) -> Value {
         "content_html": html(&entry.content),
         "published": entry.published.map(instant),
         "updated": entry.updated.map(instant),
-        "authors": entry.authors.iter().map(|person| &person.name).collect::<Vec<_>>(),
+        "authors": entry.authors,
         "categories": entry.categories,
         "enclosures": entry.enclosures.iter().map(|enclosure| json!({
             "url": absolute(&enclosure.url), "type": enclosure.media_type, "length": enclosure.length,

@@ -97,6 +97,9 @@ fn is_wanted(feed: &Feed, wanted: Option<&[FeedRef]>, only_due: bool, now: DateT
     }
 }
 
+/// How many feeds the summary names before it counts the rest.
+const MOST_NAMES: usize = 10;
+
 /// What came of all polls.
 #[derive(Default)]
 struct Came {
@@ -153,7 +156,13 @@ impl Came {
         parts.push(format!("{} feeds unchanged", self.unchanged));
         let mut named = |what: &str, names: &[String]| {
             if !names.is_empty() {
-                parts.push(format!("{} {what}: {}", names.len(), names.join(", ")));
+                let (shown, more) = names.split_at(names.len().min(MOST_NAMES));
+                let more = if more.is_empty() {
+                    String::new()
+                } else {
+                    format!(" and {} more (`newsfold feeds` has all)", more.len())
+                };
+                parts.push(format!("{} {what}: {}{more}", names.len(), shown.join(", ")));
             }
         };
         named("failed", &self.failed);

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
+use memchr::memchr;
 
 /// The visible text of an HTML fragment: tags out, references decoded, white space folded to single spaces.
 ///
@@ -19,10 +20,44 @@ pub fn plain(html: &str) -> String {
     let sink = TextSink { text: RefCell::new(String::with_capacity(html.len() / 2)), hidden: Cell::new(None) };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let queue = BufferQueue::default();
-    queue.push_back(StrTendril::from_slice(html));
+    queue.push_back(StrTendril::from_slice(before_endless_tag(html)));
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
     fold_space(&tokenizer.sink.text.borrow())
+}
+
+/// The fragment up to a tag with more attributes than anybody writes: html5ever takes time in the square of their number.
+#[must_use]
+pub fn before_endless_tag(html: &str) -> &str {
+    const MOST_ATTRIBUTES: usize = 2_000;
+    let bytes = html.as_bytes();
+    let mut at = 0;
+    while let Some(found) = memchr(b'<', bytes.get(at..).unwrap_or_default()) {
+        let start = at + found;
+        at = start + 1;
+        if !bytes.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'/') {
+            continue;
+        }
+        let (mut attributes, mut is_value) = (0, false);
+        while let Some(byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'>' => break,
+                b'"' | b'\'' if is_value => {
+                    at += memchr(*byte, bytes.get(at..).unwrap_or_default()).map_or(bytes.len(), |end| end + 1);
+                    (attributes, is_value) = (attributes + 1, false);
+                }
+                b'=' => is_value = true,
+                b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => attributes += 1,
+                b'/' => (attributes, is_value) = (attributes + 1, false),
+                _ => is_value = false,
+            }
+        }
+        if attributes > MOST_ATTRIBUTES {
+            return html.get(..start).unwrap_or_default();
+        }
+    }
+    html
 }
 
 /// White space and control characters folded to single spaces, none at the ends.
@@ -129,6 +164,13 @@ mod tests {
         check("a<style>p { color: red }</style> b", "a b");
         check("a<!-- no -->b", "ab");
         check("a\u{0}b\u{7}c", "a b c");
+    }
+
+    #[test]
+    fn a_tag_without_end_ends_the_text() {
+        let attributes: String = (0..50_000).map(|n| format!(" a{n}='>'")).collect();
+        check(&format!("<p title=\"a b\">before<p{attributes}>after"), "before");
+        check(&format!("<p>before<p{}>after", attributes.replace(' ', "/")), "before");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Starting, stopping, and being stopped.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use newsfold::clock;
 
 use crate::support::{Answer, Origin, Scene, rss_of};
 
@@ -10,7 +12,7 @@ fn sigterm_ends_it_cleanly_and_soon_even_with_a_poll_under_way() {
     let origin = Origin::start(|_| Answer::raw("HTTP/1.1 200 OK\r\n"));
     let scene = Scene::with(&[("slow", origin.url("/"))], "");
     let daemon = scene.start();
-    let asked = Instant::now();
+    let asked = clock::instant();
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
     assert!(asked.elapsed() < Duration::from_secs(10));
@@ -108,7 +110,7 @@ fn kill_9_loses_nothing_and_doubles_nothing() {
         // Between the first line of the log and the end lie all the commits; the rounds spread over them.
         let mut first = [0];
         let _ = poll.stderr.as_mut().unwrap().read(&mut first);
-        let spin = Instant::now();
+        let spin = clock::instant();
         while spin.elapsed() < Duration::from_millis(round * 3) {
             std::hint::spin_loop();
         }

@@ -37,8 +37,8 @@ impl Scene {
         let allow = if more.contains("allow_networks") { "" } else { "allow_networks = [\"127.0.0.0/8\"]\n" };
         let serve = if more.contains("[serve]") { "" } else { "[serve]\nlisten = \"127.0.0.1:0\"\n" };
         // What `more` says about `[poll]` comes first, as long as it is no table of its own.
-        let (keys, tables) =
-            more.split_at(more.find('[').filter(|at| more[..*at].ends_with('\n') || *at == 0).unwrap_or(more.len()));
+        let (keys, tables) = more
+            .split_at(more.find('[').filter(|at| *at == 0 || more.as_bytes()[at - 1] == b'\n').unwrap_or(more.len()));
         let feeds: String =
             feeds.iter().map(|(name, url)| format!("[[feed]]\nname = \"{name}\"\nurl = \"{url}\"\n")).collect();
         self.write("newsfold.toml", &format!("{poll}{allow}{keys}\n{serve}{tables}\n{feeds}"));

@@ -1,0 +1,191 @@
+//! Character and entity references to characters.
+//!
+//! Pure. HTML's names are known, whether or not a document type declares them; what is no reference stays as it stands.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use html5ever::data::NAMED_ENTITIES;
+use memchr::memchr;
+
+/// The longest reference, from `&` to `;`; HTML's longest name has 32 characters.
+const LONGEST: usize = 40;
+/// The most entities that a document may declare for itself.
+const MOST_DECLARED: usize = 256;
+/// The most text that all references to declared entities may come to.
+const MOST_EXPANDED: usize = 256 * 1024;
+/// The longest text that a declared entity may stand for: an entity is a short name, never a bomb.
+const LONGEST_DECLARED: usize = 1024;
+
+/// The entities that a document declares for itself, flat: none is expanded inside another.
+#[derive(Debug, Default)]
+pub(super) struct Declared<'a> {
+    values: HashMap<&'a str, &'a str>,
+    /// How many bytes they were expanded to so far.
+    expanded: Cell<usize>,
+}
+
+impl<'a> Declared<'a> {
+    /// Takes one declaration in; the first of a name counts (XML 1.0 §4.2).
+    pub(super) fn declare(&mut self, name: &'a str, value: &'a str) {
+        if self.values.len() < MOST_DECLARED && value.len() <= LONGEST_DECLARED {
+            self.values.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// How the references of a text were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    /// An `&` that begins no reference.
+    pub(super) bare: bool,
+    /// A name that XML does not know and HTML does.
+    pub(super) named: bool,
+    /// A number of no character.
+    pub(super) forbidden: bool,
+    /// A number of windows-1252, where XML's would be a control character.
+    pub(super) windows: bool,
+}
+
+/// Appends `raw` to `text` with its references decoded.
+pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>) -> Found {
+    let mut found = Found::default();
+    let mut rest = raw;
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        text.push_str(before);
+        let window = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or(after);
+        let reference = window.find(';').and_then(|end| after.split_at_checked(end + 1));
+        let decoded = reference.is_some_and(|(reference, _)| {
+            let name = reference.trim_start_matches('&').trim_end_matches(';');
+            name_into(name, text, declared, &mut found)
+        });
+        match reference {
+            Some((_, after)) if decoded => rest = after,
+            _ => {
+                text.push('&');
+                found.bare = true;
+                rest = after.strip_prefix('&').unwrap_or_default();
+            }
+        }
+    }
+    text.push_str(rest);
+    found
+}
+
+/// Appends what `&name;` stands for; `false` when that is nothing.
+fn name_into(name: &str, text: &mut String, declared: &Declared<'_>, found: &mut Found) -> bool {
+    match name {
+        "amp" => text.push('&'),
+        "lt" => text.push('<'),
+        "gt" => text.push('>'),
+        "quot" => text.push('"'),
+        "apos" => text.push('\''),
+        _ => {
+            if let Some(number) = name.strip_prefix('#') {
+                let code = match number.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => number.parse(),
+                };
+                let is_number = number.trim_start_matches(['x', 'X']).bytes().all(|b| b.is_ascii_hexdigit());
+                match code {
+                    Ok(code) => match character(code) {
+                        Some(c) => {
+                            found.windows |= (0x80..0xa0).contains(&code);
+                            text.push(c);
+                        }
+                        None => found.forbidden = true,
+                    },
+                    // Too large for a number: no character either.
+                    Err(_) if is_number && number.len() > 6 => found.forbidden = true,
+                    Err(_) => return false,
+                }
+                return true;
+            }
+            if let Some(value) = declared.values.get(name)
+                && declared.expanded.get() < MOST_EXPANDED
+            {
+                declared.expanded.update(|sum| sum + value.len());
+                // One level: references inside it that are not characters stay as they stand.
+                decode_into(value, text, &Declared::default());
+                return true;
+            }
+            return html_into(name, text, found);
+        }
+    }
+    true
+}
+
+fn html_into(name: &str, text: &mut String, found: &mut Found) -> bool {
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return false;
+    }
+    let mut key = String::with_capacity(name.len() + 1);
+    key.push_str(name);
+    key.push(';');
+    let Some((first, second)) = NAMED_ENTITIES.get(key.as_str()) else {
+        return false;
+    };
+    if *first == 0 {
+        return false;
+    }
+    text.extend([*first, *second].into_iter().filter(|code| *code != 0).filter_map(char::from_u32));
+    found.named = true;
+    true
+}
+
+/// The character of a number, read as browsers do: 128 to 159 are windows-1252's.
+fn character(code: u32) -> Option<char> {
+    const WINDOWS_1252: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match code {
+        0x09 | 0x0a | 0x0d => char::from_u32(code),
+        0x80..=0x9f => usize::try_from(code - 0x80).ok().and_then(|at| WINDOWS_1252.get(at).copied()),
+        0..0x20 | 0x7f | 0xfffe | 0xffff => None,
+        _ => char::from_u32(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &str, expected: &str) {
+        let mut text = String::new();
+        decode_into(raw, &mut text, &Declared::default());
+        assert_eq!(text, expected, "{raw}");
+    }
+
+    #[test]
+    fn references_become_characters() {
+        check("a &amp; b &lt;c&gt; &quot;&apos;", "a & b <c> \"'");
+        check("&#233;&#xe9;&eacute;&hellip;&NotEqualTilde;", "ééé…\u{2242}\u{338}");
+        check("it&#146;s &#150;", "it’s –");
+    }
+
+    #[test]
+    fn what_is_no_reference_stays() {
+        check("AT&T & R&D; &; &unknown; &amp", "AT&T & R&D; &; &unknown; &amp");
+        check("a?b=1&copy=2", "a?b=1&copy=2");
+    }
+
+    #[test]
+    fn a_number_of_no_character_is_left_out() {
+        check("a&#0;b&#x1F;c&#xD800;d&#99999999999;", "abcd");
+    }
+
+    #[test]
+    fn a_declared_entity_is_expanded_once() {
+        let mut declared = Declared::default();
+        declared.declare("a", "x &b; &#33;");
+        declared.declare("b", "&a;&a;");
+        let mut text = String::new();
+        decode_into("&a;", &mut text, &declared);
+        assert_eq!(text, "x &b; !");
+        let mut bomb = String::new();
+        decode_into(&"&a;".repeat(1_000_000), &mut bomb, &declared);
+        assert!(bomb.len() < 4_000_000);
+    }
+}
