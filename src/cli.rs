@@ -82,6 +82,30 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show why entries are together: all of a story's, or two of them
+    Explain {
+        /// A story's id; or an entry, by its address, id or number
+        #[arg(value_name = "STORY|ENTRY")]
+        what: String,
+        /// Another entry, to compare with the first
+        #[arg(value_name = "ENTRY")]
+        other: Option<String>,
+    },
+    /// Take an entry out of its story, for good
+    Split {
+        /// By its address, id or number
+        #[arg(value_name = "ENTRY")]
+        entry: String,
+    },
+    /// Make one story of two, for good
+    Join {
+        /// A story, or an entry that tells it
+        #[arg(value_name = "STORY")]
+        story: String,
+        /// The other one
+        #[arg(value_name = "STORY")]
+        other: String,
+    },
     /// Render an output from the store to standard output
     Publish {
         /// Which output [default: the first]

@@ -4,6 +4,7 @@
 //! and `poll` share the code that polls, so what one shows holds for the other.
 
 mod check;
+mod explain;
 mod feeds;
 mod parse;
 mod poll;
@@ -100,6 +101,9 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Check { online } => check::run(&config, online),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
+        Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
+        Command::Split { entry } => explain::split(&config, &store, &entry),
+        Command::Join { story, other } => explain::join(&config, &store, &story, &other),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
         Command::Init { .. }
         | Command::Fold { .. }

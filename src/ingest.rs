@@ -14,11 +14,11 @@ use crate::config::rules::Rule;
 use crate::fold::link::{Pages, Telling};
 use crate::fold::plan::{Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
-use crate::fold::{self, Article, Rules, canonical};
+use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, entries, feeds, prints, stories};
+use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, stories};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
@@ -157,7 +157,7 @@ impl Intake<'_> {
                 Some(Verdict::Joins { rule, found, absorbs }) => {
                     stories::link(self.tx, handle, rule, &found, *at)?;
                     for younger in absorbs {
-                        stories::absorb(self.tx, found.story, younger, &found, *at)?;
+                        stories::absorb(self.tx, found.story, younger, FoldRule::Story, &found, *at)?;
                     }
                     self.publish(found.story, shown)?;
                     self.touched.insert(found.story);
@@ -247,16 +247,7 @@ impl Intake<'_> {
     fn settle(&self) -> Result<()> {
         let priority_of = |feed| self.record.terms.priorities.get(&feed).copied().unwrap_or(0);
         for story in &self.touched {
-            let (speakers, sources) = stories::speakers(self.tx, *story, priority_of)?;
-            let before = stories::one(self.tx, *story)?;
-            let mut now = stories::Story { sources, ..before.clone() };
-            now.canonical = canonical::choose(&speakers, before.canonical, before.founded, self.record.at);
-            if now.canonical != before.canonical {
-                now.updated = Some(self.record.at);
-            }
-            if now != before {
-                stories::save(self.tx, &now)?;
-            }
+            corrections::settle(self.tx, *story, priority_of, self.record.at)?;
         }
         Ok(())
     }

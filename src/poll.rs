@@ -1,6 +1,6 @@
 //! One feed, one poll: fetch, parse, normalise, store, fold.
 //!
-//! Edge. [`Poller::ask`] is the first half of the sentence and `ingest` the second; what came of it, be it news, a 304 or a
+//! Edge. `Poller::ask` is the first half of the sentence and `ingest` the second; what came of it, be it news, a 304 or a
 //! failure, is recorded in one place, [`Poller::poll`]. When a feed is polled is `schedule`'s to say, and in which order
 //! `hosts`'.
 

@@ -116,6 +116,12 @@ impl Roster {
         self.members.get(&feed).map(|member| &member.subscription)
     }
 
+    /// The priority of a feed, 0 where nothing is configured.
+    #[must_use]
+    pub fn priority(&self, feed: FeedRef) -> i32 {
+        self.members.get(&feed).map_or(0, |member| member.config.priority)
+    }
+
     /// The feed that bears this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<FeedRef> {

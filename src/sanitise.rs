@@ -60,7 +60,7 @@ thread_local! {
 ///
 /// Relative addresses are resolved against `base`; without one they are taken out. Scripts, styles, forms, frames, event
 /// handlers, classes and ids are gone, and links lead only to `http`, `https` and `mailto`. So are pictures that only
-/// count readers, and elements that hold nothing. Sanitising twice is sanitising once.
+/// count readers, and elements that hold nothing.
 #[must_use]
 pub fn html(fragment: &str, base: Option<&Url>) -> String {
     if !fragment.contains(['<', '&']) {
@@ -403,8 +403,9 @@ mod tests {
     }
 
     proptest! {
+        // Not for links inside tables, which a browser's parser moves about anew each time.
         #[test]
-        fn sanitising_twice_is_sanitising_once(fragment in "(<(a|p|b|img|div|/p|/b|/div|br|table|td|!--)( (href|src|title)=\"[a-z:/\"'<>]{0,8}\")?/?>|[a-z&;<> ]{0,6}){0,12}") {
+        fn sanitising_twice_is_sanitising_once(fragment in "(<(a|p|b|img|div|/p|/b|/div|br|blockquote|li|!--)( (href|src|title)=\"[a-z:/\"'<>]{0,8}\")?/?>|[a-z&;<> ]{0,6}){0,12}") {
             let once = html(&fragment, None);
             prop_assert_eq!(html(&once, None), once);
         }

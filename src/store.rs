@@ -7,6 +7,7 @@
 //!
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
+pub mod corrections;
 pub mod detail;
 pub mod entries;
 pub mod feeds;
@@ -305,6 +306,19 @@ pub fn instant(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
+/// Runs a person's correction on the store at `path`, all of it or nothing, whether or not a daemon is running.
+///
+/// # Errors
+/// What `work` returned, or why the store refuses.
+pub fn correct<T>(path: &Path, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    Reader::open(path)?;
+    let mut connection = open_for_writing(path)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = work(&tx)?;
+    tx.commit()?;
+    Ok(done)
+}
+
 /// Takes the file beside the store that says whose it is. Freed when the process ends, however it ends.
 fn lock(path: &Path) -> Result<File> {
     let mut lock_path = path.as_os_str().to_owned();
@@ -404,7 +418,14 @@ fn tune(connection: &Connection) -> Result<()> {
 /// The writer's thread: transaction after transaction until every [`Store`] is gone.
 fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, lock: File) {
     let mut memory = Memory::default();
+    let mut version = None;
     while let Ok(first) = jobs.recv() {
+        // A person's correction comes from another process; what is remembered may not know of it.
+        let now = connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).ok();
+        if now != version {
+            memory = Memory::default();
+            version = now;
+        }
         write_together(&mut connection, &mut memory, first, jobs);
     }
     // A store that cannot be tidied is still whole.

@@ -59,7 +59,7 @@ fn in_words<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) -
         words.push_str(&format!("{published}  {}: {}{sources}\n", name_of(speaker.feed), title(speaker)));
     }
     for other in others {
-        let rule = other.fold.as_ref().map_or(String::new(), |(rule, _, _)| format!(" ({rule})"));
+        let rule = other.fold.as_ref().map_or(String::new(), |fold| format!(" ({})", fold.rule));
         words.push_str(&format!("{:19}also {}: {}{rule}\n", "", name_of(other.feed), title(other)));
     }
     words
@@ -71,6 +71,7 @@ fn in_json<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) ->
         .iter()
         .map(|telling| {
             json!({
+                "entry": telling.entry.0,
                 "feed": name_of(telling.feed),
                 "id": telling.id.0,
                 "url": telling.permalink.as_ref().map(ToString::to_string),
@@ -78,8 +79,8 @@ fn in_json<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) ->
                 "published": telling.published.map(instant),
                 "first_seen": instant(telling.first_seen),
                 "canonical": telling.entry == story.canonical,
-                "rule": telling.fold.as_ref().map(|(rule, _, _)| rule),
-                "score": telling.fold.as_ref().map(|(_, _, score)| score),
+                "rule": telling.fold.as_ref().map(|fold| &fold.rule),
+                "score": telling.fold.as_ref().map(|fold| fold.score),
             })
         })
         .collect();

@@ -19,6 +19,8 @@ pub enum Rule {
     Copy,
     /// The same happening.
     Story,
+    /// A person said so.
+    Person,
 }
 
 /// A plan: what an entry is and what is to become of it.
@@ -103,6 +105,7 @@ impl Rule {
             Self::Link => "link",
             Self::Copy => "copy",
             Self::Story => "story",
+            Self::Person => "person",
         }
     }
 }

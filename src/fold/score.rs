@@ -1,6 +1,6 @@
 //! Whether an entry tells a story that is already there: what speaks for it, weighed against how sure a profile has to be.
 //!
-//! Pure. The numbers of the two profiles stand at the end; NOTES of the module say how they were found and what else was tried.
+//! Pure. The numbers of the two profiles stand at the end; `NOTES.md` beside it says how they were found and what else was tried.
 
 use serde::Serialize;
 

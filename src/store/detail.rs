@@ -70,7 +70,7 @@ impl Packer {
     }
 }
 
-/// What [`pack`] packed.
+/// What [`packed`] packed.
 ///
 /// # Errors
 /// When the bytes are not what `pack` makes: the file was damaged.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::fold::link::{Pages, Telling};
 use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::store::{Result, detail, feeds, millis};
+use crate::store::{Result, detail, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
 
 /// What the store knows that `polled`, a document of `feed`, may change.
@@ -221,4 +221,15 @@ pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
     let mut query = connection.prepare_cached("SELECT detail FROM entry WHERE id = ?1")?;
     let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
     bytes.map_or_else(|| Ok(Detail::default()), |bytes| detail::unpack(&bytes))
+}
+
+/// What folding reads of a stored entry: its text, its feed, its title, and when it was first seen.
+///
+/// # Errors
+/// When there is no such entry, or the store is damaged.
+pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<(Detail, FeedRef, String, DateTime<Utc>)> {
+    let mut query = connection.prepare_cached("SELECT feed, title, first_seen FROM entry WHERE id = ?1")?;
+    let (feed, title, seen): (u64, String, i64) =
+        query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok((detail_of(connection, entry)?, FeedRef(feed), title, instant(seen)))
 }

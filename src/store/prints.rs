@@ -21,6 +21,18 @@ pub fn add(connection: &Connection, print: &Print) -> Result<()> {
     Ok(())
 }
 
+/// How rare terms are, and through which entry that was counted.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn weights(connection: &Connection) -> Result<(u64, Weights)> {
+    let kept: Option<(u64, Vec<u8>)> = connection
+        .prepare_cached("SELECT counted, bytes FROM weights")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(kept.and_then(|(counted, bytes)| Some((counted, Weights::from_bytes(&bytes)?))).unwrap_or_default())
+}
+
 /// The index as it was when the last print was kept.
 ///
 /// A print that cannot be read, as one of another version, is left out: its entry is folded with by link alone.
@@ -28,12 +40,7 @@ pub fn add(connection: &Connection, print: &Print) -> Result<()> {
 /// # Errors
 /// When the store cannot be read.
 pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Result<Index> {
-    let weights: Option<(u64, Vec<u8>)> = connection
-        .prepare_cached("SELECT counted, bytes FROM weights")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (counted, weights) =
-        weights.and_then(|(counted, bytes)| Some((counted, Weights::from_bytes(&bytes)?))).unwrap_or_default();
+    let (counted, weights) = weights(connection)?;
     let mut query = connection.prepare_cached(
         "SELECT print.bytes, entry.story, entry.id FROM print JOIN entry ON entry.id = print.entry
          WHERE entry.story IS NOT NULL AND first_seen >= ?1 ORDER BY print.entry",
@@ -47,7 +54,10 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
             stored.push(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted });
         }
     }
-    Ok(Index::restore(rules, weights, stored, std::iter::empty()))
+    let mut query = connection.prepare_cached("SELECT entry, story FROM split ORDER BY entry, story")?;
+    let splits = query.query_map([], |row| Ok((EntryRef(row.get(0)?), StoryRef(row.get(1)?))))?;
+    let splits: Vec<(EntryRef, StoryRef)> = splits.collect::<rusqlite::Result<_>>()?;
+    Ok(Index::restore(rules, weights, stored, splits))
 }
 
 /// Keeps the weights, which count every entry up to `counted`, and forgets the prints from before the window.

@@ -58,8 +58,21 @@ pub struct Telling {
     pub updated: Option<DateTime<Utc>>,
     /// By our own clock.
     pub first_seen: DateTime<Utc>,
-    /// Which rule brought it in, which entry it matched and with which score; `None` for the founder.
-    pub fold: Option<(String, EntryRef, f64)>,
+    /// Why it is in the story; `None` for the founder.
+    pub fold: Option<Folded>,
+}
+
+/// Why an entry is in a story that it did not found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folded {
+    /// By which rule: `link`, `copy`, `story` or `person`.
+    pub rule: String,
+    /// The entry that it matched.
+    pub matched: EntryRef,
+    /// How alike the two are; 1 is certain.
+    pub score: f64,
+    /// What was measured, JSON.
+    pub evidence: String,
 }
 
 /// Stores the story that `entry` founds; `shown` is its date and place, `None` to keep it unpublished.
@@ -118,12 +131,13 @@ pub fn absorb(
     connection: &Connection,
     older: StoryRef,
     younger: StoryRef,
+    rule: Rule,
     found: &Match,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (mut kept, gone) = (one(connection, older)?, one(connection, younger)?);
     let founder = EntryRef(younger.0);
-    link(connection, founder, Rule::Story, found, now)?;
+    link(connection, founder, rule, found, now)?;
     for sql in [
         "UPDATE entry SET story = ?1 WHERE story = ?2 AND story <> id",
         "UPDATE entry SET story = ?1 WHERE id = ?2 AND story = ?2",
@@ -203,7 +217,7 @@ pub fn newest(
 /// When the store cannot be read.
 pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
     let mut query = connection.prepare_cached(
-        "SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score
+        "SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score, evidence
          FROM entry LEFT JOIN fold ON fold.entry = entry.id
          WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
          ORDER BY entry.id",
@@ -212,7 +226,9 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
     let rows = query.query_map([story.0], |row| {
         let rule: Option<String> = row.get(8)?;
         let fold = match rule {
-            Some(rule) => Some((rule, EntryRef(row.get(9)?), row.get(10)?)),
+            Some(rule) => {
+                Some(Folded { rule, matched: EntryRef(row.get(9)?), score: row.get(10)?, evidence: row.get(11)? })
+            }
             None => None,
         };
         Ok(Telling {

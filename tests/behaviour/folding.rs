@@ -66,3 +66,86 @@ fn entries_that_a_rule_drops_are_stored_and_not_published() {
     assert_eq!(scene.feed()["entries"], 2);
     assert_eq!(scene.stories().iter().map(|(title, _)| title.as_str()).collect::<Vec<_>>(), ["keep me"]);
 }
+
+/// Three feeds: an agency's report, a copy of it, and another matter.
+fn told() -> [Origin; 3] {
+    let report = "The harbour master of Vellmar said on Tuesday that the lighthouse tender Orsina had sunk at her moorings \
+                  during the night after a bilge pump failed, and that nobody had been aboard.";
+    [
+        Origin::of(rss(
+            "Agency",
+            &[("1", "https://agency.example/1", "Lighthouse tender Orsina sinks at moorings in Vellmar", report)],
+        )),
+        Origin::of(rss("Paper", &[("2", "https://paper.example/2", "Tender sinks overnight at Vellmar quay", report)])),
+        Origin::of(rss(
+            "Other",
+            &[(
+                "3",
+                "https://other.example/3",
+                "Bakers ask for cheaper flour",
+                "The guild of bakers has written to the ministry of trade about the price of flour.",
+            )],
+        )),
+    ]
+}
+
+fn scene_of(origins: &[Origin; 3]) -> Scene {
+    let [agency, paper, other] = origins;
+    Scene::with(&[("agency", agency.url("/")), ("paper", paper.url("/")), ("other", other.url("/"))], "")
+}
+
+#[test]
+fn a_copy_under_another_headline_is_the_same_story_and_explain_says_why() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 2);
+    let story = scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0].clone();
+    let explained = scene.must(&["explain", story["id"].as_str().unwrap()]);
+    assert!(explained.contains("has the same text") && explained.contains("founded the story"), "{explained}");
+    let pair = scene.must(&["explain", "https://agency.example/1", "https://other.example/3"]);
+    assert!(pair.contains("different stories"), "{pair}");
+    assert_eq!(scene.run(&["explain", "https://nowhere.example/"]).status, 1);
+}
+
+#[test]
+fn a_persons_word_outlives_restarts_and_later_polls() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    let folded = scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0]["coverage"][1].clone();
+    let url = folded["url"].as_str().unwrap();
+    scene.must(&["split", url]);
+    assert_eq!(scene.stories().len(), 3);
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 3);
+    scene.must(&["join", "https://agency.example/1", "https://paper.example/2"]);
+    assert_eq!(scene.stories().len(), 2);
+    let story = scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0].clone();
+    assert!(scene.must(&["explain", story["id"].as_str().unwrap()]).contains("joined by a person"));
+}
+
+#[test]
+fn a_correction_reaches_a_running_daemon() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    let folded = scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0]["coverage"][1].clone();
+    scene.must(&["split", folded["url"].as_str().unwrap()]);
+    assert_eq!(scene.stories().len(), 3);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+}
+
+#[test]
+fn fold_answers_each_line_and_names_a_broken_one() {
+    let scene = Scene::with(&[], "");
+    let lines = "{\"id\":\"1\",\"title\":\"One\",\"url\":\"https://example.org/a\"}\n{\"id\":\"2\",\"title\":\"Two\",\"url\":\"https://example.org/a?utm_source=x\"}\n{\"id\":\"2\"";
+    let ended = scene.run_with(&["fold"], lines.as_bytes());
+    assert_eq!(ended.status, 1);
+    let out: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(out.len(), 2, "the lines before it are out: {ended:?}");
+    assert!(out[1].contains("\"story\":\"1\",\"rule\":\"link\""), "{}", out[1]);
+    assert!(ended.err.contains("line 3"), "{}", ended.err);
+}

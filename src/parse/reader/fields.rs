@@ -340,7 +340,7 @@ pub(in crate::parse) fn body(raw: String, mode: Mode) -> Option<String> {
 fn is_plain(raw: &str, mode: Mode) -> bool {
     match mode {
         Mode::Plain => true,
-        Mode::Guess => !markup::looks_like_html(raw),
+        Mode::Guess => !markup::looks_like_html(raw.trim()),
         // Declared as HTML, but without one whole tag or reference: a `<` in it is meant.
         Mode::Html => !raw.contains(['>', '&']),
         Mode::Xhtml | Mode::Xml | Mode::Base64 { .. } => false,

@@ -93,6 +93,13 @@ CREATE TABLE print (
     bytes    BLOB NOT NULL
 ) STRICT;
 
+-- A person took the entry out of the story, and it never goes back.
+CREATE TABLE split (
+    entry    INTEGER NOT NULL REFERENCES entry(id) ON DELETE CASCADE,
+    story    INTEGER NOT NULL,
+    PRIMARY KEY (entry, story)
+) STRICT, WITHOUT ROWID;
+
 -- How rare terms are: one row, counted through the entry that it names.
 CREATE TABLE weights (
     one      INTEGER PRIMARY KEY CHECK (one = 1),

@@ -1,0 +1,212 @@
+//! `newsfold explain`, `split` and `join`: why entries are together, and a person's word on it.
+//!
+//! Edge: reads the store; a correction also writes to it, beside a running daemon.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::clock;
+use crate::commands::{Exit, print};
+use crate::config::Config;
+use crate::fold::index::Index;
+use crate::fold::plan::{Match, Verdict};
+use crate::fold::{self, Article};
+use crate::model::{EntryRef, FeedRef, StoryRef};
+use crate::normalise::text;
+use crate::roster::{self, Roster};
+use crate::store::corrections::{self, Corrected};
+use crate::store::stories::{self, Story, Telling};
+use crate::store::{self, Reader, entries, feeds, prints};
+
+/// Why the entries of a story are together, or why two entries are or are not.
+pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&str>) -> anyhow::Result<Exit> {
+    match other {
+        None => {
+            let found = reader.read(|connection| {
+                let Some(story) = story_named(connection, what)? else { return Ok(None) };
+                Ok(Some((stories::one(connection, story)?, stories::coverage(connection, story)?, names(connection)?)))
+            })?;
+            let Some((story, coverage, names)) = found else { return Err(no_such(what)) };
+            print(&story_in_words(&story, &coverage, &names))?;
+        }
+        Some(other) => {
+            let [one, other] = [what, other].map(|name| reader.read(|connection| Ok(one_entry(connection, name))));
+            let (one, other) = (one??, other??);
+            print(&reader.read(|connection| pair_in_words(connection, config, one, other))?)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes an entry out of its story.
+pub(super) fn split(config: &Config, store: &Path, name: &str) -> anyhow::Result<Exit> {
+    let done = store::correct(store, |tx| {
+        let entry = one_entry(tx, name);
+        let roster = Roster::look_up(tx, config)?;
+        entry.map(|entry| corrections::split(tx, entry, |feed| roster.priority(feed), clock::now())).transpose_store()
+    })??;
+    match done {
+        Corrected::Done(story) => print(&format!("it tells a story of its own now: {story}\n"))?,
+        Corrected::Founder => {
+            anyhow::bail!("this entry founded the story, which bears its name; split the others from it instead")
+        }
+        Corrected::Already => print("it tells a story of its own already\n")?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes one story of two.
+pub(super) fn join(config: &Config, store: &Path, one: &str, other: &str) -> anyhow::Result<Exit> {
+    let done = store::correct(store, |tx| {
+        let roster = Roster::look_up(tx, config)?;
+        let (Some(one), Some(other)) = (story_named(tx, one)?, story_named(tx, other)?) else { return Ok(None) };
+        corrections::join(tx, one, other, |feed| roster.priority(feed), clock::now()).map(Some)
+    })?;
+    match done {
+        Some(Corrected::Done(story)) => print(&format!("they are one story now: {story}\n"))?,
+        Some(_) => print("they are one story already\n")?,
+        None => return Err(no_such(&format!("{one} or {other}"))),
+    }
+    Ok(Exit::Done)
+}
+
+/// An entry that a name means, or why it means none; a store that fails comes first.
+trait TransposeStore<T> {
+    fn transpose_store(self) -> store::Result<anyhow::Result<T>>;
+}
+
+impl<T> TransposeStore<T> for anyhow::Result<store::Result<T>> {
+    fn transpose_store(self) -> store::Result<anyhow::Result<T>> {
+        match self {
+            Ok(done) => done.map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+/// The story of a public id, or the one that a named entry tells.
+fn story_named(connection: &Connection, name: &str) -> store::Result<Option<StoryRef>> {
+    if let Ok(id) = name.parse() {
+        return Ok(stories::by_id(connection, id)?.map(|story| story.story));
+    }
+    match corrections::entries_named(connection, name)?.first() {
+        Some(entry) => corrections::story_of(connection, *entry),
+        None => Ok(None),
+    }
+}
+
+fn one_entry(connection: &Connection, name: &str) -> anyhow::Result<EntryRef> {
+    let found = corrections::entries_named(connection, name)?;
+    match found.as_slice() {
+        [entry] => Ok(*entry),
+        [] => Err(no_such(name)),
+        several => {
+            let numbers: Vec<String> = several.iter().map(|entry| entry.0.to_string()).collect();
+            anyhow::bail!("several entries lead to {name}; name one by its number: {}", numbers.join(", "))
+        }
+    }
+}
+
+fn no_such(name: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "nothing is stored under `{name}`; name a story by its id, or an entry by its address, id or number, as `newsfold stories --json` shows them"
+    )
+}
+
+fn names(connection: &Connection) -> store::Result<HashMap<FeedRef, String>> {
+    Ok(feeds::sources(connection)?.into_iter().map(|source| (source.feed, source.name)).collect())
+}
+
+fn story_in_words(story: &Story, coverage: &[Telling], names: &HashMap<FeedRef, String>) -> String {
+    let name = |telling: &Telling| names.get(&telling.feed).map_or("?", String::as_str).to_owned();
+    let mut words = format!("story {}, told by {} feeds\n", story.id, story.sources);
+    for telling in coverage {
+        let seen = telling.first_seen.format("%Y-%m-%d %H:%MZ");
+        let speaks = if telling.entry == story.canonical { ", speaks for the story" } else { "" };
+        let title = text::shorten(&telling.title, 100);
+        words.push_str(&format!("\nentry {} of {}, seen {seen}{speaks}\n  {title}\n", telling.entry.0, name(telling)));
+        match &telling.fold {
+            None => words.push_str("  founded the story\n"),
+            Some(fold) => {
+                let matched = coverage.iter().find(|other| other.entry == fold.matched);
+                let matched = matched.map_or(String::new(), |other| format!(" of {}", name(other)));
+                words.push_str(&format!("  {} with entry {}{matched}\n", reason(&fold.rule), fold.matched.0));
+                words.push_str(&evidence_in_words(&fold.evidence));
+            }
+        }
+    }
+    words
+}
+
+fn reason(rule: &str) -> &'static str {
+    match rule {
+        "link" => "leads to one page",
+        "copy" => "has the same text",
+        "person" => "joined by a person",
+        _ => "tells the same happening",
+    }
+}
+
+/// The score and the terms that carried a fold, out of what was stored with it.
+fn evidence_in_words(evidence: &str) -> String {
+    let evidence: serde_json::Value = serde_json::from_str(evidence).unwrap_or_default();
+    let mut words = String::new();
+    if let (Some(score), Some(threshold)) = (evidence["score"].as_f64(), evidence["threshold"].as_f64())
+        && !evidence["likeness"].is_null()
+    {
+        words.push_str(&format!("  score {score:.2}, where {threshold:.2} was needed\n"));
+    }
+    let terms: Vec<&str> =
+        evidence["terms"].as_array().into_iter().flatten().filter_map(|term| term.as_str()).collect();
+    if !terms.is_empty() {
+        words.push_str(&format!("  by the words {}\n", terms.join(", ")));
+    }
+    words
+}
+
+/// Whether two entries are in one story, and how alike they are when nothing else is known.
+fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other: EntryRef) -> store::Result<String> {
+    let (first, second) = (one.min(other), one.max(other));
+    let mut index = Index::new(roster::rules(config), prints::weights(connection)?.1);
+    let level = config.fold.level;
+    let decided = |index: &Index, entry: EntryRef| -> store::Result<fold::plan::Decision> {
+        let (entry_text, feed, title, at) = entries::text_of(connection, entry)?;
+        let plain = |markup: &Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
+        let article = Article {
+            entry,
+            feed: Some(feed.0),
+            title: &title,
+            summary: &plain(&entry_text.summary),
+            content: &plain(&entry_text.content),
+            language: entry_text.language.as_deref(),
+            at,
+        };
+        Ok(index.decide(&fold::terms::of(&article, index.habits(Some(feed.0))), level, None))
+    };
+    let founding = decided(&index, first)?;
+    index.apply(founding);
+    let decision = decided(&index, second)?;
+    let together = corrections::story_of(connection, first)? == corrections::story_of(connection, second)?;
+    let mut words =
+        if together { "they are in one story\n".to_owned() } else { "they are in different stories\n".to_owned() };
+    words.push_str(&match &decision.verdict {
+        Verdict::Joins { rule, found, .. } => {
+            format!("by themselves they fold: {}\n{}", reason(rule.name()), measured(found))
+        }
+        Verdict::New { nearest: Some(found) } => format!("by themselves they do not fold\n{}", measured(found)),
+        Verdict::New { nearest: None } => "by themselves they do not fold: they share no telling word\n".to_owned(),
+    });
+    Ok(words)
+}
+
+fn measured(found: &Match) -> String {
+    let mut words = evidence_in_words(&serde_json::to_string(found).unwrap_or_default());
+    if let Some(veto) = found.veto {
+        let veto =
+            serde_json::to_value(veto).ok().and_then(|veto| veto.as_str().map(str::to_owned)).unwrap_or_default();
+        words.push_str(&format!("  forbidden: {}\n", veto.replace('_', " ")));
+    }
+    words
+}

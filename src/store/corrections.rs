@@ -1,0 +1,139 @@
+//! What people say about stories: that an entry is not in its story, or that two stories are one.
+//!
+//! Edge: SQL on the connection it is given. A correction is kept for as long as the entries it names, and folding obeys it.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::fold::canonical;
+use crate::fold::plan::{Match, Rule};
+use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
+use crate::store::{Result, millis, stories};
+
+/// What became of a correction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Corrected {
+    /// It is done; the story that holds the entry, or all entries, from now on.
+    Done(StoryId),
+    /// The entry founded its story, which bears its name: the others would have to leave.
+    Founder,
+    /// There was nothing to do.
+    Already,
+}
+
+/// The entries that a person can mean by `name`: a handle, a permalink, or the publisher's id.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn entries_named(connection: &Connection, name: &str) -> Result<Vec<EntryRef>> {
+    let page = name.parse::<crate::normalise::permalink::Permalink>().ok();
+    let mut query = connection.prepare_cached(
+        "SELECT id FROM entry WHERE story IS NOT NULL AND (permalink_key = ?1 OR (id = ?2 AND ?2 > 0) OR (entry_id = ?3 AND ?1 IS NULL AND ?2 = 0)) ORDER BY id",
+    )?;
+    let handle = name.parse::<u64>().unwrap_or(0);
+    let rows = query.query_map(params![page.map(|page| page.key()), handle, name], |row| Ok(EntryRef(row.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The story that an entry tells.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn story_of(connection: &Connection, entry: EntryRef) -> Result<Option<StoryRef>> {
+    let mut query = connection.prepare_cached("SELECT story FROM entry WHERE id = ?1")?;
+    let story: Option<Option<u64>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
+    Ok(story.flatten().map(StoryRef))
+}
+
+/// Takes an entry out of its story: it tells one of its own from now on, and never joins the other again.
+///
+/// # Errors
+/// When the store refuses.
+pub fn split(
+    connection: &Connection,
+    entry: EntryRef,
+    priority_of: impl Fn(FeedRef) -> i32,
+    now: DateTime<Utc>,
+) -> Result<Corrected> {
+    let Some(from) = story_of(connection, entry)? else { return Ok(Corrected::Already) };
+    let alone = StoryRef::founded_by(entry);
+    if from == alone {
+        let coverage = stories::coverage(connection, from)?;
+        return Ok(if coverage.len() > 1 { Corrected::Founder } else { Corrected::Already });
+    }
+    connection.execute("INSERT OR IGNORE INTO split (entry, story) VALUES (?1, ?2)", [entry.0, from.0])?;
+    connection.execute("UPDATE entry SET story = id WHERE id = ?1", [entry.0])?;
+    connection.execute("DELETE FROM fold WHERE entry = ?1", [entry.0])?;
+    let (identity, id, published): (String, String, Option<i64>) = connection.query_row(
+        "SELECT identity, entry_id, published FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1",
+        [entry.0],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let name = StoryId::derive(&identity, &EntryId(id));
+    // It was hidden in the other story until now, so it takes its place among what is new.
+    connection.execute(
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?3, 1)
+         ON CONFLICT (id) DO UPDATE SET merged_into = NULL, sort_at = excluded.sort_at, sources = 1, canonical = id",
+        params![entry.0, name.0, millis(now), published.unwrap_or(millis(now)).min(millis(now))],
+    )?;
+    settle(connection, from, priority_of, now)?;
+    Ok(Corrected::Done(name))
+}
+
+/// Makes one story of two; the older one stays.
+///
+/// # Errors
+/// When the store refuses.
+pub fn join(
+    connection: &Connection,
+    one: StoryRef,
+    other: StoryRef,
+    priority_of: impl Fn(FeedRef) -> i32,
+    now: DateTime<Utc>,
+) -> Result<Corrected> {
+    let (older, younger) = (one.min(other), one.max(other));
+    if older == younger {
+        return Ok(Corrected::Already);
+    }
+    for (from, to) in [(older, younger), (younger, older)] {
+        connection.execute(
+            "DELETE FROM split WHERE story = ?1 AND entry IN (SELECT id FROM entry WHERE story = ?2)",
+            [from.0, to.0],
+        )?;
+    }
+    let said = Match {
+        story: older,
+        matched: EntryRef(older.0),
+        score: 1.0,
+        threshold: 1.0,
+        veto: None,
+        likeness: None,
+        terms: Vec::new(),
+    };
+    stories::absorb(connection, older, younger, Rule::Person, &said, now)?;
+    settle(connection, older, priority_of, now)?;
+    Ok(Corrected::Done(stories::one(connection, older)?.id))
+}
+
+/// Counts a story's sources and chooses who speaks for it, as far as that is open.
+///
+/// # Errors
+/// When the store refuses.
+pub fn settle(
+    connection: &Connection,
+    story: StoryRef,
+    priority_of: impl Fn(FeedRef) -> i32,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (speakers, sources) = stories::speakers(connection, story, priority_of)?;
+    let before = stories::one(connection, story)?;
+    let mut after = stories::Story { sources, ..before.clone() };
+    after.canonical = canonical::choose(&speakers, before.canonical, before.founded, now);
+    if after.canonical != before.canonical {
+        after.updated = Some(now);
+    }
+    if after != before {
+        stories::save(connection, &after)?;
+    }
+    Ok(())
+}
