@@ -36,6 +36,7 @@ async fn download(addresses: Vec<Url>) -> (usize, usize) {
         user_agent: "newsfold-floor".into(),
         timeout: Duration::from_secs(30),
         max_body_bytes: MOST,
+        per_host_gap: Duration::ZERO,
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
     });
     let places = Arc::new(Semaphore::new(32));

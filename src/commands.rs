@@ -169,7 +169,7 @@ fn store_path(config: &Config) -> PathBuf {
 }
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(4).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(3).enable_all().build()
 }
 
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.

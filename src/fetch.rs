@@ -32,8 +32,8 @@ const ACCEPT_ENCODING: &str = "gzip, br, zstd, deflate";
 const MOST_HOPS: usize = 10;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next feed of the same host.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection is kept for the next feed of the same host, after the pause that is made between the two.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How to ask, for all feeds.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// The largest document, after unpacking.
     pub max_body_bytes: u64,
+    /// The pause between two requests to one host.
+    pub per_host_gap: Duration,
     /// Networks that are not the public internet and may be asked all the same.
     pub allow_networks: Vec<IpNet>,
 }
@@ -57,6 +59,7 @@ impl Settings {
             user_agent: poll.user_agent.clone(),
             timeout: poll.timeout,
             max_body_bytes: poll.max_body_bytes,
+            per_host_gap: poll.per_host_gap,
             allow_networks: poll.allow_networks.clone(),
         }
     }
@@ -313,7 +316,7 @@ fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
         .referer(false)
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_idle_timeout(settings.per_host_gap + IDLE_TIMEOUT)
         .pool_max_idle_per_host(1)
         .dns_resolver(Arc::new(PublicNames { allowed: settings.allow_networks.clone() }))
         .build()

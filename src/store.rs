@@ -35,11 +35,11 @@ const GATHER: Duration = Duration::from_millis(40);
 /// The longest that a transaction stays open for others to join.
 const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 /// How much polled text may wait for the writer, in KiB, before polls wait too.
-const QUEUE_KIB: u32 = 4 * 1024;
+const QUEUE_KIB: u32 = 2 * 1024;
 /// An entry is about a kilobyte: several fit a page, and few pages are half empty.
 const PAGE_BYTES: i32 = 8192;
 /// The pages that the writer keeps in memory.
-const WRITER_CACHE_KIB: i32 = 6 * 1024;
+const WRITER_CACHE_KIB: i32 = 4 * 1024;
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 2;
 
@@ -372,7 +372,7 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 16 * 1024 * 1024 / PAGE_BYTES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 32 * 1024 * 1024 / PAGE_BYTES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // What a savepoint may have to restore; in a file it would be written for nothing.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -400,7 +400,7 @@ fn open_for_reading(path: &Path) -> Result<Connection> {
         return Err(Error::Missing(path.to_owned()));
     }
     connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "cache_size", -512)?;
     tune(&connection)?;
     Ok(connection)
 }

@@ -13,6 +13,8 @@ use toml::de::{DeTable, DeValue};
 /// Collects problems and warnings by their place in the text.
 pub(super) struct Notes<'t> {
     text: &'t str,
+    /// Where each line begins: a large configuration asks for the line of every feed.
+    line_starts: Vec<usize>,
     file: &'t Path,
     problems: RefCell<Vec<(usize, String)>>,
     warnings: RefCell<Vec<(usize, String)>>,
@@ -20,7 +22,8 @@ pub(super) struct Notes<'t> {
 
 impl<'t> Notes<'t> {
     pub(super) fn new(text: &'t str, file: &'t Path) -> Self {
-        Self { text, file, problems: RefCell::default(), warnings: RefCell::default() }
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, line_starts, file, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
     pub(super) fn problem(&self, at: usize, message: String) {
@@ -33,12 +36,12 @@ impl<'t> Notes<'t> {
 
     /// The line of the byte at `at`, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        place(self.text, at).0
+        self.line_starts.partition_point(|start| *start <= at)
     }
 
     /// Problems and warnings, each in the order of the file.
     pub(super) fn into_lists(self) -> (Vec<Problem>, Vec<Problem>) {
-        let Self { text, file, problems, warnings } = self;
+        let Self { text, file, problems, warnings, .. } = self;
         let placed = |notes: RefCell<Vec<(usize, String)>>| {
             let mut notes = notes.into_inner();
             notes.sort_by_key(|(at, _)| *at);
