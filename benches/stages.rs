@@ -142,7 +142,7 @@ fn sanitise(bencher: Bencher<'_, '_>) {
 }
 
 fn merged_feed() -> MergedFeed {
-    let source = Credit { title: "A feed".into(), id: address().into(), address: address().into(), link: None };
+    let source = Credit { title: "A feed".into(), id: address().into(), address: Some(address().into()), link: None };
     let story = |number: usize| MergedStory {
         id: StoryId::derive("https://example.org/feed", &newsfold::model::EntryId(number.to_string())),
         title: format!("Report number {number}"),

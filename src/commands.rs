@@ -64,15 +64,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
         Command::Man => {
-            clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+            print(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Done)
         }
         configured => {
-            let file = config.map_or_else(find_config, Ok)?;
+            let file = match config.map_or_else(find_config, Ok) {
+                Ok(file) => file,
+                Err(error) => {
+                    eprintln!("newsfold: {error}");
+                    return Ok(Exit::Misconfigured);
+                }
+            };
             match daemon::read_config(&file) {
                 Ok(config) => run_configured(configured, config, file).or_else(told_if_misconfigured),
                 Err(problems) => {
@@ -85,8 +95,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 }
 
 fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Result<Exit> {
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
+    if matches!(command, Command::Run | Command::Poll { .. } | Command::Check { .. }) {
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
     let store = store_path(&config);
     match command {
@@ -162,11 +172,17 @@ fn find_config() -> anyhow::Result<PathBuf> {
     })
 }
 
-/// Where the store is: under systemd in the state directory that it gives us.
+/// Where the store is: under systemd in the state directory that it gives us. The configuration of the service means that
+/// directory too when a person reads it from a shell.
 fn store_path(config: &Config) -> PathBuf {
-    let state_directory = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    let given = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    let is_service = || config.file.starts_with("/etc/newsfold") && Path::new(SERVICE_STATE).is_dir();
+    let state_directory = given.or_else(|| is_service().then(|| PathBuf::from(SERVICE_STATE)));
     config.store_path(state_directory.as_deref())
 }
+
+/// What `StateDirectory=newsfold` is in `systemd/newsfold.service`.
+const SERVICE_STATE: &str = "/var/lib/newsfold";
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(3).enable_all().build()

@@ -305,7 +305,10 @@ fn hosts(config: &Config, store: &Store, reports: mpsc::UnboundedSender<Outcome>
 /// The problems, for a person.
 pub fn read_config(file: &Path) -> Result<Config, String> {
     let in_words = |error: std::io::Error| format!("{}: {error}", file.display());
-    let text = std::fs::read_to_string(file).map_err(in_words)?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let cure = "give the configuration with `--config FILE`, or write one with `newsfold init`";
+        format!("{}: cannot be read as text: {error}; {cure}", file.display())
+    })?;
     let whole = std::path::absolute(file).map_err(in_words)?;
     config::from_toml(&text, &whole).map_err(|problems| problems.shown_as(file).to_string())
 }

@@ -110,7 +110,7 @@ pub struct Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The answer's status is not one that carries a feed.
-    #[error("answered {0}")]
+    #[error("answered {0}{hint}", hint = hint(*.0))]
     Status(StatusCode, Option<TimeDelta>),
     /// The address is none that may be asked.
     #[error("{0} is {1}, which is refused; list its network in `poll.allow_networks` if the feed belongs there")]
@@ -139,6 +139,16 @@ pub enum Error {
     /// There is no client to ask with.
     #[error("no HTTP client can be made: {0}; are CA certificates installed (package ca-certificates)?")]
     Client(String),
+}
+
+/// What a person can do about a status.
+fn hint(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "; it wants a name and a password",
+        403 => "; if this goes on, look at `poll.user_agent`",
+        404 => "; if this goes on, look for the feed's new address",
+        _ => "",
+    }
 }
 
 impl Error {
@@ -392,10 +402,21 @@ fn in_words(error: reqwest::Error, target: &Url) -> Error {
             _ => cause = inner.source(),
         }
     }
-    if error.is_timeout() {
-        return Error::Connection(format!("{} did not answer in time", target.host_str().unwrap_or("the server")));
+    let host = target.host_str().unwrap_or("the server");
+    match error {
+        _ if error.is_timeout() => Error::Connection(format!("{host} did not answer in time")),
+        _ if error.is_connect() => Error::Connection(format!("no connection to {host}: {}", last_cause(&error))),
+        _ => Error::Connection(format!("{host}: {}", told(&error))),
     }
-    Error::Connection(told(&error))
+}
+
+/// The innermost cause of an error, which is the one that people know: `Connection refused`.
+fn last_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// An error and the causes behind it, as one phrase.

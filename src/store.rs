@@ -66,7 +66,7 @@ pub enum Error {
         known: usize,
     },
     /// The folder cannot be used.
-    #[error("{}: {error}; check that the folder exists and that this user may write there", path.display())]
+    #[error("{}: {error}; `store.path` names a file, in a folder that this user may write to", path.display())]
     Folder {
         /// What could not be used.
         path: PathBuf,
@@ -344,6 +344,9 @@ fn lock(path: &Path) -> Result<File> {
 fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
     let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+            Error::Folder { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() }
+        }
         _ => Error::Sqlite(error),
     };
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(foreign)?;
@@ -361,6 +364,10 @@ fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
 }
 
 fn open_for_writing(path: &Path) -> Result<Connection> {
+    match look_at(path) {
+        Ok(()) | Err(Error::Missing(_)) => {}
+        Err(unusable) => return Err(unusable),
+    }
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     let (version, tables) = identify(&connection, path)?;
@@ -387,10 +394,19 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn open_for_reading(path: &Path) -> Result<Connection> {
-    if !path.exists() {
-        return Err(Error::Missing(path.to_owned()));
+/// Says in words what SQLite would say in numbers: no file, a folder in its place, or no right to look.
+fn look_at(path: &Path) -> Result<()> {
+    let unusable = |error| Error::Folder { path: path.to_owned(), error };
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(unusable(std::io::ErrorKind::IsADirectory.into())),
+        Ok(_) => File::open(path).map(drop).map_err(unusable),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
+        Err(error) => Err(unusable(error)),
     }
+}
+
+fn open_for_reading(path: &Path) -> Result<Connection> {
+    look_at(path)?;
     // Reading in WAL mode wants to write the index of the log; where that is not allowed, the bare file is still good to read.
     let open = |flags| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY))?;

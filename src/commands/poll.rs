@@ -153,8 +153,10 @@ impl Came {
             "{added} new and {revised} revised entries in {} of {asked} feeds, {folded} of them folded",
             self.feeds_with_news
         )];
-        parts.push(format!("{} feeds unchanged", self.unchanged));
+        parts.push(format!("{} feeds without news", self.unchanged));
         let mut named = |what: &str, names: &[String]| {
+            let mut names = names.to_vec();
+            names.sort_unstable();
             if !names.is_empty() {
                 let (shown, more) = names.split_at(names.len().min(MOST_NAMES));
                 let more = if more.is_empty() {

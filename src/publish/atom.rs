@@ -86,7 +86,9 @@ fn source(document: &mut Document, source: &Credit) {
     if let Some(page) = &source.link {
         link(document, "alternate", page, Some("text/html"), None);
     }
-    link(document, "self", &source.address, None, None);
+    if let Some(address) = &source.address {
+        link(document, "self", address, None, None);
+    }
     document.close();
 }
 

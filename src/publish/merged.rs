@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::model::{Detail, Enclosure, Person, StoryId};
+use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::text;
 use crate::sanitise;
 use crate::store::feeds::Source;
@@ -91,10 +91,10 @@ pub struct MergedStory {
 pub struct Credit {
     /// What it is called: its own title, else the configured name.
     pub title: String,
-    /// Its name for life: the address it was first configured with.
+    /// Its name for life: a URN derived from the address it was first configured with, which may hold a reader's token.
     pub id: String,
-    /// Where it is.
-    pub address: String,
+    /// Where it is, without what only we may know; `None` for a file of this machine.
+    pub address: Option<String>,
     /// The page it belongs to.
     pub link: Option<String>,
 }
@@ -119,11 +119,22 @@ impl Credit {
         let web = |address: &str| sanitise::web_address(address, None).map(String::from);
         Self {
             title: source.title.clone().unwrap_or_else(|| source.name.clone()),
-            id: source.identity.clone(),
-            address: source.address.clone(),
+            id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
+            address: public_address(&source.address),
             link: source.link.as_deref().and_then(web),
         }
     }
+}
+
+/// The address of a feed as strangers may see it: its user and its query are left out, as they may hold a reader's token.
+fn public_address(address: &str) -> Option<String> {
+    let mut address = sanitise::web_address(address, None)?;
+    address.set_query(None);
+    address.set_fragment(None);
+    // A failure is impossible on a web address.
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    Some(address.into())
 }
 
 /// A story as it is published: told by `coverage`, the canonical entry's text being `detail`.

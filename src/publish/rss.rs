@@ -79,7 +79,11 @@ fn item(document: &mut Document, story: &MergedStory) {
                 .empty("atom:link", &[("rel", Some("related")), ("href", Some(permalink)), ("title", Some(&title))]);
         }
     }
-    document.leaf("source", &[("url", Some(&story.source.address))], &story.source.title);
+    // RSS wants the address of the feed; its page is the next best, and without either the credit goes to `dc:publisher`.
+    match story.source.address.as_ref().or(story.source.link.as_ref()) {
+        Some(address) => document.leaf("source", &[("url", Some(address))], &story.source.title),
+        None => document.leaf("dc:publisher", &[], &story.source.title),
+    }
     document.close();
 }
 

@@ -38,9 +38,11 @@ fn check_tells_all_problems_at_once_with_their_places() {
 fn without_a_configuration_it_says_where_it_looked() {
     let scene = Scene::with(&[], "");
     std::fs::remove_file(scene.path("newsfold.toml")).unwrap();
-    let ended = scene.run(&["poll"]);
-    assert_eq!(ended.status, 1);
-    assert!(ended.err.contains("newsfold init"), "{}", ended.err);
+    for arguments in [&["poll"][..], &["--config", "nowhere.toml", "check"]] {
+        let ended = scene.run(arguments);
+        assert_eq!(ended.status, 78);
+        assert!(ended.err.contains("newsfold init"), "{}", ended.err);
+    }
     assert_eq!(scene.run(&["frobnicate"]).status, 2);
 }
 

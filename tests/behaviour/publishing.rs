@@ -206,3 +206,15 @@ fn what_a_poll_brings_is_served_without_a_restart() {
     daemon.wait_for("published");
     assert!(daemon.get("/news.atom").1.contains("<title>b</title>"));
 }
+
+#[test]
+fn a_readers_token_in_a_feeds_address_is_not_published() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/feed?token=SECRET"))], "");
+    scene.must(&["poll"]);
+    for format in ["atom", "rss", "json", "html"] {
+        let published = scene.must(&["publish", "--format", format]);
+        assert!(!published.contains("SECRET"), "{format}: {published}");
+    }
+    assert!(scene.must(&["publish"]).contains(&origin.url("/feed")), "the feed is credited all the same");
+}

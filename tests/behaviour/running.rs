@@ -78,6 +78,17 @@ fn a_file_that_is_no_store_is_left_alone() {
 }
 
 #[test]
+fn a_store_path_that_is_a_folder_is_told_so() {
+    let scene = Scene::with(&[], "[store]\npath = \"folder\"\n");
+    std::fs::create_dir(scene.path("folder")).unwrap();
+    for command in ["poll", "feeds"] {
+        let ended = scene.run(&[command]);
+        assert_eq!(ended.status, 1);
+        assert!(ended.err.contains("directory") && ended.err.contains("store.path"), "{}", ended.err);
+    }
+}
+
+#[test]
 fn reading_a_store_that_is_not_there_says_what_makes_one() {
     let scene = Scene::with(&[], "");
     let ended = scene.run(&["feeds"]);
