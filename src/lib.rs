@@ -6,7 +6,7 @@
 //!
 //! | stage | module |
 //! | --- | --- |
-//! | what is said on the command line, and done about it | [`cli`], [`commands`] |
+//! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`] |
 //! | what is configured | [`config`] |
 //! | when a feed is due | [`schedule`] |
 //! | who is polled, and in which order | [`roster`], [`hosts`] |
@@ -39,4 +39,5 @@ pub mod sanitise;
 pub mod schedule;
 pub mod serve;
 pub mod store;
+pub mod terminal;
 pub mod update;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use newsfold::cli::{Arguments, LogFormat};
-use newsfold::commands;
+use newsfold::{commands, terminal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
     // What the crates below us have to say is for debugging them.
     let filter = EnvFilter::try_new(format!("warn,newsfold={}", arguments.log))
         .or_else(|_| EnvFilter::try_new(&arguments.log))?;
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::line).with_target(false);
     match arguments.log_format {
         LogFormat::Json => logger.json().flatten_event(true).init(),
         LogFormat::Text => {

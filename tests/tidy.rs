@@ -76,7 +76,7 @@ fn each_crate_stays_at_home() {
         ("axum::", &["serve"]),
         ("ammonia::", &["sanitise"]),
         ("minijinja::", &["publish"]),
-        ("indicatif::", &["commands"]),
+        ("indicatif::", &["terminal"]),
         ("toml::", &["config"]),
         ("zstd::", &["store", "fetch", "publish"]),
         ("rusqlite::", &["store", "ingest", "roster", "publish", "commands"]),

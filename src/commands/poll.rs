@@ -2,11 +2,9 @@
 //!
 //! Edge: polls, stores, and writes the outputs' files.
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -21,6 +19,7 @@ use crate::publish;
 use crate::roster::Roster;
 use crate::schedule;
 use crate::store::{Store, feeds};
+use crate::terminal;
 
 pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
     let store = Store::open(store_path)?;
@@ -111,13 +110,12 @@ struct Came {
 }
 
 async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, asked: usize) -> anyhow::Result<Came> {
-    let bar = progress(asked);
+    let bar = terminal::bar(asked);
     let mut came = Came::default();
     for _ in 0..asked {
         let Some(report) = reports.recv().await else { break };
         let Report { feed, polled } = report.map_err(|(_, error)| error)?;
-        bar.set_message(feed.name.clone());
-        bar.inc(1);
+        bar.step(&feed.name);
         match polled {
             Polled::Document(ingested) => {
                 came.feeds_with_news += usize::from(ingested.changed());
@@ -131,19 +129,7 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
             Polled::Failed(_) => came.failed.push(feed.name),
         }
     }
-    bar.finish_and_clear();
     Ok(came)
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(asked: usize) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(asked as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} feeds, {elapsed}  {msg}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 impl Came {

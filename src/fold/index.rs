@@ -453,7 +453,12 @@ impl Index {
         let profile = self.rules.profile;
         Some((
             Rule::Story,
-            found(member.entry, likeness.score(profile), likeness.threshold(profile), split.or(likeness.veto())),
+            found(
+                member.entry,
+                likeness.score(profile),
+                likeness.threshold(profile),
+                split.or(likeness.veto(self.rules.profile)),
+            ),
         ))
     }
 

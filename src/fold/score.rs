@@ -65,8 +65,8 @@ pub enum Veto {
     StockText,
     /// It is like the newest members and not like the story's first one.
     Drift,
-    /// All that the two share is one term, and each title has others.
-    OneTerm,
+    /// Too little to go by: they share next to nothing, or a short title such as a column's, and no text.
+    TooLittle,
     /// A person took the entry out of this story.
     Split,
 }
@@ -110,15 +110,19 @@ impl Likeness {
     }
 
     /// What forbids a fold, whatever the score.
-    pub fn veto(&self) -> Option<Veto> {
+    pub fn veto(&self, profile: Profile) -> Option<Veto> {
         if self.other_edition {
             return Some(Veto::OtherEdition);
         }
         if self.stock_text {
             return Some(Veto::StockText);
         }
-        if self.anchor == 0.0 && self.missing > 0.0 && self.other_missing > 0.0 {
-            return Some(Veto::OneTerm);
+        // "Photo of the day", "Release 1.2", "Obituaries": titles that say the same and name nothing.
+        let same_title = self.missing.max(self.other_missing) == 0.0;
+        let one_term = self.anchor == 0.0 && !same_title;
+        let least = if same_title { LEAST_SAME_TITLE } else { Measure::of(profile).least };
+        if one_term || (!self.bodies && self.mass < least) {
+            return Some(Veto::TooLittle);
         }
         (self.members > 1 && self.founder < FOUNDER).then_some(Veto::Drift)
     }
@@ -131,6 +135,9 @@ pub(super) fn merge_at(profile: Profile) -> f32 {
 
 /// Less than this in common with a story's first entry is drift.
 const FOUNDER: f32 = 0.09;
+
+/// The least that two entries without much text must share in rarity when their titles have the same words.
+const LEAST_SAME_TITLE: f32 = 24.0;
 
 /// What the amount of shared rarity counts: much shared in long texts is evidence that a cosine does not show.
 const TOLD: f32 = 0.04;
@@ -174,6 +181,8 @@ struct Measure {
     title_only: f32,
     size: f32,
     merge_at: f32,
+    /// The least that two entries without much text must share in rarity.
+    least: f32,
 }
 
 impl Measure {
@@ -198,6 +207,7 @@ static CAREFUL: Measure = Measure {
     title_only: -0.055,
     size: 0.01,
     merge_at: 0.85,
+    least: 12.0,
 };
 
 static BALANCED: Measure = Measure {
@@ -213,6 +223,7 @@ static BALANCED: Measure = Measure {
     title_only: -0.1,
     size: 0.02,
     merge_at: 0.6,
+    least: 0.0,
 };
 
 #[cfg(test)]
@@ -264,8 +275,11 @@ mod tests {
 
     #[test]
     fn another_edition_is_forbidden_however_alike() {
-        assert_eq!(Likeness { other_edition: true, nearest: 1.0, ..alike() }.veto(), Some(Veto::OtherEdition));
-        assert_eq!(Likeness { members: 5, founder: 0.01, ..alike() }.veto(), Some(Veto::Drift));
-        assert_eq!(alike().veto(), None);
+        assert_eq!(
+            Likeness { other_edition: true, nearest: 1.0, ..alike() }.veto(Profile::Careful),
+            Some(Veto::OtherEdition)
+        );
+        assert_eq!(Likeness { members: 5, founder: 0.01, ..alike() }.veto(Profile::Careful), Some(Veto::Drift));
+        assert_eq!(alike().veto(Profile::Careful), None);
     }
 }
