@@ -119,7 +119,7 @@ impl Likeness {
         }
         // "Photo of the day", "Release 1.2", "Obituaries": titles that say the same and name nothing.
         let same_title = self.missing.max(self.other_missing) == 0.0;
-        let one_term = self.anchor == 0.0 && !same_title;
+        let one_term = self.anchor == 0.0 && self.missing.min(self.other_missing) > 0.0;
         let least = if same_title { LEAST_SAME_TITLE } else { Measure::of(profile).least };
         if one_term || (!self.bodies && self.mass < least) {
             return Some(Veto::TooLittle);

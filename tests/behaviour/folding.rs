@@ -149,3 +149,41 @@ fn fold_answers_each_line_and_names_a_broken_one() {
     assert!(out[1].contains("\"story\":\"1\",\"rule\":\"link\""), "{}", out[1]);
     assert!(ended.err.contains("line 3"), "{}", ended.err);
 }
+
+#[test]
+fn the_demonstration_tells_the_jet_story_once_with_its_five_tellings() {
+    let scene = Scene::with(&[], "");
+    let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    std::fs::create_dir(scene.path("demo")).unwrap();
+    for file in std::fs::read_dir(config.join("demo")).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), scene.path("demo").join(file.file_name())).unwrap();
+    }
+    let demo = std::fs::read_to_string(config.join("demo.toml")).unwrap();
+    scene.write("newsfold.toml", &demo.replace("127.0.0.1:8080", "127.0.0.1:0"));
+    let mut daemon = scene.start();
+    for _ in 0..6 {
+        daemon.wait_for("polled");
+    }
+    daemon.signal("TERM");
+    daemon.ended();
+    let stories = scene.json(&["stories", "--since", "4000d", "--json"]);
+    let telling = |word: &str| {
+        let tells = |story: &&serde_json::Value| {
+            story["coverage"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|telling| telling["title"].as_str().unwrap().contains(word))
+        };
+        stories
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(tells)
+            .map(|story| story["sources"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(telling("Olmert"), [5], "the visit, with the agency's copies and the rewrites");
+    assert_eq!(telling("orders engines"), [1], "the follow-up is another story");
+    assert_eq!(telling("Morning briefing"), [1, 1], "two editions of one column");
+}
