@@ -6,7 +6,7 @@
 use std::collections::BinaryHeap;
 
 /// Hashes kept of one text.
-const SIZE: usize = 16;
+pub(super) const SIZE: usize = 16;
 
 /// The share of the shorter text's runs that the other must hold for the two to be one text.
 pub const SHARE: f32 = 0.75;
@@ -26,25 +26,24 @@ const RUN: usize = 4;
 /// The smallest hashes of a text's runs of words, ascending; empty for a text of fewer than twelve words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sketch {
-    /// The hashes.
-    pub hashes: Box<[u32]>,
+    /// The hashes: their upper halves, which tell apart as many runs as a text has.
+    pub hashes: Box<[u16]>,
 }
 
 impl Sketch {
-    /// The share of the smaller text's runs that the other has too, and by how many runs that was judged.
-    pub fn contained(&self, other: &Self) -> (f32, usize) {
-        let reach = |sketch: &Self| {
-            if sketch.hashes.len() < SIZE { u32::MAX } else { sketch.hashes.last().copied().unwrap_or(0) }
-        };
-        let common = reach(self).min(reach(other));
-        let mine = self.hashes.iter().take_while(|hash| **hash <= common).count();
-        let theirs = other.hashes.iter().take_while(|hash| **hash <= common).count();
-        let (few, many) = if mine <= theirs { (self, other) } else { (other, self) };
+    /// The share of the smaller text's runs that the other, by the hashes of its sketch, has too, and by how many runs that was judged.
+    pub fn contained(&self, other: &[u16]) -> (f32, usize) {
+        let own = self.hashes.as_ref();
+        let reach = |hashes: &[u16]| if hashes.len() < SIZE { u16::MAX } else { hashes.last().copied().unwrap_or(0) };
+        let common = reach(own).min(reach(other));
+        let mine = own.iter().take_while(|hash| **hash <= common).count();
+        let theirs = other.iter().take_while(|hash| **hash <= common).count();
+        let (few, many) = if mine <= theirs { (own, other) } else { (other, own) };
         let judged = mine.min(theirs);
         if judged == 0 {
             return (0.0, 0);
         }
-        let shared = few.hashes.iter().take(judged).filter(|hash| many.hashes.binary_search(hash).is_ok()).count();
+        let shared = few.iter().take(judged).filter(|hash| many.binary_search(hash).is_ok()).count();
         (ratio(shared, judged), judged)
     }
 }
@@ -58,7 +57,7 @@ fn ratio(part: usize, whole: usize) -> f32 {
 pub struct Sketcher {
     run: [u32; RUN],
     words: usize,
-    smallest: BinaryHeap<u32>,
+    smallest: BinaryHeap<u16>,
 }
 
 impl Sketcher {
@@ -75,7 +74,8 @@ impl Sketcher {
         let hash =
             self.run.iter().fold(0x9e37_79b9_u32, |hash, word| (hash.rotate_left(5) ^ word).wrapping_mul(0x85eb_ca6b));
         let hash = (hash ^ (hash >> 15)).wrapping_mul(0xc2b2_ae35);
-        let hash = hash ^ (hash >> 16);
+        let [.., third, fourth] = (hash ^ (hash >> 16)).to_le_bytes();
+        let hash = u16::from_le_bytes([third, fourth]);
         if self.smallest.len() == SIZE {
             if self.smallest.peek().is_some_and(|largest| hash >= *largest) {
                 return;
@@ -111,13 +111,13 @@ mod tests {
 
     #[test]
     fn a_shortened_copy_is_contained_in_the_full_text() {
-        let (share, judged) = sketch(1..300).contained(&sketch(1..180));
+        let (share, judged) = sketch(1..300).contained(&sketch(1..180).hashes);
         assert!(share > 0.99 && judged >= 4, "{share} of {judged}");
     }
 
     #[test]
     fn another_text_shares_nothing() {
-        let (share, _) = sketch(1..100).contained(&sketch(500..600));
+        let (share, _) = sketch(1..100).contained(&sketch(500..600).hashes);
         assert!(share < 0.1, "{share}");
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::index::Hot;
+use super::ring::Ring;
 use super::weights::Plain;
 
 /// Entries of a feed that are looked back on.
@@ -20,31 +21,48 @@ pub struct Furniture {
     feeds: HashMap<u64, Feed, Plain>,
 }
 
+/// The entries of a feed, and their sentences one after another.
 #[derive(Debug, Default)]
 struct Feed {
     entries: VecDeque<Seen>,
+    sentences: VecDeque<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     arrival: u32,
-    sentences: Box<[u32]>,
+    sentences: u32,
+}
+
+impl Feed {
+    fn pop(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.sentences.drain(..oldest.sentences().min(self.sentences.len()));
+        }
+    }
+}
+
+impl Seen {
+    fn sentences(self) -> usize {
+        usize::try_from(self.sentences).unwrap_or(usize::MAX)
+    }
 }
 
 impl Furniture {
     /// What a feed repeats; nothing for an unknown one. `stories` says for each arrival from `first` on which story it is in.
-    pub(super) fn of<'a>(&'a self, feed: Option<u64>, stories: &'a VecDeque<Hot>, first: u32) -> Habits<'a> {
+    pub(super) fn of<'a>(&'a self, feed: Option<u64>, stories: &'a Ring<Hot>, first: u32) -> Habits<'a> {
         Habits { feed: feed.and_then(|feed| self.feeds.get(&feed)), stories: Some(stories), first }
     }
 
     /// Takes an entry into account.
     pub(super) fn learn(&mut self, feed: Option<u64>, arrival: u32, sentences: &[u32]) {
         let Some(feed) = feed else { return };
-        let entries = &mut self.feeds.entry(feed).or_default().entries;
-        if entries.len() == LOOK_BACK {
-            entries.pop_front();
+        let feed = self.feeds.entry(feed).or_default();
+        if feed.entries.len() == LOOK_BACK {
+            feed.pop();
         }
-        entries.push_back(Seen { arrival, sentences: sentences.into() });
+        feed.entries.push_back(Seen { arrival, sentences: u32::try_from(sentences.len()).unwrap_or(0) });
+        feed.sentences.extend(sentences);
     }
 
     /// Forgets an entry and those of its feed that came before it.
@@ -52,7 +70,7 @@ impl Furniture {
         let Some(feed) = feed else { return };
         if let Some(known) = self.feeds.get_mut(&feed) {
             while known.entries.front().is_some_and(|seen| seen.arrival <= arrival) {
-                known.entries.pop_front();
+                known.pop();
             }
             if known.entries.is_empty() {
                 self.feeds.remove(&feed);
@@ -65,7 +83,7 @@ impl Furniture {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Habits<'a> {
     feed: Option<&'a Feed>,
-    stories: Option<&'a VecDeque<Hot>>,
+    stories: Option<&'a Ring<Hot>>,
     first: u32,
 }
 
@@ -73,9 +91,14 @@ impl Habits<'_> {
     /// Whether a sentence stood in several stories of this feed lately.
     pub fn repeats(&self, sentence: u32) -> bool {
         let (Some(feed), true) = (self.feed, sentence != 0) else { return false };
+        let (one, two) = feed.sentences.as_slices();
+        if !one.contains(&sentence) && !two.contains(&sentence) {
+            return false;
+        }
         let mut stories = [None; STORIES];
+        let mut sentences = feed.sentences.iter();
         for seen in &feed.entries {
-            if seen.sentences.contains(&sentence) {
+            if sentences.by_ref().take(seen.sentences()).filter(|known| **known == sentence).count() > 0 {
                 let story = self.story(seen.arrival);
                 if !stories.contains(&Some(story)) {
                     stories.rotate_right(1);
@@ -102,7 +125,7 @@ mod tests {
     #[test]
     fn a_sentence_of_two_stories_is_furniture_and_of_one_story_is_not() {
         let mut furniture = Furniture::default();
-        let hot: VecDeque<Hot> = [7, 7, 8].into_iter().map(|story| Hot { story, feed: 0 }).collect();
+        let hot: Ring<Hot> = [7, 7, 8].into_iter().map(|story| Hot { story, feed: 0 }).collect();
         furniture.learn(Some(1), 0, &[11]);
         furniture.learn(Some(1), 1, &[11]);
         assert!(!furniture.of(Some(1), &hot, 0).repeats(11));

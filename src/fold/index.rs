@@ -3,30 +3,33 @@
 //! Pure: a value in memory. All of it follows from the prints of the window in their order of arrival, the story of each, and
 //! the weights; so a restart that is given these goes on as if there had been none, and no state outlives the window.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU64;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::furniture::{Furniture, Habits};
 use super::link::Linked;
+use super::members::{Member, Members};
 use super::plan::{Decision, Match, Rule, Verdict};
-use super::postings::Postings;
+use super::postings::{self, Postings};
 use super::print::Print;
+use super::ring::Ring;
 use super::score::{Likeness, Veto};
 use super::terms::{Amount, Terms};
-use super::vector::{self, Cell, Core, Overlap, Vector};
+use super::vector::{self, Core, Open, Overlap};
 use super::weights::{Plain, Weights, real};
-use super::{EntryRef, Level, Rules, StoryRef, copy, score, title};
+use super::{EntryRef, Level, Rules, StoryRef, copy, score};
 
 /// Members of a story that an entry is compared with: the first one of the window and the newest.
 const COMPARED: usize = 16;
 
 /// Members of a story that make up its core: the newest.
-const CORE_MEMBERS: u32 = 256;
+const CORE_MEMBERS: usize = 256;
 
 /// Entries looked at for one key, newest first, and for all keys together, rarest key first.
-const POSTINGS_PER_KEY: usize = 300;
+const POSTINGS_PER_KEY: usize = postings::PER_KEY;
 const POSTINGS_AT_MOST: usize = 800;
 
 /// Stories compared in full.
@@ -56,47 +59,15 @@ pub struct Index {
     weights: Weights,
     furniture: Furniture,
     /// The entries of the window by arrival; `hot` is what a search reads of each.
-    members: VecDeque<Member>,
-    hot: VecDeque<Hot>,
-    first_arrival: u32,
-    stories: VecDeque<Option<Story>>,
+    members: Members,
+    hot: Ring<Hot>,
+    stories: Ring<Option<Story>>,
     first_story: u32,
+    /// The cores of the large stories.
+    cores: HashMap<u32, Core, Plain>,
     postings: Postings,
     by_id: HashMap<u64, u32, Plain>,
     splits: BTreeSet<(EntryRef, StoryRef)>,
-}
-
-#[derive(Debug)]
-struct Member {
-    entry: EntryRef,
-    at: DateTime<Utc>,
-    feed: Option<NonZeroU64>,
-    title: title::Title,
-    amount: Amount,
-    figures: u8,
-    vector: Vector,
-    sketch: copy::Sketch,
-    /// Its neighbours in its story, by arrival.
-    before: Neighbour,
-    after: Neighbour,
-}
-
-/// An entry beside another in a story, in four bytes.
-#[derive(Debug, Clone, Copy)]
-struct Neighbour(u32);
-
-impl Neighbour {
-    const NONE: Self = Self(u32::MAX);
-
-    fn get(self) -> Option<u32> {
-        (self.0 != u32::MAX).then_some(self.0)
-    }
-}
-
-impl From<Option<u32>> for Neighbour {
-    fn from(arrival: Option<u32>) -> Self {
-        arrival.map_or(Self::NONE, Self)
-    }
 }
 
 /// What a search reads of an entry: its story, and half its feed's name.
@@ -106,15 +77,15 @@ pub(super) struct Hot {
     pub(super) feed: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Story {
     id: StoryRef,
     first: u32,
     last: u32,
     members: u32,
     newest: DateTime<Utc>,
-    /// `None` for a story of one entry, whose vector is its core.
-    core: Option<Box<Core>>,
+    /// The square of its core's length; 0 for a story of one entry, whose vector is its core.
+    square: u64,
 }
 
 impl Index {
@@ -124,11 +95,11 @@ impl Index {
             rules,
             weights,
             furniture: Furniture::default(),
-            members: VecDeque::new(),
-            hot: VecDeque::new(),
-            first_arrival: 0,
-            stories: VecDeque::new(),
+            members: Members::default(),
+            hot: Ring::default(),
+            stories: Ring::default(),
             first_story: 0,
+            cores: HashMap::default(),
             postings: Postings::default(),
             by_id: HashMap::default(),
             splits: BTreeSet::new(),
@@ -148,14 +119,14 @@ impl Index {
         let mut index = Self::new(rules, weights);
         index.splits.extend(splits);
         for Stored { print, story, counted } in stored {
-            index.place(print, story, !counted);
+            index.place(&print, story, !counted);
         }
         index
     }
 
     /// What a feed repeats, for [`super::terms::of`].
     pub fn habits(&self, feed: Option<u64>) -> Habits<'_> {
-        self.furniture.of(feed, &self.hot, self.first_arrival)
+        self.furniture.of(feed, &self.hot, self.members.first())
     }
 
     /// What it goes by.
@@ -198,7 +169,7 @@ impl Index {
                 self.absorb(story, younger);
             }
         }
-        self.place(decision.print, story, true);
+        self.place(&decision.print, story, true);
         story
     }
 
@@ -224,12 +195,13 @@ impl Index {
         self.splits.insert((entry, from));
         let Some(&serial) = self.by_id.get(&from.0) else { return };
         let Some(arrival) = self.story(serial).and_then(|story| {
-            self.arrivals_of(story).find(|arrival| self.member(*arrival).is_some_and(|member| member.entry == entry))
+            self.arrivals_of(story)
+                .find(|arrival| self.members.get(*arrival).is_some_and(|member| member.entry == entry))
         }) else {
             return;
         };
         self.unlink(arrival);
-        let at = self.member(arrival).map_or(DateTime::UNIX_EPOCH, |member| member.at);
+        let at = self.members.get(arrival).map_or(DateTime::UNIX_EPOCH, |member| member.at);
         let own = self.found(alone, at);
         self.link(arrival, own);
         self.refresh(own);
@@ -242,15 +214,16 @@ impl Index {
         while self.members.len() >= self.rules.entries_at_most.max(1)
             || self.members.front().is_some_and(|member| !self.in_window(member.at, now))
         {
-            let arrival = self.first_arrival;
+            let arrival = self.members.first();
             let Some(serial) = self.hot.front().map(|hot| hot.story) else { return };
             self.unlink(arrival);
             self.refresh_oldest(serial, arrival);
             self.bury(serial);
             self.hot.pop_front();
+            let keys = vector::keys(self.members.vector(arrival).cells());
+            self.postings.call_up(keys.iter().map(|key| key.hash));
+            self.postings.pop(keys.iter().map(|key| key.hash));
             let Some(member) = self.members.pop_front() else { return };
-            self.first_arrival += 1;
-            self.postings.pop(member.vector.keys().iter().map(|key| key.hash));
             self.furniture.forget(member.feed.map(NonZeroU64::get), arrival);
         }
     }
@@ -260,14 +233,15 @@ impl Index {
             return Verdict::New { nearest: None };
         }
         let (candidates, frame) = self.candidates(print);
+        let open = Open::new(&print.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
-        for serial in candidates {
-            let Some(story) = self.story(serial) else { continue };
-            let Some((rule, found)) = self.compare(print, &frame, story) else { continue };
+        let candidates = self.called_up(&candidates);
+        for Candidate { serial, story, compared } in &candidates {
+            let Some((rule, found)) = self.compare(print, &open, &frame, *serial, story, compared) else { continue };
             let margin = found.score - found.threshold;
             if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
-                passed.push(Passed { serial, first: story.first, rule, margin, found });
+                passed.push(Passed { serial: *serial, first: story.first, rule, margin, found });
             } else if nearest.as_ref().is_none_or(|nearest| margin > nearest.score - nearest.threshold) {
                 nearest = Some(found);
             }
@@ -277,7 +251,7 @@ impl Index {
         let (older, absorbs) = self.mergeable(&passed);
         let mut found = best.found.clone();
         found.story = older;
-        found.terms = self.carrying(terms, print, best.serial);
+        found.terms = self.carrying(terms, &open, best.serial);
         Verdict::Joins { rule: best.rule, found: Box::new(found), absorbs }
     }
 
@@ -302,26 +276,22 @@ impl Index {
     }
 
     fn cores_cosine(&self, one: u32, two: u32) -> f32 {
-        let (Some(one), Some(two)) = (self.story(one), self.story(two)) else { return 0.0 };
-        let single = |story: &Story| {
-            self.member(story.last).map(|member| Core::of(std::iter::once(&member.vector))).unwrap_or_default()
-        };
-        let (own, theirs);
-        let one = match &one.core {
-            Some(core) => core.as_ref(),
-            None => {
-                own = single(one);
-                &own
-            }
-        };
-        let two = match &two.core {
-            Some(core) => core.as_ref(),
-            None => {
-                theirs = single(two);
-                &theirs
-            }
-        };
-        one.cosine_to(two)
+        let (one, two) = (self.core(one), self.core(two));
+        one.cosine_to(&two)
+    }
+
+    /// A story's core, made for the occasion where it is not kept.
+    fn core(&self, serial: u32) -> Cow<'_, Core> {
+        match self.cores.get(&serial) {
+            Some(core) => Cow::Borrowed(core),
+            None => Cow::Owned(self.core_of(serial)),
+        }
+    }
+
+    /// The sum of a story's newest members.
+    fn core_of(&self, serial: u32) -> Core {
+        let newest = self.story(serial).into_iter().flat_map(|story| self.arrivals_of(story).take(CORE_MEMBERS));
+        Core::of(newest.map(|arrival| self.members.vector(arrival)))
     }
 
     /// Whether a person took an entry of one of two stories out of the other.
@@ -335,19 +305,23 @@ impl Index {
     /// The stories that share the entry's keys, most promising first, and those of its title's terms that its feed often uses.
     fn candidates(&self, print: &Print) -> (Vec<u32>, Vec<u32>) {
         let mut frame = Vec::new();
-        // Per story: how much speaks for it, and the newest entry that does; ties go to the newer.
-        let mut hits: HashMap<u32, (u32, u32), Plain> = HashMap::with_capacity_and_hasher(512, Plain::default());
+        let mut hits = Hits::default();
+        let mut found: Vec<(u32, Hot)> = Vec::with_capacity(POSTINGS_PER_KEY);
         let mut left = POSTINGS_AT_MOST;
         let mut keys = print.vector.keys();
         keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
+        self.postings.call_up(keys.iter().map(|key| key.hash));
         let feed = print.feed.map(super::terms::low);
         for key in keys {
-            let weight = u32::from(key.weight) * u32::from(key.weight) / 1024;
+            let weight = u32::from(key.weight) * u32::from(key.weight);
             let mut last = u32::MAX;
             let mut own: [u32; FRAME_STORIES] = [u32::MAX; FRAME_STORIES];
-            for arrival in self.postings.of(key.hash).take(left.min(POSTINGS_PER_KEY)) {
-                left -= 1;
-                let Some(hot) = self.hot(arrival) else { break };
+            // First all are read and then all are counted: reads that wait for nothing else wait for memory together.
+            found.clear();
+            let arrivals = self.postings.of(key.hash).take(left.min(POSTINGS_PER_KEY));
+            arrivals.for_each(|arrival| found.extend(self.hot(arrival).map(|hot| (arrival, hot))));
+            left -= found.len();
+            for &(arrival, hot) in &found {
                 if hot.story == last {
                     continue;
                 }
@@ -356,43 +330,72 @@ impl Index {
                     own.rotate_right(1);
                     own[0] = hot.story;
                 }
-                let hit = hits.entry(hot.story).or_insert((0, arrival));
-                *hit = (hit.0 + weight, hit.1.max(arrival));
+                hits.add(hot.story, weight, arrival);
             }
             if key.in_title() && !own.contains(&u32::MAX) {
                 frame.push(key.hash);
             }
         }
-        let mut hits: Vec<((u32, u32), u32)> = hits.into_iter().map(|(story, hit)| (hit, story)).collect();
-        if hits.len() > CANDIDATES {
-            hits.select_nth_unstable_by(CANDIDATES, |one, two| two.cmp(one));
-            hits.truncate(CANDIDATES);
-        }
-        hits.sort_unstable_by(|one, two| two.cmp(one));
-        (hits.into_iter().map(|(_, story)| story).collect(), frame)
+        (hits.most_promising(), frame)
     }
 
-    fn compare(&self, print: &Print, frame: &[u32], story: &Story) -> Option<(Rule, Match)> {
-        let mut likeness = Likeness {
-            core: story.core.as_ref().map_or(1.0, |core| core.cosine(&print.vector)),
-            ..Likeness::default()
-        };
-        if likeness.core < LEAST_CORE {
-            return None;
+    /// Some stories and the members of each that an entry is compared with: the newest, newest first, and the first.
+    ///
+    /// They lie all over memory. Followed through one story after another, each is waited for; a step in every story at a
+    /// time, they are waited for together.
+    fn called_up(&self, serials: &[u32]) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = serials
+            .iter()
+            .filter_map(|serial| Some((*serial, *self.story(*serial)?)))
+            .map(|(serial, story)| Candidate { serial, story, compared: Vec::with_capacity(COMPARED) })
+            .collect();
+        let mut ends: Vec<Option<u32>> = candidates.iter().map(|candidate| Some(candidate.story.last)).collect();
+        for _ in 1..COMPARED {
+            for (candidate, end) in candidates.iter_mut().zip(&mut ends) {
+                let newest = end.filter(|arrival| *arrival != candidate.story.first);
+                candidate.compared.extend(newest);
+                *end = newest.and_then(|arrival| self.members.get(arrival)?.before.get());
+            }
         }
+        candidates.iter_mut().for_each(|candidate| candidate.compared.push(candidate.story.first));
+        self.members.call_up(candidates.iter().flat_map(|candidate| &candidate.compared).copied());
+        candidates
+    }
+
+    fn compare(
+        &self,
+        print: &Print,
+        open: &Open<'_>,
+        frame: &[u32],
+        serial: u32,
+        story: &Story,
+        compared: &[u32],
+    ) -> Option<(Rule, Match)> {
+        let mut likeness = Likeness::default();
+        let core = self.cores.get(&serial);
+        if let Some(core) = core {
+            likeness.core = core.cosine(&print.vector);
+            if likeness.core < LEAST_CORE {
+                return None;
+            }
+        }
+        let mut dot = 0;
         let mut nearest: Option<(&Member, Overlap)> = None;
         let mut copied: Option<(&Member, f32)> = None;
-        for arrival in self.compared(story) {
-            let Some(member) = self.member(arrival) else { continue };
+        for &arrival in compared {
+            let Some(member) = self.members.get(arrival) else { continue };
+            let theirs = self.members.vector(arrival);
             if !self.in_window(member.at, print.at) {
+                dot += open.dot(theirs);
                 continue;
             }
-            let overlap = vector::overlap(&print.vector, &member.vector);
+            let overlap = open.overlap(theirs);
+            dot += overlap.dot;
             if arrival == story.first {
                 likeness.founder = overlap.cosine;
             }
             if overlap.cosine >= copy::COSINE {
-                let (contained, runs) = print.sketch.contained(&member.sketch);
+                let (contained, runs) = print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]));
                 // One feed's entries share their stock phrases; there the title has to be the same news as well.
                 let retitled = print.feed.is_some()
                     && print.feed == member.feed.map(NonZeroU64::get)
@@ -403,15 +406,21 @@ impl Index {
                     copied = Some((member, contained));
                 }
             }
-            likeness.other_edition |=
-                print.title.form == member.title.form && print.title.figures != member.title.figures;
+            likeness.other_edition |= print.title.form == member.form && print.title.figures != member.title_figures;
             if nearest.as_ref().is_none_or(|(_, most)| overlap.cosine > most.cosine) {
                 nearest = Some((member, overlap));
             }
         }
+        // All members of a story without a kept core were compared, and the sum of products is the product of the sum.
+        if core.is_none() && story.members > 1 {
+            likeness.core = vector::core_cosine(dot, story.square);
+            if likeness.core < LEAST_CORE {
+                return None;
+            }
+        }
         let (member, overlap) = nearest?;
         likeness.nearest = overlap.cosine;
-        if story.core.is_none() {
+        if story.members == 1 {
             likeness.core = overlap.cosine;
         }
         likeness.title_in_other = overlap.title_in_other;
@@ -425,8 +434,7 @@ impl Index {
         likeness.same_feed = print.feed.is_some() && print.feed == member.feed.map(NonZeroU64::get);
         likeness.title_only = print.amount.min(member.amount) == Amount::Title;
         likeness.bodies = print.amount.min(member.amount) == Amount::Body;
-        likeness.beyond_frame =
-            (likeness.same_feed && !frame.is_empty()).then(|| beyond(frame, &print.vector, &member.vector));
+        likeness.beyond_frame = (likeness.same_feed && !frame.is_empty()).then(|| open.beyond(frame, overlap.shared));
         likeness.figures = print.figures.min(member.figures);
         likeness.numbers_agree = if overlap.fewer_numbers == 0 {
             1.0
@@ -463,22 +471,16 @@ impl Index {
     }
 
     /// The words that an entry shares with a story, heaviest first.
-    fn carrying(&self, terms: &Terms, print: &Print, serial: u32) -> Vec<String> {
+    fn carrying(&self, terms: &Terms, open: &Open<'_>, serial: u32) -> Vec<String> {
         let Some(story) = self.story(serial) else { return Vec::new() };
-        let members: Vec<&Member> = self.compared(story).filter_map(|arrival| self.member(arrival)).collect();
-        let mut shared: Vec<&Cell> = print
-            .vector
-            .cells
-            .iter()
-            .filter(|cell| members.iter().any(|member| member.vector.has(cell.hash)))
-            .collect();
+        let mut shared = open.shared_with(self.compared(story).map(|arrival| self.members.vector(arrival)));
         shared.sort_unstable_by_key(|cell| (std::cmp::Reverse(cell.weight), cell.hash));
         shared.iter().take(8).filter_map(|cell| terms.word_of(cell.hash)).map(str::to_owned).collect()
     }
 
-    fn place(&mut self, print: Print, id: StoryRef, count: bool) {
+    fn place(&mut self, print: &Print, id: StoryRef, count: bool) {
         self.expire(print.at);
-        let arrival = self.first_arrival + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        let arrival = self.members.first() + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         let serial = match self.by_id.get(&id.0) {
             Some(serial) => *serial,
             None => self.found(id, print.at),
@@ -487,53 +489,44 @@ impl Index {
             self.weights.learn(print.language, print.terms.iter().copied());
         }
         self.furniture.learn(print.feed, arrival, &print.sentences);
-        self.postings.push(print.vector.keys().iter().map(|key| key.hash));
+        let keys = print.vector.keys();
+        self.postings.call_up(keys.iter().map(|key| key.hash));
+        self.postings.push(keys.iter().map(|key| key.hash));
         self.hot.push_back(Hot { story: serial, feed: print.feed.map_or(0, super::terms::low) });
-        self.members.push_back(Member {
-            entry: print.entry,
-            at: print.at,
-            feed: print.feed.and_then(NonZeroU64::new),
-            title: print.title,
-            amount: print.amount,
-            figures: print.figures,
-            vector: print.vector,
-            sketch: print.sketch,
-            before: Neighbour::NONE,
-            after: Neighbour::NONE,
-        });
+        self.members.push(print);
         self.link(arrival, serial);
         self.refresh_newest(serial);
     }
 
     fn found(&mut self, id: StoryRef, at: DateTime<Utc>) -> u32 {
         let serial = self.first_story + u32::try_from(self.stories.len()).unwrap_or(u32::MAX);
-        self.stories.push_back(Some(Story { id, first: 0, last: 0, members: 0, newest: at, core: None }));
+        self.stories.push_back(Some(Story { id, first: 0, last: 0, members: 0, newest: at, square: 0 }));
         self.by_id.insert(id.0, serial);
         serial
     }
 
     /// Puts an entry into a story, at its place by arrival.
     fn link(&mut self, arrival: u32, serial: u32) {
-        let Some(at) = self.member(arrival).map(|member| member.at) else { return };
+        let Some(at) = self.members.get(arrival).map(|member| member.at) else { return };
         let (before, after) = match self.story(serial) {
             Some(story) if story.members > 0 => {
                 let mut before = Some(story.last);
                 let mut after = None;
                 while let Some(here) = before.filter(|here| *here > arrival) {
                     after = Some(here);
-                    before = self.member(here).and_then(|member| member.before.get());
+                    before = self.members.get(here).and_then(|member| member.before.get());
                 }
                 (before, after)
             }
             _ => (None, None),
         };
-        if let Some(member) = self.member_mut(arrival) {
+        if let Some(member) = self.members.get_mut(arrival) {
             (member.before, member.after) = (before.into(), after.into());
         }
-        if let Some(member) = before.and_then(|before| self.member_mut(before)) {
+        if let Some(member) = before.and_then(|before| self.members.get_mut(before)) {
             member.after = Some(arrival).into();
         }
-        if let Some(member) = after.and_then(|after| self.member_mut(after)) {
+        if let Some(member) = after.and_then(|after| self.members.get_mut(after)) {
             member.before = Some(arrival).into();
         }
         if let Some(hot) = self.hot_mut(arrival) {
@@ -554,15 +547,15 @@ impl Index {
     /// Takes an entry out of its story.
     fn unlink(&mut self, arrival: u32) {
         let Some((before, after, at)) =
-            self.member(arrival).map(|member| (member.before.get(), member.after.get(), member.at))
+            self.members.get(arrival).map(|member| (member.before.get(), member.after.get(), member.at))
         else {
             return;
         };
         let Some(serial) = self.hot(arrival).map(|hot| hot.story) else { return };
-        if let Some(member) = before.and_then(|before| self.member_mut(before)) {
+        if let Some(member) = before.and_then(|before| self.members.get_mut(before)) {
             member.after = after.into();
         }
-        if let Some(member) = after.and_then(|after| self.member_mut(after)) {
+        if let Some(member) = after.and_then(|after| self.members.get_mut(after)) {
             member.before = before.into();
         }
         if let Some(story) = self.story_mut(serial) {
@@ -577,7 +570,7 @@ impl Index {
         // Only where dates ran backwards can the one that goes have been the newest.
         if self.story(serial).is_some_and(|story| story.newest == at) {
             let newest = self.story(serial).and_then(|story| {
-                self.arrivals_of(story).filter_map(|arrival| self.member(arrival)).map(|member| member.at).max()
+                self.arrivals_of(story).filter_map(|arrival| self.members.get(arrival)).map(|member| member.at).max()
             });
             if let (Some(story), Some(newest)) = (self.story_mut(serial), newest) {
                 story.newest = newest;
@@ -589,6 +582,7 @@ impl Index {
     fn bury(&mut self, serial: u32) {
         let Some(id) = self.story(serial).filter(|story| story.members == 0).map(|story| story.id) else { return };
         self.by_id.remove(&id.0);
+        self.cores.remove(&serial);
         if let Some(place) = self.place_of(serial).and_then(|at| self.stories.get_mut(at)) {
             *place = None;
         }
@@ -614,56 +608,46 @@ impl Index {
 
     /// Makes a story's core anew from its newest members.
     fn refresh(&mut self, serial: u32) {
-        let Some(story) = self.story(serial) else { return };
-        let core = (story.members > 1).then(|| {
-            let newest = self.arrivals_of(story).take(usize::try_from(CORE_MEMBERS).unwrap_or(usize::MAX));
-            Box::new(Core::of(newest.filter_map(|arrival| self.member(arrival)).map(|member| &member.vector)))
-        });
-        if let Some(story) = self.story_mut(serial) {
-            story.core = core;
+        let Some(members) = self.story(serial).map(|story| story.members) else { return };
+        if members < 2 {
+            self.keep(serial, None);
+        } else {
+            let core = self.core_of(serial);
+            self.keep(serial, Some(core));
         }
+    }
+
+    /// Keeps the length of a story's core, and of a large story the core itself.
+    fn keep(&mut self, serial: u32, core: Option<Core>) {
+        let Some(story) = self.story_mut(serial) else { return };
+        story.square = core.as_ref().map_or(0, Core::square);
+        let large = usize::try_from(story.members).is_ok_and(|members| members > COMPARED);
+        match core.filter(|_| large) {
+            Some(core) => self.cores.insert(serial, core),
+            None => self.cores.remove(&serial),
+        };
     }
 
     /// Brings a story's core up to date after its newest member was linked: what `refresh` would make, in fewer steps.
     fn refresh_newest(&mut self, serial: u32) {
+        let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
         let Some(story) = self.story(serial) else { return };
-        let (last, members) = (story.last, story.members);
-        let Some(mut core) = self.story_mut(serial).and_then(|story| story.core.take()) else {
-            return self.refresh(serial);
-        };
-        if let Some(newest) = self.member(last) {
-            core.add(&newest.vector);
+        core.add(self.members.vector(story.last));
+        if let Some(past) = self.arrivals_of(story).nth(CORE_MEMBERS) {
+            core.remove(self.members.vector(past));
         }
-        if members > CORE_MEMBERS {
-            let past =
-                self.story(serial).and_then(|story| self.arrivals_of(story).nth(usize::try_from(CORE_MEMBERS).ok()?));
-            if let Some(past) = past.and_then(|past| self.member(past)) {
-                core.remove(&past.vector);
-            }
-        }
-        if let Some(story) = self.story_mut(serial) {
-            story.core = Some(core);
-        }
+        self.keep(serial, Some(core));
     }
 
     /// Brings a story's core up to date after its oldest member, `gone`, was taken out.
     fn refresh_oldest(&mut self, serial: u32, gone: u32) {
         let members = self.story(serial).map_or(0, |story| story.members);
-        if members >= CORE_MEMBERS {
+        if usize::try_from(members).is_ok_and(|members| members >= CORE_MEMBERS) {
             return;
         }
-        if members < 2 {
-            return self.refresh(serial);
-        }
-        let Some(mut core) = self.story_mut(serial).and_then(|story| story.core.take()) else {
-            return self.refresh(serial);
-        };
-        if let Some(oldest) = self.member(gone) {
-            core.remove(&oldest.vector);
-        }
-        if let Some(story) = self.story_mut(serial) {
-            story.core = Some(core);
-        }
+        let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
+        core.remove(self.members.vector(gone));
+        self.keep(serial, Some(core));
     }
 
     /// The members of a story that an entry is compared with: the newest, newest first, and the first.
@@ -675,12 +659,12 @@ impl Index {
     /// The members of a story, newest first.
     fn arrivals_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = u32> + 'a {
         std::iter::successors((story.members > 0).then_some(story.last), |arrival| {
-            self.member(*arrival).and_then(|member| member.before.get())
+            self.members.get(*arrival).and_then(|member| member.before.get())
         })
     }
 
     fn entries_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = EntryRef> + 'a {
-        self.arrivals_of(story).filter_map(|arrival| self.member(arrival)).map(|member| member.entry)
+        self.arrivals_of(story).filter_map(|arrival| self.members.get(arrival)).map(|member| member.entry)
     }
 
     fn in_window(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
@@ -700,27 +684,21 @@ impl Index {
         self.stories.get_mut(at)?.as_mut()
     }
 
-    fn position(&self, arrival: u32) -> Option<usize> {
-        usize::try_from(arrival.checked_sub(self.first_arrival)?).ok()
-    }
-
-    fn member(&self, arrival: u32) -> Option<&Member> {
-        self.members.get(self.position(arrival)?)
-    }
-
-    fn member_mut(&mut self, arrival: u32) -> Option<&mut Member> {
-        let at = self.position(arrival)?;
-        self.members.get_mut(at)
-    }
-
     fn hot(&self, arrival: u32) -> Option<Hot> {
-        self.hot.get(self.position(arrival)?).copied()
+        self.hot.get(self.members.position(arrival)?).copied()
     }
 
     fn hot_mut(&mut self, arrival: u32) -> Option<&mut Hot> {
-        let at = self.position(arrival)?;
+        let at = self.members.position(arrival)?;
         self.hot.get_mut(at)
     }
+}
+
+/// A story that an entry may tell, and its members to compare with.
+struct Candidate {
+    serial: u32,
+    story: Story,
+    compared: Vec<u32>,
 }
 
 struct Passed {
@@ -731,15 +709,59 @@ struct Passed {
     found: Match,
 }
 
-/// The share of an entry's title that another has too, what the feed's titles often say apart.
-fn beyond(frame: &[u32], own: &Vector, other: &Vector) -> f32 {
-    let (mut rest, mut found) = (0_u32, 0_u32);
-    for cell in own.cells.iter().filter(|cell| cell.in_title() && !frame.contains(&cell.hash)) {
-        rest += u32::from(cell.weight);
-        found += if other.has(cell.hash) { u32::from(cell.weight) } else { 0 };
-    }
-    if rest == 0 { 0.0 } else { real(found) / real(rest) }
+/// Per story, how much speaks for it, and the newest entry that does.
+struct Hits {
+    found: Vec<Hit>,
+    /// One more than the place of each story, by its number's lower bits; what is taken goes to the next slot.
+    slots: [u16; Self::SLOTS],
 }
+
+struct Hit {
+    weight: u32,
+    newest: u32,
+    story: u32,
+}
+
+impl Default for Hits {
+    fn default() -> Self {
+        Self { found: Vec::with_capacity(256), slots: [0; Self::SLOTS] }
+    }
+}
+
+impl Hits {
+    /// More than twice as many as there can be stories.
+    const SLOTS: usize = 2_048;
+
+    fn add(&mut self, story: u32, weight: u32, arrival: u32) {
+        let mut at = usize::try_from(story.wrapping_mul(0x9e37_79b1) >> 21).unwrap_or(0);
+        while let Some(slot) = self.slots.get_mut(at) {
+            let Some(hit) = usize::from(*slot).checked_sub(1).and_then(|at| self.found.get_mut(at)) else {
+                self.found.push(Hit { weight, newest: arrival, story });
+                *slot = u16::try_from(self.found.len()).unwrap_or(0);
+                return;
+            };
+            if hit.story == story {
+                hit.weight += weight;
+                hit.newest = hit.newest.max(arrival);
+                return;
+            }
+            at = (at + 1) % Self::SLOTS;
+        }
+    }
+
+    /// The stories for which most speaks, the first one first; ties go to the newer.
+    fn most_promising(mut self) -> Vec<u32> {
+        let order = |hit: &Hit| std::cmp::Reverse((hit.weight, hit.newest, hit.story));
+        if self.found.len() > CANDIDATES {
+            self.found.select_nth_unstable_by_key(CANDIDATES, order);
+            self.found.truncate(CANDIDATES);
+        }
+        self.found.sort_unstable_by_key(order);
+        self.found.iter().map(|hit| hit.story).collect()
+    }
+}
+
+const _: () = assert!(POSTINGS_AT_MOST * 2 < Hits::SLOTS, "a slot is always free");
 
 fn days(gap: TimeDelta) -> f32 {
     let minutes = u32::try_from(gap.num_minutes().unsigned_abs()).unwrap_or(u32::MAX);

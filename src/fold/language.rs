@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use super::terms::hash_of;
+use super::weights::Plain;
+
 /// Letters kept of a word whose language no stemmer knows.
 const HEAD: usize = 6;
 
@@ -77,7 +80,7 @@ impl Language {
 
     /// Whether a word (in lower case) says nothing in this language.
     pub fn stops(self, word: &str) -> bool {
-        self.0.is_some_and(|at| stop_words().get(word).is_some_and(|languages| languages & (1 << at) != 0))
+        self.0.is_some_and(|at| stop_words().get(&hash_of(word)).is_some_and(|languages| languages & (1 << at) != 0))
     }
 
     /// The stemmer for a word of this language, if there is one; build it once per text.
@@ -123,7 +126,7 @@ impl Guess {
     /// Takes one word, in lower case, into account.
     pub fn see(&mut self, word: &str) {
         self.words = self.words.saturating_add(1);
-        if let Some(languages) = stop_words().get(word) {
+        if let Some(languages) = stop_words().get(&hash_of(word)) {
             for (at, hits) in self.hits.iter_mut().enumerate() {
                 *hits = hits.saturating_add(u16::from(languages & (1 << at) != 0));
             }
@@ -147,13 +150,14 @@ fn is_latin(c: char) -> bool {
     matches!(c, 'a'..='z' | '0'..='9' | '\u{df}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
 }
 
-fn stop_words() -> &'static HashMap<&'static str, u32> {
-    static WORDS: OnceLock<HashMap<&'static str, u32>> = OnceLock::new();
+/// By the hash of each word, the languages in which it says nothing.
+fn stop_words() -> &'static HashMap<u64, u32, Plain> {
+    static WORDS: OnceLock<HashMap<u64, u32, Plain>> = OnceLock::new();
     WORDS.get_or_init(|| {
-        let mut words = HashMap::new();
+        let mut words = HashMap::default();
         for (at, known) in KNOWN.iter().enumerate() {
             for word in known.stop_words.split_whitespace() {
-                *words.entry(word).or_insert(0) |= 1 << at;
+                *words.entry(hash_of(word)).or_insert(0) |= 1 << at;
             }
         }
         words

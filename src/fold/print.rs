@@ -13,7 +13,7 @@ use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
 
 /// The version of the bytes that [`Print::to_bytes`] writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// An entry as the index keeps it and the store should.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,7 @@ impl Print {
 
     /// The print as bytes, for the store: some hundred of them for a headline and its lead.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(96 + self.vector.cells.len() * 8 + self.terms.len() * 4);
+        let mut bytes = Vec::with_capacity(136 + self.vector.cells.len() * Cell::PACKED + self.terms.len() * 4);
         bytes.push(VERSION);
         bytes.extend(self.entry.0.to_le_bytes());
         bytes.push(u8::from(self.feed.is_some()));
@@ -83,12 +83,13 @@ impl Print {
         bytes.extend(self.vector.norm.to_le_bytes());
         push_length(&mut bytes, self.vector.cells.len());
         for cell in &self.vector.cells {
-            bytes.extend(cell.hash.to_le_bytes());
-            bytes.extend(cell.weight.to_le_bytes());
-            bytes.push(cell.rarity);
-            bytes.push(cell.flags());
+            bytes.extend(cell.packed());
         }
-        for list in [&self.sketch.hashes, &self.sentences, &self.terms] {
+        push_length(&mut bytes, self.sketch.hashes.len());
+        for hash in &self.sketch.hashes {
+            bytes.extend(hash.to_le_bytes());
+        }
+        for list in [&self.sentences, &self.terms] {
             push_length(&mut bytes, list.len());
             for hash in list {
                 bytes.extend(hash.to_le_bytes());
@@ -116,10 +117,10 @@ impl Print {
         let figures = bytes.byte()?;
         let title = Title { exact: bytes.hash()?, form: bytes.hash()?, figures: bytes.hash()?, words: bytes.byte()? };
         let norm = f32::from_le_bytes(bytes.some()?);
-        let cells = (0..bytes.length()?)
-            .map(|_| Some(Cell::new(bytes.hash()?, u16::from_le_bytes(bytes.some()?), bytes.byte()?, bytes.byte()?)))
+        let cells = (0..bytes.length().filter(|length| usize::from(*length) <= vector::CELLS)?)
+            .map(|_| bytes.some().map(Cell::unpacked))
             .collect::<Option<Box<[Cell]>>>()?;
-        let sketch = Sketch { hashes: bytes.hashes()? };
+        let sketch = Sketch { hashes: (0..bytes.length()?).map(|_| bytes.length()).collect::<Option<_>>()? };
         let (sentences, terms) = (bytes.hashes()?, bytes.hashes()?);
         if !bytes.0.is_empty() {
             return None;

@@ -6,7 +6,7 @@ use super::furniture::Habits;
 use super::language::{Guess, Language};
 use super::text::{self, Kind};
 use super::title::{self, Title};
-use super::{Article, EntryRef, copy};
+use super::{Article, EntryRef, copy, vector};
 use chrono::{DateTime, Utc};
 
 /// Characters of a title, a summary and a body that are read; the rest of a longer one is left alone.
@@ -75,9 +75,9 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The word behind a term, at its stem; `None` for a term that the entry has not.
-    pub fn word_of(&self, hash: u32) -> Option<&str> {
-        let term = self.terms.get(self.terms.binary_search_by_key(&hash, |term| term.hash).ok()?)?;
+    /// The word behind a cell's term, at its stem; `None` for a term that the entry has not.
+    pub fn word_of(&self, cell: u32) -> Option<&str> {
+        let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| vector::short(term.hash)).ok()?)?;
         let start = usize::try_from(term.start).ok()?;
         self.words.get(start..start.checked_add(usize::from(term.length))?)
     }

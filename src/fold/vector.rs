@@ -6,20 +6,28 @@ use super::terms::Terms;
 use super::weights::Weights;
 
 /// Terms kept of an entry: the heaviest.
-const CELLS: usize = 64;
+pub(super) const CELLS: usize = 64;
 
-/// What a vector of length one has as its length.
-const UNIT: f32 = 16_384.0;
+/// What a vector of length one has as its length: the largest weight that a packed cell holds.
+const UNIT: f32 = 2_047.0;
+
+/// Bits of a term's hash that a cell holds, the upper ones.
+pub(super) const HASH_BITS: u32 = 27;
 
 /// Terms by which an entry is looked for and found.
 pub const KEYS: usize = 12;
 
-/// One term of a vector, in eight bytes.
+/// The term that stands in a cell for a term's whole hash.
+pub(super) fn short(hash: u32) -> u32 {
+    hash >> (u32::BITS - HASH_BITS)
+}
+
+/// One term of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
-    /// The term.
+    /// The term: the upper 27 bits of its hash.
     pub hash: u32,
-    /// Its share of the vector, of 16,384.
+    /// Its share of the vector, of 2,047.
     pub weight: u16,
     /// How rare it was when the entry came: sixteenths of `Weights::rarity`.
     pub rarity: u8,
@@ -30,9 +38,27 @@ impl Cell {
     const TITLE: u8 = 1;
     const NUMBER: u8 = 2;
 
-    /// A cell of its parts; `flags` are what [`Cell::flags`] gave.
-    pub fn new(hash: u32, weight: u16, rarity: u8, flags: u8) -> Self {
-        Self { hash, weight, rarity, flags }
+    /// Bytes of a packed cell.
+    pub const PACKED: usize = 6;
+
+    /// The cell in six bytes: 27 bits of hash, 11 of weight, 8 of rarity, 2 of flags.
+    pub fn packed(self) -> [u8; Self::PACKED] {
+        let bits = u64::from(self.hash)
+            | u64::from(self.weight.min(2_047)) << 27
+            | u64::from(self.rarity) << 38
+            | u64::from(self.flags & 3) << 46;
+        let [a, b, c, d, e, f, ..] = bits.to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    /// The cell that `packed` wrote.
+    pub fn unpacked([a, b, c, d, e, f]: [u8; Self::PACKED]) -> Self {
+        Self {
+            hash: u32::from_le_bytes([a, b, c, d & 7]),
+            weight: u16::from_le_bytes([d >> 3 | e << 5, e >> 3 & 7]),
+            rarity: e >> 6 | f << 2,
+            flags: f >> 6,
+        }
     }
 
     /// Whether the title has it.
@@ -43,11 +69,6 @@ impl Cell {
     /// Whether it is a number.
     pub fn is_number(self) -> bool {
         self.flags & Self::NUMBER != 0
-    }
-
-    /// What `new` takes.
-    pub fn flags(self) -> u8 {
-        self.flags
     }
 }
 
@@ -70,7 +91,7 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
             let rarity = weights.rarity(term.hash);
             let weight = (1.0 + often).log2() * rarity;
             let flags = if term.title > 0 { Cell::TITLE } else { 0 } | if term.number { Cell::NUMBER } else { 0 };
-            (weight, Cell::new(term.hash, 0, tick(rarity), flags))
+            (weight, Cell { hash: short(term.hash), weight: 0, rarity: tick(rarity), flags })
         })
         .collect();
     raw.sort_unstable_by(|(a, x), (b, y)| b.total_cmp(a).then(x.hash.cmp(&y.hash)));
@@ -80,143 +101,230 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
     let norm = narrow(norm);
     let mut cells: Vec<Cell> =
         raw.into_iter().map(|(weight, cell)| Cell { weight: whole(weight / norm * UNIT), ..cell }).collect();
-    cells.sort_unstable_by_key(|cell| cell.hash);
+    cells.sort_unstable_by_key(|cell| (cell.hash, std::cmp::Reverse(cell.weight)));
+    // Hardly ever are two terms one to us; then the heavier one stands.
+    cells.dedup_by_key(|cell| cell.hash);
     Vector { cells: cells.into_boxed_slice(), norm }
 }
 
 impl Vector {
-    /// Whether it has a term.
-    pub fn has(&self, hash: u32) -> bool {
-        self.cells.binary_search_by_key(&hash, |cell| cell.hash).is_ok()
-    }
-
     /// The terms by which the entry is looked for: the heaviest, heaviest first.
     pub fn keys(&self) -> Vec<Cell> {
-        let mut keys = self.cells.to_vec();
-        keys.sort_unstable_by_key(|cell| (std::cmp::Reverse(cell.weight), cell.hash));
+        keys(self.cells.iter().copied())
+    }
+}
+
+/// The heaviest of some terms, heaviest first.
+pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
+    let mut keys: Vec<Cell> = cells.collect();
+    let order = |key: &Cell| (std::cmp::Reverse(key.weight), key.hash);
+    if keys.len() > KEYS {
+        keys.select_nth_unstable_by_key(KEYS, order);
         keys.truncate(KEYS);
-        keys
+    }
+    keys.sort_unstable_by_key(order);
+    keys
+}
+
+/// A vector as the index keeps it: packed cells and what the weights were divided by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packed<'a> {
+    pub(super) cells: &'a [u8],
+    pub(super) norm: f32,
+}
+
+impl<'a> Packed<'a> {
+    pub(super) fn cells(self) -> impl Iterator<Item = Cell> + use<'a> {
+        let (cells, _) = self.cells.as_chunks::<{ Cell::PACKED }>();
+        cells.iter().map(|cell| Cell::unpacked(*cell))
     }
 }
 
 /// What two vectors share.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Overlap {
+pub(super) struct Overlap {
+    /// The sum of the products of their weights.
+    pub(super) dot: u64,
     /// Their cosine, 0 to 1.
-    pub cosine: f32,
+    pub(super) cosine: f32,
     /// The share of the first one's title, by weight, that the second has anywhere.
-    pub title_in_other: f32,
+    pub(super) title_in_other: f32,
     /// The share of the second one's title, by weight, that the first has anywhere.
-    pub other_title_in: f32,
+    pub(super) other_title_in: f32,
     /// How much the shared terms tell, all in all.
-    pub mass: f32,
+    pub(super) mass: f32,
     /// How rare the rarest term of the first one's title is that the second lacks.
-    pub missing: f32,
+    pub(super) missing: f32,
     /// How rare the rarest term of the second one's title is that the first lacks.
-    pub other_missing: f32,
+    pub(super) other_missing: f32,
     /// Numbers that both have.
-    pub numbers: u16,
+    pub(super) numbers: u16,
     /// Numbers that the one with fewer has.
-    pub fewer_numbers: u16,
+    pub(super) fewer_numbers: u16,
     /// How rare the two rarest shared terms are, the rarest first.
-    pub anchors: [f32; 2],
+    pub(super) anchors: [f32; 2],
+    /// Which cells of the first one the second has, a bit each.
+    pub(super) shared: u64,
 }
 
-/// Lays one vector over another.
-pub fn overlap(one: &Vector, two: &Vector) -> Overlap {
-    let mut dot = 0_u64;
-    let (mut one_title, mut one_found, mut two_title, mut two_found) = (0_u32, 0_u32, 0_u32, 0_u32);
-    let mut numbers = 0_u16;
-    let (mut one_numbers, mut two_numbers) = (0_u16, 0_u16);
-    let (mut missing, mut other_missing) = (0_u8, 0_u8);
-    let mut mass = 0.0_f32;
-    let mut anchors = [0.0_f32; 2];
-    let (mut left, mut right) = (one.cells.iter().peekable(), two.cells.iter().peekable());
-    loop {
-        let order = match (left.peek(), right.peek()) {
-            (Some(a), Some(b)) => a.hash.cmp(&b.hash),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => break,
-        };
-        let a = if order.is_le() { left.next() } else { None };
-        let b = if order.is_ge() { right.next() } else { None };
-        let both = a.is_some() && b.is_some();
-        one_numbers += u16::from(a.is_some_and(|a| a.is_number()));
-        two_numbers += u16::from(b.is_some_and(|b| b.is_number()));
-        if let Some(a) = a
-            && a.in_title()
-        {
-            one_title += u32::from(a.weight);
-            if both {
-                one_found += u32::from(a.weight);
-            } else {
-                missing = missing.max(a.rarity);
+/// Slots in which an open vector's cells are found.
+const SLOTS: usize = 256;
+
+/// A vector laid open for comparing it with many others.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    vector: &'a Vector,
+    /// One more than the place of each cell, by the lower bits of its hash; what is taken goes to the next slot.
+    slots: [u8; SLOTS],
+    title: u32,
+    numbers: u16,
+}
+
+impl<'a> Open<'a> {
+    pub(super) fn new(vector: &'a Vector) -> Self {
+        let mut slots = [0; SLOTS];
+        let (mut title, mut numbers) = (0, 0);
+        for (place, cell) in (1_u8..).zip(vector.cells.iter().take(CELLS)) {
+            let mut slot = Self::home(cell.hash);
+            while slots.get(slot).is_some_and(|taken| *taken != 0) {
+                slot = (slot + 1) % SLOTS;
             }
-        }
-        if let Some(b) = b
-            && b.in_title()
-        {
-            two_title += u32::from(b.weight);
-            if both {
-                two_found += u32::from(b.weight);
-            } else {
-                other_missing = other_missing.max(b.rarity);
+            if let Some(free) = slots.get_mut(slot) {
+                *free = place;
             }
+            title += if cell.in_title() { u32::from(cell.weight) } else { 0 };
+            numbers += u16::from(cell.is_number());
         }
-        if let (Some(a), Some(b)) = (a, b) {
-            dot += u64::from(a.weight) * u64::from(b.weight);
-            numbers += u16::from(a.is_number());
-            let tells = (f32::from(a.weight) * one.norm).min(f32::from(b.weight) * two.norm) / UNIT;
-            mass += tells;
-            let mut rest = f32::from(a.rarity.min(b.rarity)) / 16.0;
+        Self { vector, slots, title, numbers }
+    }
+
+    fn home(hash: u32) -> usize {
+        usize::try_from(hash).unwrap_or(0) % SLOTS
+    }
+
+    fn find(&self, hash: u32) -> Option<(usize, Cell)> {
+        let mut slot = Self::home(hash);
+        loop {
+            let place = usize::from(*self.slots.get(slot)?).checked_sub(1)?;
+            let cell = *self.vector.cells.get(place)?;
+            if cell.hash == hash {
+                return Some((place, cell));
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
+    /// What the two would give if they were multiplied.
+    pub(super) fn dot(&self, other: Packed<'_>) -> u64 {
+        other
+            .cells()
+            .filter_map(|theirs| Some(u64::from(theirs.weight) * u64::from(self.find(theirs.hash)?.1.weight)))
+            .sum()
+    }
+
+    /// Lays another vector over it.
+    pub(super) fn overlap(&self, other: Packed<'_>) -> Overlap {
+        let mut dot = 0_u64;
+        let (mut found, mut other_title, mut other_found) = (0_u32, 0_u32, 0_u32);
+        let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
+        let mut other_missing = 0_u8;
+        let mut shared = 0_u64;
+        let mut mass = 0.0_f32;
+        let mut anchors = [0.0_f32; 2];
+        for theirs in other.cells() {
+            let in_title = if theirs.in_title() { u32::from(theirs.weight) } else { 0 };
+            other_title += in_title;
+            other_numbers += u16::from(theirs.is_number());
+            let Some((place, own)) = self.find(theirs.hash) else {
+                other_missing = other_missing.max(if theirs.in_title() { theirs.rarity } else { 0 });
+                continue;
+            };
+            shared |= 1 << place;
+            other_found += in_title;
+            found += if own.in_title() { u32::from(own.weight) } else { 0 };
+            dot += u64::from(own.weight) * u64::from(theirs.weight);
+            numbers += u16::from(own.is_number());
+            mass += (f32::from(own.weight) * self.vector.norm).min(f32::from(theirs.weight) * other.norm) / UNIT;
+            let mut rest = f32::from(own.rarity.min(theirs.rarity)) / 16.0;
             for anchor in &mut anchors {
                 if rest > *anchor {
                     std::mem::swap(&mut rest, anchor);
                 }
             }
         }
+        let lacked = self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
+        let missing = lacked.map(|(_, cell)| cell.rarity).max().unwrap_or(0);
+        Overlap {
+            dot,
+            cosine: cosine(dot, UNIT * UNIT),
+            title_in_other: share(found, self.title),
+            other_title_in: share(other_found, other_title),
+            mass,
+            missing: f32::from(missing) / 16.0,
+            other_missing: f32::from(other_missing) / 16.0,
+            numbers,
+            fewer_numbers: self.numbers.min(other_numbers),
+            anchors,
+            shared,
+        }
     }
-    Overlap {
-        cosine: cosine(dot, UNIT * UNIT),
-        title_in_other: share(one_found, one_title),
-        other_title_in: share(two_found, two_title),
-        mass,
-        missing: f32::from(missing) / 16.0,
-        other_missing: f32::from(other_missing) / 16.0,
-        numbers,
-        fewer_numbers: one_numbers.min(two_numbers),
-        anchors,
+
+    /// The share of its title that another has too, the terms of `frame` apart; `shared` says which terms the other has.
+    pub(super) fn beyond(&self, frame: &[u32], shared: u64) -> f32 {
+        let (mut rest, mut found) = (0_u32, 0_u32);
+        for (at, cell) in self.vector.cells.iter().enumerate() {
+            if cell.in_title() && !frame.contains(&cell.hash) {
+                rest += u32::from(cell.weight);
+                found += if shared >> at & 1 == 1 { u32::from(cell.weight) } else { 0 };
+            }
+        }
+        share(found, rest)
+    }
+
+    /// The terms that one of the others has too.
+    pub(super) fn shared_with(&self, others: impl Iterator<Item = Packed<'a>>) -> Vec<Cell> {
+        let mut shared = 0_u64;
+        for theirs in others.flat_map(Packed::cells) {
+            shared |= self.find(theirs.hash).map_or(0, |(place, _)| 1 << place);
+        }
+        let cells = self.vector.cells.iter().enumerate();
+        cells.filter(|(at, _)| shared >> at & 1 == 1).map(|(_, cell)| *cell).collect()
     }
 }
 
+const _: () = assert!(CELLS <= 64, "the shared terms of a vector are told in 64 bits");
+
 /// A story's core: the sum of its members' vectors.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Core {
+pub(super) struct Core {
     sums: Vec<(u32, u32)>,
-    length: f32,
+    square: u64,
 }
 
 impl Core {
     /// The sum of some vectors.
-    pub fn of<'a>(vectors: impl Iterator<Item = &'a Vector>) -> Self {
+    pub(super) fn of<'a>(vectors: impl Iterator<Item = Packed<'a>>) -> Self {
         let mut sums: Vec<(u32, u32)> =
-            vectors.flat_map(|vector| vector.cells.iter()).map(|cell| (cell.hash, u32::from(cell.weight))).collect();
+            vectors.flat_map(Packed::cells).map(|cell| (cell.hash, u32::from(cell.weight))).collect();
         sums.sort_unstable();
         sums.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             kept.1 += if same { next.1 } else { 0 };
             same
         });
-        sums.shrink_to_fit();
-        Self { length: length(&sums), sums }
+        Self { square: square(&sums), sums }
+    }
+
+    /// The square of its length.
+    pub(super) fn square(&self) -> u64 {
+        self.square
     }
 
     /// Adds a vector to the sum.
-    pub fn add(&mut self, vector: &Vector) {
-        let mut sums = Vec::with_capacity(self.sums.len() + vector.cells.len());
+    pub(super) fn add(&mut self, vector: Packed<'_>) {
+        let mut sums = Vec::with_capacity(self.sums.len() + vector.cells.len() / Cell::PACKED);
         let mut old = self.sums.iter().copied().peekable();
-        for cell in &vector.cells {
+        for cell in vector.cells() {
             while let Some(sum) = old.next_if(|(hash, _)| *hash < cell.hash) {
                 sums.push(sum);
             }
@@ -224,13 +332,13 @@ impl Core {
             sums.push((cell.hash, before + u32::from(cell.weight)));
         }
         sums.extend(old);
-        self.length = length(&sums);
+        self.square = square(&sums);
         self.sums = sums;
     }
 
     /// Takes a vector that was added out of the sum.
-    pub fn remove(&mut self, vector: &Vector) {
-        for cell in &vector.cells {
+    pub(super) fn remove(&mut self, vector: Packed<'_>) {
+        for cell in vector.cells() {
             if let Ok(at) = self.sums.binary_search_by_key(&cell.hash, |(hash, _)| *hash)
                 && let Some((_, sum)) = self.sums.get_mut(at)
             {
@@ -238,24 +346,25 @@ impl Core {
             }
         }
         self.sums.retain(|(_, sum)| *sum > 0);
-        self.length = length(&self.sums);
+        self.square = square(&self.sums);
     }
 
     /// The cosine of a vector and the core.
-    pub fn cosine(&self, vector: &Vector) -> f32 {
+    pub(super) fn cosine(&self, vector: &Vector) -> f32 {
         let mut dot = 0_u64;
-        let mut sums = self.sums.iter().peekable();
+        let mut sums = self.sums.as_slice();
         for cell in &vector.cells {
-            while sums.next_if(|(hash, _)| *hash < cell.hash).is_some() {}
-            if let Some((_, sum)) = sums.next_if(|(hash, _)| *hash == cell.hash) {
+            let at = sums.partition_point(|(hash, _)| *hash < cell.hash);
+            sums = sums.get(at..).unwrap_or_default();
+            if let Some((_, sum)) = sums.first().filter(|(hash, _)| *hash == cell.hash) {
                 dot += u64::from(*sum) * u64::from(cell.weight);
             }
         }
-        if self.length > 0.0 { cosine(dot, self.length * UNIT) } else { 0.0 }
+        core_cosine(dot, self.square)
     }
 
     /// The cosine of two cores.
-    pub fn cosine_to(&self, other: &Self) -> f32 {
+    pub(super) fn cosine_to(&self, other: &Self) -> f32 {
         let mut dot = 0_u64;
         let mut sums = other.sums.iter().peekable();
         for (hash, sum) in &self.sums {
@@ -264,8 +373,15 @@ impl Core {
                 dot += u64::from(*theirs) * u64::from(*sum);
             }
         }
-        if self.length > 0.0 && other.length > 0.0 { cosine(dot, self.length * other.length) } else { 0.0 }
+        let (own, theirs) = (wide(self.square).sqrt(), wide(other.square).sqrt());
+        if own > 0.0 && theirs > 0.0 { cosine(dot, own * theirs) } else { 0.0 }
     }
+}
+
+/// The cosine of a vector and a core, by their product and the square of the core's length.
+pub(super) fn core_cosine(dot: u64, square: u64) -> f32 {
+    let length = wide(square).sqrt();
+    if length > 0.0 { cosine(dot, length * UNIT) } else { 0.0 }
 }
 
 fn cosine(dot: u64, lengths: f32) -> f32 {
@@ -276,8 +392,8 @@ fn share(part: u32, whole: u32) -> f32 {
     if whole == 0 { 0.0 } else { super::weights::real(part) / super::weights::real(whole) }
 }
 
-fn length(sums: &[(u32, u32)]) -> f32 {
-    wide(sums.iter().map(|(_, sum)| u64::from(*sum) * u64::from(*sum)).sum()).sqrt()
+fn square(sums: &[(u32, u32)]) -> u64 {
+    sums.iter().map(|(_, sum)| u64::from(*sum) * u64::from(*sum)).sum()
 }
 
 /// A whole number as a real one; sums here stay far below 2^53.
@@ -304,8 +420,21 @@ fn tick(rarity: f32) -> u8 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a float-to-int cast saturates, and a weight is 0 to 16,384"
+    reason = "a float-to-int cast saturates, and a weight is 0 to 2,047"
 )]
 fn whole(weight: f32) -> u16 {
     weight.round() as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_cell_is_the_cell() {
+        for (hash, weight, rarity, flags) in [(0, 0, 0, 0), (0x7ff_ffff, 2_047, 255, 3), (0x512_3456, 1_029, 177, 1)] {
+            let cell = Cell { hash, weight, rarity, flags };
+            assert_eq!(Cell::unpacked(cell.packed()), cell);
+        }
+    }
 }
