@@ -21,8 +21,6 @@ use crate::store::{self, Store, feeds};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
-/// As `schedule` obeys it.
-const LONGEST_RETRY_AFTER: TimeDelta = TimeDelta::days(7);
 /// How many documents are unpacked and read at a time: reading is work for the processor, not waiting.
 const READERS: usize = 2;
 
@@ -174,10 +172,10 @@ impl Poller {
                 feed.failures += 1;
                 feed.failing_since = feed.failing_since.or(Some(now));
                 let retry_after = match &error {
-                    Error::Fetch(error) => error.retry_after(),
+                    Error::Fetch(error) => error.retry_after().and_then(|wait| wait.to_std().ok()),
                     _ => None,
                 };
-                feed.not_before = retry_after.map(|wait| now + wait.min(LONGEST_RETRY_AFTER));
+                feed.not_before = retry_after.map(|wait| now + wait.min(schedule::LONGEST_RETRY_AFTER));
                 plan_next(&mut feed, subscription, None, retry_after, now);
                 let what = error.to_string();
                 let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
@@ -291,7 +289,7 @@ fn plan_next(
     feed: &mut Feed,
     subscription: &Subscription,
     fresh_for: Option<Duration>,
-    retry_after: Option<TimeDelta>,
+    retry_after: Option<Duration>,
     from: DateTime<Utc>,
 ) {
     let due = schedule::next_poll(
@@ -300,7 +298,7 @@ fn plan_next(
             min_interval: subscription.min_interval,
             address: feed.address.as_str(),
             freshness: fresh_for,
-            retry_after: retry_after.and_then(|wait| wait.to_std().ok()),
+            retry_after,
             hints: &feed.hints,
             failures: feed.failures,
         },

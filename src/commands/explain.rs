@@ -43,9 +43,11 @@ pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&s
 /// Takes an entry out of its story.
 pub(super) fn split(config: &Config, store: &Path, name: &str) -> anyhow::Result<Exit> {
     let done = store::correct(store, |tx| {
-        let entry = one_entry(tx, name);
         let roster = Roster::look_up(tx, config)?;
-        entry.map(|entry| corrections::split(tx, entry, |feed| roster.priority(feed), clock::now())).transpose_store()
+        match one_entry(tx, name) {
+            Ok(entry) => corrections::split(tx, entry, |feed| roster.priority(feed), clock::now()).map(Ok),
+            Err(unnamed) => Ok(Err(unnamed)),
+        }
     })??;
     match done {
         Corrected::Done(story) => print(&format!("it tells a story of its own now: {story}\n"))?,
@@ -70,20 +72,6 @@ pub(super) fn join(config: &Config, store: &Path, one: &str, other: &str) -> any
         None => return Err(no_such(&format!("{one} or {other}"))),
     }
     Ok(Exit::Done)
-}
-
-/// An entry that a name means, or why it means none; a store that fails comes first.
-trait TransposeStore<T> {
-    fn transpose_store(self) -> store::Result<anyhow::Result<T>>;
-}
-
-impl<T> TransposeStore<T> for anyhow::Result<store::Result<T>> {
-    fn transpose_store(self) -> store::Result<anyhow::Result<T>> {
-        match self {
-            Ok(done) => done.map(Ok),
-            Err(error) => Ok(Err(error)),
-        }
-    }
 }
 
 /// The story of a public id, or the one that a named entry tells.
