@@ -18,7 +18,7 @@ use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, stories};
+use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, stories, texts};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
@@ -135,7 +135,8 @@ impl Intake<'_> {
             _ => entries::leading_to(self.tx, tellings.values().flat_map(|telling| &telling.permalinks))?,
         };
         tellings.values().for_each(|telling| pages.note(telling));
-        for (handle, entry) in new {
+        let texts = texts::keep(self.tx, changes.added.iter().map(|entry| &entry.detail))?;
+        for ((handle, entry), text) in new.into_iter().zip(texts) {
             let archived =
                 *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
             let verdict = match tellings.get(&handle) {
@@ -143,7 +144,7 @@ impl Intake<'_> {
                 None => None,
             };
             let story = verdict.as_ref().map(|verdict| verdict.story(handle));
-            let addition = entries::Addition { handle, feed: feed.feed, entry, story, archived };
+            let addition = entries::Addition { handle, feed: feed.feed, entry, text, story, archived };
             entries::add(self.tx, &addition, *at)?;
             if let (Some(telling), Some(story)) = (tellings.get(&handle), story) {
                 pages.add(telling, story);
@@ -233,8 +234,9 @@ impl Intake<'_> {
         for (entry, id) in &changes.renamed {
             entries::rename(self.tx, *entry, id)?;
         }
-        for revision in &changes.revised {
-            entries::revise(self.tx, revision)?;
+        let texts = texts::keep(self.tx, changes.revised.iter().map(|revision| &revision.now.detail))?;
+        for (revision, text) in changes.revised.iter().zip(texts) {
+            entries::revise(self.tx, revision, text)?;
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
                 story.updated = Some(revised_at(revision.now, &story, self.record.at));
                 stories::save(self.tx, &story)?;

@@ -8,12 +8,12 @@
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
 pub mod corrections;
-pub mod detail;
 pub mod entries;
 pub mod feeds;
 pub mod prints;
 pub mod schema;
 pub mod stories;
+pub mod texts;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::fold::link::{Pages, Telling};
 use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::store::{Result, detail, feeds, instant, millis};
+use crate::store::texts::{self, Place, place_columns};
+use crate::store::{Result, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
 
 /// What the store knows that `polled`, a document of `feed`, may change.
@@ -82,6 +83,8 @@ pub struct Addition<'a> {
     pub feed: FeedRef,
     /// What it says.
     pub entry: &'a Entry,
+    /// Where its text was put.
+    pub text: Place,
     /// The story it tells; `None` when a rule of the configuration dropped it.
     pub story: Option<StoryRef>,
     /// Whether it was old already when its feed was first polled.
@@ -93,29 +96,29 @@ pub struct Addition<'a> {
 /// # Errors
 /// When the store refuses.
 pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
-    let Addition { handle, feed, entry, story, archived } = addition;
+    let Addition { handle, feed, entry, text, story, archived } = addition;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, text_block, text_at, text_length)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
-    detail::packed(&entry.detail, |detail| {
-        insert.execute(params![
-            handle.0,
-            feed.0,
-            entry.id.hash(),
-            entry.id.0,
-            entry.permalink.as_ref().map(Permalink::key),
-            entry.permalink.as_ref().map(Permalink::as_str),
-            entry.title,
-            entry.published.map(millis),
-            entry.updated.map(millis),
-            millis(now),
-            entry.digest,
-            story.map(|story| story.0),
-            archived,
-            detail,
-        ])
-    })?;
+    insert.execute(params![
+        handle.0,
+        feed.0,
+        entry.id.hash(),
+        entry.id.0,
+        entry.permalink.as_ref().map(Permalink::key),
+        entry.permalink.as_ref().map(Permalink::as_str),
+        entry.title,
+        entry.published.map(millis),
+        entry.updated.map(millis),
+        millis(now),
+        entry.digest,
+        story.map(|story| story.0),
+        archived,
+        text.block,
+        text.at,
+        text.length,
+    ])?;
     if let Some(alias) = &entry.id_permalink {
         let mut insert = connection.prepare_cached(
             "INSERT OR IGNORE INTO entry_alias (permalink_key, entry, permalink) VALUES (?1, ?2, ?3)",
@@ -125,29 +128,32 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Stores what a publisher made of an entry.
+/// Stores what a publisher made of an entry; `text` is where its text now is.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn revise(connection: &Connection, revision: &Revision<'_>) -> Result<()> {
+pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> Result<()> {
     let entry = revision.now;
+    if let Some(before) = place_of(connection, revision.entry)? {
+        texts::release(connection, before)?;
+    }
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
-         digest = ?7, quiet_revisions = ?8, detail = ?9, gone_at = NULL WHERE id = ?1",
+         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, gone_at = NULL WHERE id = ?1",
     )?;
-    detail::packed(&entry.detail, |detail| {
-        update.execute(params![
-            revision.entry.0,
-            entry.permalink.as_ref().map(Permalink::key),
-            entry.permalink.as_ref().map(Permalink::as_str),
-            entry.title,
-            entry.published.map(millis),
-            entry.updated.map(millis),
-            entry.digest,
-            revision.quiet_revisions,
-            detail,
-        ])
-    })?;
+    update.execute(params![
+        revision.entry.0,
+        entry.permalink.as_ref().map(Permalink::key),
+        entry.permalink.as_ref().map(Permalink::as_str),
+        entry.title,
+        entry.published.map(millis),
+        entry.updated.map(millis),
+        entry.digest,
+        revision.quiet_revisions,
+        text.block,
+        text.at,
+        text.length,
+    ])?;
     Ok(())
 }
 
@@ -218,9 +224,19 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
 /// # Errors
 /// When there is no such entry, or the store is damaged.
 pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
-    let mut query = connection.prepare_cached("SELECT detail FROM entry WHERE id = ?1")?;
-    let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
-    bytes.map_or_else(|| Ok(Detail::default()), |bytes| detail::unpack(&bytes))
+    match place_of(connection, entry)? {
+        Some(place) => texts::read(connection, place),
+        None => Ok(Detail::default()),
+    }
+}
+
+fn place_of(connection: &Connection, entry: EntryRef) -> Result<Option<Place>> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        place_columns!(),
+        " FROM entry WHERE id = ?1 AND text_block > 0"
+    ))?;
+    Ok(query.query_row([entry.0], |row| Place::read(row, 0)).optional()?)
 }
 
 /// What folding reads of a stored entry: its text, its feed, its title, and when it was first seen.

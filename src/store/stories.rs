@@ -256,7 +256,7 @@ pub fn speakers(
     priority_of: impl Fn(FeedRef) -> i32,
 ) -> Result<(Vec<Speaker>, u32)> {
     let mut query = connection.prepare_cached(
-        "SELECT entry.id, feed, permalink, length(detail), first_seen, address, link FROM entry JOIN feed ON feed.id = feed
+        "SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link FROM entry JOIN feed ON feed.id = feed
          WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
          ORDER BY entry.id",
     )?;

@@ -1,0 +1,13 @@
+-- The texts of entries move out of their rows, into blocks of many.
+
+CREATE TABLE text_block (
+    id    INTEGER PRIMARY KEY,
+    held  INTEGER NOT NULL,                -- how many entries have their text in it
+    bytes BLOB NOT NULL                    -- a codec byte, then JSON texts one after the other
+) STRICT;
+INSERT INTO text_block (id, held, bytes) SELECT id, 1, detail FROM entry;
+ALTER TABLE entry ADD COLUMN text_block INTEGER;  -- where its text is,
+ALTER TABLE entry ADD COLUMN text_at INTEGER;     -- from which byte,
+ALTER TABLE entry ADD COLUMN text_length INTEGER; -- and how many; NULL: to the end
+UPDATE entry SET text_block = id, text_at = 0;
+ALTER TABLE entry DROP COLUMN detail;

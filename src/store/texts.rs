@@ -1,0 +1,227 @@
+//! How the texts of entries are kept: as JSON, many in a block, each block compressed as one.
+//!
+//! Edge: SQL on the connection it is given. Entries of one document resemble each other, so that a block takes half the room
+//! of its texts compressed one by one, and a third of the time. A block lives as long as an entry has its text in it.
+
+use std::cell::RefCell;
+
+use rusqlite::{Connection, Row, params};
+use zstd::bulk::{Compressor, Decompressor};
+
+use crate::model::Detail;
+use crate::store::{Error, Result};
+
+/// The columns of a [`Place`], in the order in which [`Place::read`] takes them.
+macro_rules! place_columns {
+    () => {
+        "text_block, text_at, text_length"
+    };
+}
+pub(crate) use place_columns;
+
+/// The block's first byte: JSON as it is.
+const PLAIN: u8 = 0;
+/// The block's first byte: one zstd frame.
+const ZSTD: u8 = 1;
+/// Shorter blocks grow when compressed.
+const WORTH_COMPRESSING: usize = 256;
+/// A block is closed when it holds this much: what is read to get at one entry.
+const FULL: usize = 64 * 1024;
+/// What `normalise` caps an entry at, with room for what JSON adds; no block of ours unpacks to more.
+const LARGEST: usize = FULL + 8 * 1024 * 1024;
+/// Level 3 takes half as long again for a twentieth less disk (`benches/poll.py`).
+const LEVEL: i32 = 1;
+
+/// Where the text of an entry lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The block.
+    pub block: i64,
+    /// Its first byte in the block.
+    pub at: usize,
+    /// How many bytes it has; `None` for all that follow.
+    pub length: Option<usize>,
+}
+
+impl Place {
+    /// The place in the columns of `row` that begin with the `first`.
+    ///
+    /// # Errors
+    /// When the columns hold something else.
+    pub fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { block: row.get(first)?, at: row.get(first + 1)?, length: row.get(first + 2)? })
+    }
+}
+
+/// What packing and unpacking need, kept from one block to the next: contexts are costly to make.
+#[derive(Default)]
+struct Packer {
+    compressor: Option<Compressor<'static>>,
+    decompressor: Option<Decompressor<'static>>,
+    packed: Vec<u8>,
+}
+
+thread_local! {
+    static PACKER: RefCell<Packer> = RefCell::default();
+}
+
+/// Stores texts, and says where each went.
+///
+/// # Errors
+/// When the store refuses.
+pub fn keep<'a>(connection: &Connection, details: impl IntoIterator<Item = &'a Detail>) -> Result<Vec<Place>> {
+    let mut insert = connection.prepare_cached("INSERT INTO text_block (held, bytes) VALUES (?1, ?2)")?;
+    let mut places: Vec<Place> = Vec::new();
+    let mut json = Vec::new();
+    let mut closed = 0;
+    let mut close = |json: &mut Vec<u8>, places: &mut [Place]| {
+        PACKER.with_borrow_mut(|packer| insert.execute(params![places.len(), packer.pack(json)]))?;
+        places.iter_mut().for_each(|place| place.block = connection.last_insert_rowid());
+        json.clear();
+        Ok::<_, Error>(())
+    };
+    for detail in details {
+        let at = json.len();
+        // Writing a value of plain strings to memory cannot fail; an empty object would be read as an empty text.
+        if serde_json::to_writer(&mut json, detail).is_err() {
+            json.truncate(at);
+            json.extend_from_slice(b"{}");
+        }
+        places.push(Place { block: 0, at, length: Some(json.len() - at) });
+        if json.len() >= FULL {
+            close(&mut json, places.get_mut(closed..).unwrap_or_default())?;
+            closed = places.len();
+        }
+    }
+    if closed < places.len() {
+        close(&mut json, places.get_mut(closed..).unwrap_or_default())?;
+    }
+    Ok(places)
+}
+
+/// The text that lies at `place`.
+///
+/// # Errors
+/// When the store is damaged or cannot be read.
+pub fn read(connection: &Connection, place: Place) -> Result<Detail> {
+    let mut query = connection.prepare_cached("SELECT bytes FROM text_block WHERE id = ?1")?;
+    let mut rows = query.query([place.block])?;
+    let Some(row) = rows.next()? else { return Err(damaged("its block is missing")) };
+    let bytes = row.get_ref(0)?.as_blob().map_err(|_| damaged("its block is not of bytes"))?;
+    let json = PACKER.with_borrow_mut(|packer| packer.unpack(bytes))?;
+    let end = place.length.map_or(json.len(), |length| place.at.saturating_add(length));
+    let text = json.get(place.at..end).ok_or_else(|| damaged("its block is too short"))?;
+    serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()))
+}
+
+/// Gives up the text at `place`; the block goes with its last text.
+///
+/// # Errors
+/// When the store refuses.
+pub fn release(connection: &Connection, place: Place) -> Result<()> {
+    let mut count = connection.prepare_cached("UPDATE text_block SET held = held - 1 WHERE id = ?1")?;
+    count.execute([place.block])?;
+    connection.prepare_cached("DELETE FROM text_block WHERE id = ?1 AND held < 1")?.execute([place.block])?;
+    Ok(())
+}
+
+impl Packer {
+    /// The block that holds `json`, valid until the next.
+    fn pack(&mut self, json: &[u8]) -> &[u8] {
+        let Self { compressor, packed, .. } = self;
+        packed.clear();
+        packed.push(ZSTD);
+        if json.len() >= WORTH_COMPRESSING {
+            if compressor.is_none() {
+                *compressor = Compressor::new(LEVEL).ok();
+            }
+            packed.resize(1 + zstd::zstd_safe::compress_bound(json.len()), 0);
+            let room = packed.get_mut(1..).unwrap_or_default();
+            let done = compressor.as_mut().map(|compressor| compressor.compress_to_buffer(json, room));
+            if let Some(Ok(length)) = done
+                && length < json.len()
+            {
+                packed.truncate(1 + length);
+                return packed;
+            }
+        }
+        packed.clear();
+        packed.push(PLAIN);
+        packed.extend_from_slice(json);
+        packed
+    }
+
+    /// What [`pack`](Self::pack) packed.
+    fn unpack(&mut self, block: &[u8]) -> Result<Vec<u8>> {
+        match block.split_first() {
+            Some((&PLAIN, json)) => Ok(json.to_vec()),
+            Some((&ZSTD, frame)) => {
+                if self.decompressor.is_none() {
+                    self.decompressor = Decompressor::new().ok();
+                }
+                let decompressor = self.decompressor.as_mut().ok_or_else(|| damaged("out of memory"))?;
+                let capacity = Decompressor::upper_bound(frame).unwrap_or(LARGEST).min(LARGEST);
+                decompressor.decompress(frame, capacity).map_err(|error| damaged(&error.to_string()))
+            }
+            Some((other, _)) => Err(damaged(&format!("coded in a way ({other}) that this newsfold does not know"))),
+            None => Err(damaged("empty")),
+        }
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Damaged(format!("the text of an entry: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    fn store() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        connection
+    }
+
+    fn detail(text: &str) -> Detail {
+        Detail { content: Some(text.into()), language: Some("en".into()), ..Detail::default() }
+    }
+
+    fn blocks(connection: &Connection) -> usize {
+        connection.query_row("SELECT count(*) FROM text_block", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn every_text_is_read_back_from_where_it_went() {
+        let connection = store();
+        let long = "a long text with \"quotes\" and ünïcödé\n".repeat(1000);
+        let details = ["", "short", &long, "again", &long, &long, "last"].map(detail);
+        let places = keep(&connection, &details).unwrap();
+        assert!(blocks(&connection) > 1, "a full block is closed");
+        for (place, detail) in places.iter().zip(&details) {
+            assert_eq!(read(&connection, *place).unwrap(), *detail);
+        }
+    }
+
+    #[test]
+    fn a_block_goes_with_the_last_of_its_texts() {
+        let connection = store();
+        let places = keep(&connection, &["one", "two"].map(detail)).unwrap();
+        release(&connection, places[0]).unwrap();
+        assert_eq!(read(&connection, places[1]).unwrap(), detail("two"));
+        release(&connection, places[1]).unwrap();
+        assert_eq!(blocks(&connection), 0);
+    }
+
+    #[test]
+    fn damage_is_told_and_not_a_panic() {
+        let connection = store();
+        for bytes in [&b""[..], b"\x00{", b"\x01nonsense", b"\x09{}"] {
+            connection.execute("INSERT INTO text_block (held, bytes) VALUES (1, ?1)", [bytes]).unwrap();
+            let place = Place { block: connection.last_insert_rowid(), at: 0, length: None };
+            assert!(matches!(read(&connection, place), Err(Error::Damaged(_))));
+        }
+        assert!(read(&connection, Place { block: 99, at: 0, length: None }).is_err());
+    }
+}
