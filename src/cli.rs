@@ -115,8 +115,11 @@ pub enum Command {
         #[arg(long, value_parser = format, default_value = "atom", value_name = "atom|rss|json|html")]
         format: Format,
     },
-    /// Fold articles from standard input into stories, line by line, without a store
+    /// Fold articles from standard input into stories, line by line, without a store; or what is stored, to see what would change
     Fold {
+        /// Fold what is stored anew, as configured, and print which stories would merge or split; nothing is changed
+        #[arg(long, conflicts_with_all = ["level", "profile", "window", "explain"])]
+        from_store: bool,
         /// How far to fold
         #[arg(long, value_parser = level, default_value = "story", value_name = "off|link|copy|story")]
         level: Level,
@@ -159,6 +162,9 @@ pub enum Command {
 
 fn length(text: &str) -> Result<TimeDelta, String> {
     let length = config::duration(text).map_err(|error| error.to_string())?;
+    if length.is_zero() {
+        return Err("has to be longer than nothing".to_owned());
+    }
     TimeDelta::from_std(length).map_err(|_| "is too long".to_owned())
 }
 

@@ -6,6 +6,7 @@
 mod check;
 mod explain;
 mod feeds;
+mod fold;
 mod parse;
 mod poll;
 mod publish;
@@ -21,7 +22,7 @@ use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::fold::Rules;
-use crate::fold::lines::{self, Options};
+use crate::fold::lines::Options;
 use crate::store::{self, Reader};
 
 /// How a command ends.
@@ -58,10 +59,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Parse { file, base_url, content_type } => {
             parse::run(&file, base_url.as_ref(), content_type.as_deref())
         }
-        Command::Fold { level, profile, window, explain } => {
+        Command::Fold { from_store: false, level, profile, window, explain } => {
             let rules = Rules { level, profile, window, ..Rules::default() };
-            lines::stream(std::io::stdin().lock(), std::io::stdout().lock(), &Options { rules, explain })?;
-            Ok(Exit::Done)
+            fold::stream(&Options { rules, explain })
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -114,12 +114,9 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
         Command::Split { entry } => explain::split(&config, &store, &entry),
         Command::Join { story, other } => explain::join(&config, &store, &story, &other),
+        Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
-        Command::Init { .. }
-        | Command::Fold { .. }
-        | Command::Parse { .. }
-        | Command::Completions { .. }
-        | Command::Man => Ok(Exit::Done),
+        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
     }
 }
 

@@ -110,6 +110,7 @@ mod tests {
             title: id.into(),
             published: None,
             updated: None,
+            second_hand: false,
             detail: Detail::default(),
             digest,
         }

@@ -11,3 +11,7 @@ ALTER TABLE entry ADD COLUMN text_at INTEGER;     -- from which byte,
 ALTER TABLE entry ADD COLUMN text_length INTEGER; -- and how many; NULL: to the end
 UPDATE entry SET text_block = id, text_at = 0;
 ALTER TABLE entry DROP COLUMN detail;
+
+-- What the choice of a story's speaker looks at.
+ALTER TABLE entry ADD COLUMN second_hand INTEGER NOT NULL DEFAULT 0; -- 1: it passes on what another publisher wrote
+ALTER TABLE entry ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;   -- 1: it left the midst of its feed's document
