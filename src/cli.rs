@@ -145,6 +145,9 @@ pub enum Command {
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
     },
+    /// Copy, check, prune or restore the store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Write the commented configuration
     Init {
         /// Where to; nothing is overwritten
@@ -158,6 +161,31 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// What is to be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the store into a new file, while the daemon runs
+    Backup {
+        /// The new file; nothing is overwritten
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Look the store through for damage
+    Check,
+    /// Forget now what `store.keep` and `store.max_size` do not keep
+    Prune {
+        /// Say how much that is, and forget nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Put a copy in the place of the store, which is kept beside it
+    Restore {
+        /// The copy
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 fn length(text: &str) -> Result<TimeDelta, String> {

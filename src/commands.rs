@@ -10,6 +10,7 @@ mod fold;
 mod parse;
 mod poll;
 mod publish;
+mod store_file;
 mod stories;
 mod table;
 
@@ -114,6 +115,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
         Command::Split { entry } => explain::split(&config, &store, &entry),
         Command::Join { story, other } => explain::join(&config, &store, &story, &other),
+        Command::Store(what) => store_file::run(&config, &store, what),
         Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
         Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),

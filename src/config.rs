@@ -78,11 +78,13 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Entries last seen in their feed longer ago are pruned.
     pub keep: Duration,
+    /// Entries that left their feed are pruned earlier while the store is larger; `None` for no limit.
+    pub max_size_bytes: Option<u64>,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("newsfold.db"), keep: Duration::from_secs(90 * 86_400) }
+        Self { path: PathBuf::from("newsfold.db"), keep: Duration::from_secs(90 * 86_400), max_size_bytes: None }
     }
 }
 

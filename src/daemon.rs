@@ -6,11 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -24,6 +26,7 @@ use crate::roster::Roster;
 use crate::schedule;
 use crate::serve::{self, Health};
 use crate::store::{self, Store, feeds};
+use crate::upkeep::{self, Kept};
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -31,6 +34,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
+/// How often the store is tidied, the first time soon after the start.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How long answers under way may take when the daemon stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -73,11 +78,14 @@ pub async fn run(
 
     let mut publish = tokio::time::interval(PUBLISH_EVERY);
     publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = tokio::time::sleep(daemon.until_due(clock::now())) => daemon.poll_due(clock::now()).await?,
             Some(report) = reports.recv() => daemon.take(report),
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
+            _ = tidy.tick() => daemon.tidy(clock::now()),
             _ = hangup.recv() => match reread() {
                 Ok(config) => daemon.reload(config).await?,
                 Err(problems) => tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}"),
@@ -88,6 +96,7 @@ pub async fn run(
     }
 
     tracing::info!("stopping");
+    daemon.upkeep.shutdown().await;
     daemon.hosts.stop().await;
     stop.cancel();
     if let Some(server) = server {
@@ -117,6 +126,8 @@ struct Daemon {
     failing: HashMap<FeedRef, String>,
     store_trouble: Option<String>,
     is_stale: bool,
+    /// The last tidying of the store.
+    upkeep: JoinSet<()>,
     published: watch::Sender<Published>,
     health: watch::Sender<Health>,
 }
@@ -133,6 +144,7 @@ impl Daemon {
             failing: HashMap::new(),
             store_trouble: None,
             is_stale: false,
+            upkeep: JoinSet::new(),
             published: watch::Sender::default(),
             health: watch::Sender::default(),
             reports,
@@ -252,6 +264,26 @@ impl Daemon {
             }
         }
         self.tell_health();
+    }
+
+    /// Begins to tidy the store, unless that is still being done.
+    fn tidy(&mut self, now: DateTime<Utc>) {
+        while self.upkeep.try_join_next().is_some() {}
+        if !self.upkeep.is_empty() {
+            return;
+        }
+        let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), Arc::new(self.roster.clone()), now);
+        self.upkeep.spawn(async {
+            match tidied.await {
+                Ok(Kept { pruned: 0, is_too_large: false }) => {}
+                Ok(Kept { pruned, is_too_large: false }) => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
+                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(
+                    pruned,
+                    "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds"
+                ),
+                Err(error) => tracing::warn!("the store could not be tidied: {error}; it is tried again in an hour"),
+            }
+        });
     }
 
     /// Renders what changed, and puts it where readers see it.

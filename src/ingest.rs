@@ -18,7 +18,7 @@ use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, stories, texts};
+use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, retention, stories, texts};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
@@ -139,8 +139,8 @@ impl Intake<'_> {
         tellings.values().for_each(|telling| pages.note(telling));
         let texts = texts::keep(self.tx, changes.added.iter().map(|entry| &entry.detail))?;
         for ((handle, entry), text) in new.into_iter().zip(texts) {
-            let archived =
-                *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
+            let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
+            let archived = retention::recall(self.tx, feed.feed, &entry.id)? || is_old;
             let verdict = match tellings.get(&handle) {
                 Some(telling) => Some(self.fold(memory, telling, entry, &pages)?),
                 None => None,

@@ -41,3 +41,4 @@ pub mod serve;
 pub mod store;
 pub mod terminal;
 pub mod update;
+pub mod upkeep;

@@ -3,6 +3,7 @@
 //! Edge: polls, stores, and writes the outputs' files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use crate::roster::Roster;
 use crate::schedule;
 use crate::store::{Store, feeds};
 use crate::terminal;
+use crate::upkeep;
 
 pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
     let store = Store::open(store_path)?;
@@ -79,6 +81,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     } else {
         0
     };
+    upkeep::tidy(store.clone(), config.store.clone(), Arc::new(roster), clock::now()).await?;
     store.close().await;
     print(&came.summary(asked, left_alone, files))?;
     Ok(if asked > 0 && came.failed.len() == asked { Exit::Failed } else { Exit::Done })

@@ -20,7 +20,7 @@ use url::Url;
 
 /// Every section and the keys that may stand in it.
 pub(super) const KEYS: [(&str, &[&str]); 6] = [
-    ("store", &["path", "keep"]),
+    ("store", &["path", "keep", "max_size"]),
     (
         "poll",
         &[
@@ -226,6 +226,9 @@ pub(super) fn not_yet(value: &Value<'_>, key: &str) {
     }
 }
 
+/// The least that `store.max_size` may be.
+const SMALLEST_STORE: u64 = 16 << 20;
+
 fn store(table: &Table<'_>) -> StoreConfig {
     let default = StoreConfig::default();
     let path = table
@@ -239,7 +242,15 @@ fn store(table: &Table<'_>) -> StoreConfig {
             })
         })
         .unwrap_or(default.path);
-    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)) }
+    let max_size_bytes = table.get("max_size").and_then(|value| {
+        value.parsed("\"2GiB\"", |text| match units::size(text)? {
+            bytes if bytes < SMALLEST_STORE => {
+                Err(format!("is too little; a store needs at least {}", units::print_size(SMALLEST_STORE)))
+            }
+            bytes => Ok(bytes),
+        })
+    });
+    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)), max_size_bytes }
 }
 
 fn poll(table: &Table<'_>) -> PollConfig {

@@ -266,7 +266,10 @@ fn an_unknown_key_is_shown_its_place() {
     check("interval = \"1h\"", "n:1:1: unknown key `interval`; it belongs below `[poll]`");
     check("[feeds]", "n:1:2: unknown key `feeds`; did you mean `feed`?");
     check("[serve]\nlevel = 'off'", "n:2:1: [serve]: unknown key `level`; it belongs below `[fold]`");
-    check("[store]\ncolour = 'red'", "n:2:1: [store]: unknown key `colour`; the keys here are `path`, `keep`");
+    check(
+        "[store]\ncolour = 'red'",
+        "n:2:1: [store]: unknown key `colour`; the keys here are `path`, `keep`, `max_size`",
+    );
     check(&feed("uri = 'x'"), "n:4:1: feed `a`: unknown key `uri`; did you mean `url`?");
 }
 

@@ -71,9 +71,12 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
 /// # Errors
 /// When the store cannot be read.
 pub fn next_ref(connection: &Connection) -> Result<EntryRef> {
-    let newest: Option<u64> =
-        connection.prepare_cached("SELECT max(id) FROM entry")?.query_row([], |row| row.get(0))?;
-    Ok(EntryRef(newest.unwrap_or(0) + 1))
+    // A story outlives the entry that founded it, and keeps its number.
+    let mut query = connection.prepare_cached(
+        "SELECT max(coalesce((SELECT max(id) FROM entry), 0), coalesce((SELECT max(id) FROM story), 0))",
+    )?;
+    let newest: u64 = query.query_row([], |row| row.get(0))?;
+    Ok(EntryRef(newest + 1))
 }
 
 /// A new entry and where it belongs.

@@ -15,3 +15,12 @@ ALTER TABLE entry DROP COLUMN detail;
 -- What the choice of a story's speaker looks at.
 ALTER TABLE entry ADD COLUMN second_hand INTEGER NOT NULL DEFAULT 0; -- 1: it passes on what another publisher wrote
 ALTER TABLE entry ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;   -- 1: it left the midst of its feed's document
+
+-- Entries that are forgotten, so that they are no news when they come back.
+CREATE TABLE tombstone (
+    feed      INTEGER NOT NULL REFERENCES feed(id),
+    id_hash   INTEGER NOT NULL,
+    pruned_at INTEGER NOT NULL,
+    PRIMARY KEY (feed, id_hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_by_gone ON entry(gone_at) WHERE gone_at IS NOT NULL;
