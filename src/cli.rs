@@ -51,8 +51,8 @@ pub enum Command {
     Run,
     /// Poll all feeds once, now, write the outputs' files, and exit
     Poll {
-        /// Only the feeds that are due
-        #[arg(long, conflicts_with = "feeds")]
+        /// Only those that are due, named or not
+        #[arg(long)]
         due: bool,
         /// Only these feeds, by name; they are asked even if their server wanted to be left alone
         #[arg(value_name = "FEED")]

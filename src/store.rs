@@ -11,7 +11,9 @@ pub mod corrections;
 pub mod detail;
 pub mod entries;
 pub mod feeds;
+pub mod holds;
 pub mod prints;
+pub mod rekey;
 pub mod schema;
 pub mod stories;
 

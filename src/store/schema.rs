@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x6e77_7366;
 
 /// Each takes the tables one version further; how many there are is the version.
-pub const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Brings the tables to the newest version, each step in a transaction of its own.
 ///

@@ -4,6 +4,7 @@
 
 mod configuring;
 mod folding;
+mod manners;
 mod polling;
 mod publishing;
 mod running;
