@@ -3,6 +3,7 @@
 //! Pure: nothing is opened and no secret is fetched.
 //! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
 
+pub mod edit;
 mod feed;
 mod problem;
 mod read;

@@ -7,7 +7,7 @@
 //! | stage | module |
 //! | --- | --- |
 //! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`] |
-//! | what is configured | [`config`], [`secrets`] |
+//! | what is configured | [`config`], [`opml`], [`secrets`] |
 //! | when a feed is due | [`schedule`] |
 //! | who is polled, and in which order | [`roster`], [`hosts`] |
 //! | what all polls together owe to servers | [`manners`] |
@@ -33,6 +33,7 @@ pub mod ingest;
 pub mod manners;
 pub mod model;
 pub mod normalise;
+pub mod opml;
 pub mod parse;
 pub mod poll;
 pub mod publish;
