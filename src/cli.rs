@@ -51,8 +51,8 @@ pub enum Command {
     Run,
     /// Poll all feeds once, now, write the outputs' files, and exit
     Poll {
-        /// Only the feeds that are due
-        #[arg(long, conflicts_with = "feeds")]
+        /// Only those that are due, named or not
+        #[arg(long)]
         due: bool,
         /// Only these feeds, by name; they are asked even if their server wanted to be left alone
         #[arg(value_name = "FEED")]
@@ -64,6 +64,23 @@ pub enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Find the feed at an address, try it, and add it to the configuration
+    Add {
+        /// A feed, or a page that names one
+        #[arg(value_name = "URL")]
+        address: String,
+        /// A tag to give it; may be given more than once
+        #[arg(long = "tag", value_name = "TAG")]
+        tags: Vec<String>,
+    },
+    /// Add the feeds of an OPML file to the configuration, folders as tags
+    Import {
+        /// The file
+        #[arg(value_name = "FILE.opml")]
+        file: PathBuf,
+    },
+    /// Print the configured feeds as OPML
+    Export,
     /// Show each feed: state, last success, next poll and why
     Feeds {
         /// As JSON

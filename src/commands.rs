@@ -3,6 +3,7 @@
 //! Edge. Data goes to standard output and everything else to standard error; how a command ends is an [`Exit`]. The daemon
 //! and `poll` share the code that polls, so what one shows holds for the other.
 
+mod add;
 mod check;
 mod explain;
 mod feeds;
@@ -110,6 +111,9 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         }
         Command::Poll { due, feeds } => runtime(2)?.block_on(poll::run(&config, &store, due, &feeds)),
         Command::Check { online } => check::run(&config, online),
+        Command::Add { address, tags } => add::add(&config, &address, &tags),
+        Command::Import { file } => add::import(&config, &file),
+        Command::Export => add::export(&config),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),

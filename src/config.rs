@@ -3,6 +3,7 @@
 //! Pure: nothing is opened and no secret is fetched.
 //! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
 
+pub mod edit;
 mod feed;
 mod problem;
 mod read;
@@ -205,12 +206,23 @@ pub struct FeedConfig {
     pub keep: Vec<Rule>,
     /// An entry is dropped if one of these matches, kept or not.
     pub drop: Vec<Rule>,
+    /// How it is reached, and with which credentials.
+    pub access: Access,
+}
+
+/// How a feed is reached, and with which credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
     /// For Basic authentication, with `password`.
     pub username: Option<String>,
     /// For Basic authentication, with `username`.
     pub password: Option<Secret>,
     /// Further request headers, by name.
     pub headers: Vec<(String, Secret)>,
+    /// The proxy that its requests go through: its own, or that of `[poll]`.
+    pub proxy: Option<Url>,
+    /// A file with the certificates of further authorities to trust, absolute.
+    pub ca: Option<PathBuf>,
 }
 
 /// A secret, or where it is kept; fetching it is the caller's work.

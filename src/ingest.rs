@@ -15,10 +15,10 @@ use crate::fold::link::{Pages, Telling};
 use crate::fold::plan::{Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
-use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
+use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, retention, stories, texts};
+use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, stories, texts};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
@@ -88,8 +88,15 @@ impl Ingested {
 pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
     let PollRecord { feed, entries: polled, .. } = record;
     let tx = desk.tx;
-    let known = entries::known(tx, feed.feed, polled)?;
-    let changes = update::plan(&known, polled);
+    let mut known = entries::known(tx, feed.feed, polled)?;
+    if update::looks_rekeyed(&known, polled) {
+        let listed = rekey::listed(tx, &known.listed)?;
+        known.renamed.extend(update::rekeyed(&known, polled, listed));
+    }
+    let mut changes = update::plan(&known, polled);
+    let intake = update::intake(changes.added.len(), polled.len(), record.is_first, feed.floods);
+    let mut feed = feed.clone();
+    stem(&mut feed, &mut changes, intake);
     let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
     let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
@@ -101,8 +108,38 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
     intake.settle()?;
 
     let listed: Vec<EntryRef> = kept.into_iter().chain(added).collect();
-    feeds::save(tx, feed, Some(&listed))?;
+    feeds::save(tx, &feed, Some(&listed))?;
     Ok(ingested)
+}
+
+/// Leaves out the oldest of too many new entries, and says so.
+///
+/// Where the rest is to come at the next poll, nothing vouches for the document: it is asked for in full.
+fn stem(feed: &mut Feed, changes: &mut Changes<'_>, intake: update::Intake) {
+    let came = changes.added.len();
+    changes.added.drain(..came - intake.take);
+    feed.floods = intake.floods;
+    if intake.ask_again {
+        feed.validators = Validators::default();
+        feed.body_hash = None;
+        let rest = came - intake.take;
+        feed.repairs.push(format!(
+            "{came} entries are new at once; the newest {} are taken in, and the other {rest} at the next polls",
+            intake.take
+        ));
+    }
+    if intake.floods >= update::FLOODS {
+        tracing::warn!(
+            feed.name,
+            floods = intake.floods,
+            "every entry has been new poll after poll; only the newest are taken in"
+        );
+        feed.repairs.push(format!(
+            "every entry has been new for {} polls; no more than {} are taken in at a time",
+            intake.floods,
+            update::MOST_OF_A_FLOOD
+        ));
+    }
 }
 
 /// One document on its way in.

@@ -2,6 +2,8 @@
 //!
 //! Pure: data and its spelling, no decisions. The stages that make and use them are named in `lib`.
 
+pub mod history;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +13,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::history::History;
 use crate::normalise::permalink::Permalink;
+use crate::schedule::rhythm::Rhythm;
 
 /// How far folding may go. Each level includes the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -249,6 +253,12 @@ impl Validators {
     pub fn is_empty(&self) -> bool {
         self.etag.is_none() && self.last_modified.is_none()
     }
+
+    /// The validators, or none.
+    #[must_use]
+    pub fn only_if(self, is_so: bool) -> Self {
+        if is_so { self } else { Self::default() }
+    }
 }
 
 /// What a feed's own document says about when to come back, remembered across answers without a body.
@@ -322,6 +332,14 @@ pub struct Feed {
     pub response_ms: Option<u64>,
     /// What the last document needed to be read, and what was left out of it.
     pub repairs: Vec<String>,
+    /// What came of the last polls.
+    pub recent: History,
+    /// Where the document that we hold came from, when that was behind a redirect: its validators are that address's.
+    pub read_from: Option<Url>,
+    /// When it last published.
+    pub rhythm: Rhythm,
+    /// How many documents in a row held nothing but entries not seen before.
+    pub floods: u32,
 }
 
 impl Feed {

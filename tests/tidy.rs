@@ -78,6 +78,8 @@ fn each_crate_stays_at_home() {
         ("minijinja::", &["publish"]),
         ("indicatif::", &["terminal"]),
         ("toml::", &["config"]),
+        ("toml_edit::", &["config"]),
+        ("psl::", &["manners"]),
         ("zstd::", &["store", "fetch", "publish"]),
         ("rusqlite::", &["store", "ingest", "roster", "publish", "upkeep", "commands"]),
     ];

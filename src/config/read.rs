@@ -45,7 +45,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
         "feed",
         &[
             "url", "name", "tags", "interval", "schedule", "priority", "fold", "keep", "drop", "username", "password",
-            "headers",
+            "headers", "proxy", "ca",
         ],
     ),
     ("output", &["name", "title", "tags", "min_sources", "per_feed", "limit", "formats", "directory"]),
@@ -55,15 +55,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
 const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
 
 /// What is read and checked, but has no effect in this version; shrink as the work is done.
-const NOT_YET: &[&str] = &[
-    "interval = \"auto\"",
-    "poll.proxy",
-    "serve.websub",
-    "serve.hub",
-    "feed.username",
-    "feed.password",
-    "feed.headers",
-];
+const NOT_YET: &[&str] = &["serve.websub", "serve.hub"];
 
 /// Addresses that the server needs for itself, so that no output may be named so.
 const RESERVED_NAMES: &[&str] = &["story", "feeds", "healthz", "metrics"];
@@ -278,24 +270,6 @@ fn poll(table: &Table<'_>) -> PollConfig {
             Ok(text.replace("VERSION", env!("CARGO_PKG_VERSION")))
         })
     });
-    let proxy = table.get("proxy").and_then(|value| {
-        let proxy = value.parsed_unseen("\"http://127.0.0.1:3128\"", |text| {
-            if text.is_empty() {
-                return Ok(None);
-            }
-            let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
-            let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
-            match url.scheme() {
-                _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),
-                "http" | "https" | "socks5" | "socks5h" => Ok(Some(url)),
-                scheme => Err(format!("has the scheme `{scheme}`; {cure}")),
-            }
-        })?;
-        if proxy.is_some() {
-            not_yet(&value, "poll.proxy");
-        }
-        proxy
-    });
     PollConfig {
         cadence: cadence(table, timezone, min_interval).unwrap_or_else(|| {
             // The default gives way to a longer `min_interval`.
@@ -320,8 +294,24 @@ fn poll(table: &Table<'_>) -> PollConfig {
                     .to_owned()
             })
         }),
-        proxy,
+        proxy: table.get("proxy").and_then(|value| proxy(&value)),
     }
+}
+
+/// Reads the address of a proxy; `""` is none.
+pub(super) fn proxy(value: &Value<'_>) -> Option<Url> {
+    value.parsed_unseen("\"http://127.0.0.1:3128\"", |text| {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
+        let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
+        match url.scheme() {
+            _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),
+            "http" | "https" | "socks5" | "socks5h" => Ok(Some(url)),
+            scheme => Err(format!("has the scheme `{scheme}`; {cure}")),
+        }
+    })?
 }
 
 fn max_body(table: &Table<'_>, default: u64) -> u64 {
@@ -356,7 +346,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
         )
     };
     let interval = interval.and_then(|value| {
-        let cadence = value.parsed("\"1h\"", |text| {
+        value.parsed("\"1h\"", |text| {
             if text.trim() == "auto" {
                 return Ok(Cadence::Auto);
             }
@@ -368,11 +358,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
                 return Err("is too long; write `365d` or less".to_owned());
             }
             Ok(Cadence::Every(interval))
-        })?;
-        if cadence == Cadence::Auto {
-            not_yet(&value, "interval = \"auto\"");
-        }
-        Some(cadence)
+        })
     });
     let schedule = schedule.and_then(|value| {
         value.parsed("\"*/30 * * * *\"", |text| {
