@@ -23,7 +23,7 @@ use crate::model::FeedRef;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::{self, Output, Published};
 use crate::roster::Roster;
-use crate::schedule;
+use crate::schedule::{self, ClockStep};
 use crate::serve::{self, Health};
 use crate::store::{self, Store, feeds, holds};
 
@@ -33,10 +33,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
-/// A clock that was put back by more than this takes the due times with it.
-const STEP_BACK: TimeDelta = TimeDelta::seconds(-5);
-/// After the clock has leapt ahead by more than this, as over a suspend, what came due meanwhile is spread.
-const LEAP: TimeDelta = TimeDelta::seconds(60);
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// How long answers under way may take when the daemon stops.
@@ -223,14 +219,16 @@ impl Daemon {
     fn heed_the_clock(&mut self, now: DateTime<Utc>) {
         let (then, since) = self.ticked;
         self.ticked = (now, clock::instant());
-        let passed = TimeDelta::from_std(since.elapsed()).unwrap_or(TimeDelta::zero());
-        let step = (now - then) - passed;
-        if step < STEP_BACK {
-            tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
-            self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
-        } else if step > LEAP {
-            tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
-            self.spread(now, |at, _| at <= now);
+        match schedule::clock_step(then, now, since.elapsed()) {
+            ClockStep::None => {}
+            ClockStep::Back(step) => {
+                tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
+                self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
+            }
+            ClockStep::Ahead(step) => {
+                tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
+                self.spread(now, |at, _| at <= now);
+            }
         }
     }
 

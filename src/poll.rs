@@ -242,7 +242,7 @@ impl Poller {
                 self.excuse(feed, &error, turn, now, place).await
             }
             Err(error) => {
-                let what = error.to_string();
+                let what = printable(&error.to_string());
                 let outcome = error.outcome();
                 let (retry_after, hold) = match &error {
                     Error::Fetch(error) => (error.retry_after(), error.hold()),
@@ -452,6 +452,11 @@ fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, entries })
 }
 
+/// A message that may repeat what a stranger sent, fit for a terminal and a log.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// A fault as one line.
 fn told(fault: Fault) -> String {
     match fault.entry {
@@ -468,4 +473,17 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
 fn weight(entry: &Entry) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_sent_cannot_write_lines_or_colours_into_a_log() {
+        assert_eq!(
+            printable("coded as `a\nERROR b\u{1b}[31m\u{9b}`"),
+            "coded as `a\u{fffd}ERROR b\u{fffd}[31m\u{fffd}`"
+        );
+    }
 }
