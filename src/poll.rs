@@ -111,7 +111,7 @@ pub enum Postponement {
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The feed as it is remembered now.
-    pub feed: Feed,
+    pub feed: Arc<Feed>,
     /// What came of polling it.
     pub polled: Polled,
     /// What it counts as; `None` when nobody was asked.
@@ -226,7 +226,7 @@ impl Poller {
                 remember::refreshed(&mut feed, &reply);
                 plan_next(&mut feed, &subscription, reply.fresh_for, None, now + took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                self.record(&feed, None, now, place).await?;
+                let feed = self.record(feed, None, now, place).await?;
                 Ok(Report { feed, polled: Polled::Unchanged, outcome: Some(outcome), turn })
             }
             Ok(Answer::Gone) => {
@@ -235,7 +235,7 @@ impl Poller {
                     feed.name,
                     "the feed is gone for good (410) and is not polled any more; its entries are kept"
                 );
-                self.record(&feed, None, now, place).await?;
+                let feed = self.record(feed, None, now, place).await?;
                 Ok(Report { feed, polled: Polled::Gone, outcome: Some(Outcome::Gone), turn })
             }
             Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => {
@@ -260,7 +260,7 @@ impl Poller {
                     "{what}; its entries are kept, next try {next} ({})",
                     feed.next_poll_why
                 );
-                self.record(&feed, hold, now, place).await?;
+                let feed = self.record(feed, hold, now, place).await?;
                 Ok(Report { feed, polled: Polled::Failed(what), outcome: Some(outcome), turn })
             }
         }
@@ -295,7 +295,7 @@ impl Poller {
     ) -> store::Result<Report> {
         remember::postponed(&mut feed, until, why);
         tracing::debug!(feed.name, "put off: {}", feed.next_poll_why);
-        self.record(&feed, None, now, place).await?;
+        let feed = self.record(feed, None, now, place).await?;
         Ok(Report { feed, polled: Polled::Postponed(postponement), outcome: None, turn: Turn::None })
     }
 
@@ -311,7 +311,7 @@ impl Poller {
         let until = now + WHEN_OFFLINE;
         remember::postponed(&mut feed, until, OFFLINE.to_owned());
         tracing::debug!(feed.name, "{error}; {OFFLINE}");
-        self.record(&feed, None, now, place).await?;
+        let feed = self.record(feed, None, now, place).await?;
         if let Turn::Down(others) = &turn {
             tracing::warn!(
                 "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
@@ -339,7 +339,7 @@ impl Poller {
         subscription: &Subscription,
         now: DateTime<Utc>,
         place: OwnedSemaphorePermit,
-    ) -> store::Result<(Feed, Ingested)> {
+    ) -> store::Result<(Arc<Feed>, Ingested)> {
         let is_first = feed.last_success.is_none();
         let News { reply, hash, title, link, hints, repairs, is_cut_off, entries } = news;
         remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
@@ -369,7 +369,7 @@ impl Poller {
             duration_ms = millis(reply.took),
             "polled"
         );
-        Ok((feed, ingested))
+        Ok((Arc::new(feed), ingested))
     }
 
     /// Fetch, parse, normalise.
@@ -416,11 +416,12 @@ impl Poller {
     /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
     async fn record(
         &self,
-        feed: &Feed,
+        feed: Feed,
         hold: Option<(String, DateTime<Utc>)>,
         now: DateTime<Utc>,
         place: OwnedSemaphorePermit,
-    ) -> store::Result<()> {
+    ) -> store::Result<Arc<Feed>> {
+        let feed = Arc::new(feed);
         let saved = feed.clone();
         let work = move |desk: &mut store::Desk<'_>| {
             if let Some((domain, until)) = &hold {
@@ -430,7 +431,8 @@ impl Poller {
         };
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;
         drop(place);
-        submitted.committed().await
+        submitted.committed().await?;
+        Ok(feed)
     }
 }
 

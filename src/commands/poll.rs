@@ -135,8 +135,8 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
                 came.ingested.folded += ingested.folded;
             }
             Polled::Unchanged => came.unchanged += 1,
-            Polled::Gone => came.gone.push(feed.name),
-            Polled::Failed(_) => came.failed.push(feed.name),
+            Polled::Gone => came.gone.push(feed.name.clone()),
+            Polled::Failed(_) => came.failed.push(feed.name.clone()),
             Polled::Postponed(Postponement::Held) => came.held += 1,
             Polled::Postponed(Postponement::Offline) => came.offline += 1,
         }

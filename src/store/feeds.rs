@@ -245,7 +245,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         json(&feed.repairs),
         listed.map(|listed| listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>()),
         feed.not_before.map(millis),
-        feed.recent.to_bytes(),
+        feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),
         feed.rhythm.to_bytes(),
         feed.floods,
@@ -278,7 +278,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
         feed.response_ms,
         feed.last_full.map(millis),
         feed.not_before.map(millis),
-        feed.recent.to_bytes(),
+        feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),
     ])?;
     Ok(())
@@ -326,7 +326,7 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         response_ms: row.get(24)?,
         repairs: parsed(row.get(25)?),
         not_before: time(row.get(26)?),
-        recent: row.get::<_, Option<Vec<u8>>>(27)?.as_deref().map(History::from_bytes).unwrap_or_default(),
+        recent: row.get::<_, Option<Vec<u8>>>(27)?.map(History::from_bytes).unwrap_or_default(),
         read_from: row.get::<_, Option<String>>(28)?.map(address).transpose()?,
         rhythm: row.get::<_, Option<Vec<u8>>>(29)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default(),
         floods: row.get(30)?,
