@@ -272,13 +272,15 @@ impl Daemon {
     /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
     async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
         let chosen = self.due_now(now);
-        let lease = |(feed, _): &(FeedRef, Urgency)| Some((*feed, self.roster.subscription(*feed)?.after_a_crash(now)));
-        let leases: Vec<_> = chosen.iter().filter_map(lease).collect();
-        if leases.is_empty() {
+        if chosen.is_empty() {
             return Ok(());
         }
-        let asked = leases.clone();
-        match self.store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &asked, now)).await {
+        let feeds: Vec<FeedRef> = chosen.iter().map(|(feed, _)| *feed).collect();
+        let (asked, roster) = (feeds.clone(), self.roster.clone());
+        let leased = move |desk: &mut store::Desk<'_>| {
+            feeds::lease(desk.tx, asked.iter().copied(), now, |feed| roster.after_a_crash(feed, now))
+        };
+        match self.store.write(feeds.len() * 64, leased).await {
             Ok(states) => {
                 self.store_trouble = None;
                 for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
@@ -293,7 +295,7 @@ impl Daemon {
                 // Nothing is asked of anyone while we could not keep the answer.
                 self.store_trouble = Some(error.to_string());
                 let later = now + AFTER_TROUBLE;
-                self.due.extend(leases.into_iter().map(|(feed, _)| Reverse((later, feed))));
+                self.due.extend(feeds.into_iter().map(|feed| Reverse((later, feed))));
             }
         }
         self.tell_health();

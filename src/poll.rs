@@ -54,10 +54,19 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// When the feed is due again should a poll begun at `now` never end.
+    /// When the feed is due again should a poll begun at `now` never end: as after a failure, and no sooner.
     #[must_use]
-    pub fn after_a_crash(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        schedule::next_poll(schedule::Terms::of_cadence(&self.cadence, self.min_interval), now).at
+    pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
+        let terms = schedule::Terms {
+            cadence: &self.cadence.settled(&feed.rhythm, now),
+            min_interval: self.min_interval,
+            address: feed.address.as_str(),
+            freshness: None,
+            retry_after: None,
+            hints: &feed.hints,
+            failures: feed.failures.saturating_add(1),
+        };
+        schedule::next_poll(terms, now).at
     }
 }
 
@@ -201,8 +210,8 @@ impl Poller {
             return self.postpone(feed, postponement, now, place).await;
         }
         if in_line > LONG_IN_LINE {
-            let (handle, next) = (feed.feed, subscription.after_a_crash(now));
-            self.store.write(64, move |desk| feeds::lease(desk.tx, &[(handle, next)], now)).await?;
+            let (handle, next) = (feed.feed, subscription.after_a_crash(&feed, now));
+            self.store.write(64, move |desk| feeds::lease(desk.tx, [handle], now, |_| next)).await?;
         }
         let asked = feed.target().clone();
         let begun = clock::instant();

@@ -95,18 +95,23 @@ pub fn due_times(connection: &Connection) -> Result<Vec<(FeedRef, DateTime<Utc>)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Moves the due times of feeds that are about to be polled, so that no crash can make us ask again at once, and gives
-/// their state.
+/// Moves the due times of feeds that are about to be polled to `next`, so that no crash can make us ask again at once, and
+/// gives their state.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn lease(connection: &Connection, due: &[(FeedRef, DateTime<Utc>)], now: DateTime<Utc>) -> Result<Vec<Feed>> {
+pub fn lease(
+    connection: &Connection,
+    due: impl IntoIterator<Item = FeedRef>,
+    now: DateTime<Utc>,
+    next: impl Fn(&Feed) -> DateTime<Utc>,
+) -> Result<Vec<Feed>> {
     let mut update = connection
         .prepare_cached("UPDATE feed SET next_poll = ?2, next_poll_why = ?3, last_poll = ?4 WHERE id = ?1")?;
-    due.iter()
-        .map(|(feed, next)| {
-            let state = one(connection, *feed)?;
-            update.execute(params![feed.0, millis(*next), "a poll is under way", millis(now)])?;
+    due.into_iter()
+        .map(|feed| {
+            let state = one(connection, feed)?;
+            update.execute(params![feed.0, millis(next(&state)), "a poll is under way", millis(now)])?;
             Ok(state)
         })
         .collect()
