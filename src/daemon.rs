@@ -25,7 +25,7 @@ use crate::model::FeedRef;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::{self, Output, Published};
 use crate::roster::Roster;
-use crate::schedule;
+use crate::schedule::{self, ClockStep};
 use crate::serve::{self, Health};
 use crate::store::{self, Store, feeds, holds};
 use crate::upkeep::{self, Kept};
@@ -38,10 +38,6 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
 /// How often the store is tidied, the first time soon after the start.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
-/// A clock that was put back by more than this takes the due times with it.
-const STEP_BACK: TimeDelta = TimeDelta::seconds(-5);
-/// After the clock has leapt ahead by more than this, as over a suspend, what came due meanwhile is spread.
-const LEAP: TimeDelta = TimeDelta::seconds(60);
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// How long answers under way may take when the daemon stops.
@@ -235,14 +231,16 @@ impl Daemon {
     fn heed_the_clock(&mut self, now: DateTime<Utc>) {
         let (then, since) = self.ticked;
         self.ticked = (now, clock::instant());
-        let passed = TimeDelta::from_std(since.elapsed()).unwrap_or(TimeDelta::zero());
-        let step = (now - then) - passed;
-        if step < STEP_BACK {
-            tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
-            self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
-        } else if step > LEAP {
-            tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
-            self.spread(now, |at, _| at <= now);
+        match schedule::clock_step(then, now, since.elapsed()) {
+            ClockStep::None => {}
+            ClockStep::Back(step) => {
+                tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
+                self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
+            }
+            ClockStep::Ahead(step) => {
+                tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
+                self.spread(now, |at, _| at <= now);
+            }
         }
     }
 
@@ -286,13 +284,15 @@ impl Daemon {
     /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
     async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
         let chosen = self.due_now(now);
-        let lease = |(feed, _): &(FeedRef, Urgency)| Some((*feed, self.roster.subscription(*feed)?.after_a_crash(now)));
-        let leases: Vec<_> = chosen.iter().filter_map(lease).collect();
-        if leases.is_empty() {
+        if chosen.is_empty() {
             return Ok(());
         }
-        let asked = leases.clone();
-        match self.store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &asked, now)).await {
+        let feeds: Vec<FeedRef> = chosen.iter().map(|(feed, _)| *feed).collect();
+        let (asked, roster) = (feeds.clone(), self.roster.clone());
+        let leased = move |desk: &mut store::Desk<'_>| {
+            feeds::lease(desk.tx, asked.iter().copied(), now, |feed| roster.after_a_crash(feed, now))
+        };
+        match self.store.write(feeds.len() * 64, leased).await {
             Ok(states) => {
                 self.store_trouble = None;
                 for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
@@ -307,7 +307,7 @@ impl Daemon {
                 // Nothing is asked of anyone while we could not keep the answer.
                 self.store_trouble = Some(error.to_string());
                 let later = now + AFTER_TROUBLE;
-                self.due.extend(leases.into_iter().map(|(feed, _)| Reverse((later, feed))));
+                self.due.extend(feeds.into_iter().map(|feed| Reverse((later, feed))));
             }
         }
         self.tell_health();

@@ -140,8 +140,6 @@ pub struct Reply {
     pub read_from: Option<Url>,
     /// Whether it came with a document, so that its validators vouch for that.
     pub is_full: bool,
-    /// The hubs that the `Link` header names, and the address that it calls the feed's own (WebSub §4).
-    pub links: Vec<String>,
     /// The body as received, in bytes.
     pub bytes: u64,
     /// From sending the request to the end of the body.
@@ -209,7 +207,6 @@ impl Client {
                 moved_to,
                 read_from: (!is_first).then(|| target.clone()),
                 is_full,
-                links: all_text(headers, &header::LINK),
                 bytes: 0,
                 took: asked.elapsed(),
             };

@@ -54,10 +54,19 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// When the feed is due again should a poll begun at `now` never end.
+    /// When the feed is due again should a poll begun at `now` never end: as after a failure, and no sooner.
     #[must_use]
-    pub fn after_a_crash(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        schedule::next_poll(schedule::Terms::of_cadence(&self.cadence, self.min_interval), now).at
+    pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
+        let terms = schedule::Terms {
+            cadence: &self.cadence.settled(&feed.rhythm, now),
+            min_interval: self.min_interval,
+            address: feed.address.as_str(),
+            freshness: None,
+            retry_after: None,
+            hints: &feed.hints,
+            failures: feed.failures.saturating_add(1),
+        };
+        schedule::next_poll(terms, now).at
     }
 }
 
@@ -111,7 +120,7 @@ pub enum Postponement {
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The feed as it is remembered now.
-    pub feed: Feed,
+    pub feed: Arc<Feed>,
     /// What came of polling it.
     pub polled: Polled,
     /// What it counts as; `None` when nobody was asked.
@@ -201,8 +210,8 @@ impl Poller {
             return self.postpone(feed, postponement, now, place).await;
         }
         if in_line > LONG_IN_LINE {
-            let (handle, next) = (feed.feed, subscription.after_a_crash(now));
-            self.store.write(64, move |desk| feeds::lease(desk.tx, &[(handle, next)], now)).await?;
+            let (handle, next) = (feed.feed, subscription.after_a_crash(&feed, now));
+            self.store.write(64, move |desk| feeds::lease(desk.tx, [handle], now, |_| next)).await?;
         }
         let asked = feed.target().clone();
         let begun = clock::instant();
@@ -226,7 +235,7 @@ impl Poller {
                 remember::refreshed(&mut feed, &reply);
                 plan_next(&mut feed, &subscription, reply.fresh_for, None, now + took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                self.record(&feed, None, now, place).await?;
+                let feed = self.record(feed, None, now, place).await?;
                 Ok(Report { feed, polled: Polled::Unchanged, outcome: Some(outcome), turn })
             }
             Ok(Answer::Gone) => {
@@ -235,14 +244,14 @@ impl Poller {
                     feed.name,
                     "the feed is gone for good (410) and is not polled any more; its entries are kept"
                 );
-                self.record(&feed, None, now, place).await?;
+                let feed = self.record(feed, None, now, place).await?;
                 Ok(Report { feed, polled: Polled::Gone, outcome: Some(Outcome::Gone), turn })
             }
             Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => {
                 self.excuse(feed, &error, turn, now, place).await
             }
             Err(error) => {
-                let what = error.to_string();
+                let what = printable(&error.to_string());
                 let outcome = error.outcome();
                 let (retry_after, hold) = match &error {
                     Error::Fetch(error) => (error.retry_after(), error.hold()),
@@ -260,7 +269,7 @@ impl Poller {
                     "{what}; its entries are kept, next try {next} ({})",
                     feed.next_poll_why
                 );
-                self.record(&feed, hold, now, place).await?;
+                let feed = self.record(feed, hold, now, place).await?;
                 Ok(Report { feed, polled: Polled::Failed(what), outcome: Some(outcome), turn })
             }
         }
@@ -295,7 +304,7 @@ impl Poller {
     ) -> store::Result<Report> {
         remember::postponed(&mut feed, until, why);
         tracing::debug!(feed.name, "put off: {}", feed.next_poll_why);
-        self.record(&feed, None, now, place).await?;
+        let feed = self.record(feed, None, now, place).await?;
         Ok(Report { feed, polled: Polled::Postponed(postponement), outcome: None, turn: Turn::None })
     }
 
@@ -311,7 +320,7 @@ impl Poller {
         let until = now + WHEN_OFFLINE;
         remember::postponed(&mut feed, until, OFFLINE.to_owned());
         tracing::debug!(feed.name, "{error}; {OFFLINE}");
-        self.record(&feed, None, now, place).await?;
+        let feed = self.record(feed, None, now, place).await?;
         if let Turn::Down(others) = &turn {
             tracing::warn!(
                 "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
@@ -339,7 +348,7 @@ impl Poller {
         subscription: &Subscription,
         now: DateTime<Utc>,
         place: OwnedSemaphorePermit,
-    ) -> store::Result<(Feed, Ingested)> {
+    ) -> store::Result<(Arc<Feed>, Ingested)> {
         let is_first = feed.last_success.is_none();
         let News { reply, hash, title, link, hints, repairs, is_cut_off, entries } = news;
         remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
@@ -369,7 +378,7 @@ impl Poller {
             duration_ms = millis(reply.took),
             "polled"
         );
-        Ok((feed, ingested))
+        Ok((Arc::new(feed), ingested))
     }
 
     /// Fetch, parse, normalise.
@@ -416,11 +425,12 @@ impl Poller {
     /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
     async fn record(
         &self,
-        feed: &Feed,
+        feed: Feed,
         hold: Option<(String, DateTime<Utc>)>,
         now: DateTime<Utc>,
         place: OwnedSemaphorePermit,
-    ) -> store::Result<()> {
+    ) -> store::Result<Arc<Feed>> {
+        let feed = Arc::new(feed);
         let saved = feed.clone();
         let work = move |desk: &mut store::Desk<'_>| {
             if let Some((domain, until)) = &hold {
@@ -430,7 +440,8 @@ impl Poller {
         };
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;
         drop(place);
-        submitted.committed().await
+        submitted.committed().await?;
+        Ok(feed)
     }
 }
 
@@ -452,6 +463,11 @@ fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, entries })
 }
 
+/// A message that may repeat what a stranger sent, fit for a terminal and a log.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// A fault as one line.
 fn told(fault: Fault) -> String {
     match fault.entry {
@@ -468,4 +484,17 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
 fn weight(entry: &Entry) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_sent_cannot_write_lines_or_colours_into_a_log() {
+        assert_eq!(
+            printable("coded as `a\nERROR b\u{1b}[31m\u{9b}`"),
+            "coded as `a\u{fffd}ERROR b\u{fffd}[31m\u{fffd}`"
+        );
+    }
 }

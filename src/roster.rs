@@ -12,7 +12,7 @@ use url::Url;
 use crate::config::{Config, FeedConfig};
 use crate::fold::Rules;
 use crate::ingest::Terms;
-use crate::model::FeedRef;
+use crate::model::{Feed, FeedRef};
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::schedule;
@@ -21,7 +21,8 @@ use crate::store::{self, feeds};
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
-    members: BTreeMap<FeedRef, Member>,
+    /// Shared, because every round of polls takes it to the store.
+    members: Arc<BTreeMap<FeedRef, Member>>,
 }
 
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Roster {
             };
             Member { config: feed.clone(), subscription: Arc::new(subscription) }
         };
-        Self { members: feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect() }
+        Self { members: Arc::new(feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect()) }
     }
 
     /// The handles of all feeds.
@@ -116,6 +117,12 @@ impl Roster {
     #[must_use]
     pub fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
         self.members.get(&feed).map(|member| &member.subscription)
+    }
+
+    /// When a feed is due again should a poll begun at `now` never end.
+    #[must_use]
+    pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.subscription(feed.feed).map_or(now, |subscription| subscription.after_a_crash(feed, now))
     }
 
     /// The address that a feed is configured with.

@@ -251,6 +251,32 @@ pub fn put_right(
     if stored > after(longest, LONGEST_WAIT + LONGEST_JITTER) { next } else { stored }
 }
 
+/// What became of the wall clock between two looks at it, told by a clock that nobody sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockStep {
+    /// It went on.
+    None,
+    /// It was put back by so much (negative): every due time would be that much too late.
+    Back(TimeDelta),
+    /// It leapt ahead by so much, or the machine slept: what came due meanwhile is due at once.
+    Ahead(TimeDelta),
+}
+
+/// Compares the two clocks: `then` and `now` by the wall, and the time that has `passed` in truth.
+#[must_use]
+pub fn clock_step(then: DateTime<Utc>, now: DateTime<Utc>, passed: Duration) -> ClockStep {
+    const STEP_BACK: TimeDelta = TimeDelta::seconds(-5);
+    const LEAP: TimeDelta = TimeDelta::seconds(60);
+    let step = (now - then) - TimeDelta::from_std(passed).unwrap_or(TimeDelta::zero());
+    if step < STEP_BACK {
+        ClockStep::Back(step)
+    } else if step > LEAP {
+        ClockStep::Ahead(step)
+    } else {
+        ClockStep::None
+    }
+}
+
 /// The wait after so many failures in a row: the interval, doubled from the second on, to a day.
 fn back_off(interval: Duration, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
@@ -505,6 +531,18 @@ mod tests {
             planned(&Cadence::Auto.settled(&rhythm, now), &Said::default(), 0, now).reason,
             "every 5m, as it publishes"
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_and_one_that_is_slewed_is_not() {
+        let check = |now: &str, passed_s, expected| {
+            assert_eq!(clock_step(noon(), time(now), Duration::from_secs(passed_s)), expected, "{now}");
+        };
+        check("2026-11-22T12:00:30Z", 30, ClockStep::None);
+        check("2026-11-22T12:00:29Z", 30, ClockStep::None);
+        check("2026-11-22T11:00:30Z", 30, ClockStep::Back(TimeDelta::hours(-1)));
+        check("2025-11-22T12:00:00Z", 0, ClockStep::Back(TimeDelta::days(-365)));
+        check("2026-11-22T20:00:30Z", 30, ClockStep::Ahead(TimeDelta::hours(8)));
     }
 
     #[test]

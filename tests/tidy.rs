@@ -104,3 +104,28 @@ fn markdown_names_no_line_numbers_and_no_unfinished_work() {
         }
     }
 }
+
+#[test]
+fn every_test_that_holds_a_rule_of_polling_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code: String = sources().into_iter().map(|(_, text)| text).collect();
+    for folder in ["tests", "tests/behaviour"] {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                code += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let rules = std::fs::read_to_string(root.join("tests/POLLING_RULES.md")).unwrap();
+    let rows = rules.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let mut named = 0;
+    for row in rows {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for test in tests.split('`').skip(1).step_by(2) {
+            assert!(code.contains(&format!("fn {test}(")), "`{test}` is in the table and nowhere else");
+            named += 1;
+        }
+    }
+    assert!(named > 60, "the table was not read");
+}

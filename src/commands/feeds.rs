@@ -112,7 +112,7 @@ fn in_json(feed: &Feed, entries: u64) -> serde_json::Value {
 }
 
 /// A poll as told in JSON, the newest first.
-fn in_recent(sample: &Sample) -> serde_json::Value {
+fn in_recent(sample: Sample) -> serde_json::Value {
     json!({
         "at": sample.at.to_rfc3339_opts(SecondsFormat::Secs, true),
         "ms": sample.took_ms,

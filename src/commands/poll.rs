@@ -22,7 +22,7 @@ use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish;
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{Store, feeds, holds};
+use crate::store::{self, Store, feeds, holds};
 use crate::terminal;
 use crate::upkeep;
 
@@ -57,11 +57,12 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
         .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
         .collect();
     let left_alone = if only_due || wanted.is_some() { 0 } else { states.len() - chosen.len() };
-    let leases: Vec<_> = chosen
-        .iter()
-        .filter_map(|feed| Some((feed.feed, roster.subscription(feed.feed)?.after_a_crash(now))))
-        .collect();
-    let states = store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &leases, now)).await?;
+    let leases: Vec<FeedRef> = chosen.iter().map(|feed| feed.feed).collect();
+    let known = roster.clone();
+    let leased = move |desk: &mut store::Desk<'_>| {
+        feeds::lease(desk.tx, leases.iter().copied(), now, |feed| known.after_a_crash(feed, now))
+    };
+    let states = store.write(chosen.len() * 64, leased).await?;
 
     let (reports, received) = mpsc::unbounded_channel();
     let manners = Manners::default();
@@ -138,8 +139,8 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
                 came.ingested.folded += ingested.folded;
             }
             Polled::Unchanged => came.unchanged += 1,
-            Polled::Gone => came.gone.push(feed.name),
-            Polled::Failed(_) => came.failed.push(feed.name),
+            Polled::Gone => came.gone.push(feed.name.clone()),
+            Polled::Failed(_) => came.failed.push(feed.name.clone()),
             Polled::Postponed(Postponement::Held) => came.held += 1,
             Polled::Postponed(Postponement::Offline) => came.offline += 1,
         }

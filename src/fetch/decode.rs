@@ -154,6 +154,23 @@ mod tests {
         let mut body = gzipped(&TEXT.repeat(50));
         body.truncate(body.len() - 9);
         assert_eq!(decode(body, "gzip", 100_000), Err(Error::Damaged("gzip".into())));
+        let long: Vec<u8> = (0..2_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut brotlied = Vec::new();
+        brotli::CompressorWriter::new(&mut brotlied, 4096, 5, 20).write_all(&long).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(&long).unwrap();
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        bare.write_all(&long).unwrap();
+        for (coding, mut body) in [
+            ("br", brotlied),
+            ("zstd", zstd::bulk::compress(&long, 3).unwrap()),
+            ("deflate", zlib.finish().unwrap()),
+            ("deflate", bare.finish().unwrap()),
+        ] {
+            assert_eq!(decode(body.clone(), coding, 100_000).as_deref(), Ok(&*long), "{coding}");
+            body.truncate(body.len() * 2 / 3);
+            assert_eq!(decode(body, coding, 100_000), Err(Error::Damaged(coding.into())));
+        }
         assert_eq!(decode(b"x".to_vec(), "pack200", 10), Err(Error::Unknown("pack200".into())));
     }
 }

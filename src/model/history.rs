@@ -3,8 +3,6 @@
 //! Pure. A feed's row carries its history in a few hundred bytes, so that a chart or a median costs no table and no write of
 //! its own. Who draws it is `commands::feeds`' and `publish`'s business.
 
-use std::collections::VecDeque;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -137,78 +135,101 @@ pub struct Sample {
 }
 
 /// A feed's last polls, at most [`KEPT`].
+///
+/// It stays in the form in which it is stored, because it is looked at far more rarely than it is written: a byte that names
+/// the form, the newest poll's second (8 bytes, little-endian), how many polls there are, and for each, oldest first, the
+/// seconds since the one before, the milliseconds and the bytes (each in groups of seven bits, the lowest first), and the
+/// outcome's number. The oldest is dropped by leaving it out: times are counted back from the newest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History(VecDeque<Sample>);
+pub struct History(Vec<u8>);
+
+/// Where the polls begin.
+const HEAD: usize = 10;
 
 impl History {
     /// Adds the newest poll, and forgets the oldest when there are too many.
     pub fn push(&mut self, sample: Sample) {
-        let whole_second = DateTime::from_timestamp(sample.at.timestamp(), 0).unwrap_or(sample.at);
-        self.0.push_back(Sample { at: whole_second, ..sample });
-        while self.0.len() > KEPT {
-            self.0.pop_front();
+        let (last, count) = self.head().unwrap_or_else(|| {
+            self.0 = vec![0; HEAD];
+            (sample.at.timestamp(), 0)
+        });
+        let at = sample.at.timestamp();
+        put(&mut self.0, zigzag(at - last));
+        put(&mut self.0, sample.took_ms);
+        put(&mut self.0, sample.bytes);
+        self.0.push(sample.outcome.number());
+        let mut kept = count + 1;
+        if kept > KEPT {
+            let whole = self.0.len() - HEAD;
+            let mut rest = self.0.get(HEAD..).unwrap_or_default();
+            let _ = raw(&mut rest);
+            let oldest = whole - rest.len();
+            self.0.drain(HEAD..HEAD + oldest);
+            kept = KEPT;
         }
+        self.0[0] = FORM;
+        self.0[1..9].copy_from_slice(&at.to_le_bytes());
+        self.0[9] = u8::try_from(kept).unwrap_or(u8::MAX);
     }
 
     /// The polls, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
-        self.0.iter()
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Sample> + ExactSizeIterator {
+        self.samples().unwrap_or_default().into_iter()
     }
 
     /// The median time to a good answer; `None` when there was none.
     #[must_use]
     pub fn median_ms(&self) -> Option<u64> {
-        median(self.0.iter().filter(|sample| sample.outcome.is_good()).map(|sample| sample.took_ms))
+        median(self.iter().filter(|sample| sample.outcome.is_good()).map(|sample| sample.took_ms))
     }
 
     /// The median size of a document as received; `None` when none came.
     #[must_use]
     pub fn median_bytes(&self) -> Option<u64> {
-        median(self.0.iter().filter(|sample| sample.outcome.is_good() && sample.bytes > 0).map(|sample| sample.bytes))
+        median(self.iter().filter(|sample| sample.outcome.is_good() && sample.bytes > 0).map(|sample| sample.bytes))
     }
 
-    /// As it is stored: a byte that names the form, then for each poll, oldest first, the seconds since the one before, the
-    /// milliseconds, the bytes (each in groups of seven bits, the lowest first) and the outcome's number.
+    /// As it is stored.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + self.0.len() * 8);
-        bytes.push(FORM);
-        let mut before = 0;
-        for sample in &self.0 {
-            let at = sample.at.timestamp();
-            put(&mut bytes, zigzag(at - before));
-            put(&mut bytes, sample.took_ms);
-            put(&mut bytes, sample.bytes);
-            bytes.push(sample.outcome.number());
-            before = at;
-        }
-        bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; what cannot be read is left out with all that follows.
+    /// What was stored; what is no history is an empty one.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut history = Self::default();
-        let Some((&FORM, mut rest)) = bytes.split_first() else { return history };
-        let mut at = 0_i64;
-        let mut next = || {
-            let since = unzigzag(take(&mut rest)?);
-            let (took_ms, bytes) = (take(&mut rest)?, take(&mut rest)?);
-            let (number, tail) = rest.split_first()?;
-            rest = tail;
-            at = at.checked_add(since)?;
-            Some(Sample {
-                at: DateTime::from_timestamp(at, 0)?,
-                took_ms,
-                bytes,
-                outcome: *Outcome::ALL.get(usize::from(*number))?,
-            })
-        };
-        while let Some(sample) = next() {
-            history.push(sample);
-        }
-        history
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        let history = Self(bytes);
+        if history.head().is_some() { history } else { Self::default() }
     }
+
+    /// The newest poll's second, and how many polls there are.
+    fn head(&self) -> Option<(i64, usize)> {
+        let (&[FORM, ref last @ .., count], _) = self.0.split_first_chunk::<HEAD>()? else { return None };
+        (usize::from(count) <= KEPT).then(|| (i64::from_le_bytes(*last), usize::from(count)))
+    }
+
+    fn samples(&self) -> Option<Vec<Sample>> {
+        let (mut at, count) = self.head()?;
+        let mut rest = self.0.get(HEAD..)?;
+        let raws = (0..count).map(|_| raw(&mut rest)).collect::<Option<Vec<_>>>()?;
+        let back = raws.into_iter().rev().map(|(since, took_ms, bytes, outcome)| {
+            let sample = Sample { at: DateTime::from_timestamp(at, 0)?, took_ms, bytes, outcome };
+            at = at.checked_sub(since)?;
+            Some(sample)
+        });
+        let mut samples = back.collect::<Option<Vec<_>>>()?;
+        samples.reverse();
+        Some(samples)
+    }
+}
+
+/// One poll as it is stored: the seconds since the one before, milliseconds, bytes, outcome.
+fn raw(bytes: &mut &[u8]) -> Option<(i64, u64, u64, Outcome)> {
+    let since = unzigzag(take(bytes)?);
+    let (took_ms, size) = (take(bytes)?, take(bytes)?);
+    let (number, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some((since, took_ms, size, *Outcome::ALL.get(usize::from(*number))?))
 }
 
 fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
@@ -266,7 +287,7 @@ mod tests {
         (0..100).for_each(|n| history.push(sample(1_800_000_000 + n * 3600, 40, 0, Outcome::NotModified)));
         assert_eq!(history.iter().len(), KEPT);
         assert_eq!(history.iter().next().map(|sample| sample.at.timestamp()), Some(1_800_000_000 + 52 * 3600));
-        assert!(history.to_bytes().len() < 6 * KEPT, "{}", history.to_bytes().len());
+        assert!(history.as_bytes().len() < 6 * KEPT, "{}", history.as_bytes().len());
     }
 
     #[test]
@@ -297,15 +318,20 @@ mod tests {
             polls in prop::collection::vec((-4_000_000_000_i64..8_000_000_000, any::<u64>(), any::<u64>(), 0..Outcome::ALL.len()), 0..60),
         ) {
             let mut history = History::default();
-            for (at, took, bytes, outcome) in polls {
-                history.push(sample(at, took, bytes, Outcome::ALL[outcome]));
-            }
-            prop_assert_eq!(History::from_bytes(&history.to_bytes()), history);
+            let pushed: Vec<Sample> =
+                polls.iter().map(|(at, took, bytes, outcome)| sample(*at, *took, *bytes, Outcome::ALL[*outcome])).collect();
+            pushed.iter().for_each(|sample| history.push(*sample));
+            let newest: Vec<Sample> = pushed.iter().rev().take(KEPT).rev().copied().collect();
+            let read = History::from_bytes(history.as_bytes().to_vec());
+            prop_assert_eq!(read.iter().collect::<Vec<_>>(), newest);
+            prop_assert_eq!(read, history);
         }
 
         #[test]
         fn no_bytes_make_it_stumble(bytes: Vec<u8>) {
-            prop_assert!(History::from_bytes(&bytes).iter().len() <= KEPT);
+            let mut history = History::from_bytes(bytes);
+            prop_assert!(history.iter().len() <= KEPT);
+            history.push(sample(1, 2, 3, Outcome::Same));
         }
     }
 }

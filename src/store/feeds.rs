@@ -95,18 +95,23 @@ pub fn due_times(connection: &Connection) -> Result<Vec<(FeedRef, DateTime<Utc>)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Moves the due times of feeds that are about to be polled, so that no crash can make us ask again at once, and gives
-/// their state.
+/// Moves the due times of feeds that are about to be polled to `next`, so that no crash can make us ask again at once, and
+/// gives their state.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn lease(connection: &Connection, due: &[(FeedRef, DateTime<Utc>)], now: DateTime<Utc>) -> Result<Vec<Feed>> {
+pub fn lease(
+    connection: &Connection,
+    due: impl IntoIterator<Item = FeedRef>,
+    now: DateTime<Utc>,
+    next: impl Fn(&Feed) -> DateTime<Utc>,
+) -> Result<Vec<Feed>> {
     let mut update = connection
         .prepare_cached("UPDATE feed SET next_poll = ?2, next_poll_why = ?3, last_poll = ?4 WHERE id = ?1")?;
-    due.iter()
-        .map(|(feed, next)| {
-            let state = one(connection, *feed)?;
-            update.execute(params![feed.0, millis(*next), "a poll is under way", millis(now)])?;
+    due.into_iter()
+        .map(|feed| {
+            let state = one(connection, feed)?;
+            update.execute(params![feed.0, millis(next(&state)), "a poll is under way", millis(now)])?;
             Ok(state)
         })
         .collect()
@@ -245,7 +250,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         json(&feed.repairs),
         listed.map(|listed| listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>()),
         feed.not_before.map(millis),
-        feed.recent.to_bytes(),
+        feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),
         feed.rhythm.to_bytes(),
         feed.floods,
@@ -278,7 +283,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
         feed.response_ms,
         feed.last_full.map(millis),
         feed.not_before.map(millis),
-        feed.recent.to_bytes(),
+        feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),
     ])?;
     Ok(())
@@ -326,7 +331,7 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         response_ms: row.get(24)?,
         repairs: parsed(row.get(25)?),
         not_before: time(row.get(26)?),
-        recent: row.get::<_, Option<Vec<u8>>>(27)?.as_deref().map(History::from_bytes).unwrap_or_default(),
+        recent: row.get::<_, Option<Vec<u8>>>(27)?.map(History::from_bytes).unwrap_or_default(),
         read_from: row.get::<_, Option<String>>(28)?.map(address).transpose()?,
         rhythm: row.get::<_, Option<Vec<u8>>>(29)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default(),
         floods: row.get(30)?,

@@ -448,3 +448,62 @@ fn what_came_of_each_poll_is_kept() {
     assert_eq!(feed["validators"]["etag"], "\"1\"");
     assert!(feed["saved_bytes"].as_u64() > Some(0) && feed["median_bytes"].as_u64() > Some(0), "{feed}");
 }
+
+#[test]
+fn feeds_of_one_host_are_asked_one_after_the_other_over_one_connection() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let names: Vec<String> = (0..6).map(|n| format!("f{n}")).collect();
+    let feeds: Vec<(&str, String)> =
+        names.iter().map(|name| (name.as_str(), origin.url(&format!("/{name}")))).collect();
+    Scene::with(&feeds, "").must(&["poll"]);
+    let asked = origin.asked();
+    assert_eq!(asked.len(), 6);
+    assert!(asked.iter().all(|request| request.connection == asked[0].connection), "{asked:?}");
+}
+
+#[test]
+fn killed_while_asking_it_does_not_ask_again_at_once() {
+    let origin = Origin::start(|_| Answer::hanging("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    let daemon = scene.start();
+    while origin.asked().is_empty() {
+        std::thread::yield_now();
+    }
+    daemon.signal("KILL");
+    assert_eq!(daemon.ended(), -1);
+    assert_eq!(scene.feed()["next_poll_why"], "a poll is under way");
+    let daemon = scene.start();
+    daemon.get("/healthz");
+    daemon.signal("TERM");
+    daemon.ended();
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[test]
+fn a_missing_feed_is_tried_again_and_a_good_answer_ends_the_back_off() {
+    let origin = Origin::start(|_| Answer::status("404 Not Found"));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    for _ in 0..3 {
+        scene.run(&["poll"]);
+    }
+    assert_eq!(scene.feed()["next_poll_why"], "back-off after 3 failures");
+    origin.change(|_| Answer::ok(rss_of(&["a"])));
+    scene.must(&["poll"]);
+    assert_eq!(
+        (scene.feed()["next_poll_why"].as_str(), scene.feed()["state"].as_str()),
+        (Some("every 1h"), Some("ok"))
+    );
+}
+
+#[test]
+fn a_document_full_of_entities_and_depth_is_neither_expanded_nor_a_crash() {
+    let bomb = "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY x SYSTEM \"file:///etc/passwd\">]><rss version=\"2.0\"><channel><title>&c;&x;</title><item><title>one</title><link>https://example.org/1</link></item></channel></rss>".to_owned();
+    let deep = format!("{}{}", rss_of(&["a"]).replace("</channel></rss>", ""), "<x>".repeat(100_000));
+    for document in [bomb, deep] {
+        let origin = Origin::of(document);
+        let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+        scene.must(&["poll"]);
+        let feed = scene.feed();
+        assert!(!feed.to_string().contains("root:") && feed["entries"] == 1, "{feed}");
+    }
+}

@@ -37,14 +37,3 @@ CREATE TABLE hold (
     domain   TEXT PRIMARY KEY,
     until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- Hubs that tell us when a feed changed (WebSub).
-CREATE TABLE hub_subscription (
-    feed        INTEGER PRIMARY KEY REFERENCES feed(id) ON DELETE CASCADE,
-    hub         TEXT NOT NULL,
-    topic       TEXT NOT NULL,
-    token       TEXT NOT NULL UNIQUE,         -- stands in our callback's address; nobody else knows it
-    secret      TEXT NOT NULL,                -- what the hub signs with
-    asked_at    INTEGER,                      -- when the hub was last asked
-    lease_until INTEGER                       -- NULL until the hub verified that we meant it
-) STRICT;

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// What a newsfold asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// Which connection it came over, from 0.
+    pub(crate) connection: usize,
     /// What the first line asks for.
     pub(crate) target: String,
     /// Names in lower case, in the order in which they came.
@@ -90,12 +92,12 @@ impl Origin {
         };
         let (script, log, is_over) = (origin.script.clone(), origin.log.clone(), origin.is_over.clone());
         std::thread::spawn(move || {
-            for connection in listener.incoming() {
+            for (number, connection) in listener.incoming().enumerate() {
                 if is_over.load(Ordering::Relaxed) {
                     return;
                 }
                 let (script, log) = (script.clone(), log.clone());
-                std::thread::spawn(move || converse(connection.unwrap(), &script, &log));
+                std::thread::spawn(move || converse(connection.unwrap(), number, &script, &log));
             }
         });
         origin
@@ -130,11 +132,11 @@ impl Drop for Origin {
 }
 
 /// Requests and answers on one connection, until either side hangs up.
-fn converse(connection: TcpStream, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<Request>>) {
+fn converse(connection: TcpStream, number: usize, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<Request>>) {
     connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut writer = connection.try_clone().unwrap();
     let mut reader = BufReader::new(connection);
-    while let Some(request) = read_head(&mut reader) {
+    while let Some(request) = read_head(&mut reader, number) {
         log.lock().unwrap().push(request.clone());
         let script = script.lock().unwrap().clone();
         let Answer { bytes, hangs } = script(&request);
@@ -149,7 +151,7 @@ fn converse(connection: TcpStream, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<
     }
 }
 
-fn read_head(reader: &mut impl BufRead) -> Option<Request> {
+fn read_head(reader: &mut impl BufRead, connection: usize) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let target = line.split(' ').nth(1)?.to_owned();
@@ -165,5 +167,5 @@ fn read_head(reader: &mut impl BufRead) -> Option<Request> {
         raw.push((name, line[colon + 1..].trim_ascii().to_vec()));
     }
     let headers = raw.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
-    Some(Request { target, headers, raw })
+    Some(Request { connection, target, headers, raw })
 }
