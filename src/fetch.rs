@@ -7,6 +7,7 @@
 pub mod address;
 pub mod decode;
 pub mod freshness;
+pub mod hub;
 
 use std::error::Error as _;
 use std::net::SocketAddr;

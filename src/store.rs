@@ -10,8 +10,10 @@
 pub mod corrections;
 pub mod entries;
 pub mod feeds;
+pub mod outputs;
 pub mod prints;
 pub mod schema;
+pub mod search;
 pub mod stories;
 pub mod texts;
 

@@ -7,4 +7,6 @@ mod folding;
 mod polling;
 mod publishing;
 mod running;
+mod serving;
 mod support;
+mod validity;
