@@ -11,7 +11,7 @@ use newsfold::fold::{Article, EntryRef, Level, Rules, terms};
 use newsfold::model::{Detail, Entry, StoryId};
 use newsfold::normalise::{self, text};
 use newsfold::parse::{self, Context};
-use newsfold::publish::merged::{self, Credit, Heading, MergedFeed, MergedStory};
+use newsfold::publish::merged::{self, Credit, Heading, MergedFeed, MergedStory, Part};
 use newsfold::publish::{atom, json, rss};
 use newsfold::store::{schema, texts};
 use newsfold::update::{self, Known};
@@ -159,7 +159,11 @@ fn merged_feed() -> MergedFeed {
         language: Some("en".into()),
         image: None,
         comments: None,
+        comment_count: None,
+        in_reply_to: None,
+        tags: Vec::new(),
         source: source.clone(),
+        source_updated: at(),
         others: Vec::new(),
         sources: 1,
     };
@@ -167,8 +171,9 @@ fn merged_feed() -> MergedFeed {
         name: "news".into(),
         title: "News".into(),
         public_url: "https://example.org/".parse().expect("an address"),
+        hub: None,
     };
-    merged::feed(heading, (0..100).map(story).collect())
+    merged::feed(heading, Part::Current { newest_archive: None }, (0..100).map(story).collect())
 }
 
 #[divan::bench(args = ["atom", "rss", "json"])]

@@ -5,13 +5,16 @@
 
 pub mod edit;
 mod feed;
+mod output;
 mod problem;
+mod query;
 mod read;
 pub mod rules;
 mod table;
 mod units;
 
 pub use problem::{Problem, Problems};
+pub use query::Query;
 pub use rules::{Rule, RuleField};
 pub use units::{duration, print_duration, print_size, size};
 
@@ -165,12 +168,20 @@ pub struct ServeConfig {
     pub websub: bool,
     /// The hub to ping when an output changed.
     pub hub: Option<Url>,
+    /// A folder of templates that stand in for those of the program, absolute.
+    pub templates: Option<PathBuf>,
 }
 
 impl Default for ServeConfig {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen: Listen::Tcp(listen), public_url: read::public_url_of(listen), websub: false, hub: None }
+        Self {
+            listen: Listen::Tcp(listen),
+            public_url: read::public_url_of(listen),
+            websub: false,
+            hub: None,
+            templates: None,
+        }
     }
 }
 
@@ -269,6 +280,54 @@ pub struct OutputConfig {
     pub formats: Vec<Format>,
     /// Where it is also written as files, absolute.
     pub directory: Option<PathBuf>,
+    /// Whether each of those files has a `.gz` and a `.br` beside it.
+    pub compress: bool,
+    /// A story is shown if its canonical entry fits one of these; empty shows all.
+    pub keep: Vec<Rule>,
+    /// A story is left out if its canonical entry fits one of these, kept or not.
+    pub drop: Vec<Rule>,
+    /// What must be found in one of a story's tellings; `None` asks for nothing.
+    pub query: Option<Query>,
+    /// What stands first.
+    pub order: Order,
+    /// How far back `order = "coverage"` counts.
+    pub window: Duration,
+    /// Whether the name of the source stands before each title.
+    pub source_in_title: bool,
+    /// What another telling of a story does to it.
+    pub on_coverage: OnCoverage,
+    /// Names that it had before: their addresses lead to this one.
+    pub formerly: Vec<String>,
+}
+
+/// What stands first in an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The newest story.
+    #[default]
+    Newest,
+    /// The story that most sources tell.
+    Coverage,
+}
+
+impl Order {
+    /// Every order with its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 2] = [("newest", Self::Newest), ("coverage", Self::Coverage)];
+}
+
+/// What another telling does to a story that readers have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnCoverage {
+    /// Its text grows, and its dates stay.
+    #[default]
+    Quiet,
+    /// It counts as updated, so that readers who show updates show it again.
+    Bump,
+}
+
+impl OnCoverage {
+    /// Both with their names in the configuration.
+    pub const NAMES: [(&'static str, Self); 2] = [("quiet", Self::Quiet), ("bump", Self::Bump)];
 }
 
 impl Default for OutputConfig {
@@ -282,6 +341,15 @@ impl Default for OutputConfig {
             limit: 100,
             formats: Format::NAMES.iter().map(|(_, format)| *format).collect(),
             directory: None,
+            compress: false,
+            keep: Vec::new(),
+            drop: Vec::new(),
+            query: None,
+            order: Order::default(),
+            window: Duration::from_secs(86_400),
+            source_in_title: false,
+            on_coverage: OnCoverage::default(),
+            formerly: Vec::new(),
         }
     }
 }

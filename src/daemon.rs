@@ -17,23 +17,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{self, Config, Format};
-use crate::fetch::{Client, Settings};
+use crate::fetch::{self, Client, Settings};
 use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
 use crate::manners::uplink::{Side, Turn};
 use crate::model::FeedRef;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
-use crate::publish::{self, Output, Published};
+use crate::publish::files;
+use crate::publish::look::{Look, LookError};
+use crate::publish::{self, Output, Published, Site};
 use crate::roster::Roster;
 use crate::schedule::{self, ClockStep};
-use crate::serve::{self, Health};
-use crate::store::{self, Store, feeds, holds};
+use crate::serve::{self, Health, Pulse};
+use crate::store::{self, Store, feeds, holds, outputs, search};
 use crate::upkeep::{self, Kept};
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// What changed within this time is published together.
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
+/// How often a person's corrections, which come from another process, are looked for.
+const CORRECTIONS_EVERY: Duration = Duration::from_secs(2);
+/// How many entries are indexed at a time for searches, and how many times between two looks at the polls.
+const INDEXED_AT_A_TIME: usize = 500;
+const INDEXED_AT_ONCE: usize = 10;
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
 /// How often the store is tidied, the first time soon after the start.
@@ -52,6 +59,9 @@ pub enum Error {
     /// The address cannot be served on.
     #[error(transparent)]
     Listen(#[from] serve::ListenError),
+    /// A template is wrong.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// The system gives us no signals.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
@@ -75,15 +85,16 @@ pub async fn run(
     let (mut daemon, mut reports) = Daemon::start(config, store).await?;
     daemon.publish().await?;
     let stop = CancellationToken::new();
-    let server = listener.map(|listener| {
-        daemon.greet(&listener.address());
-        tokio::spawn(serve::serve(listener, daemon.published.subscribe(), daemon.health.subscribe(), stop.clone()))
-    });
+    let address = listener.as_ref().map(serve::Listener::address);
+    daemon.greet(address.as_deref());
+    let server = listener.map(|listener| tokio::spawn(serve::serve(listener, daemon.sources(), stop.clone())));
 
     let mut publish = tokio::time::interval(PUBLISH_EVERY);
     publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
+    corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = tokio::time::sleep(daemon.until_due(clock::now())) => {
@@ -93,6 +104,7 @@ pub async fn run(
             Some(report) = reports.recv() => daemon.take(report),
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
             _ = tidy.tick() => daemon.tidy(clock::now()),
+            _ = corrections.tick() => daemon.look_for_corrections().await?,
             _ = hangup.recv() => match reread() {
                 Ok(config) => daemon.reload(config).await?,
                 Err(problems) => tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}"),
@@ -126,6 +138,7 @@ struct Daemon {
     manners: Manners,
     roster: Roster,
     outputs: Vec<Output>,
+    look: Look,
     hosts: Hosts,
     reports: mpsc::UnboundedSender<Outcome>,
     /// When each feed that is not being polled is due, the earliest on top.
@@ -140,12 +153,15 @@ struct Daemon {
     is_stale: bool,
     /// The last tidying of the store.
     upkeep: JoinSet<()>,
+    /// How many corrections by a person are published.
+    corrections: u64,
     published: watch::Sender<Published>,
     health: watch::Sender<Health>,
+    pulse: watch::Sender<Pulse>,
 }
 
 impl Daemon {
-    async fn start(config: Config, store: Store) -> store::Result<(Self, mpsc::UnboundedReceiver<Outcome>)> {
+    async fn start(config: Config, store: Store) -> Result<(Self, mpsc::UnboundedReceiver<Outcome>), Error> {
         let (reports, received) = mpsc::unbounded_channel();
         let manners = Manners::default();
         let mut daemon = Self {
@@ -153,6 +169,7 @@ impl Daemon {
             manners,
             roster: Roster::default(),
             outputs: Vec::new(),
+            look: Look::from(config.serve.templates.as_deref())?,
             due: BinaryHeap::new(),
             in_flight: HashSet::new(),
             failing: HashMap::new(),
@@ -161,8 +178,10 @@ impl Daemon {
             store_trouble: None,
             is_stale: false,
             upkeep: JoinSet::new(),
+            corrections: 0,
             published: watch::Sender::default(),
             health: watch::Sender::default(),
+            pulse: watch::Sender::default(),
             reports,
             config,
             store,
@@ -203,18 +222,37 @@ impl Daemon {
         Ok(())
     }
 
-    /// Says where to subscribe.
-    fn greet(&self, address: &str) {
-        tracing::info!(feeds = self.roster.len(), "listening on {address}");
+    /// What the server is given.
+    fn sources(&self) -> serve::Sources {
+        serve::Sources {
+            published: self.published.subscribe(),
+            health: self.health.subscribe(),
+            pulse: self.pulse.subscribe(),
+            store: self.store.clone(),
+            root: self.config.serve.public_url.path().to_owned(),
+        }
+    }
+
+    /// Says where to subscribe, or that nothing is served.
+    fn greet(&self, address: Option<&str>) {
+        match address {
+            Some(address) => tracing::info!(feeds = self.roster.len(), "listening on {address}"),
+            None => tracing::info!(feeds = self.roster.len(), "nothing is served, because `serve.listen` is empty"),
+        }
         for output in &self.outputs {
             let first = output.config.formats.first().copied().unwrap_or(Format::Atom);
-            tracing::info!(
-                "subscribe to {} at {}{}{}",
-                output.config.title,
-                output.public_url,
-                output.config.name,
-                first.ending()
-            );
+            let title = &output.config.title;
+            if address.is_some() {
+                let (root, name, ending) = (&output.public_url, &output.config.name, first.ending());
+                tracing::info!("subscribe to {title} at {root}{name}{ending}");
+            }
+            match &output.config.directory {
+                Some(directory) => tracing::info!("{title} is written to {}", directory.display()),
+                None if address.is_none() => {
+                    tracing::warn!("{title} is neither served nor written: it has no `directory`")
+                }
+                None => {}
+            }
         }
     }
 
@@ -319,6 +357,7 @@ impl Daemon {
         match report {
             Ok(Report { feed, polled, turn, .. }) => {
                 self.in_flight.remove(&feed.feed);
+                self.pulse.send_modify(|pulse| pulse.polls += 1);
                 self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
                 if self.roster.subscription(feed.feed).is_some() && feed.retired_at.is_none() {
                     self.due.push(Reverse((feed.next_poll, feed.feed)));
@@ -385,17 +424,84 @@ impl Daemon {
         }
     }
 
-    /// Renders what changed, and puts it where readers see it.
+    /// Renders what changed, puts it where readers see it, and tells the hub.
     async fn publish(&mut self) -> Result<(), Error> {
-        let outputs = self.outputs.clone();
-        let rendered = self.store.read(move |connection| publish::publish(connection, &outputs)).await?;
-        let (files, outputs) = (rendered.clone(), self.outputs.clone());
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || publish::write(&files, &outputs)).await {
+        let is_indexed = self.index().await?;
+        let before = self.published.borrow().clone();
+        let site = || Site { outputs: self.outputs.clone(), look: self.look.clone() };
+        let (mut rendered, mut chores) = self.render(site(), before.clone()).await?;
+        while !chores.archives.is_empty() {
+            // An archive that was closed is named in the document that it belongs to.
+            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
+            (rendered, chores) = self.render(site(), rendered).await?;
+        }
+        if !chores.is_empty() {
+            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
+        }
+        let (written, outputs) = (rendered.clone(), self.outputs.clone());
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
             tracing::error!("{error}");
         }
+        self.tell_hub(&before, &rendered);
         self.published.send_replace(rendered);
-        self.is_stale = false;
+        self.corrections = self.store.read(outputs::corrections).await?;
+        self.is_stale = !is_indexed;
         tracing::debug!(outputs = self.outputs.len(), "published");
+        Ok(())
+    }
+
+    async fn render(&self, site: Site, before: Published) -> store::Result<(Published, publish::Chores)> {
+        let now = clock::now();
+        self.store.read(move |connection| publish::publish(connection, site, &before, now)).await
+    }
+
+    /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
+    async fn index(&self) -> store::Result<bool> {
+        let is_searched = self.outputs.iter().any(|output| output.config.query.is_some());
+        if !is_searched && self.store.read(search::filled).await?.is_none() {
+            return Ok(true);
+        }
+        for _ in 0..INDEXED_AT_ONCE {
+            if self.store.read(search::is_current).await? {
+                return Ok(true);
+            }
+            self.store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
+        }
+        Ok(false)
+    }
+
+    /// Tells the hub which documents changed, without waiting for it.
+    fn tell_hub(&self, before: &Published, now: &Published) {
+        let Some(hub) = &self.config.serve.hub else { return };
+        let formats = |output: &Output| {
+            let is_document = |format: &&Format| **format != Format::Html;
+            let heading = output.heading();
+            output
+                .config
+                .formats
+                .iter()
+                .filter(is_document)
+                .map(|format| heading.address(format.ending()))
+                .collect::<Vec<_>>()
+        };
+        let changed: Vec<String> = now.changed_since(before).into_iter().flat_map(formats).collect();
+        if !changed.is_empty() {
+            let (hub, agent) = (hub.clone(), self.config.poll.user_agent.clone());
+            tokio::spawn(async move {
+                match fetch::hub::tell(&hub, &changed, &agent).await {
+                    Ok(()) => tracing::debug!(documents = changed.len(), "the hub was told"),
+                    Err(error) => {
+                        tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll")
+                    }
+                }
+            });
+        }
+    }
+
+    /// A person may have corrected stories with `split` or `join`: then they are published anew.
+    async fn look_for_corrections(&mut self) -> Result<(), Error> {
+        let corrections = self.store.read(outputs::corrections).await?;
+        self.is_stale |= corrections != self.corrections;
         Ok(())
     }
 
@@ -403,6 +509,13 @@ impl Daemon {
     async fn reload(&mut self, config: Config) -> Result<(), Error> {
         if config.serve.listen != self.config.serve.listen || config.store != self.config.store {
             tracing::warn!("a changed `serve.listen` or `store` takes effect at the next start");
+        }
+        match Look::from(config.serve.templates.as_deref()) {
+            Ok(look) => self.look = look,
+            Err(error) => tracing::error!("{error}; pages keep the look that they had"),
+        }
+        if config.serve.public_url.path() != self.config.serve.public_url.path() {
+            tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
         }
         self.hosts = hosts(&config, &self.store, &self.manners, self.reports.clone());
         self.config = config;
@@ -413,6 +526,8 @@ impl Daemon {
     }
 
     fn tell_health(&self) {
+        let next_poll = self.due.peek().map(|Reverse((at, _))| *at);
+        self.pulse.send_if_modified(|pulse| std::mem::replace(&mut pulse.next_poll, next_poll) != next_poll);
         let health = Health {
             reasons: self.store_trouble.iter().cloned().collect(),
             feeds: self.roster.len(),

@@ -10,6 +10,7 @@ mod connect;
 pub mod decode;
 mod error;
 pub mod freshness;
+pub mod hub;
 
 pub use connect::{Found, LookUp, SystemNames};
 pub use error::Error;

@@ -213,6 +213,15 @@ pub struct Detail {
     /// The page where readers comment on it.
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub comments: Option<String>,
+    /// How many comments there were.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    pub comment_count: Option<u64>,
+    /// The id of what it answers, a URI (RFC 4685 §3).
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<String>,
+    /// The title of the feed that it was taken over from, by its publisher's word, and that feed's page.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<(String, Option<String>)>,
 }
 
 /// One thing that a feed publishes, normalised and ready for the store.

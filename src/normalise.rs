@@ -33,7 +33,7 @@ const MOST_PARTS: usize = 100;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed { title, link, language, entries: parsed_entries, mut faults, .. } = parsed;
+    let ParsedFeed { title, link, language, authors, entries: parsed_entries, mut faults, .. } = parsed;
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
@@ -49,7 +49,13 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
         .into_iter()
         .take(MOST_ENTRIES)
         .enumerate()
-        .filter_map(|(position, parsed)| entry(parsed, position, &document, &mut faults))
+        .filter_map(|(position, mut parsed)| {
+            // Who publishes a feed wrote those of its entries that name nobody (RFC 4287 §4.1.1, JSON Feed 1.1).
+            if parsed.authors.is_empty() && parsed.source.is_none() {
+                parsed.authors.clone_from(&authors);
+            }
+            entry(parsed, position, &document, &mut faults)
+        })
         .collect();
     identity::make_unique(&mut entries);
     // The id settles what the date leaves open, so that the order in which a document lists its entries does not matter.
@@ -124,6 +130,12 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: 
             .comments
             .and_then(|comments| crate::sanitise::web_address(&comments, Some(&base)))
             .map(Into::into),
+        comment_count: parsed.comment_count,
+        in_reply_to: parsed.in_reply_to.filter(|id| Url::parse(id).is_ok()),
+        taken_from: parsed.source.and_then(|source| {
+            let page = source.url.and_then(|page| crate::sanitise::web_address(&page, Some(&base))).map(Into::into);
+            Some((text::shorten(&source.title?, LONGEST_TITLE), page))
+        }),
     };
     let mut entry = Entry {
         id,

@@ -1,31 +1,43 @@
-//! What subscribers see: the outputs, rendered from the store, kept in memory and written to files.
+//! What subscribers and visitors see, rendered from the store and kept in memory.
 //!
-//! Edge: reads the store and writes files. Rendering itself is pure, in the modules below, and depends on what is stored
-//! alone; `serve` hands out what was rendered here.
+//! Edge: reads the store. What is served often is rendered once for each change ([`publish`]); what is asked for now and then
+//! is rendered when it is asked for, and kept until the next change ([`Published::render`]). The formats themselves are pure,
+//! in the modules below, and depend on what is stored alone; `serve` hands out what was rendered here.
 
+pub mod address;
+pub mod archive;
 pub mod atom;
+pub mod files;
 pub mod json;
+pub mod look;
 pub mod merged;
-pub mod page;
+pub mod opml;
+pub mod pages;
+pub mod rendered;
 pub mod rss;
+pub mod select;
 pub mod xml;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::config::{Format, OutputConfig};
+use crate::config::{Format, Order, OutputConfig, Query};
 use crate::model::FeedRef;
+use crate::publish::address::Wanted;
+use crate::publish::look::Look;
 use crate::publish::merged::{Heading, MergedFeed};
-use crate::store::feeds::Source;
-use crate::store::{self, entries, feeds, stories};
+use crate::publish::rendered::Rendered;
+use crate::store::outputs::{Closed, Served};
+use crate::store::{self, feeds, outputs, search, stories};
+
+/// How many stories a search shows.
+const MOST_HITS: usize = 100;
+/// How many pages are kept that were rendered when they were asked for.
+const MOST_KEPT: usize = 1_000;
 
 /// An output and the feeds that it takes stories from.
 #[derive(Debug, Clone)]
@@ -34,8 +46,32 @@ pub struct Output {
     pub config: OutputConfig,
     /// The address that everything is served under.
     pub public_url: Url,
+    /// The hub that is told of changes.
+    pub hub: Option<Url>,
     /// The feeds whose tags it names; `None` is every feed.
     pub feeds: Option<HashSet<FeedRef>>,
+    /// The tags of every feed that has some.
+    pub tags: Arc<HashMap<FeedRef, Vec<String>>>,
+}
+
+impl Output {
+    /// What it is called and where it is found.
+    #[must_use]
+    pub fn heading(&self) -> Heading {
+        Heading {
+            name: self.config.name.clone(),
+            title: self.config.title.clone(),
+            public_url: self.public_url.clone(),
+            hub: self.hub.clone(),
+        }
+    }
+
+    /// Whether every story that it shows stays in it until newer ones push it out. Only then has it a past to keep.
+    #[must_use]
+    pub fn has_archives(&self) -> bool {
+        let OutputConfig { order, per_feed, formats, .. } = &self.config;
+        *order == Order::Newest && *per_feed == 0 && formats.contains(&Format::Atom)
+    }
 }
 
 impl Format {
@@ -62,92 +98,175 @@ impl Format {
     }
 }
 
-/// Everything that is published, rendered. Cheap to clone and never changed: a newer one takes its place.
+/// What is published, and how it looks.
 #[derive(Debug, Clone, Default)]
-pub struct Published {
-    pages: Arc<BTreeMap<String, Page>>,
+pub struct Site {
+    /// In the order of the configuration; the first is at `/`.
+    pub outputs: Vec<Output>,
+    /// The look of its pages.
+    pub look: Look,
+}
+
+/// Everything that is published. Cheap to clone and never changed: a newer one takes its place.
+#[derive(Debug, Clone, Default)]
+pub struct Published(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    site: Site,
+    pages: BTreeMap<String, Arc<Rendered>>,
+    /// The names of outputs that were served at some time.
+    served: BTreeSet<String>,
+    /// Pages that were asked for, each with the count of polls when it was rendered.
+    kept: Mutex<HashMap<String, (u64, Arc<Rendered>)>>,
+}
+
+/// What there is at an address.
+#[derive(Debug)]
+pub enum Found {
+    /// A document.
+    Ready(Arc<Rendered>),
+    /// Something that [`Published::render`] makes.
+    Askable(Wanted),
+    /// It is at another path now.
+    Moved(String),
+    /// It was there, and is not published any more.
+    Gone,
+    /// The words of some entries are still to be indexed.
+    NotIndexed,
+    /// Nothing.
+    Nothing,
 }
 
 impl Published {
-    /// What is served at `path`, which begins with a slash.
+    /// The document that is kept ready at `path`, which begins with a slash.
     #[must_use]
-    pub fn get(&self, path: &str) -> Option<&Page> {
-        self.pages.get(path)
+    pub fn ready(&self, path: &str) -> Option<Arc<Rendered>> {
+        self.0.pages.get(path).cloned()
     }
-}
 
-/// One document as it is served.
-#[derive(Debug)]
-pub struct Page {
-    /// What it is served as.
-    pub media_type: &'static str,
-    /// Its bytes.
-    pub body: Vec<u8>,
-    /// Strong, and without the quotes: a hash of the bytes.
-    pub etag: String,
-    /// When what it shows last changed; `None` when it shows nothing yet.
-    pub last_modified: Option<DateTime<Utc>>,
-    packed: [OnceLock<Vec<u8>>; 3],
-}
-
-/// A content coding that pages are served in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// Smallest.
-    Brotli,
-    /// Quickest.
-    Zstd,
-    /// Known to everyone.
-    Gzip,
-}
-
-impl Coding {
-    /// All of them, the one we would rather send first.
-    pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
-
-    /// Its name in `Content-Encoding`.
+    /// What there is at an address; `polls` counts the polls so far.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-            Self::Gzip => "gzip",
+    pub fn find(&self, path: &str, query: Option<&str>, polls: u64) -> Found {
+        if let Some(ready) = self.ready(path) {
+            return Found::Ready(ready);
+        }
+        let Some(wanted) = Wanted::at(path, query) else { return self.once_served(path) };
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.get(&key(&wanted)) {
+            Some((at, page)) if *at == polls || !wanted.is_of_feeds() => Found::Ready(page.clone()),
+            _ => Found::Askable(wanted),
         }
     }
-}
 
-impl Page {
-    fn new(media_type: &'static str, text: String, last_modified: Option<DateTime<Utc>>) -> Self {
-        let body = text.into_bytes();
-        let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { media_type, body, etag, last_modified, packed: Default::default() }
+    /// What to say of an output that is not there: where it went, or that it is gone.
+    fn once_served(&self, path: &str) -> Found {
+        let file = path.trim_start_matches('/');
+        let (name, rest) = file.find(['.', '/']).and_then(|end| file.split_at_checked(end)).unwrap_or((file, ""));
+        let now = self.0.site.outputs.iter().find(|output| output.config.formerly.iter().any(|former| former == name));
+        match now {
+            Some(output) => Found::Moved(format!("/{}{rest}", output.config.name)),
+            None if self.0.served.contains(name) => Found::Gone,
+            None => Found::Nothing,
+        }
     }
 
-    /// The body in a coding; packed when it is first asked for, and once.
-    #[must_use]
-    pub fn packed(&self, coding: Coding) -> &[u8] {
-        let pack = |coding| match coding {
-            Coding::Brotli => {
-                let mut packed = Vec::new();
-                let written = brotli::CompressorWriter::new(&mut packed, 4096, 5, 20).write_all(&self.body);
-                written.map(|()| packed)
+    /// Renders what was asked for, and keeps it until something changes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn render(&self, connection: &Connection, wanted: &Wanted, polls: u64) -> store::Result<Found> {
+        let found = self.rendered(connection, wanted)?;
+        if let Found::Ready(page) = &found {
+            let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= MOST_KEPT {
+                kept.clear();
             }
-            Coding::Zstd => zstd::bulk::compress(&self.body, 3),
-            Coding::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&self.body).and_then(|()| encoder.finish())
+            kept.insert(key(wanted), (polls, page.clone()));
+        }
+        Ok(found)
+    }
+
+    fn rendered(&self, connection: &Connection, wanted: &Wanted) -> store::Result<Found> {
+        let site = &self.0.site;
+        let page = |text, updated| Found::Ready(Arc::new(Rendered::new(Format::Html.media_type(), text, updated)));
+        let Some(first) = site.outputs.first() else { return Ok(Found::Nothing) };
+        Ok(match wanted {
+            Wanted::Story(id) => match stories::by_id(connection, *id)? {
+                Some(story) if story.id != *id => Found::Moved(format!("/story/{}", story.id)),
+                Some(story) => {
+                    let text = pages::story(connection, site, &story)?;
+                    text.map_or(Found::Nothing, |(text, updated)| page(text, Some(updated)))
+                }
+                None => Found::Nothing,
+            },
+            Wanted::Search(text, format) => {
+                let feed = match Query::parse(text) {
+                    Ok(_) if !search::is_current(connection)? => return Ok(Found::NotIndexed),
+                    Ok(query) => Ok(select::search(connection, first, &query, MOST_HITS)?),
+                    Err(why) => Err(why),
+                };
+                match (feed, format) {
+                    (feed, Format::Html) => page(pages::search(site, text, feed.as_ref()), None),
+                    (Ok(feed), format) => Found::Ready(Arc::new(render(site, &feed, *format))),
+                    (Err(_), _) => Found::Nothing,
+                }
+            }
+            Wanted::Feeds(order) => page(pages::feeds(connection, site, *order)?, None),
+            Wanted::Feed(name) => match pages::feed(connection, site, name)? {
+                Some(text) => page(text, None),
+                None => Found::Nothing,
+            },
+            Wanted::Opml => {
+                let text = opml::render(&first.config.title, &feeds::configured(connection)?, &first.tags);
+                Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", text, None)))
+            }
+            Wanted::Archive(name, archive) => {
+                let output = site.outputs.iter().find(|output| output.config.name == *name);
+                let Some(output) = output else { return Ok(self.once_served(&format!("/{name}/{archive}.atom"))) };
+                match select::archive(connection, output, archive)? {
+                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, Format::Atom))),
+                    // A part of a month that is over by now.
+                    None => match archive.split_once('.') {
+                        Some((month, _)) => Found::Moved(format!("/{name}/{month}.atom")),
+                        None => Found::Nothing,
+                    },
+                }
+            }
+        })
+    }
+
+    /// The archives of an output and the story pages that are ready, as address and file.
+    #[must_use]
+    pub fn parts_of(&self, output: &str) -> Vec<(String, String)> {
+        let archives = format!("/{output}/");
+        let file = |path: &String| {
+            let file = path.trim_start_matches('/');
+            if path.starts_with(&archives) {
+                Some((path.clone(), file.to_owned()))
+            } else {
+                path.starts_with("/story/").then(|| (path.clone(), format!("{file}.html")))
             }
         };
-        self.packed[coding as usize].get_or_init(|| pack(coding).expect("packing in memory cannot fail"))
+        self.0.pages.keys().filter_map(file).collect()
+    }
+
+    /// The outputs that look otherwise than in `before`, which was published until now.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> Vec<&Output> {
+        let etag = |published: &Self, path: &str| published.ready(path).map(|page| page.etag.clone());
+        let is_changed = |output: &&Output| {
+            output.config.formats.iter().any(|format| {
+                let path = format!("/{}{}", output.config.name, format.ending());
+                etag(self, &path) != etag(before, &path)
+            })
+        };
+        self.0.site.outputs.iter().filter(is_changed).collect()
     }
 }
 
-/// Why files could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {error}; the file that was there is untouched", path.display())]
-pub struct WriteError {
-    path: PathBuf,
-    error: std::io::Error,
+fn key(wanted: &Wanted) -> String {
+    format!("{wanted:?}")
 }
 
 /// The merged feed of one output, as the store has it now.
@@ -155,116 +274,129 @@ pub struct WriteError {
 /// # Errors
 /// When the store cannot be read.
 pub fn merge(connection: &Connection, output: &Output) -> store::Result<MergedFeed> {
-    let OutputConfig { name, title, min_sources, per_feed, limit, .. } = &output.config;
-    let sources: HashMap<FeedRef, Source> =
-        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
-    let mut led: HashMap<FeedRef, usize> = HashMap::new();
-    let mut merged = Vec::new();
-    stories::newest(connection, None, |story| {
-        if usize::try_from(story.sources).is_ok_and(|sources| sources < *min_sources) {
-            return Ok(merged.len() < *limit);
-        }
-        let coverage = stories::coverage(connection, story.story)?;
-        let is_ours =
-            output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
-        let Some(speaker) = coverage.iter().find(|telling| telling.entry == story.canonical).filter(|_| is_ours) else {
-            return Ok(true);
-        };
-        let leads = led.entry(speaker.feed).or_default();
-        if *per_feed > 0 && *leads >= *per_feed {
-            return Ok(true);
-        }
-        *leads += 1;
-        let detail = entries::detail_of(connection, story.canonical)?;
-        merged.extend(merged::story(&story, &coverage, detail, |telling| sources.get(&telling.feed)));
-        Ok(merged.len() < *limit)
-    })?;
-    let heading = Heading { name: name.clone(), title: title.clone(), public_url: output.public_url.clone() };
-    Ok(merged::feed(heading, merged))
+    Ok(select::current(connection, output)?.feed)
 }
 
 /// The merged feed in one format.
 #[must_use]
-pub fn render(feed: &MergedFeed, format: Format, formats: &[Format]) -> String {
-    match format {
+pub fn render(site: &Site, feed: &MergedFeed, format: Format) -> Rendered {
+    let text = match format {
         Format::Atom => atom::render(feed),
         Format::Rss => rss::render(feed),
         Format::Json => json::render(feed),
-        Format::Html => page::render(feed, formats),
-    }
+        Format::Html => pages::river(site, feed),
+    };
+    Rendered::new(format.media_type(), text, feed.updated)
 }
 
-/// Renders every output, to be served.
+/// Renders every output, to be served, and says what is to be stored about that.
+///
+/// What has not changed since `before` is taken over with its packed forms. `now` decides which months are over, and when what
+/// changed did; no document shows it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn publish(connection: &Connection, outputs: &[Output]) -> store::Result<Published> {
-    let mut pages = BTreeMap::new();
-    for (position, output) in outputs.iter().enumerate() {
-        let feed = merge(connection, output)?;
-        for format in &output.config.formats {
-            let text = render(&feed, *format, &output.config.formats);
-            let page = |text| Page::new(format.media_type(), text, feed.updated);
-            if position == 0 && *format == Format::Html {
-                pages.insert("/".to_owned(), page(text.clone()));
-            }
-            pages.insert(format!("/{}{}", output.config.name, format.ending()), page(text));
-        }
-    }
-    pages.insert("/style.css".to_owned(), Page::new("text/css; charset=utf-8", page::STYLE.to_owned(), None));
-    Ok(Published { pages: Arc::new(pages) })
-}
-
-/// Writes the outputs that have a directory there. What has not changed is not touched; gives how many files were.
-///
-/// # Errors
-/// When a file cannot be written; those before it were.
-pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
-    let mut written = 0;
-    for output in outputs {
-        let Some(directory) = &output.config.directory else {
-            continue;
-        };
-        let mut put = |address: &str, file: String| -> Result<(), WriteError> {
-            if let Some(page) = published.get(address) {
-                written += usize::from(replace(&directory.join(file), &page.body)?);
-            }
-            Ok(())
-        };
-        let name = &output.config.name;
-        for format in &output.config.formats {
-            let ending = format.ending();
-            let file_ending = if *format == Format::Html { ".html" } else { ending };
-            put(&format!("/{name}{ending}"), format!("{name}{file_ending}"))?;
-        }
-        put("/style.css", "style.css".to_owned())?;
-    }
-    Ok(written)
-}
-
-/// Puts `bytes` at `path`, all at once: whoever reads the file sees the old document or the new one, never a part.
-///
-/// Gives `false` when they were there already.
-fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
-    if std::fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(false);
-    }
-    let in_words = |error| WriteError { path: path.to_owned(), error };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(in_words)?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let put = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        File::open(directory)?.sync_all()
+pub fn publish(
+    connection: &Connection,
+    site: Site,
+    before: &Published,
+    now: DateTime<Utc>,
+) -> store::Result<(Published, Chores)> {
+    let mut pages: BTreeMap<String, Arc<Rendered>> = BTreeMap::new();
+    let mut put = |path: String, page: Rendered| {
+        let same = before.ready(&path).filter(|old| old.etag == page.etag && old.last_modified == page.last_modified);
+        pages.insert(path, same.unwrap_or_else(|| Arc::new(page)));
     };
-    put().map(|()| true).map_err(|error| {
-        // What is left of a failed attempt would only take room; the error that matters is the first.
-        let _ = std::fs::remove_file(&temporary);
-        in_words(error)
-    })
+    let served = outputs::served(connection)?;
+    let mut chores = Chores::default();
+    for (position, output) in site.outputs.iter().enumerate() {
+        let OutputConfig { name, formats, directory, .. } = &output.config;
+        let shown = select::current(connection, output)?;
+        let rendered: Vec<(Format, Rendered)> =
+            formats.iter().map(|format| (*format, render(&site, &shown.feed, *format))).collect();
+        let digest = rendered.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
+        let modified = match served.get(name) {
+            Some(known) if known.digest == digest => known.modified,
+            known => {
+                // The date is told in whole seconds, and two states of a document never share one.
+                let after = known.map(|known| known.modified + TimeDelta::seconds(1));
+                let modified = after.map_or(now, |after| after.max(now));
+                chores.served.push((name.clone(), Served { digest, modified }));
+                modified
+            }
+        };
+        for (format, page) in rendered {
+            let page = page.modified(modified);
+            if position == 0 && format == Format::Html {
+                put("/".to_owned(), page.again());
+            }
+            put(format!("/{name}{}", format.ending()), page);
+        }
+        if directory.is_some() {
+            for (path, page) in parts(connection, &site, output, &shown.feed)? {
+                put(path, page);
+            }
+        }
+        let closed = archive::due(connection, output, &shown, now)?;
+        if !closed.is_empty() {
+            chores.archives.push((name.clone(), closed));
+        }
+    }
+    put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.look.style().to_owned(), None));
+    put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
+    let served = served.into_keys().collect();
+    Ok((Published(Arc::new(Inner { site, pages, served, kept: Mutex::default() })), chores))
+}
+
+/// What an output that is written as files has beside its documents: the pages of its stories, and its archives.
+fn parts(
+    connection: &Connection,
+    site: &Site,
+    output: &Output,
+    feed: &MergedFeed,
+) -> store::Result<Vec<(String, Rendered)>> {
+    let mut parts = Vec::new();
+    if output.config.formats.contains(&Format::Html) {
+        for shown in &feed.stories {
+            let Some(story) = stories::by_id(connection, shown.id)? else { continue };
+            if let Some((text, updated)) = pages::story(connection, site, &story)? {
+                let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
+                parts.push((format!("/story/{}", shown.id), page));
+            }
+        }
+    }
+    if output.has_archives() {
+        for Closed { name, .. } in outputs::archives(connection, &output.config.name)? {
+            if let Some(feed) = select::archive(connection, output, &name)? {
+                parts.push((format!("/{}/{name}.atom", output.config.name), render(site, &feed, Format::Atom)));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// What is to be stored about what was published.
+#[derive(Debug, Clone, Default)]
+pub struct Chores {
+    /// Outputs whose documents are new.
+    pub served: Vec<(String, Served)>,
+    /// Archives to close, by output.
+    pub archives: Vec<(String, Vec<Closed>)>,
+}
+
+impl Chores {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.served.is_empty() && self.archives.is_empty()
+    }
+
+    /// Does them.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn apply(&self, tx: &Connection) -> store::Result<()> {
+        self.served.iter().try_for_each(|(name, served)| outputs::serve(tx, name, served))?;
+        self.archives.iter().try_for_each(|(output, closed)| outputs::close(tx, output, closed))
+    }
 }

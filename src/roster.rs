@@ -153,10 +153,15 @@ impl Roster {
                 .map(|(handle, _)| *handle)
                 .collect()
         };
+        let with_tags = self.members.iter().filter(|(_, member)| !member.config.tags.is_empty());
+        let tags: Arc<HashMap<FeedRef, Vec<String>>> =
+            Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
         let output = |output: &crate::config::OutputConfig| Output {
             config: output.clone(),
             public_url: config.serve.public_url.clone(),
+            hub: config.serve.hub.clone(),
             feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
+            tags: tags.clone(),
         };
         config.outputs.iter().map(output).collect()
     }

@@ -64,11 +64,11 @@ thread_local! {
 #[must_use]
 pub fn html(fragment: &str, base: Option<&Url>) -> String {
     if !fragment.contains(['<', '&']) {
-        return escape(fragment.trim());
+        return without_overrides(&escape(fragment.trim()));
     }
     let fragment = text::before_endless_tag(fragment);
     if is_hostile(fragment) {
-        return escape(&text::plain(fragment));
+        return without_overrides(&escape(&text::plain(fragment)));
     }
     BASE.with(|slot| {
         let mut held = slot.borrow_mut();
@@ -77,7 +77,21 @@ pub fn html(fragment: &str, base: Option<&Url>) -> String {
         }
     });
     let clean = RULES.clean(fragment).to_string();
-    tidy(&clean).trim().to_owned()
+    without_overrides(tidy(&clean).trim())
+}
+
+/// Plain text on one line, without what could reach out of its place: control characters, and those that turn the direction
+/// of all that follows.
+#[must_use]
+pub fn line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let folded = text::fold_space(text);
+    if folded.contains(turns) { text::fold_space(&folded.replace(turns, "")) } else { folded }
+}
+
+/// Markup without the characters that write text in the other direction. Embeddings stay: they end with their paragraph.
+fn without_overrides(markup: &str) -> String {
+    markup.replace(['\u{202d}', '\u{202e}'], "")
 }
 
 /// Whether a browser's parser would do more work on the fragment than its size warrants.

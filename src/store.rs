@@ -12,10 +12,12 @@ pub mod corrections;
 pub mod entries;
 pub mod feeds;
 pub mod holds;
+pub mod outputs;
 pub mod prints;
 pub mod rekey;
 pub mod retention;
 pub mod schema;
+pub mod search;
 pub mod stories;
 pub mod texts;
 

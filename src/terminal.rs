@@ -25,6 +25,17 @@ pub fn bar(steps: usize) -> Bar {
     Bar(bar)
 }
 
+/// How many characters a line of standard output has room for; `None` when it is no terminal, and nothing is to be cut.
+#[must_use]
+pub fn width() -> Option<usize> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    told.or_else(asked).filter(|width| *width >= 20)
+}
+
 /// A bar that is shown.
 pub struct Bar(ProgressBar);
 

@@ -8,17 +8,17 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, print, table};
 use crate::config::Config;
 use crate::fold;
 use crate::fold::index::Index;
 use crate::fold::plan::{Match, Verdict};
 use crate::model::{EntryRef, FeedRef, StoryRef};
-use crate::normalise::text;
 use crate::roster::{self, Roster};
 use crate::store::corrections::{self, Corrected};
 use crate::store::stories::{self, Story, Telling};
 use crate::store::{self, Reader, entries, feeds, prints};
+use crate::terminal;
 
 /// Why the entries of a story are together, or why two entries are or are not.
 pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&str>) -> anyhow::Result<Exit> {
@@ -109,11 +109,16 @@ fn names(connection: &Connection) -> store::Result<HashMap<FeedRef, String>> {
 
 fn story_in_words(story: &Story, coverage: &[Telling], names: &HashMap<FeedRef, String>) -> String {
     let name = |telling: &Telling| names.get(&telling.feed).map_or("?", String::as_str).to_owned();
-    let mut words = format!("story {}, told by {} feeds\n", story.id, story.sources);
+    let mut words = format!(
+        "story {}, told by {} {}\n",
+        story.id,
+        story.sources,
+        if story.sources == 1 { "feed" } else { "feeds" }
+    );
     for telling in coverage {
         let seen = telling.first_seen.format("%Y-%m-%d %H:%MZ");
         let speaks = if telling.entry == story.canonical { ", speaks for the story" } else { "" };
-        let title = text::shorten(&telling.title, 100);
+        let title = table::cut(&telling.title, 2, terminal::width());
         words.push_str(&format!("\nentry {} of {}, seen {seen}{speaks}\n  {title}\n", telling.entry.0, name(telling)));
         match &telling.fold {
             None => words.push_str("  founded the story\n"),

@@ -19,10 +19,11 @@ use crate::manners::domain::domain_of;
 use crate::manners::holds::Holds;
 use crate::model::{Feed, FeedRef};
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
-use crate::publish;
+use crate::publish::look::Look;
+use crate::publish::{self, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{self, Store, feeds, holds};
+use crate::store::{self, Store, feeds, holds, search};
 use crate::terminal;
 use crate::upkeep;
 
@@ -88,9 +89,8 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
 
     let outputs = roster.outputs(config);
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
-        let written = outputs.clone();
-        let published = store.read(move |connection| publish::publish(connection, &written)).await?;
-        publish::write(&published, &outputs)?
+        let look = Look::from(config.serve.templates.as_deref())?;
+        publish_files(&store, Site { outputs, look }).await?
     } else {
         0
     };
@@ -98,6 +98,25 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     store.close().await;
     print(&came.summary(asked, left_alone + came.held, files))?;
     Ok(if asked > 0 && came.failed.len() + came.offline == asked { Exit::Failed } else { Exit::Done })
+}
+
+/// Renders the outputs and writes those that have a directory there; gives how many files were written.
+async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
+    if site.outputs.iter().any(|output| output.config.query.is_some()) {
+        while !store.read(search::is_current).await? {
+            store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
+        }
+    }
+    loop {
+        let (now, shown) = (clock::now(), site.clone());
+        let render = move |connection: &_| publish::publish(connection, shown, &Published::default(), now);
+        let (published, chores) = store.read(render).await?;
+        let is_final = chores.archives.is_empty();
+        store.write(0, move |desk| chores.apply(desk.tx)).await?;
+        if is_final {
+            return Ok(files::write(&published, &site.outputs)?);
+        }
+    }
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.
@@ -108,6 +127,8 @@ fn may_be_asked(feed: &Feed, holds: &Holds, now: DateTime<Utc>) -> bool {
         && holds.until(&domain_of(feed.target()), now).is_none()
 }
 
+/// How many entries are indexed at a time for outputs with a query.
+const INDEXED_AT_A_TIME: usize = 500;
 /// How many feeds the summary names before it counts the rest.
 const MOST_NAMES: usize = 10;
 

@@ -4,7 +4,8 @@
 
 use crate::commands::{Exit, print};
 use crate::config::{Config, Format};
-use crate::publish;
+use crate::publish::look::Look;
+use crate::publish::{self, Site};
 use crate::roster::Roster;
 use crate::store::Reader;
 
@@ -19,6 +20,7 @@ pub(super) fn run(config: &Config, reader: &Reader, output: Option<&str>, format
         anyhow::bail!("there is no output `{}`; there are: {}", output.unwrap_or_default(), known.join(", "));
     };
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
-    print(&publish::render(&feed, format, &chosen.config.formats))?;
+    let site = Site { outputs: outputs.clone(), look: Look::from(config.serve.templates.as_deref())? };
+    print(&String::from_utf8_lossy(&publish::render(&site, &feed, format).body))?;
     Ok(Exit::Done)
 }

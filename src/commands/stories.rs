@@ -8,11 +8,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, print, table};
 use crate::model::FeedRef;
-use crate::normalise::text;
 use crate::store::stories::{self, Story, Telling};
 use crate::store::{Reader, feeds};
+use crate::terminal;
 
 pub(super) fn run(reader: &Reader, since: TimeDelta, min_sources: u32, as_json: bool) -> anyhow::Result<Exit> {
     let from = clock::now().checked_sub_signed(since).unwrap_or(DateTime::UNIX_EPOCH);
@@ -38,29 +38,36 @@ pub(super) fn run(reader: &Reader, since: TimeDelta, min_sources: u32, as_json: 
         return Ok(Exit::Done);
     }
     for (story, coverage) in &found {
-        print(&in_words(story, coverage, name_of))?;
+        print(&in_words(story, coverage, name_of, terminal::width()))?;
     }
     if found.is_empty() {
-        eprintln!("no stories since {}; `--since 7d` looks further back", from.format("%Y-%m-%d %H:%MZ"));
+        eprintln!("no stories since {}; a longer `--since` looks further back", from.format("%Y-%m-%d %H:%MZ"));
     }
     Ok(Exit::Done)
 }
 
-fn in_words<'a>(story: &Story, coverage: &[Telling], name_of: impl Fn(FeedRef) -> &'a str) -> String {
+fn in_words<'a>(
+    story: &Story,
+    coverage: &[Telling],
+    name_of: impl Fn(FeedRef) -> &'a str,
+    room: Option<usize>,
+) -> String {
     let published = story.published.unwrap_or(story.founded).format("%Y-%m-%d %H:%MZ");
     let title = |telling: &Telling| {
-        if telling.title.is_empty() { "(no title)".to_owned() } else { text::shorten(&telling.title, 100) }
+        if telling.title.is_empty() { "(no title)".to_owned() } else { telling.title.clone() }
     };
     let (speakers, others): (Vec<&Telling>, Vec<&Telling>) =
         coverage.iter().partition(|telling| telling.entry == story.canonical);
     let mut words = String::new();
     for speaker in speakers {
         let sources = if story.sources > 1 { format!(" [{} sources]", story.sources) } else { String::new() };
-        words.push_str(&format!("{published}  {}: {}{sources}\n", name_of(speaker.feed), title(speaker)));
+        let line = format!("{published}  {}: {}", name_of(speaker.feed), title(speaker));
+        words.push_str(&format!("{}{sources}\n", table::cut(&line, sources.len(), room)));
     }
     for other in others {
         let rule = other.fold.as_ref().map_or(String::new(), |fold| format!(" ({})", fold.rule));
-        words.push_str(&format!("{:19}also {}: {}{rule}\n", "", name_of(other.feed), title(other)));
+        let line = format!("also {}: {}", name_of(other.feed), title(other));
+        words.push_str(&format!("{:19}{}{rule}\n", "", table::cut(&line, 19 + rule.len(), room)));
     }
     words
 }

@@ -1,19 +1,48 @@
 //! Text tables for terminals.
 //!
-//! Pure.
+//! Pure but for [`aligned`], which looks how wide the terminal is.
 
-/// Rows under their headings, columns aligned; the last column is as wide as it is.
+use crate::normalise::text;
+use crate::terminal;
+
+/// No column is made narrower than this.
+const NARROWEST: usize = 6;
+
+/// Rows under their headings, columns aligned, as wide as the terminal; where there is none, nothing is cut.
 pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
+    fitted(headings, rows, terminal::width())
+}
+
+/// At most `room` characters of a line that begins with `taken` of them.
+pub(super) fn cut(line: &str, taken: usize, room: Option<usize>) -> String {
+    match room {
+        Some(room) if line.chars().count() + taken > room => {
+            text::shorten(line, room.saturating_sub(taken + 1).max(NARROWEST))
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// Rows under their headings. What is wider than `room` is taken from the widest columns.
+fn fitted(headings: &[&str], rows: &[Vec<String>], room: Option<usize>) -> String {
     let width_of = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|heading| heading.chars().count())).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..headings.len()).map(width_of).collect();
+    let mut widths: Vec<usize> = (0..headings.len()).map(width_of).collect();
+    let between = 2 * headings.len().saturating_sub(1);
+    while room.is_some_and(|room| widths.iter().sum::<usize>() + between > room) {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => break,
+        }
+    }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (cell, width) in cells.zip(&widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+            let cell = if cell.chars().count() > *width { text::shorten(cell, width - 1) } else { cell.to_owned() };
+            line.push_str(&cell);
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
         }
         line.trim_end().to_owned() + "\n"
     };
@@ -31,6 +60,21 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_characters() {
         let rows = [vec!["ünï".into(), "1".into()], vec!["a".into(), "22".into()]];
-        assert_eq!(aligned(&["NAME", "N"], &rows), "NAME  N\nünï   1\na     22\n");
+        assert_eq!(fitted(&["NAME", "N"], &rows, None), "NAME  N\nünï   1\na     22\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_widest_column() {
+        let rows = [vec!["short".into(), "a reason that nobody has the room to read".into(), "7".into()]];
+        let table = fitted(&["NAME", "WHY", "N"], &rows, Some(30));
+        assert!(table.lines().all(|line| line.chars().count() <= 30), "{table}");
+        assert!(table.contains("short  a reason that") && table.contains('…') && table.contains(" 7"), "{table}");
+        assert!(fitted(&["NAME", "WHY", "N"], &rows, Some(3)).contains('7'), "too narrow for anything is no loop");
+    }
+
+    #[test]
+    fn a_line_is_cut_to_what_is_left_of_it() {
+        assert_eq!(cut("as it is", 10, None), "as it is");
+        assert_eq!(cut("some words of a title", 10, Some(24)), "some words…");
     }
 }

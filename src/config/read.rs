@@ -3,15 +3,15 @@
 //! Pure. Feeds are read by `feed`; types and places are `table`'s work.
 
 use super::problem::Problems;
-use super::table::{Notes, Table, Value, listed, nearest, one_of, shown};
+use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Format, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, units,
+    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, output, units,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
 use chrono_tz::Tz;
 use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("fold", &["level", "profile", "window"]),
-    ("serve", &["listen", "public_url", "websub", "hub"]),
+    ("serve", &["listen", "public_url", "websub", "hub", "templates"]),
     (
         "feed",
         &[
@@ -48,20 +48,38 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
             "headers", "proxy", "ca",
         ],
     ),
-    ("output", &["name", "title", "tags", "min_sources", "per_feed", "limit", "formats", "directory"]),
+    (
+        "output",
+        &[
+            "name",
+            "title",
+            "tags",
+            "keep",
+            "drop",
+            "query",
+            "min_sources",
+            "per_feed",
+            "order",
+            "window",
+            "limit",
+            "source_in_title",
+            "on_coverage",
+            "formats",
+            "directory",
+            "compress",
+            "formerly",
+        ],
+    ),
 ];
 
 /// The sections, which are all that may stand at the top.
 const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
 
 /// What is read and checked, but has no effect in this version; shrink as the work is done.
-const NOT_YET: &[&str] = &["serve.websub", "serve.hub"];
-
-/// Addresses that the server needs for itself, so that no output may be named so.
-const RESERVED_NAMES: &[&str] = &["story", "feeds", "healthz", "metrics"];
+const NOT_YET: &[&str] = &["serve.websub"];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Beyond every sensible length, and far within what times can be reckoned with.
 pub(super) const CENTURY: Duration = Duration::from_secs(36_500 * 86_400);
@@ -148,7 +166,7 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
         value.warning("is below 5m, which many publishers take amiss; use it for feeds of your own");
     }
     let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
-    let mut outputs = outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
+    let mut outputs = output::outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }
@@ -408,14 +426,13 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         not_yet(&value, "serve.websub");
     }
     let hub = table.get("hub").and_then(|value| {
-        let hub = value
-            .parsed("\"https://hub.example/\"", |text| (!text.is_empty()).then(|| web_address(text)).transpose())?;
-        if hub.is_some() {
-            not_yet(&value, "serve.hub");
-        }
-        hub
+        value.parsed("\"https://hub.example/\"", |text| (!text.is_empty()).then(|| web_address(text)).transpose())?
     });
-    ServeConfig { listen, public_url, websub, hub }
+    let templates = table.get("templates").and_then(|value| {
+        let text = value.text("\"templates\"")?;
+        (!text.is_empty()).then(|| folder.join(text))
+    });
+    ServeConfig { listen, public_url, websub, hub, templates }
 }
 
 fn listen(text: &str, folder: &Path) -> Result<Listen, String> {
@@ -458,96 +475,5 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
     match url.scheme() {
         "http" | "https" => Ok(url),
         scheme => Err(format!("has the scheme `{scheme}:`; {cure}")),
-    }
-}
-
-fn outputs(tables: &[Table<'_>], known_tags: &BTreeSet<&str>, any_feeds: bool, folder: &Path) -> Vec<OutputConfig> {
-    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-    tables
-        .iter()
-        .map(|table| {
-            let output = output(table, known_tags, any_feeds, folder);
-            let line = table.notes.line(table.at);
-            match lines.get(&output.name) {
-                Some(first) => table.notes.problem(
-                    table.get("name").map_or(table.at, |value| value.at),
-                    format!(
-                        "output `{}`: another on line {first} has this name; give one of the two another",
-                        output.name
-                    ),
-                ),
-                None => {
-                    lines.insert(output.name.clone(), line);
-                }
-            }
-            output
-        })
-        .collect()
-}
-
-fn output(table: &Table<'_>, known_tags: &BTreeSet<&str>, any_feeds: bool, folder: &Path) -> OutputConfig {
-    let default = OutputConfig::default();
-    let name = table.get("name").and_then(|value| {
-        value.parsed("\"news\"", |text| {
-            if RESERVED_NAMES.contains(&text) {
-                return Err(format!("is taken by the server; write another name than {}", listed(RESERVED_NAMES)));
-            }
-            let fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-                && text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
-                && text.len() <= 64;
-            if !fits {
-                return Err("does not fit into an address; write lower-case letters, digits, `-` and `_`, at most 64"
-                    .to_owned());
-            }
-            Ok(text.to_owned())
-        })
-    });
-    let name = name.unwrap_or(default.name);
-    // An output named otherwise is hardly all the news.
-    let title = if name == "news" { default.title } else { name.clone() };
-    let formats = table.get("formats").map_or_else(
-        || default.formats.clone(),
-        |value| {
-            let mut formats: Vec<Format> = Vec::new();
-            let items: Vec<_> = value.items("\"atom\"").collect();
-            if items.is_empty() && value.is_list() {
-                value.problem(
-                    "is empty, so nothing would be published; name at least one of `atom`, `rss`, `json`, `html`",
-                );
-            }
-            for item in items {
-                let format = item.parsed("\"atom\"", |text| one_of(text, &Format::NAMES));
-                if let Some(format) = format.filter(|format| !formats.contains(format)) {
-                    formats.push(format);
-                }
-            }
-            formats
-        },
-    );
-    OutputConfig {
-        name,
-        title: table.text("title", &title),
-        tags: table.list("tags", "\"world\"", |text| {
-            let known = || known_tags.iter().copied();
-            if !any_feeds || known_tags.contains(text) {
-                return Ok(text.to_owned());
-            }
-            Err(match nearest(text, known()) {
-                Some(near) => format!("is on no feed; did you mean `{near}`?"),
-                None if known_tags.is_empty() => "is on no feed; no feed has `tags`".to_owned(),
-                None => {
-                    let known: Vec<&str> = known().take(10).collect();
-                    format!("is on no feed; feeds have {}", listed(&known))
-                }
-            })
-        }),
-        min_sources: table.number("min_sources", default.min_sources, (1, 1_000)),
-        per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
-        limit: table.number("limit", default.limit, (1, 10_000)),
-        formats,
-        directory: table.get("directory").and_then(|value| {
-            let text = value.text("\"public\"")?;
-            (!text.is_empty()).then(|| folder.join(text))
-        }),
     }
 }

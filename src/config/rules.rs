@@ -3,7 +3,8 @@
 //! Pure.
 
 use super::table::one_of;
-use crate::model::Entry;
+use crate::model::{Detail, Entry};
+use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use regex::Regex;
 use std::fmt;
@@ -80,15 +81,21 @@ impl Rule {
     /// Whether the entry has what the rule asks for. Markup counts as the text that it shows.
     #[must_use]
     pub fn fits(&self, entry: &Entry) -> bool {
+        self.fits_parts(&entry.title, entry.permalink.as_ref().map(Permalink::as_str), &entry.detail)
+    }
+
+    /// As [`Rule::fits`], for an entry in the parts in which it is stored.
+    #[must_use]
+    pub fn fits_parts(&self, title: &str, permalink: Option<&str>, detail: &Detail) -> bool {
         let is_match = |text: &str| self.pattern.is_match(text);
         let shown = |markup: &Option<String>| markup.as_deref().is_some_and(|markup| is_match(&text::plain(markup)));
         match self.field {
-            RuleField::Title => is_match(&entry.title),
-            RuleField::Summary => shown(&entry.detail.summary),
-            RuleField::Content => shown(&entry.detail.content),
-            RuleField::Url => entry.permalink.as_ref().is_some_and(|permalink| is_match(permalink.as_str())),
-            RuleField::Author => entry.detail.authors.iter().any(|author| is_match(&author.name)),
-            RuleField::Category => entry.detail.categories.iter().any(|category| is_match(category)),
+            RuleField::Title => is_match(title),
+            RuleField::Summary => shown(&detail.summary),
+            RuleField::Content => shown(&detail.content),
+            RuleField::Url => permalink.is_some_and(is_match),
+            RuleField::Author => detail.authors.iter().any(|author| is_match(&author.name)),
+            RuleField::Category => detail.categories.iter().any(|category| is_match(category)),
         }
     }
 }

@@ -166,6 +166,13 @@ min_sources = 2
 per_feed = 3
 limit = 50
 formats = ["json", "atom", "json"]
+order = "coverage"
+window = "12h"
+query = "ferry"
+source_in_title = true
+on_coverage = "bump"
+compress = true
+formerly = ["europe"]
 "#,
     );
     assert_eq!(config.store.keep, Duration::from_secs(30 * 86_400));
@@ -192,7 +199,14 @@ formats = ["json", "atom", "json"]
         per_feed: 3,
         limit: 50,
         formats: vec![Format::Json, Format::Atom],
-        directory: None,
+        order: Order::Coverage,
+        window: Duration::from_secs(43_200),
+        query: Query::parse("ferry").ok(),
+        source_in_title: true,
+        on_coverage: OnCoverage::Bump,
+        compress: true,
+        formerly: vec!["europe".to_owned()],
+        ..OutputConfig::default()
     };
     assert_eq!(config.outputs, [expected]);
     assert_eq!(config.warnings, []);
@@ -393,7 +407,15 @@ fn feeds_and_outputs_are_told_apart() {
     );
     check(
         "[[output]]\nname = 'feeds'",
-        "n:2:8: output `feeds`: name `feeds` is taken by the server; write another name than `story`, `feeds`, `healthz`, `metrics`",
+        "n:2:8: output `feeds`: name `feeds` is taken by the server; write another name than `story`, `feeds`, `search`, `style`, `index`, `icon`, `websub`, `healthz`, `readyz`, `metrics`",
+    );
+    check(
+        "[[output]]\nname = 'x'\n[[output]]\nname = 'y'\nformerly = ['x']",
+        "n:5:13: output `y`: formerly `x` is the name of the output on line 1; take it out",
+    );
+    check(
+        "[[output]]\nquery = '-strike'",
+        "n:2:9: output 1: query `-strike` only says what to leave out; write words to find, for example `ferry \"grey sea\" -strike`",
     );
     check(
         "[[output]]\nformats = ['atom', 'rdf']",
@@ -403,6 +425,13 @@ fn feeds_and_outputs_are_told_apart() {
         "[[output]]\nformats = []",
         "n:2:11: output 1: formats is empty, so nothing would be published; name at least one of `atom`, `rss`, `json`, `html`",
     );
+}
+
+#[test]
+fn two_outputs_without_a_good_name_are_not_taken_for_one() {
+    let message = problems("[[output]]\nname = 'Bad Name'\n[[output]]\nname = 'Other Bad'");
+    assert_eq!(message.lines().count(), 2, "{message}");
+    assert!(!message.contains("has this name"), "{message}");
 }
 
 #[test]
@@ -444,7 +473,6 @@ fn what_is_not_built_is_refused_unless_it_is_at_its_default() {
         );
     }
     check("serve.websub = true", "serve.websub");
-    check("serve.hub = 'https://hub.example/'", "serve.hub");
     read("[serve]\nwebsub = false\nhub = ''");
 }
 

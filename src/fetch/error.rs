@@ -187,6 +187,11 @@ enum Cause {
     Other,
 }
 
+/// What lies at the bottom of an error: the outer words say no more than that something failed.
+pub(super) fn last_cause(error: &reqwest::Error) -> String {
+    causes(error).pop().map(|(_, words)| words).unwrap_or_default()
+}
+
 /// An error and what is behind it, from the outside in, each with its words.
 fn causes(error: &reqwest::Error) -> Vec<(Cause, String)> {
     let mut found: Vec<(Cause, String)> = vec![(Cause::Other, error.to_string())];

@@ -1,25 +1,71 @@
 //! The merged feed as Atom (RFC 4287), the format that carries everything.
 //!
-//! Pure.
+//! Pure. Archives and their links are those of RFC 5005, replies those of RFC 4685, pictures those of Media RSS.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::publish::merged::{Credit, MergedFeed, MergedStory};
-use crate::publish::xml::Document;
+use crate::model::{Enclosure, Person, StoryId};
+use crate::publish::merged::{Credit, MergedFeed, MergedStory, Part};
+use crate::publish::xml::{Document, is_like_markup};
+use crate::sanitise;
+
+/// What pages are.
+const HTML: Option<&str> = Some("text/html");
+/// What this is.
+const ATOM: Option<&str> = Some("application/atom+xml");
 
 /// The feed as an Atom document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let heading = &feed.heading;
+    let MergedFeed { heading, part, updated, stories } = feed;
     let mut document = Document::new();
-    document.open("feed", &[("xmlns", Some("http://www.w3.org/2005/Atom"))]);
-    document.leaf("id", &[], &heading.address(""));
-    document.leaf("title", &[], &heading.title);
-    document.leaf("updated", &[], &instant(feed.updated.unwrap_or_default()));
-    link(&mut document, "self", &heading.address(".atom"), Some("application/atom+xml"), None);
-    link(&mut document, "alternate", &heading.address(""), Some("text/html"), None);
-    document.leaf("generator", &[("uri", Some(env!("CARGO_PKG_HOMEPAGE")))], "newsfold");
-    for story in &feed.stories {
+    let is_archive = matches!(part, Part::Archive { .. });
+    document.open(
+        "feed",
+        &[
+            ("xmlns", Some("http://www.w3.org/2005/Atom")),
+            ("xmlns:media", Some("http://search.yahoo.com/mrss/")),
+            ("xmlns:thr", Some("http://purl.org/syndication/thread/1.0")),
+            ("xmlns:fh", is_archive.then_some("http://purl.org/syndication/history/1.0")),
+        ],
+    );
+    let id = match part {
+        Part::Search { .. } => part.address(heading, ".atom"),
+        Part::Current { .. } | Part::Archive { .. } => heading.address(""),
+    };
+    document.leaf("id", &[], &id);
+    title(&mut document, &heading.title);
+    document.leaf("updated", &[], &instant(updated.unwrap_or_default()));
+    if is_archive {
+        document.empty("fh:archive", &[]);
+    }
+    link(&mut document, "self", &part.address(heading, ".atom"), ATOM, None);
+    match part {
+        Part::Current { newest_archive } => {
+            link(&mut document, "alternate", &heading.address(""), HTML, None);
+            if let Some(hub) = &heading.hub {
+                link(&mut document, "hub", hub.as_str(), None, None);
+            }
+            if let Some(name) = newest_archive {
+                link(&mut document, "prev-archive", &heading.archive(name), ATOM, None);
+            }
+        }
+        Part::Archive { older, newer, .. } => {
+            link(&mut document, "current", &heading.address(".atom"), ATOM, None);
+            for (rel, name) in [("prev-archive", older), ("next-archive", newer)] {
+                if let Some(name) = name {
+                    link(&mut document, rel, &heading.archive(name), ATOM, None);
+                }
+            }
+        }
+        Part::Search { .. } => link(&mut document, "alternate", &part.address(heading, ""), HTML, None),
+    }
+    document.leaf(
+        "generator",
+        &[("uri", Some(env!("CARGO_PKG_HOMEPAGE"))), ("version", Some(env!("CARGO_PKG_VERSION")))],
+        "newsfold",
+    );
+    for story in stories {
         entry(&mut document, story);
     }
     document.finish()
@@ -28,63 +74,91 @@ pub fn render(feed: &MergedFeed) -> String {
 fn entry(document: &mut Document, story: &MergedStory) {
     document.open("entry", &[("xml:lang", story.language.as_deref())]);
     document.leaf("id", &[], &story.id.urn());
-    document.leaf("title", &[], &story.title);
+    title(document, &story.title);
     document.leaf("published", &[], &instant(story.published));
-    document.leaf("updated", &[], &instant(story.updated));
+    document.leaf("updated", &[], &distinct(story.updated, story.id));
     if let Some(permalink) = &story.permalink {
-        link(document, "alternate", permalink, Some("text/html"), None);
+        link(document, "alternate", permalink, HTML, None);
     }
     for enclosure in &story.enclosures {
-        let length = enclosure.length.map(|length| length.to_string());
-        document.empty(
-            "link",
-            &[
-                ("rel", Some("enclosure")),
-                ("href", Some(&enclosure.url)),
-                ("type", enclosure.media_type.as_deref()),
-                ("length", length.as_deref()),
-            ],
-        );
+        attached(document, enclosure);
     }
     for other in &story.others {
         if let Some(permalink) = &other.permalink {
-            link(
-                document,
-                "related",
-                permalink,
-                Some("text/html"),
-                Some(&format!("{}: {}", other.source, other.title)),
-            );
+            link(document, "related", permalink, HTML, Some(&format!("{}: {}", other.source, other.title)));
         }
     }
     if let Some(comments) = &story.comments {
-        link(document, "replies", comments, Some("text/html"), None);
+        let count = story.comment_count.map(|count| count.to_string());
+        document.empty(
+            "link",
+            &[("rel", Some("replies")), ("href", Some(comments)), ("type", HTML), ("thr:count", count.as_deref())],
+        );
+    }
+    if let Some(id) = &story.in_reply_to {
+        let page = sanitise::web_address(id, None);
+        document.empty("thr:in-reply-to", &[("ref", Some(id)), ("href", page.as_ref().map(url::Url::as_str))]);
     }
     // RFC 4287 §4.2.1: an entry without an author takes that of its source, which has one name at least.
     if story.authors.is_empty() {
-        author(document, &story.source.title, None, None);
+        author(document, &Person { name: story.source.title.clone(), ..Person::default() });
     }
     for person in &story.authors {
-        author(document, &person.name, person.email.as_deref(), person.url.as_deref());
+        author(document, person);
     }
-    for category in &story.categories {
+    for category in story.tags.iter().chain(story.categories.iter().filter(|label| !story.tags.contains(label))) {
         document.empty("category", &[("term", Some(category))]);
     }
     if let Some(summary) = &story.summary {
         document.leaf("summary", &[("type", Some("html"))], summary);
     }
     document.leaf("content", &[("type", Some("html"))], &story.content);
-    source(document, &story.source);
+    if let Some(image) = &story.image {
+        document.empty("media:thumbnail", &[("url", Some(image))]);
+    }
+    source(document, &story.source, story.source_updated);
     document.close();
 }
 
+/// A title is plain text; one that looks like markup says so in a way that no reader can take for markup.
+fn title(document: &mut Document, title: &str) {
+    if is_like_markup(title) {
+        document.leaf("title", &[("type", Some("html"))], &sanitise::escape(title));
+    } else {
+        document.leaf("title", &[], title);
+    }
+}
+
+fn attached(document: &mut Document, enclosure: &Enclosure) {
+    let length = enclosure.length.map(|length| length.to_string());
+    document.empty(
+        "link",
+        &[
+            ("rel", Some("enclosure")),
+            ("href", Some(&enclosure.url)),
+            ("type", enclosure.media_type.as_deref().filter(|kind| is_media_type(kind))),
+            ("length", length.as_deref()),
+        ],
+    );
+}
+
+/// Whether it is spelt as a media type (RFC 6838 §4.2).
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
+}
+
 /// Where the story's text comes from (RFC 4287 §4.2.11).
-fn source(document: &mut Document, source: &Credit) {
+fn source(document: &mut Document, source: &Credit, updated: DateTime<Utc>) {
     document.open("source", &[]);
     document.leaf("id", &[], &source.id);
-    document.leaf("title", &[], &source.title);
+    title(document, &source.title);
+    document.leaf("updated", &[], &instant(updated));
     if let Some(page) = &source.link {
-        link(document, "alternate", page, Some("text/html"), None);
+        link(document, "alternate", page, HTML, None);
     }
     if let Some(address) = &source.address {
         link(document, "self", address, None, None);
@@ -96,13 +170,13 @@ fn link(document: &mut Document, rel: &str, href: &str, kind: Option<&str>, titl
     document.empty("link", &[("rel", Some(rel)), ("href", Some(href)), ("type", kind), ("title", title)]);
 }
 
-fn author(document: &mut Document, name: &str, email: Option<&str>, uri: Option<&str>) {
+fn author(document: &mut Document, person: &Person) {
     document.open("author", &[]);
-    document.leaf("name", &[], name);
-    if let Some(uri) = uri {
+    document.leaf("name", &[], &person.name);
+    if let Some(uri) = &person.url {
         document.leaf("uri", &[], uri);
     }
-    if let Some(email) = email.filter(|email| email.contains('@')) {
+    if let Some(email) = &person.email {
         document.leaf("email", &[], email);
     }
     document.close();
@@ -111,4 +185,13 @@ fn author(document: &mut Document, name: &str, email: Option<&str>, uri: Option<
 /// RFC 3339, whole seconds, UTC.
 fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The instant with a fraction of its second that belongs to the story: validators warn of two entries that changed at one
+/// time, and publishers date many to the full hour.
+fn distinct(at: DateTime<Utc>, id: StoryId) -> String {
+    let [.., a, b, c, d] = id.0;
+    let fraction = TimeDelta::microseconds(i64::from(u32::from_be_bytes([a, b, c, d]) % 1_000_000));
+    let second = DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at);
+    (second + fraction).to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -4,19 +4,23 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::publish::merged::{MergedFeed, MergedStory};
+use crate::model::Person;
+use crate::publish::merged::{MergedFeed, MergedStory, Part};
 
 /// The feed as a JSON Feed document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let heading = &feed.heading;
-    let document = json!({
+    let MergedFeed { heading, part, stories, .. } = feed;
+    let mut document = json!({
         "version": "https://jsonfeed.org/version/1.1",
         "title": heading.title,
-        "home_page_url": heading.address(""),
-        "feed_url": heading.address(".json"),
-        "items": feed.stories.iter().map(item).collect::<Vec<_>>(),
+        "home_page_url": part.address(heading, ""),
+        "feed_url": part.address(heading, ".json"),
+        "items": stories.iter().map(item).collect::<Vec<_>>(),
     });
+    if let (Part::Current { .. }, Some(hub)) = (part, &heading.hub) {
+        document["hubs"] = json!([{ "type": "WebSub", "url": hub.as_str() }]);
+    }
     let mut text = serde_json::to_string_pretty(&document).expect("a JSON value has text");
     text.push('\n');
     text
@@ -38,8 +42,13 @@ fn item(story: &MergedStory) -> Value {
     set("image", json!(story.image));
     set("date_published", json!(instant(story.published)));
     set("date_modified", if story.updated > story.published { json!(instant(story.updated)) } else { Value::Null });
-    set("authors", story.authors.iter().map(|person| json!({ "name": person.name })).collect());
-    set("tags", json!(story.categories));
+    let author = |person: &Person| match &person.url {
+        Some(url) => json!({ "name": person.name, "url": url }),
+        None => json!({ "name": person.name }),
+    };
+    set("authors", story.authors.iter().map(author).collect());
+    let others = story.categories.iter().filter(|label| !story.tags.contains(label));
+    set("tags", json!(story.tags.iter().chain(others).collect::<Vec<_>>()));
     set("language", json!(story.language));
     let attachments = story.enclosures.iter().map(|enclosure| {
         let kind = enclosure.media_type.as_deref().unwrap_or("application/octet-stream");
@@ -54,6 +63,16 @@ fn item(story: &MergedStory) -> Value {
     });
     let source =
         json!({ "title": story.source.title, "feed_url": story.source.address, "home_page_url": story.source.link });
-    set("_newsfold", json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() }));
+    let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
+    for (name, value) in [
+        ("comments", json!(story.comments)),
+        ("comment_count", json!(story.comment_count)),
+        ("in_reply_to", json!(story.in_reply_to)),
+    ] {
+        if !value.is_null() {
+            own[name] = value;
+        }
+    }
+    set("_newsfold", own);
     Value::Object(item)
 }

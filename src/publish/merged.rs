@@ -3,9 +3,12 @@
 //! Pure. A merged feed is made of what is stored and of the output's heading, and of nothing else: the same stories give the
 //! same value, and each format renders the same value to the same bytes.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use crate::config::OnCoverage;
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::text;
 use crate::sanitise;
@@ -14,6 +17,8 @@ use crate::store::stories::{Story, Telling};
 
 /// The longest title made from a text that has none, in characters.
 const TITLE_FROM_TEXT: usize = 90;
+/// The longest name of a person, a label or a feed, in characters.
+const LONGEST_NAME: usize = 200;
 /// The most other tellings that an entry lists.
 const MOST_OTHERS: usize = 100;
 
@@ -26,6 +31,8 @@ pub struct Heading {
     pub title: String,
     /// The address that everything is served under, with a slash at its end.
     pub public_url: Url,
+    /// The hub that tells subscribers of changes.
+    pub hub: Option<Url>,
 }
 
 impl Heading {
@@ -34,6 +41,57 @@ impl Heading {
     pub fn address(&self, ending: &str) -> String {
         format!("{}{}{ending}", self.public_url, self.name)
     }
+
+    /// Where one of the output's archives is served.
+    #[must_use]
+    pub fn archive(&self, name: &str) -> String {
+        format!("{}{}/{name}.atom", self.public_url, self.name)
+    }
+
+    /// Where a story has its page.
+    #[must_use]
+    pub fn story(&self, id: StoryId) -> String {
+        format!("{}story/{id}", self.public_url)
+    }
+}
+
+/// Which part of an output a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// What is new, and the newest archive of what was (RFC 5005 §4).
+    Current {
+        /// Its name.
+        newest_archive: Option<String>,
+    },
+    /// What was new once.
+    Archive {
+        /// Its name.
+        name: String,
+        /// The one before it.
+        older: Option<String>,
+        /// The one after it.
+        newer: Option<String>,
+    },
+    /// What somebody looked for.
+    Search {
+        /// In which words.
+        query: String,
+    },
+}
+
+impl Part {
+    /// Where the document that shows this part is served with this ending.
+    #[must_use]
+    pub fn address(&self, heading: &Heading, ending: &str) -> String {
+        match self {
+            Self::Current { .. } => heading.address(ending),
+            Self::Archive { name, .. } => heading.archive(name),
+            Self::Search { query } => {
+                let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+                format!("{}search{ending}?q={query}", heading.public_url)
+            }
+        }
+    }
 }
 
 /// A merged feed.
@@ -41,6 +99,8 @@ impl Heading {
 pub struct MergedFeed {
     /// Its name, title and address.
     pub heading: Heading,
+    /// Which part of the output it is.
+    pub part: Part,
     /// When the newest of its stories last changed; `None` when there is none.
     pub updated: Option<DateTime<Utc>>,
     /// Newest first.
@@ -78,8 +138,16 @@ pub struct MergedStory {
     pub image: Option<String>,
     /// Where readers comment on it.
     pub comments: Option<String>,
+    /// How many comments there were.
+    pub comment_count: Option<u64>,
+    /// The id of what it answers, a URI.
+    pub in_reply_to: Option<String>,
+    /// The configured tags of the canonical entry's feed.
+    pub tags: Vec<String>,
     /// The feed of the canonical entry.
     pub source: Credit,
+    /// The state of that feed which the canonical entry was taken from.
+    pub source_updated: DateTime<Utc>,
     /// Everyone else who tells it, oldest first.
     pub others: Vec<Other>,
     /// How many feeds tell it.
@@ -118,7 +186,9 @@ impl Credit {
     pub fn of(source: &Source) -> Self {
         let web = |address: &str| sanitise::web_address(address, None).map(String::from);
         Self {
-            title: source.title.clone().unwrap_or_else(|| source.name.clone()),
+            title: Some(name_of(source.title.as_deref().unwrap_or_default()))
+                .filter(|title| !title.is_empty())
+                .unwrap_or_else(|| source.name.clone()),
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
             address: public_address(&source.address),
             link: source.link.as_deref().and_then(web),
@@ -127,7 +197,8 @@ impl Credit {
 }
 
 /// The address of a feed as strangers may see it: its user and its query are left out, as they may hold a reader's token.
-fn public_address(address: &str) -> Option<String> {
+#[must_use]
+pub fn public_address(address: &str) -> Option<String> {
     let mut address = sanitise::web_address(address, None)?;
     address.set_query(None);
     address.set_fragment(None);
@@ -135,6 +206,15 @@ fn public_address(address: &str) -> Option<String> {
     let _ = address.set_username("");
     let _ = address.set_password(None);
     Some(address.into())
+}
+
+/// What an output asks of the stories that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whether the name of the source stands before each title.
+    pub source_in_title: bool,
+    /// What another telling does.
+    pub on_coverage: OnCoverage,
 }
 
 /// A story as it is published: told by `coverage`, the canonical entry's text being `detail`.
@@ -145,54 +225,108 @@ pub fn story<'a>(
     story: &Story,
     coverage: &[Telling],
     detail: Detail,
+    style: Style,
     source_of: impl Fn(&Telling) -> Option<&'a Source>,
 ) -> Option<MergedStory> {
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
+    let source = Credit::of(source_of(speaker)?);
     let permalink = speaker.permalink.as_ref().map(ToString::to_string);
     let base = detail.base.as_deref().or(permalink.as_deref()).and_then(|base| Url::parse(base).ok());
     let clean = |markup: &Option<String>| {
         markup.as_deref().map(|markup| sanitise::html(markup, base.as_ref())).filter(|clean| !clean.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
-    let lead = text::plain(summary.as_deref().or(full.as_deref()).unwrap_or_default());
-    let title = match speaker.title.as_str() {
-        "" if lead.is_empty() => permalink.clone().unwrap_or_else(|| "Untitled".into()),
-        "" => text::shorten(&lead, TITLE_FROM_TEXT),
-        title => title.to_owned(),
+    let lead = sanitise::line(&text::plain(summary.as_deref().or(full.as_deref()).unwrap_or_default()));
+    let title = match sanitise::line(&speaker.title) {
+        none if none.is_empty() && lead.is_empty() => permalink.clone().unwrap_or_else(|| "Untitled".into()),
+        none if none.is_empty() => text::shorten(&lead, TITLE_FROM_TEXT),
+        title => title,
     };
     let others: Vec<Other> = coverage
         .iter()
         .filter(|telling| telling.entry != speaker.entry)
         .map(|telling| Other {
             source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
-            title: if telling.title.is_empty() { title.clone() } else { telling.title.clone() },
+            title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),
             permalink: telling.permalink.as_ref().map(ToString::to_string),
-            at: telling.published.filter(|at| *at <= telling.first_seen).unwrap_or(telling.first_seen),
+            at: told_at(telling),
         })
         .take(MOST_OTHERS)
         .collect();
     let mut content = full.or_else(|| summary.clone()).unwrap_or_default();
     append_others(&mut content, &others);
+    let revised = story.updated.unwrap_or(published);
+    let updated = match style.on_coverage {
+        OnCoverage::Quiet => revised,
+        OnCoverage::Bump => {
+            let joined = coverage.iter().filter(|telling| telling.fold.is_some()).map(|telling| telling.first_seen);
+            joined.max().map_or(revised, |joined| joined.max(revised))
+        }
+    };
     Some(MergedStory {
         id: story.id,
-        title,
+        title: if style.source_in_title { format!("{}: {title}", source.title) } else { title },
         permalink,
         published,
-        updated: story.updated.unwrap_or(published),
-        authors: detail.authors,
+        updated: updated.max(published),
+        authors: detail.authors.into_iter().filter_map(person).collect(),
         summary: summary.filter(|_| detail.content.is_some()),
         content,
         lead: text::shorten(&lead, 300),
-        categories: detail.categories,
+        categories: labels(&detail.categories),
         enclosures: detail.enclosures,
-        language: detail.language,
+        language: detail.language.filter(|tag| is_language(tag)),
         image: detail.image,
         comments: detail.comments,
-        source: Credit::of(source_of(speaker)?),
+        comment_count: detail.comment_count,
+        in_reply_to: detail.in_reply_to,
+        tags: Vec::new(),
+        source,
+        source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
         sources: story.sources,
     })
+}
+
+/// When an entry was told: by its publisher's word, unless that lies after we saw it.
+#[must_use]
+pub fn told_at(telling: &Telling) -> DateTime<Utc> {
+    telling.published.filter(|at| *at <= telling.first_seen).unwrap_or(telling.first_seen)
+}
+
+/// A name on one line, and not a page of it.
+#[must_use]
+pub fn name_of(text: &str) -> String {
+    text::shorten(&sanitise::line(text), LONGEST_NAME)
+}
+
+/// A person as strangers may be shown one; `None` without a name.
+fn person(person: Person) -> Option<Person> {
+    let name = name_of(&person.name);
+    let is_address = |email: &String| {
+        let (local, host) = email.split_once('@').unwrap_or_default();
+        let is_plain =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && !"<>()\",;@".contains(c));
+        is_plain(local) && is_plain(host) && host.contains('.')
+    };
+    let url = person.url.and_then(|url| sanitise::web_address(&url, None)).map(String::from);
+    (!name.is_empty()).then(|| Person { name, email: person.email.filter(is_address), url })
+}
+
+/// Labels that say something, each once.
+fn labels(labels: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let clean = labels.iter().map(|label| name_of(label)).filter(|label| !label.is_empty());
+    clean.filter(|label| seen.insert(label.to_lowercase())).collect()
+}
+
+/// Whether it is the tag of a language (RFC 5646 §2.1): XML forbids any other text in `xml:lang`.
+fn is_language(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let is_primary = |part: &str| matches!(part.len(), 2..=8) && part.chars().all(|c| c.is_ascii_alphabetic());
+    parts.next().is_some_and(is_primary)
+        && parts.all(|part| matches!(part.len(), 1..=8) && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// The list "Also told by" at the end of a story's text.
@@ -220,6 +354,6 @@ fn append_others(content: &mut String, others: &[Other]) {
 
 /// The merged feed of `stories`, which are sorted already.
 #[must_use]
-pub fn feed(heading: Heading, stories: Vec<MergedStory>) -> MergedFeed {
-    MergedFeed { heading, updated: stories.iter().map(|story| story.updated.max(story.published)).max(), stories }
+pub fn feed(heading: Heading, part: Part, stories: Vec<MergedStory>) -> MergedFeed {
+    MergedFeed { heading, part, updated: stories.iter().map(|story| story.updated.max(story.published)).max(), stories }
 }

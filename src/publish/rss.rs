@@ -2,15 +2,17 @@
 //!
 //! Pure. What RSS has no element for is taken from Atom's namespace, as its own profile recommends.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::publish::merged::{MergedFeed, MergedStory};
-use crate::publish::xml::Document;
+use crate::publish::atom::is_media_type;
+use crate::publish::merged::{MergedFeed, MergedStory, Part};
+use crate::publish::xml::{Document, is_like_markup};
+use crate::sanitise;
 
 /// The feed as an RSS document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let heading = &feed.heading;
+    let MergedFeed { heading, part, updated, stories } = feed;
     let mut document = Document::new();
     document.open(
         "rss",
@@ -19,21 +21,36 @@ pub fn render(feed: &MergedFeed) -> String {
             ("xmlns:atom", Some("http://www.w3.org/2005/Atom")),
             ("xmlns:content", Some("http://purl.org/rss/1.0/modules/content/")),
             ("xmlns:dc", Some("http://purl.org/dc/elements/1.1/")),
+            ("xmlns:media", Some("http://search.yahoo.com/mrss/")),
+            ("xmlns:slash", Some("http://purl.org/rss/1.0/modules/slash/")),
         ],
     );
     document.open("channel", &[]);
-    document.leaf("title", &[], &heading.title);
-    document.leaf("link", &[], &heading.address(""));
-    document.leaf("description", &[], &format!("{}, each story once", heading.title));
-    document.empty(
-        "atom:link",
-        &[("rel", Some("self")), ("href", Some(&heading.address(".rss"))), ("type", Some("application/rss+xml"))],
-    );
-    if let Some(updated) = feed.updated {
-        document.leaf("lastBuildDate", &[], &instant(updated));
+    title(&mut document, &heading.title);
+    document.leaf("link", &[], &part.address(heading, ""));
+    let about = match part {
+        Part::Search { query } => format!("What {} has on {query}", heading.title),
+        Part::Current { .. } | Part::Archive { .. } => format!("{}, each story once", heading.title),
+    };
+    document.leaf("description", &[], &sanitise::escape(&about));
+    let mut link = |rel, href: &str, kind| {
+        document.empty("atom:link", &[("rel", Some(rel)), ("href", Some(href)), ("type", kind)]);
+    };
+    link("self", &part.address(heading, ".rss"), Some("application/rss+xml"));
+    if let Part::Current { newest_archive } = part {
+        if let Some(hub) = &heading.hub {
+            link("hub", hub.as_str(), None);
+        }
+        if let Some(name) = newest_archive {
+            link("prev-archive", &heading.archive(name), Some("application/atom+xml"));
+        }
     }
-    document.leaf("generator", &[], "newsfold");
-    for story in &feed.stories {
+    if let Some(updated) = updated {
+        document.leaf("lastBuildDate", &[], &instant(*updated));
+    }
+    document.leaf("docs", &[], "https://www.rssboard.org/rss-specification");
+    document.leaf("generator", &[], concat!("newsfold ", env!("CARGO_PKG_VERSION")));
+    for story in stories {
         item(&mut document, story);
     }
     document.finish()
@@ -41,14 +58,14 @@ pub fn render(feed: &MergedFeed) -> String {
 
 fn item(document: &mut Document, story: &MergedStory) {
     document.open("item", &[]);
-    document.leaf("title", &[], &story.title);
+    title(document, &story.title);
     if let Some(permalink) = &story.permalink {
         document.leaf("link", &[], permalink);
     }
     document.leaf("guid", &[("isPermaLink", Some("false"))], &story.id.urn());
     document.leaf("pubDate", &[], &instant(story.published));
     if story.updated > story.published {
-        document.leaf("atom:updated", &[], &story.updated.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        document.leaf("atom:updated", &[], &story.updated.to_rfc3339_opts(SecondsFormat::Secs, true));
     }
     for person in &story.authors {
         document.leaf("dc:creator", &[], &person.name);
@@ -56,22 +73,20 @@ fn item(document: &mut Document, story: &MergedStory) {
     if let Some(language) = &story.language {
         document.leaf("dc:language", &[], language);
     }
-    for category in &story.categories {
+    for category in story.tags.iter().chain(story.categories.iter().filter(|label| !story.tags.contains(label))) {
         document.leaf("category", &[], category);
     }
     if let Some(comments) = &story.comments {
         document.leaf("comments", &[], comments);
     }
+    if let Some(count) = story.comment_count {
+        document.leaf("slash:comments", &[], &count.to_string());
+    }
     if let Some(summary) = &story.summary {
         document.leaf("description", &[], summary);
     }
     document.leaf("content:encoded", &[], &story.content);
-    // RSS has one enclosure an item, with a length that may be 0 where it is not known.
-    if let Some(enclosure) = story.enclosures.first() {
-        let length = enclosure.length.unwrap_or(0).to_string();
-        let kind = enclosure.media_type.as_deref().unwrap_or("application/octet-stream");
-        document.empty("enclosure", &[("url", Some(&enclosure.url)), ("length", Some(&length)), ("type", Some(kind))]);
-    }
+    media(document, story);
     for other in &story.others {
         if let Some(permalink) = &other.permalink {
             let title = format!("{}: {}", other.source, other.title);
@@ -87,7 +102,38 @@ fn item(document: &mut Document, story: &MergedStory) {
     document.close();
 }
 
-/// RFC 822 with four digits of year, as RSS wants it.
+/// RSS has one enclosure an item, with a length that may be 0 where it is not known; the others go to Media RSS.
+fn media(document: &mut Document, story: &MergedStory) {
+    let kind = |kind: &Option<String>| kind.clone().filter(|kind| is_media_type(kind));
+    if let Some(enclosure) = story.enclosures.first() {
+        let length = enclosure.length.unwrap_or(0).to_string();
+        let kind = kind(&enclosure.media_type).unwrap_or_else(|| "application/octet-stream".to_owned());
+        document.empty("enclosure", &[("url", Some(&enclosure.url)), ("length", Some(&length)), ("type", Some(&kind))]);
+    }
+    for enclosure in story.enclosures.iter().skip(1) {
+        let length = enclosure.length.map(|length| length.to_string());
+        let kind = kind(&enclosure.media_type);
+        document.empty(
+            "media:content",
+            &[("url", Some(&enclosure.url)), ("fileSize", length.as_deref()), ("type", kind.as_deref())],
+        );
+    }
+    if let Some(image) = &story.image {
+        document.empty("media:thumbnail", &[("url", Some(image))]);
+    }
+}
+
+/// RSS does not say whether a title is text or markup, and most readers take it for markup: one that looks like it is
+/// escaped once more, so that it is shown as it was written.
+fn title(document: &mut Document, title: &str) {
+    if is_like_markup(title) {
+        document.leaf("title", &[], &sanitise::escape(title));
+    } else {
+        document.leaf("title", &[], title);
+    }
+}
+
+/// The date of RFC 822 with four digits of year and two of day, as RSS wants it.
 fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc2822()
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

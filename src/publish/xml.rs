@@ -16,6 +16,21 @@ pub fn legal(text: &str) -> Cow<'_, str> {
     if text.contains(is_forbidden) { Cow::Owned(text.replace(is_forbidden, "")) } else { Cow::Borrowed(text) }
 }
 
+/// Whether a reader that takes plain text for markup would show it otherwise than it is written.
+#[must_use]
+pub fn is_like_markup(text: &str) -> bool {
+    let starts = |rest: &str, is: fn(char) -> bool| rest.chars().next().is_some_and(is);
+    text.split('<').skip(1).any(|rest| starts(rest, |c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')))
+        || text.split('&').skip(1).any(|rest| {
+            starts(rest, |c| c.is_ascii_alphabetic() || c == '#')
+                && rest.split(';').next().is_some_and(|name| {
+                    name.len() < rest.len()
+                        && name.len() < 32
+                        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '#')
+                })
+        })
+}
+
 /// A document being written, indented by two.
 pub(super) struct Document {
     writer: Writer<Vec<u8>>,
@@ -91,6 +106,16 @@ mod tests {
         let mut document = Document::new();
         document.leaf("title", &[("lang", Some("e\u{1}n"))], "a\u{8} < b & \"c\"");
         let text = document.finish();
+        for (text, expected) in [
+            ("Use of <b> in HTML", true),
+            ("a &lt; b", true),
+            ("</script>", true),
+            ("AT&T; and more", true),
+            ("1 < 2 & 3 > 2", false),
+            ("Smith & Sons; a history", false),
+        ] {
+            assert_eq!(is_like_markup(text), expected, "{text}");
+        }
         assert!(text.contains("<title lang=\"en\">a &lt; b &amp; "), "{text}");
     }
 }

@@ -87,6 +87,7 @@ pub fn split(
         params![entry.0, name.0, millis(now), published.unwrap_or(millis(now)).min(millis(now))],
     )?;
     settle(connection, from, priority_of, now)?;
+    count(connection)?;
     Ok(Corrected::Done(name))
 }
 
@@ -122,7 +123,14 @@ pub fn join(
     };
     stories::absorb(connection, older, younger, Rule::Person, &said, now)?;
     settle(connection, older, priority_of, now)?;
+    count(connection)?;
     Ok(Corrected::Done(stories::one(connection, older)?.id))
+}
+
+/// Counts a correction, so that a running daemon notices it and publishes anew.
+fn count(connection: &Connection) -> Result<()> {
+    connection.execute("UPDATE tally SET corrections = corrections + 1", [])?;
+    Ok(())
 }
 
 /// Counts a story's sources and chooses who speaks for it, as far as that is open.

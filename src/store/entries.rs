@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::fold::Article;
 use crate::fold::link::{Pages, Telling};
-use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryRef};
+use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use crate::store::texts::{self, Place, place_columns};
@@ -232,6 +232,46 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
         }
     }
     Ok(pages)
+}
+
+/// An entry as it is listed for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Plain text.
+    pub title: String,
+    /// Its page.
+    pub permalink: Option<String>,
+    /// By the publisher's word.
+    pub published: Option<DateTime<Utc>>,
+    /// By our own clock.
+    pub first_seen: DateTime<Utc>,
+    /// The story that it tells, if that is published.
+    pub story: Option<StoryId>,
+    /// How many feeds tell that story.
+    pub sources: Option<u32>,
+}
+
+/// The entries of a feed that were seen last, newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<Vec<Listed>> {
+    let mut query = connection.prepare_cached(
+        "SELECT title, permalink, entry.published, first_seen, public_id, sources
+         FROM (SELECT id AS found FROM entry INDEXED BY entry_by_id WHERE feed = ?1 ORDER BY id DESC LIMIT ?2)
+         JOIN entry ON entry.id = found LEFT JOIN story ON story.id = entry.story AND sort_at IS NOT NULL ORDER BY found DESC",
+    )?;
+    let rows = query.query_map(params![feed.0, most], |row| {
+        Ok(Listed {
+            title: row.get(0)?,
+            permalink: row.get(1)?,
+            published: row.get::<_, Option<i64>>(2)?.map(instant),
+            first_seen: instant(row.get(3)?),
+            story: row.get::<_, Option<[u8; 16]>>(4)?.map(StoryId),
+            sources: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The text of an entry.

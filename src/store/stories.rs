@@ -9,6 +9,7 @@ use crate::fold::canonical::{Owner, Speaker, same_publisher};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
+use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
 
 /// The columns of a [`Story`], in the order in which [`read_story`] takes them.
@@ -209,6 +210,96 @@ pub fn newest(
         }
     }
     Ok(())
+}
+
+/// The place of the newest published story.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn newest_place(connection: &Connection) -> Result<Option<DateTime<Utc>>> {
+    let mut query = connection.prepare_cached("SELECT max(sort_at) FROM story")?;
+    Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(instant))
+}
+
+/// How many entries tell the stories that stand at `since` or later, and how many stories that is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn folded_since(connection: &Connection, since: DateTime<Utc>) -> Result<(u64, u64)> {
+    let mut query = connection.prepare_cached(
+        "SELECT count(*) + coalesce(sum((SELECT count(*) FROM entry WHERE entry.story = story.id AND entry.story <> entry.id)), 0), count(*)
+         FROM story WHERE sort_at >= ?1",
+    )?;
+    Ok(query.query_row([millis(since)], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// The published stories that can be in an archive: those placed between `before` and it, and those that were placed before
+/// both but told again between them. Newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn between(connection: &Connection, before: Option<&Closed>, archive: &Closed) -> Result<Vec<Story>> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        " FROM story WHERE sort_at < ?2 AND (sort_at >= ?1 OR id IN (SELECT story FROM entry WHERE id > ?3 AND id <= ?4))
+         ORDER BY sort_at DESC, public_id"
+    ))?;
+    let (from, after) = before.map_or((i64::MIN, 0), |before| (millis(before.until), before.upto.0));
+    let rows = query.query_map(params![from, millis(archive.until), after, archive.upto.0], read_story)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The first instant of each month that has published stories placed at `since` or later.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn months(connection: &Connection, since: Option<DateTime<Utc>>) -> Result<Vec<DateTime<Utc>>> {
+    let mut query = connection.prepare_cached(
+        "WITH RECURSIVE month(first) AS (
+             SELECT unixepoch(min(sort_at) / 1000, 'unixepoch', 'start of month') FROM story WHERE sort_at >= ?1
+             UNION ALL
+             SELECT unixepoch((SELECT min(sort_at) FROM story
+                               WHERE sort_at >= unixepoch(first, 'unixepoch', '+1 month') * 1000) / 1000, 'unixepoch', 'start of month')
+             FROM month WHERE first IS NOT NULL)
+         SELECT first * 1000 FROM month WHERE first IS NOT NULL",
+    )?;
+    let rows = query.query_map([since.map_or(i64::MIN, millis)], |row| Ok(instant(row.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a story stands before `end` and was founded, or told by so many feeds, only after `last` was closed.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn came_late(connection: &Connection, last: &Closed, end: DateTime<Utc>, min_sources: usize) -> Result<bool> {
+    let mut query = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM entry JOIN story ON story.id = entry.story
+                        WHERE entry.id > ?1 AND sort_at < ?2 AND sources >= ?3 AND (story.id > ?1 OR sources = ?3))",
+    )?;
+    Ok(query.query_row(params![last.upto.0, millis(end), min_sources], |row| row.get(0))?)
+}
+
+/// Instants that part the published stories from `from` to `until` into runs of `count`, without the two ends.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn every(
+    connection: &Connection,
+    from: Option<DateTime<Utc>>,
+    until: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<DateTime<Utc>>> {
+    let mut query = connection.prepare_cached(
+        "SELECT sort_at FROM story WHERE sort_at > ?1 AND sort_at < ?2 ORDER BY sort_at LIMIT 1 OFFSET ?3",
+    )?;
+    let mut found = Vec::new();
+    let mut from = from.map_or(i64::MIN, millis);
+    while let Some(next) = query.query_row(params![from, millis(until), count], |row| row.get(0)).optional()? {
+        found.push(instant(next));
+        from = next;
+    }
+    Ok(found)
 }
 
 /// All entries that tell a story, in the order in which they were first seen.

@@ -11,4 +11,6 @@ mod manners;
 mod polling;
 mod publishing;
 mod running;
+mod serving;
 mod support;
+mod validity;

@@ -37,3 +37,33 @@ CREATE TABLE hold (
     domain   TEXT PRIMARY KEY,
     until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What subscribers see.
+
+-- Outputs that were served, so that the address of one that is gone says so.
+CREATE TABLE output (
+    name        TEXT PRIMARY KEY,
+    digest      TEXT NOT NULL,             -- of its documents,
+    modified    INTEGER NOT NULL           -- and when they last changed, whatever it was that did
+) STRICT, WITHOUT ROWID;
+
+-- Archives of an output, in the order in which they were closed. An archive holds the stories that stand before `until` and
+-- entered the output with an entry up to `upto`, less those of the archive before it. So what is in it never changes.
+CREATE TABLE archive (
+    output      TEXT NOT NULL,
+    until       INTEGER NOT NULL,
+    upto        INTEGER NOT NULL,
+    name        TEXT NOT NULL,             -- `2026-10` for a month that is over, `2026-11.3` for a part of one that is not
+    PRIMARY KEY (output, until)
+) STRICT, WITHOUT ROWID;
+
+-- The words of titles and texts, filled behind the polls once somebody searches. The row number is the entry's.
+CREATE VIRTUAL TABLE search USING fts5(title, text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2');
+
+-- One row: how far the words are filled in (NULL: nobody has searched yet), and how often a person corrected the stories.
+CREATE TABLE tally (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    searchable  INTEGER,
+    corrections INTEGER NOT NULL
+) STRICT;
+INSERT INTO tally (one, corrections) VALUES (1, 0);

@@ -1,0 +1,154 @@
+//! What an `[[output]]` may hold: which stories it shows, how, and under which name.
+//!
+//! Pure.
+
+use super::read::{CENTURY, MINUTE};
+use super::table::{Table, listed, nearest, one_of};
+use super::{Format, OnCoverage, Order, OutputConfig, Query, Rule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Addresses that the server needs for itself, so that no output may be named so.
+const RESERVED_NAMES: &[&str] =
+    &["story", "feeds", "search", "style", "index", "icon", "websub", "healthz", "readyz", "metrics"];
+
+/// Reads every `[[output]]`.
+pub(super) fn outputs(
+    tables: &[Table<'_>],
+    known_tags: &BTreeSet<&str>,
+    any_feeds: bool,
+    folder: &Path,
+) -> Vec<OutputConfig> {
+    // Of an output whose name is no good, nothing is said but that.
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let outputs: Vec<OutputConfig> = tables
+        .iter()
+        .map(|table| {
+            let (name, is_good) = name(table);
+            let line = table.notes.line(table.at);
+            match lines.get(&name).filter(|_| is_good) {
+                Some(first) => table.notes.problem(
+                    table.get("name").map_or(table.at, |value| value.at),
+                    format!("output `{name}`: another on line {first} has this name; give one of the two another"),
+                ),
+                None if is_good => {
+                    lines.insert(name.clone(), line);
+                }
+                None => {}
+            }
+            output(table, name, known_tags, any_feeds, folder)
+        })
+        .collect();
+    for table in tables {
+        let Some(value) = table.get("formerly") else { continue };
+        for item in value.items("\"old-name\"") {
+            item.parsed("\"old-name\"", |text| match lines.get(text) {
+                Some(line) => Err(format!("is the name of the output on line {line}; take it out")),
+                None => Ok(()),
+            });
+        }
+    }
+    outputs
+}
+
+/// The name, and whether it can be used.
+fn name(table: &Table<'_>) -> (String, bool) {
+    let default = || OutputConfig::default().name;
+    match table.get("name") {
+        None => (default(), true),
+        Some(value) => match value.parsed("\"news\"", fit_name) {
+            Some(name) => (name, true),
+            None => (default(), false),
+        },
+    }
+}
+
+fn fit_name(text: &str) -> Result<String, String> {
+    if RESERVED_NAMES.contains(&text) {
+        return Err(format!("is taken by the server; write another name than {}", listed(RESERVED_NAMES)));
+    }
+    let fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'))
+        && text.len() <= 64;
+    if !fits {
+        return Err(
+            "does not fit into an address; write lower-case letters, digits, `-` and `_`, at most 64".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn output(
+    table: &Table<'_>,
+    name: String,
+    known_tags: &BTreeSet<&str>,
+    any_feeds: bool,
+    folder: &Path,
+) -> OutputConfig {
+    let default = OutputConfig::default();
+    // An output named otherwise is hardly all the news.
+    let title = if name == "news" { default.title } else { name.clone() };
+    let query = table.get("query").and_then(|value| {
+        value.parsed("\"ferry -strike\"", |text| {
+            if text.trim().is_empty() { Ok(None) } else { Query::parse(text).map(Some) }
+        })?
+    });
+    let rules = |key| table.list(key, "\"title ~ '(?i)kim'\"", Rule::parse);
+    OutputConfig {
+        title: table.text("title", &title),
+        tags: tags(table, known_tags, any_feeds),
+        keep: rules("keep"),
+        drop: rules("drop"),
+        query,
+        min_sources: table.number("min_sources", default.min_sources, (1, 1_000)),
+        per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
+        order: table.choice("order", &Order::NAMES).unwrap_or(default.order),
+        window: table.duration("window", default.window, (MINUTE, CENTURY)),
+        limit: table.number("limit", default.limit, (1, 10_000)),
+        source_in_title: table.flag("source_in_title", default.source_in_title),
+        on_coverage: table.choice("on_coverage", &OnCoverage::NAMES).unwrap_or(default.on_coverage),
+        formats: formats(table).unwrap_or(default.formats),
+        directory: directory(table, folder),
+        compress: table.flag("compress", default.compress),
+        formerly: table.list("formerly", "\"old-name\"", fit_name),
+        name,
+    }
+}
+
+fn tags(table: &Table<'_>, known_tags: &BTreeSet<&str>, any_feeds: bool) -> Vec<String> {
+    table.list("tags", "\"world\"", |text| {
+        let known = || known_tags.iter().copied();
+        if !any_feeds || known_tags.contains(text) {
+            return Ok(text.to_owned());
+        }
+        Err(match nearest(text, known()) {
+            Some(near) => format!("is on no feed; did you mean `{near}`?"),
+            None if known_tags.is_empty() => "is on no feed; no feed has `tags`".to_owned(),
+            None => {
+                let known: Vec<&str> = known().take(10).collect();
+                format!("is on no feed; feeds have {}", listed(&known))
+            }
+        })
+    })
+}
+
+fn formats(table: &Table<'_>) -> Option<Vec<Format>> {
+    let value = table.get("formats")?;
+    let mut formats: Vec<Format> = Vec::new();
+    let items: Vec<_> = value.items("\"atom\"").collect();
+    if items.is_empty() && value.is_list() {
+        value.problem("is empty, so nothing would be published; name at least one of `atom`, `rss`, `json`, `html`");
+    }
+    for item in items {
+        let format = item.parsed("\"atom\"", |text| one_of(text, &Format::NAMES));
+        if let Some(format) = format.filter(|format| !formats.contains(format)) {
+            formats.push(format);
+        }
+    }
+    Some(formats)
+}
+
+fn directory(table: &Table<'_>, folder: &Path) -> Option<std::path::PathBuf> {
+    let text = table.get("directory")?.text("\"public\"")?;
+    (!text.is_empty()).then(|| folder.join(text))
+}

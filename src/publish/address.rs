@@ -1,0 +1,139 @@
+//! What an address asks for that is not kept ready.
+//!
+//! Pure.
+
+use url::form_urlencoded;
+
+use crate::config::Format;
+use crate::model::StoryId;
+
+/// Something that is rendered when it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A story and the timeline of its tellings.
+    Story(StoryId),
+    /// What is found, in a format.
+    Search(String, Format),
+    /// How all feeds are doing.
+    Feeds(FeedOrder),
+    /// How one feed is doing.
+    Feed(String),
+    /// The feeds as a list to subscribe to.
+    Opml,
+    /// An archive of an output, by both names.
+    Archive(String, String),
+}
+
+/// What feeds are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeedOrder {
+    /// Those in trouble first, then by name.
+    #[default]
+    Problems,
+    /// By name.
+    Name,
+    /// The one polled next first.
+    Next,
+    /// The one that answered last first.
+    Success,
+    /// The one with most entries first.
+    Entries,
+    /// The slowest first.
+    Slowest,
+    /// The largest document first.
+    Size,
+}
+
+impl FeedOrder {
+    /// Every order with its name in addresses and its heading on the page.
+    pub const NAMES: [(&'static str, Self, &'static str); 7] = [
+        ("problems", Self::Problems, "State"),
+        ("name", Self::Name, "Feed"),
+        ("success", Self::Success, "Last success"),
+        ("next", Self::Next, "Next poll"),
+        ("entries", Self::Entries, "Entries"),
+        ("slowest", Self::Slowest, "Response"),
+        ("size", Self::Size, "Size"),
+    ];
+}
+
+/// The longest search that is looked up, in characters.
+const LONGEST_QUERY: usize = 300;
+
+impl Wanted {
+    /// What the address asks for; `None` when it is no address of ours.
+    #[must_use]
+    pub fn at(path: &str, query: Option<&str>) -> Option<Self> {
+        let parameter = |wanted: &str| {
+            form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        match parts.as_slice() {
+            ["story", id] => id.parse().ok().map(Self::Story),
+            ["feeds.opml"] => Some(Self::Opml),
+            ["feeds"] => {
+                let sort = parameter("sort");
+                let known = FeedOrder::NAMES.iter().find(|(name, ..)| sort.as_deref() == Some(name));
+                Some(Self::Feeds(known.map(|(_, order, _)| *order).unwrap_or_default()))
+            }
+            ["feeds", name] => Some(Self::Feed(decoded(name))),
+            [search] if search.starts_with("search") => {
+                let format = match search.strip_prefix("search")? {
+                    "" => Format::Html,
+                    ".atom" => Format::Atom,
+                    ".rss" => Format::Rss,
+                    ".json" => Format::Json,
+                    _ => return None,
+                };
+                Some(Self::Search(parameter("q").unwrap_or_default().chars().take(LONGEST_QUERY).collect(), format))
+            }
+            [output, archive] => Some(Self::Archive((*output).to_owned(), archive.strip_suffix(".atom")?.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Whether it shows how feeds are doing, which changes with every poll.
+    #[must_use]
+    pub fn is_of_feeds(&self) -> bool {
+        matches!(self, Self::Feeds(_) | Self::Feed(_))
+    }
+}
+
+/// A part of a path as text. In a path a plus stands for itself.
+fn decoded(part: &str) -> String {
+    let whole = format!("p={}", part.replace('+', "%2B").replace('&', "%26"));
+    form_urlencoded::parse(whole.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// Text as a part of a path.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(address: &str, expected: impl Into<Option<Wanted>>) {
+        let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+        assert_eq!(Wanted::at(path, query), expected.into(), "{address}");
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        check("/search?q=grey+sea", Wanted::Search("grey sea".into(), Format::Html));
+        check("/search.atom?x=1&q=a%26b", Wanted::Search("a&b".into(), Format::Atom));
+        check("/feeds?sort=next", Wanted::Feeds(FeedOrder::Next));
+        check("/feeds?sort=nonsense", Wanted::Feeds(FeedOrder::Problems));
+        check("/feeds/a%20b+c", Wanted::Feed("a b+c".into()));
+        check("/feeds.opml", Wanted::Opml);
+        check("/news/2026-10.atom", Wanted::Archive("news".into(), "2026-10".into()));
+        for nothing in ["/story/nonsense", "/search.exe", "/a/b/c", "/nothing", "nothing"] {
+            check(nothing, None);
+        }
+        check(&format!("/feeds/{}", encoded("a b/ü+&c")), Wanted::Feed("a b/ü+&c".into()));
+    }
+}

@@ -1,0 +1,168 @@
+//! Pages for people: what the templates are given.
+//!
+//! Edge: reads the store for pages that are rendered when they are asked for. No script, nothing from elsewhere; how it
+//! looks is the templates' and the style sheet's.
+
+mod feeds;
+mod story;
+mod timeline;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use minijinja::{Value, context};
+
+pub use feeds::{feed, feeds};
+pub use story::story;
+
+use crate::config::Format;
+use crate::publish::Site;
+use crate::publish::merged::{MergedFeed, MergedStory, Part};
+use crate::sanitise;
+
+/// How many labels a story is shown with.
+const MOST_LABELS: usize = 4;
+/// How many tellers are named before they are counted.
+const MOST_TELLERS: usize = 3;
+
+/// A river of stories.
+#[must_use]
+pub fn river(site: &Site, feed: &MergedFeed) -> String {
+    let shown = context! {
+        days => days(feed),
+        links => links(site, &feed.heading.name),
+        ..layout(site, &feed.heading.title, Some(&feed.heading.name))
+    };
+    site.look.page("river.html", &shown)
+}
+
+/// What was found, or why nothing can be.
+#[must_use]
+pub fn search(site: &Site, query: &str, found: Result<&MergedFeed, &String>) -> String {
+    let parts = found.as_ref().ok().map(|feed| {
+        let label = |ending| site_path(site, &feed.part.address(&feed.heading, ending));
+        context! { atom => label(".atom"), count => feed.stories.len(), days => days(feed) }
+    });
+    let shown = context! {
+        query,
+        found => parts,
+        problem => found.err().filter(|_| !query.trim().is_empty()),
+        ..layout(site, if query.trim().is_empty() { "Search" } else { query }, None)
+    };
+    site.look.page("search.html", &shown)
+}
+
+/// What every page shows around what it is about.
+fn layout(site: &Site, title: &str, current: Option<&str>) -> Value {
+    let first = site.outputs.first();
+    let outputs: Vec<Value> = site
+        .outputs
+        .iter()
+        .filter(|output| output.config.formats.contains(&Format::Html))
+        .map(|output| {
+            let name = &output.config.name;
+            context! {
+                title => &output.config.title,
+                href => format!("{}{name}", root(site)),
+                is_current => current == Some(name),
+            }
+        })
+        .collect();
+    context! {
+        title,
+        site => first.map(|output| &output.config.title),
+        root => root(site),
+        outputs,
+        main => links(site, first.map_or("", |output| &output.config.name)),
+    }
+}
+
+/// The path that everything is served under, with a slash at its end.
+fn root(site: &Site) -> &str {
+    site.outputs.first().map_or("/", |output| output.public_url.path())
+}
+
+/// An address of ours as a path, so that a page works under every name of its server.
+fn site_path(site: &Site, address: &str) -> String {
+    let whole = site.outputs.first().map_or("", |output| output.public_url.as_str());
+    format!("{}{}", root(site), address.strip_prefix(whole).unwrap_or(address))
+}
+
+/// Where to subscribe to an output.
+fn links(site: &Site, name: &str) -> Vec<Value> {
+    let Some(output) = site.outputs.iter().find(|output| output.config.name == name) else { return Vec::new() };
+    let formats = output.config.formats.iter().filter(|format| **format != Format::Html);
+    formats
+        .map(|format| {
+            let label = match format {
+                Format::Atom => "Atom",
+                Format::Rss => "RSS",
+                Format::Json | Format::Html => "JSON Feed",
+            };
+            let kind = format.media_type().split(';').next();
+            context! { href => format!("{}{name}{}", root(site), format.ending()), type => kind, label, title => &output.config.title }
+        })
+        .collect()
+}
+
+/// The stories by day. What is sorted otherwise than by time is one group without a date.
+fn days(feed: &MergedFeed) -> Vec<Value> {
+    let is_by_time = feed.stories.is_sorted_by(|one, two| one.published.date_naive() >= two.published.date_naive());
+    let groups: Vec<&[MergedStory]> = if is_by_time {
+        feed.stories.chunk_by(|one, two| one.published.date_naive() == two.published.date_naive()).collect()
+    } else {
+        vec![&feed.stories]
+    };
+    let is_search = matches!(feed.part, Part::Search { .. });
+    groups
+        .into_iter()
+        .map(|stories| {
+            let date = stories.first().filter(|_| is_by_time).map(|story| story.published.date_naive());
+            context! {
+                date => date.map(|date| date.to_string()),
+                label => date.map(|date| date.format("%A, %-d %B %Y").to_string()),
+                stories => stories.iter().map(|story| teaser(feed, story, !is_by_time || is_search)).collect::<Vec<_>>(),
+            }
+        })
+        .collect()
+}
+
+fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
+    let mut tellers: Vec<&str> = story.others.iter().map(|other| other.source.as_str()).collect();
+    tellers.dedup();
+    tellers.retain(|teller| *teller != story.source.title);
+    let mut seen = std::collections::HashSet::new();
+    tellers.retain(|teller| seen.insert(*teller));
+    let labels = story.tags.iter().chain(&story.categories);
+    context! {
+        id => story.id.to_string(),
+        title => &story.title,
+        permalink => &story.permalink,
+        lead => &story.lead,
+        language => &story.language,
+        image => story.image.as_deref().filter(|image| sanitise::web_address(image, None).is_some()),
+        comments => &story.comments,
+        comment_count => story.comment_count,
+        source => &story.source.title,
+        sources => story.sources,
+        time => time(story.published, if with_date { "%-d %b %H:%M" } else { "%H:%M" }),
+        labels => labels.take(MOST_LABELS).cloned().collect::<Vec<_>>(),
+        tellers => tellers.iter().take(MOST_TELLERS).map(|teller| (*teller).to_owned()).collect::<Vec<_>>(),
+        more_tellers => tellers.len().saturating_sub(MOST_TELLERS),
+        others => story.others.iter().map(|other| context! {
+            source => &other.source, title => &other.title, permalink => &other.permalink, time => time(other.at, "%-d %b %H:%M"),
+        }).collect::<Vec<_>>(),
+        media => story.enclosures.iter().map(|enclosure| context! {
+            href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()),
+        }).collect::<Vec<_>>(),
+        output => &feed.heading.name,
+    }
+}
+
+/// An instant for machines and for people.
+fn time(at: DateTime<Utc>, format: &str) -> Value {
+    context! { at => at.to_rfc3339_opts(SecondsFormat::Secs, true), label => at.format(format).to_string() }
+}
+
+/// `1 source`, `2 sources`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,179 @@
+//! How the feeds are doing: all of them in a table, and each on a page of its own.
+//!
+//! Edge: reads the store.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use minijinja::{Value, context};
+use rusqlite::Connection;
+
+use super::{counted, layout, time};
+use crate::model::{Feed, FeedRef};
+use crate::publish::Site;
+use crate::publish::address::{FeedOrder, encoded};
+use crate::publish::merged::{name_of, public_address};
+use crate::sanitise;
+use crate::store::{self, entries, feeds, stories};
+
+/// How many entries the page of a feed lists.
+const MOST_ENTRIES: usize = 50;
+const MOMENT: &str = "%-d %b %H:%M";
+
+/// The page of all feeds.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn feeds(connection: &Connection, site: &Site, order: FeedOrder) -> store::Result<String> {
+    let mut states = feeds::configured(connection)?;
+    let counts = feeds::entry_counts(connection)?;
+    sort(&mut states, order, &counts);
+    let rows: Vec<Value> = states.iter().map(|feed| row(feed, &counts)).collect();
+    let columns: Vec<Value> = FeedOrder::NAMES
+        .iter()
+        .map(|(name, column, heading)| context! { name => *name, heading => *heading, is_sorted => *column == order })
+        .collect();
+    let page =
+        context! { rows, columns, totals => totals(connection, &states, &counts)?, ..layout(site, "Feeds", None) };
+    Ok(site.look.page("feeds.html", &page))
+}
+
+/// The page of one feed; `None` when there is none of that name.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<Option<String>> {
+    let states = feeds::configured(connection)?;
+    let Some(feed) = states.iter().find(|feed| feed.name == name) else { return Ok(None) };
+    let counts = feeds::entry_counts(connection)?;
+    let newest: Vec<Value> = entries::newest_of(connection, feed.feed, MOST_ENTRIES)?
+        .into_iter()
+        .map(|listed| {
+            context! {
+                title => Some(sanitise::line(&listed.title)).filter(|title| !title.is_empty()),
+                permalink => listed.permalink,
+                time => time(listed.published.unwrap_or(listed.first_seen), "%-d %b %Y %H:%M"),
+                story => listed.story.map(|id| id.to_string()),
+                sources => listed.sources,
+            }
+        })
+        .collect();
+    let page = context! {
+        feed => row(feed, &counts),
+        address => public_address(feed.address.as_str()),
+        link => &feed.link,
+        own_title => feed.title.as_deref().map(name_of),
+        moved_to => feed.moved_to.as_ref().and_then(|moved| public_address(moved.as_str())),
+        repairs => feed.repairs.iter().map(|repair| sanitise::line(repair)).collect::<Vec<_>>(),
+        polls => feed.polls,
+        not_modified => feed.not_modified,
+        saved => bytes(feed.saved_bytes),
+        last_poll => feed.last_poll.map(|at| time(at, MOMENT)),
+        entries => newest,
+        ..layout(site, &feed.name, None)
+    };
+    Ok(Some(site.look.page("feed.html", &page)))
+}
+
+/// What is wrong with a feed, if anything: the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Gone,
+    Failing,
+    Moved,
+    Repaired,
+    New,
+    Well,
+}
+
+impl State {
+    fn of(feed: &Feed) -> Self {
+        match feed {
+            Feed { retired_at: Some(_), .. } => Self::Gone,
+            Feed { failures: 1.., .. } => Self::Failing,
+            Feed { moved_to: Some(_), .. } => Self::Moved,
+            Feed { last_success: None, .. } => Self::New,
+            Feed { repairs, .. } if !repairs.is_empty() => Self::Repaired,
+            Feed { .. } => Self::Well,
+        }
+    }
+
+    /// A word for the table, and the name of its colour.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Gone => ("gone", "bad"),
+            Self::Failing => ("failing", "bad"),
+            Self::Moved => ("moved", "odd"),
+            Self::Repaired => ("repaired", "well"),
+            Self::New => ("new", "quiet"),
+            Self::Well => ("ok", "well"),
+        }
+    }
+}
+
+fn sort(states: &mut [Feed], order: FeedOrder, counts: &HashMap<FeedRef, u64>) {
+    states.sort_by(|one, two| one.name.cmp(&two.name));
+    match order {
+        FeedOrder::Problems => states.sort_by_key(State::of),
+        FeedOrder::Name => {}
+        FeedOrder::Next => states.sort_by_key(|feed| (feed.retired_at.is_some(), feed.next_poll)),
+        FeedOrder::Success => states.sort_by_key(|feed| Reverse(feed.last_success)),
+        FeedOrder::Entries => states.sort_by_key(|feed| Reverse(counts.get(&feed.feed).copied())),
+        FeedOrder::Slowest => states.sort_by_key(|feed| Reverse(feed.response_ms)),
+        FeedOrder::Size => states.sort_by_key(|feed| Reverse(feed.body_bytes)),
+    }
+}
+
+fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
+    let (state, colour) = State::of(feed).words();
+    context! {
+        name => &feed.name,
+        href => encoded(&feed.name),
+        title => feed.title.as_deref().map(name_of).filter(|title| *title != feed.name),
+        state,
+        colour,
+        failures => (feed.failures > 0).then(|| counted(u64::from(feed.failures), "poll", "polls")),
+        failing_since => feed.failing_since.map(|since| time(since, MOMENT)),
+        error => feed.last_error.as_deref().map(sanitise::line),
+        success => feed.last_success.map(|at| time(at, MOMENT)),
+        next => feed.retired_at.is_none().then(|| time(feed.next_poll, MOMENT)),
+        why => &feed.next_poll_why,
+        entries => counts.get(&feed.feed).copied().unwrap_or(0),
+        response => feed.response_ms.map(|ms| format!("{ms} ms")),
+        size => feed.body_bytes.map(bytes),
+    }
+}
+
+fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u64>) -> store::Result<Value> {
+    let polls: u64 = states.iter().map(|feed| feed.polls).sum();
+    let unchanged: u64 = states.iter().map(|feed| feed.not_modified).sum();
+    let in_trouble = states.iter().filter(|feed| State::of(feed) <= State::Failing).count();
+    let week = match stories::newest_place(connection)? {
+        Some(newest) => stories::folded_since(connection, newest - TimeDelta::days(7))?,
+        None => (0, 0),
+    };
+    Ok(context! {
+        feeds => counted(states.len() as u64, "feed", "feeds"),
+        in_trouble,
+        entries => counts.values().sum::<u64>(),
+        polls,
+        unchanged_share => (polls > 0).then(|| unchanged * 100 / polls),
+        saved => bytes(states.iter().map(|feed| feed.saved_bytes).sum()),
+        week_tellings => week.0,
+        week_stories => week.1,
+        week_spared => week.0.saturating_sub(week.1),
+        next => states.iter().filter(|feed| feed.retired_at.is_none()).map(|feed| feed.next_poll).min().map(|at: DateTime<Utc>| time(at, MOMENT)),
+    })
+}
+
+/// A size as people read it.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KB", "MB", "GB"];
+    let (mut whole, mut unit) = (count, 0);
+    while whole >= 10_000 && unit + 1 < UNITS.len() {
+        whole /= 1_000;
+        unit += 1;
+    }
+    format!("{whole} {}", UNITS[unit])
+}

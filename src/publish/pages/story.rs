@@ -1,0 +1,119 @@
+//! The page of one story: what it is, and everyone who tells it.
+//!
+//! Edge: reads the store.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use minijinja::{Value, context};
+use rusqlite::Connection;
+
+use super::timeline::{self, Dot};
+use super::{counted, layout, time};
+use crate::model::FeedRef;
+use crate::publish::Site;
+use crate::publish::merged::{self, Credit, Style};
+use crate::sanitise;
+use crate::store::feeds::Source;
+use crate::store::stories::{self, Folded, Story, Telling};
+use crate::store::{self, entries, feeds};
+
+/// How many labels are shown.
+const MOST_LABELS: usize = 12;
+
+/// The page and when what it shows last changed; `None` when the story is not published.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Result<Option<(String, DateTime<Utc>)>> {
+    let sources: HashMap<FeedRef, Source> =
+        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+    let coverage = stories::coverage(connection, story.story)?;
+    let detail = entries::detail_of(connection, story.canonical)?;
+    let taken_from = detail.taken_from.clone();
+    let Some(shown) = merged::story(story, &coverage, detail, Style::default(), |telling| sources.get(&telling.feed))
+    else {
+        return Ok(None);
+    };
+    let source_of = |telling: &Telling| {
+        sources.get(&telling.feed).map_or_else(|| "?".to_owned(), |source| Credit::of(source).title)
+    };
+    let title_of = |telling: &Telling| {
+        Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(shown.title.clone())
+    };
+    let dots: Vec<Dot> = coverage
+        .iter()
+        .map(|telling| Dot {
+            source: source_of(telling),
+            at: merged::told_at(telling),
+            title: title_of(telling),
+            speaks: telling.entry == story.canonical,
+        })
+        .collect();
+    let mut tellings: Vec<(DateTime<Utc>, Value)> = coverage
+        .iter()
+        .map(|telling| {
+            let at = merged::told_at(telling);
+            let matched =
+                telling.fold.as_ref().and_then(|fold| coverage.iter().find(|other| other.entry == fold.matched));
+            let told = context! {
+                source => source_of(telling),
+                title => title_of(telling),
+                permalink => telling.permalink.as_ref().map(ToString::to_string),
+                time => time(at, "%-d %b %Y %H:%M"),
+                speaks => telling.entry == story.canonical,
+                reason => reason(telling.fold.as_ref()),
+                matched => matched.map(source_of),
+                score => telling.fold.as_ref().map(|fold| format!("{:.2}", fold.score)),
+                words => telling.fold.as_ref().map(|fold| words(&fold.evidence)),
+            };
+            (at, told)
+        })
+        .collect();
+    tellings.sort_by_key(|(at, _)| *at);
+    let updated = coverage.iter().map(|telling| telling.first_seen).max().unwrap_or(shown.updated).max(shown.updated);
+    let labels: Vec<String> = shown.categories.iter().take(MOST_LABELS).cloned().collect();
+    let page = context! {
+        id => story.id.to_string(),
+        heading => &shown.title,
+        language => &shown.language,
+        permalink => &shown.permalink,
+        lead => &shown.lead,
+        image => &shown.image,
+        source => &shown.source.title,
+        taken_from => taken_from.map(|(title, page)| context! { title => sanitise::line(&title), page }),
+        authors => shown.authors.iter().map(|person| person.name.clone()).collect::<Vec<_>>(),
+        published => time(shown.published, "%-d %B %Y, %H:%M"),
+        updated => (shown.updated > shown.published).then(|| time(shown.updated, "%-d %B %Y, %H:%M")),
+        sources => counted(u64::from(shown.sources), "source", "sources"),
+        count => coverage.len(),
+        labels,
+        comments => &shown.comments,
+        comment_count => shown.comment_count,
+        media => shown.enclosures.iter().map(|enclosure| context! {
+            href => &enclosure.url, kind => enclosure.media_type.as_deref().unwrap_or("file"),
+        }).collect::<Vec<_>>(),
+        timeline => timeline::drawn(&dots),
+        tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
+        ..layout(site, &shown.title, None)
+    };
+    Ok(Some((site.look.page("story.html", &page), updated)))
+}
+
+/// Why a telling is in the story, in a few words.
+fn reason(fold: Option<&Folded>) -> &'static str {
+    match fold.map(|fold| fold.rule.as_str()) {
+        None => "seen first, so the story is named after it",
+        Some("link") => "same page",
+        Some("copy") => "same text",
+        Some("person") => "joined by a person",
+        Some(_) => "same event",
+    }
+}
+
+/// The words that carried a fold, out of what was stored with it.
+fn words(evidence: &str) -> Vec<String> {
+    let evidence: serde_json::Value = serde_json::from_str(evidence).unwrap_or_default();
+    let terms = evidence["terms"].as_array().into_iter().flatten();
+    terms.filter_map(|term| term.as_str()).take(8).map(sanitise::line).collect()
+}

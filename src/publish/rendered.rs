@@ -1,0 +1,101 @@
+//! One document as it is served: its bytes, what they are recognised by, and their packed forms.
+//!
+//! Pure.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+/// One document, rendered. It is never changed, only replaced.
+#[derive(Debug)]
+pub struct Rendered {
+    /// What it is served as.
+    pub media_type: &'static str,
+    /// Its bytes.
+    pub body: Bytes,
+    /// Strong, and without the quotes: a hash of the bytes.
+    pub etag: String,
+    /// When what it shows last changed; `None` when it shows nothing yet.
+    pub last_modified: Option<DateTime<Utc>>,
+    packed: [OnceLock<Bytes>; 3],
+}
+
+/// A content coding that documents are served in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// Smallest.
+    Brotli,
+    /// Quickest.
+    Zstd,
+    /// Known to everyone.
+    Gzip,
+}
+
+impl Coding {
+    /// All of them, the one we would rather send first.
+    pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
+
+    /// Its name in `Content-Encoding`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
+impl Rendered {
+    /// A document of this text.
+    #[must_use]
+    pub fn new(media_type: &'static str, text: String, last_modified: Option<DateTime<Utc>>) -> Self {
+        let body = Bytes::from(text);
+        let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self { media_type, body, etag, last_modified, packed: Default::default() }
+    }
+
+    /// The same document, last changed then.
+    #[must_use]
+    pub fn modified(self, at: DateTime<Utc>) -> Self {
+        Self { last_modified: Some(at), ..self }
+    }
+
+    /// The same document, to be served at another address too.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { body: self.body.clone(), etag: self.etag.clone(), packed: self.packed.clone(), ..*self }
+    }
+
+    /// The body in a coding, if it was packed before.
+    #[must_use]
+    pub fn ready(&self, coding: Coding) -> Option<Bytes> {
+        self.packed[coding as usize].get().cloned()
+    }
+
+    /// The body in a coding; packed when it is first asked for, and once.
+    #[must_use]
+    pub fn packed(&self, coding: Coding) -> Bytes {
+        self.packed[coding as usize].get_or_init(|| pack(&self.body, coding)).clone()
+    }
+}
+
+/// The same bytes give the same packed bytes: none of the three forms notes a time or a name.
+fn pack(body: &[u8], coding: Coding) -> Bytes {
+    let packed = match coding {
+        Coding::Brotli => {
+            let mut packed = Vec::new();
+            let written = brotli::CompressorWriter::new(&mut packed, 4096, 5, 20).write_all(body);
+            written.map(|()| packed)
+        }
+        Coding::Zstd => zstd::bulk::compress(body, 3),
+        Coding::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(body).and_then(|()| encoder.finish())
+        }
+    };
+    packed.expect("packing in memory cannot fail").into()
+}

@@ -1,0 +1,249 @@
+//! A request to an answer.
+//!
+//! Edge. GET and HEAD only.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+
+use super::negotiate::{choose, is_held};
+use super::{Health, Pulse, Served};
+use crate::clock;
+use crate::publish::Found;
+use crate::publish::address::Wanted;
+use crate::publish::rendered::Rendered;
+use crate::store::{Result, search};
+
+/// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' https: http:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The shortest and the longest time that a reader may keep an answer without asking.
+const SHORTEST_AGE: TimeDelta = TimeDelta::seconds(10);
+const LONGEST_AGE: TimeDelta = TimeDelta::minutes(15);
+/// How long it takes until what a poll brought is published, with room to spare.
+const UNTIL_PUBLISHED: TimeDelta = TimeDelta::seconds(5);
+/// How long a search waits for the index, which is made when it is first asked for, and how many entries it takes at a time.
+const FOR_THE_INDEX: Duration = Duration::from_secs(8);
+const INDEXED_AT_A_TIME: usize = 500;
+
+/// How long what is sent may be kept.
+#[derive(Clone, Copy)]
+enum Age {
+    /// Until the next poll can have changed it.
+    UntilPolled,
+    /// As long as anybody likes, by RFC 8246.
+    Forever,
+    /// Not without asking.
+    Asked,
+}
+
+pub(super) async fn answer(served: &Served, request: Request<()>) -> Response {
+    let mut response = if matches!(*request.method(), Method::GET | Method::HEAD) {
+        at(served, &request).await
+    } else {
+        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if request.method() == Method::HEAD {
+        let length = headers.get(header::CONTENT_LENGTH).cloned();
+        *response.body_mut() = Body::empty();
+        if let Some(length) = length {
+            response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        }
+    }
+    response
+}
+
+async fn at(served: &Served, request: &Request<()>) -> Response {
+    // A reverse proxy may pass on the path that readers know, or only what stands below it.
+    let root = &served.sources.root;
+    let path = request.uri().path();
+    let path = match path.strip_prefix(root.trim_end_matches('/')) {
+        Some("") if root.len() > 1 => return moved(root),
+        Some(below) if below.starts_with('/') => below,
+        _ => path,
+    };
+    match path {
+        // Addresses for machines that watch over us.
+        "/healthz" => healthz(&served.sources.health.borrow()),
+        _ => page(served, path, request).await,
+    }
+}
+
+async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
+    let published = served.sources.published.borrow().clone();
+    let pulse = *served.sources.pulse.borrow();
+    let mut age = Age::UntilPolled;
+    let found = match published.find(path, request.uri().query(), pulse.polls) {
+        Found::Askable(wanted) => {
+            age = match wanted {
+                Wanted::Archive(..) => Age::Forever,
+                Wanted::Feeds(_) | Wanted::Feed(_) => Age::Asked,
+                Wanted::Story(_) | Wanted::Search(..) | Wanted::Opml => Age::UntilPolled,
+            };
+            let rendered = async {
+                let _place = served.rendering.acquire().await;
+                if matches!(wanted, Wanted::Search(..)) {
+                    index(served).await?;
+                }
+                let read = move |connection: &_| published.render(connection, &wanted, pulse.polls);
+                served.sources.store.read(read).await
+            };
+            match rendered.await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!(%error, "a page could not be rendered");
+                    return plain(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "the page cannot be shown now; the log says why\n",
+                    );
+                }
+            }
+        }
+        found => found,
+    };
+    match found {
+        Found::Ready(page) => send(page, request.headers(), age, pulse).await,
+        Found::Moved(to) => moved(&format!("{}{to}", served.sources.root.trim_end_matches('/'))),
+        Found::Gone => plain(StatusCode::GONE, "this feed is not published any more\n"),
+        Found::NotIndexed => {
+            let text = "the stories are being indexed for the first search; come again in a minute\n";
+            let mut later = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+            later.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+            later
+        }
+        Found::Nothing | Found::Askable(_) => {
+            plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
+        }
+    }
+}
+
+/// Fills the index of words, for as long as a person waits.
+async fn index(served: &Served) -> Result<()> {
+    let store = &served.sources.store;
+    let fill = async {
+        let _alone = served.indexing.lock().await;
+        while !store.read(search::is_current).await? {
+            store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(FOR_THE_INDEX, fill).await.unwrap_or(Ok(()))
+}
+
+fn healthz(health: &Health) -> Response {
+    let status = if health.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "status": if health.reasons.is_empty() { "ok" } else { "failing" }, "reasons": health.reasons, "feeds": health.feeds, "failing": health.failing });
+    let mut response = Response::new(Body::from(format!("{body}\n")));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A document, or the word that the reader has it.
+async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse: Pulse) -> Response {
+    let accepted: Vec<&str> =
+        asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
+    let coding = choose(&accepted.join(","));
+    // Each coding is a representation of its own, and a strong entity tag names one of them (RFC 9110 §8.8.3.3).
+    let etag = match coding {
+        Some(coding) => format!("\"{}-{}\"", page.etag, coding.name()),
+        None => format!("\"{}\"", page.etag),
+    };
+    let mut response = if is_held(&page, asked) {
+        let mut unchanged = Response::new(Body::empty());
+        *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+        unchanged
+    } else {
+        let body: Bytes = match coding.map(|coding| (coding, page.ready(coding))) {
+            None => page.body.clone(),
+            Some((_, Some(ready))) => ready,
+            Some((coding, None)) => {
+                let packing = page.clone();
+                let packed = tokio::task::spawn_blocking(move || packing.packed(coding)).await;
+                packed.unwrap_or_else(|_| page.packed(coding))
+            }
+        };
+        let length = body.len();
+        let mut full = Response::new(Body::from(body));
+        let headers = full.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.media_type));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if let Some(coding) = coding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        }
+        full
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    put(headers, header::CACHE_CONTROL, &kept_for(age, pulse.next_poll, clock::now()));
+    put(headers, header::ETAG, &etag);
+    if let Some(at) = page.last_modified {
+        put(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(at.into()));
+    }
+    response
+}
+
+/// `Cache-Control`: nothing changes before the next poll, so nobody needs to ask before.
+fn kept_for(age: Age, next_poll: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
+    match age {
+        Age::UntilPolled => {
+            let wait = next_poll.map_or(LONGEST_AGE, |next| next - now + UNTIL_PUBLISHED);
+            format!("public, max-age={}", wait.clamp(SHORTEST_AGE, LONGEST_AGE).num_seconds())
+        }
+        Age::Forever => "public, max-age=86400".to_owned(),
+        Age::Asked => "no-cache".to_owned(),
+    }
+}
+
+fn moved(to: &str) -> Response {
+    let mut response = plain(StatusCode::MOVED_PERMANENTLY, "it is elsewhere now\n");
+    put(response.headers_mut(), header::LOCATION, to);
+    put(response.headers_mut(), header::CACHE_CONTROL, "public, max-age=3600");
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_until_the_next_poll_can_have_changed_it() {
+        let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+        let check = |next: Option<&str>, expected| {
+            let next = next.map(|next| next.parse().unwrap());
+            assert_eq!(kept_for(Age::UntilPolled, next, now), format!("public, max-age={expected}"));
+        };
+        check(Some("2026-01-01T00:05:00Z"), 305);
+        check(Some("2025-12-31T23:00:00Z"), 10);
+        check(Some("2026-01-02T00:00:00Z"), 900);
+        check(None, 900);
+    }
+}

@@ -1,0 +1,93 @@
+//! The address at which the server stands ready.
+//!
+//! Edge.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use crate::config::Listen;
+
+/// Where the server stands ready.
+pub enum Listener {
+    /// An address of the network.
+    Tcp(TcpListener),
+    /// A socket in the file system.
+    Unix(UnixListener, PathBuf),
+}
+
+/// The address could not be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}; {cure}")]
+pub struct ListenError {
+    address: String,
+    error: std::io::Error,
+    cure: String,
+}
+
+/// Takes the configured address; `None` when nothing is to be served.
+///
+/// # Errors
+/// When it is taken, or not ours to take.
+pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
+    match at {
+        Listen::Off => Ok(None),
+        Listen::Tcp(address) => match TcpListener::bind(address).await {
+            Ok(listener) => Ok(Some(Listener::Tcp(listener))),
+            Err(error) => {
+                Err(ListenError { address: address.to_string(), cure: cure_for_address(&error).into(), error })
+            }
+        },
+        Listen::Unix(path) => {
+            // The socket of a daemon that was killed is still there, and nobody answers on it.
+            if UnixStream::connect(path).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+                let _ = std::fs::remove_file(path);
+            }
+            match UnixListener::bind(path) {
+                Ok(listener) => Ok(Some(Listener::Unix(listener, path.clone()))),
+                Err(error) => {
+                    let cure = cure_for_socket(&error, path);
+                    Err(ListenError { address: format!("unix:{}", path.display()), error, cure })
+                }
+            }
+        }
+    }
+}
+
+fn cure_for_address(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrNotAvailable => "this machine has no such address; change `serve.listen`",
+        ErrorKind::PermissionDenied => {
+            "a port below 1024 needs CAP_NET_BIND_SERVICE; take a higher one in `serve.listen`, behind a reverse proxy"
+        }
+        _ => "is another newsfold running, or another program on that address? change `serve.listen`",
+    }
+}
+
+fn cure_for_socket(error: &std::io::Error, path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            format!(
+                "make the folder {folder} (a systemd unit does so with `RuntimeDirectory=`), or change `serve.listen`"
+            )
+        }
+        ErrorKind::PermissionDenied => format!("this user may not write to {folder}; change that, or `serve.listen`"),
+        ErrorKind::AddrInUse => {
+            "is another newsfold running, or is there a file of that name? change `serve.listen`".to_owned()
+        }
+        _ => "change `serve.listen`".to_owned(),
+    }
+}
+
+impl Listener {
+    /// The address that was taken, as it is told to people.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What was served: outputs by name, and the archives that were closed.
+//!
+//! Edge: SQL on the connection it is given. When an archive is closed, and what is in it, is `publish::archive`'s to say.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use crate::model::EntryRef;
+use crate::store::{Result, instant, millis};
+
+/// The bounds of a closed archive; what the one before it holds is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Its name within the output: a month, or a part of one.
+    pub name: String,
+    /// Its stories stand before this instant.
+    pub until: DateTime<Utc>,
+    /// The last entry that was known when it was closed.
+    pub upto: EntryRef,
+}
+
+/// The documents of an output, as far as they are remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Of all of them together.
+    pub digest: String,
+    /// When one of them last changed.
+    pub modified: DateTime<Utc>,
+}
+
+/// Remembers what is served of an output.
+///
+/// # Errors
+/// When the store refuses.
+pub fn serve(connection: &Connection, name: &str, served: &Served) -> Result<()> {
+    let mut upsert =
+        connection.prepare_cached("INSERT OR REPLACE INTO output (name, digest, modified) VALUES (?1, ?2, ?3)")?;
+    upsert.execute(params![name, served.digest, millis(served.modified)])?;
+    Ok(())
+}
+
+/// All outputs that were ever served, by name.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn served(connection: &Connection) -> Result<BTreeMap<String, Served>> {
+    let mut query = connection.prepare_cached("SELECT name, digest, modified FROM output")?;
+    let rows =
+        query.query_map([], |row| Ok((row.get(0)?, Served { digest: row.get(1)?, modified: instant(row.get(2)?) })))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The closed archives of an output, oldest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn archives(connection: &Connection, output: &str) -> Result<Vec<Closed>> {
+    let mut query =
+        connection.prepare_cached("SELECT name, until, upto FROM archive WHERE output = ?1 ORDER BY until")?;
+    let rows = query.query_map([output], |row| {
+        Ok(Closed { name: row.get(0)?, until: instant(row.get(1)?), upto: EntryRef(row.get(2)?) })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Closes archives of an output, in this order. One that ends a month takes the place of the parts of that month.
+///
+/// # Errors
+/// When the store refuses.
+pub fn close(connection: &Connection, output: &str, closed: &[Closed]) -> Result<()> {
+    let mut parts = connection.prepare_cached("DELETE FROM archive WHERE output = ?1 AND name LIKE ?2 || '.%'")?;
+    let mut insert = connection
+        .prepare_cached("INSERT OR IGNORE INTO archive (output, until, upto, name) VALUES (?1, ?2, ?3, ?4)")?;
+    for archive in closed {
+        if !archive.name.contains('.') {
+            parts.execute(params![output, archive.name])?;
+        }
+        insert.execute(params![output, millis(archive.until), archive.upto.0, archive.name])?;
+    }
+    Ok(())
+}
+
+/// How often a person has corrected the stories.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn corrections(connection: &Connection) -> Result<u64> {
+    Ok(connection.prepare_cached("SELECT corrections FROM tally")?.query_row([], |row| row.get(0))?)
+}

@@ -1,0 +1,69 @@
+//! The index of words: which entries hold what a person looks for.
+//!
+//! Edge: SQL on the connection it is given. Indexing costs more than storing, so nothing is indexed while it is polled: once
+//! somebody searches, [`fill`] is called between polls until it has caught up, and after each that brought news.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, params};
+
+use crate::config::Query;
+use crate::model::{EntryRef, StoryRef};
+use crate::normalise::text;
+use crate::store::{Result, entries};
+
+/// The most matches that are looked at, the newest first.
+const MOST_MATCHES: usize = 20_000;
+
+/// The last entry whose words are known; `None` while nobody has searched.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn filled(connection: &Connection) -> Result<Option<EntryRef>> {
+    let filled: Option<u64> =
+        connection.prepare_cached("SELECT searchable FROM tally")?.query_row([], |row| row.get(0))?;
+    Ok(filled.map(EntryRef))
+}
+
+/// Whether the words of every entry are known.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_current(connection: &Connection) -> Result<bool> {
+    let current = "SELECT coalesce(searchable >= coalesce((SELECT max(id) FROM entry), 0), 0) FROM tally";
+    Ok(connection.prepare_cached(current)?.query_row([], |row| row.get(0))?)
+}
+
+/// Takes in the words of the next `most` entries; gives whether there may be more.
+///
+/// # Errors
+/// When the store refuses.
+pub fn fill(connection: &Connection, most: usize) -> Result<bool> {
+    let EntryRef(from) = filled(connection)?.unwrap_or(EntryRef(0));
+    let mut query = connection.prepare_cached("SELECT id, title FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut insert = connection.prepare_cached("INSERT INTO search (rowid, title, text) VALUES (?1, ?2, ?3)")?;
+    let mut rows = query.query(params![from, most])?;
+    let (mut last, mut count) = (from, 0);
+    while let Some(row) = rows.next()? {
+        last = row.get(0)?;
+        let detail = entries::detail_of(connection, EntryRef(last))?;
+        let markup = detail.content.as_deref().or(detail.summary.as_deref()).unwrap_or_default();
+        insert.execute(params![last, row.get_ref(1)?.as_str().unwrap_or_default(), text::plain(markup)])?;
+        count += 1;
+    }
+    connection.prepare_cached("UPDATE tally SET searchable = ?1")?.execute([last])?;
+    Ok(count == most)
+}
+
+/// The stories in which the query is found.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn find(connection: &Connection, query: &Query) -> Result<HashSet<StoryRef>> {
+    let mut find = connection.prepare_cached(
+        "SELECT story FROM (SELECT rowid AS found FROM search WHERE search MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
+         JOIN entry ON entry.id = found WHERE story IS NOT NULL",
+    )?;
+    let rows = find.query_map(params![query.expression, MOST_MATCHES], |row| Ok(StoryRef(row.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

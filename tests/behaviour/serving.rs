@@ -1,0 +1,281 @@
+//! What is found at which address, and how patient the server is.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use newsfold::clock;
+
+use crate::support::{Answer, Daemon, Origin, Scene, rss, rss_of};
+
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap_or_default()
+}
+
+/// An RSS document with one entry for each of these names and dates.
+fn dated(entries: &[(&str, &str)]) -> String {
+    let items: String = entries
+        .iter()
+        .map(|(name, date)| {
+            format!("<item><guid isPermaLink=\"false\">{name}</guid><link>https://example.org/{name}</link><title>{name}</title><pubDate>{date}</pubDate></item>")
+        })
+        .collect();
+    format!(
+        "<rss version=\"2.0\"><channel><title>A feed</title><link>https://example.org/</link><description>d</description>{items}</channel></rss>"
+    )
+}
+
+/// Every document from `address` on, as an archiving reader follows them.
+fn walk(daemon: &Daemon, address: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    let mut next = Some(address.to_owned());
+    while let Some(address) = next {
+        let (head, body) = daemon.get(&address);
+        assert!(head.starts_with("HTTP/1.1 200"), "{address}: {head}");
+        let link = body.lines().find(|line| line.contains("rel=\"prev-archive\"")).map(str::to_owned);
+        next = link.and_then(|link| Some(link.split("href=\"").nth(1)?.split('"').next()?.to_owned()));
+        next = next.map(|address| format!("/{}", address.splitn(4, '/').nth(3).unwrap()));
+        documents.push(body);
+    }
+    documents
+}
+
+#[test]
+fn a_reader_that_slept_finds_every_story_in_the_archives() {
+    let entries: Vec<(String, String)> = (0..40)
+        .map(|n| {
+            (format!("n{n:02}"), format!("{:02} {} 2026 12:00:00 GMT", n % 20 + 1, if n < 20 { "Jan" } else { "Mar" }))
+        })
+        .collect();
+    let entries: Vec<(&str, &str)> = entries.iter().map(|(name, date)| (name.as_str(), date.as_str())).collect();
+    let origin = Origin::of(dated(&entries));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\nlimit = 5\n");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.wait_for("published");
+    let documents = walk(&daemon, "/news.atom");
+    assert_eq!(documents.len(), 3, "what is new, March and January");
+    for (name, _) in &entries {
+        let holders = documents.iter().skip(1).filter(|document| document.contains(&format!("<title>{name}</title>")));
+        assert_eq!(holders.count(), 1, "{name}");
+    }
+    let archive = daemon.get("/news/2026-01.atom").1;
+    assert!(archive.contains("<fh:archive/>") && archive.contains("rel=\"current\""), "{archive}");
+    assert!(archive.contains("rel=\"next-archive\""), "{archive}");
+    daemon.signal("TERM");
+    daemon.ended();
+    // A feed that comes later with old entries changes no archive, and its entries are not lost either.
+    let late = Origin::of(dated(&[("late", "05 Jan 2026 12:00:00 GMT")]));
+    scene.configure(
+        &[("example", origin.url("/feed")), ("late", late.url("/feed"))],
+        "[[output]]\nname = \"news\"\nlimit = 5\n",
+    );
+    scene.must(&["poll", "late"]);
+    let daemon = scene.start();
+    assert_eq!(daemon.get("/news/2026-01.atom").1, archive);
+    let documents = walk(&daemon, "/news.atom");
+    assert!(documents.iter().any(|document| document.contains("<title>late</title>")));
+}
+
+#[test]
+fn an_output_that_is_gone_says_so_and_one_that_was_renamed_says_where_it_is() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let feeds = [("example", origin.url("/feed"))];
+    let scene = Scene::with(&feeds, "[[output]]\nname = \"old\"\n[[output]]\nname = \"gone\"\n");
+    let daemon = scene.start();
+    assert!(daemon.get("/old.atom").0.starts_with("HTTP/1.1 200"));
+    daemon.signal("TERM");
+    daemon.ended();
+    scene.configure(&feeds, "[[output]]\nname = \"new\"\nformerly = [\"old\"]\n");
+    let daemon = scene.start();
+    for (path, status, to) in [
+        ("/old.atom", "301", "/new.atom"),
+        ("/old", "301", "/new"),
+        ("/gone.rss", "410", ""),
+        ("/gone", "410", ""),
+        ("/never.atom", "404", ""),
+        ("/new.atom", "200", ""),
+    ] {
+        let (head, _) = daemon.get(path);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {head}");
+        assert_eq!(header(&head, "location"), to, "{path}");
+    }
+}
+
+#[test]
+fn every_search_is_a_feed() {
+    let origin = Origin::of(rss(
+        "A feed",
+        &[
+            ("1", "https://example.org/a", "A ferry runs aground", "On a sandbank in the Grey Sea."),
+            ("2", "https://example.org/b", "Ferries are on strike", "The crews want more."),
+            ("3", "https://example.org/c", "Élan", "Nothing of the sea."),
+        ],
+    ));
+    let scene =
+        Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"sea\"\nquery = '\"grey sea\"'\n");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.wait_for("published");
+    let found = |query: &str| {
+        let (head, body) = daemon.get(&format!("/search.json?q={query}"));
+        assert!(head.starts_with("HTTP/1.1 200"), "{query}: {head}");
+        let feed: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let mut titles: Vec<String> =
+            feed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(found("ferry"), ["A ferry runs aground"]);
+    assert_eq!(found("ferr*"), ["A ferry runs aground", "Ferries are on strike"]);
+    assert_eq!(found("sea+-ferry"), ["Élan"]);
+    assert_eq!(found("elan"), ["Élan"]);
+    assert_eq!(found("strike+OR+sandbank").len(), 2);
+    assert!(daemon.get("/sea.atom").1.contains("A ferry runs aground"));
+    assert!(!daemon.get("/sea.atom").1.contains("strike"));
+    assert!(daemon.get("/search.atom?q=ferry").1.contains("rel=\"self\" href=\"http://127.0.0.1:"));
+    let (_, page) = daemon.get("/search?q=%3Cscript%3Ealert(1)%3C/script%3E%22NEAR");
+    assert!(!page.contains("<script") && page.contains("&lt;script"), "{page}");
+    for nothing in ["", "%22", "-ferry"] {
+        assert!(daemon.get(&format!("/search?q={nothing}")).0.starts_with("HTTP/1.1 200"), "{nothing}");
+    }
+}
+
+#[test]
+fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
+    let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", name, "t")])));
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], "");
+    scene.must(&["poll", "one"]);
+    scene.must(&["poll", "two"]);
+    let id = scene.json(&["stories", "--since", "4000d", "--json"])[0]["id"].as_str().unwrap().to_owned();
+    let daemon = scene.start();
+    let (head, page) = daemon.get(&format!("/story/{id}"));
+    assert!(head.starts_with("HTTP/1.1 200") && header(&head, "content-type").starts_with("text/html"), "{head}");
+    for words in ["Told by 2 sources", "<svg ", "same page as", "score 1.00", "speaks for the story"] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+    assert!(daemon.get("/").1.contains(&format!("/story/{id}")));
+    let (_, feeds) = daemon.get("/feeds?sort=name");
+    assert!(feeds.contains("2 feeds") && feeds.contains("/feeds/one"), "{feeds}");
+    assert!(daemon.get("/feeds/one").1.contains("Its newest of 1 entry"));
+    assert!(daemon.get("/feeds/three").0.starts_with("HTTP/1.1 404"));
+    assert!(daemon.get("/feeds.opml").1.contains("<outline type=\"rss\" text=\"One\""));
+}
+
+#[test]
+fn a_persons_correction_is_served_without_a_poll() {
+    let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", name, "t")])));
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], "");
+    scene.must(&["poll", "one"]);
+    scene.must(&["poll", "two"]);
+    let mut daemon = scene.start();
+    assert_eq!(daemon.get("/news.atom").1.matches("<entry").count(), 1);
+    scene.must(&["split", "2"]);
+    daemon.wait_for("published");
+    assert_eq!(daemon.get("/news.atom").1.matches("<entry").count(), 2);
+}
+
+#[test]
+fn readers_find_us_behind_a_reverse_proxy_with_a_path() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let serve = "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://example.org/planet\"\n";
+    let scene = Scene::with(&[("example", origin.url("/feed"))], serve);
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    for path in
+        ["/news.atom", "/planet/news.atom", "/planet/", "/planet/style.css", "/feeds", "/planet/feeds?sort=next"]
+    {
+        assert!(daemon.get(path).0.starts_with("HTTP/1.1 200"), "{path}");
+    }
+    assert_eq!(header(&daemon.get("/planet").0, "location"), "/planet/");
+    assert!(daemon.get("/news.atom").1.contains("href=\"https://example.org/planet/news.atom\""));
+    let page = daemon.get("/").1;
+    assert!(page.contains("href=\"/planet/style.css\"") && page.contains("action=\"/planet/search\""), "{page}");
+}
+
+#[test]
+fn a_unix_socket_serves_and_a_missing_folder_is_told_with_its_cure() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let feeds = [("example", origin.url("/feed"))];
+    let scene = Scene::with(&feeds, "[serve]\nlisten = \"unix:http.sock\"\n");
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    let mut connection = UnixStream::connect(scene.path("http.sock")).unwrap();
+    connection.write_all(b"GET /news.atom HTTP/1.1\r\nHost: newsfold\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("<title>a</title>"), "{answer}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+    assert!(!scene.path("http.sock").exists());
+    scene.configure(&feeds, "[serve]\nlisten = \"unix:missing/http.sock\"\n");
+    let refused = scene.run(&["run"]);
+    assert!(refused.status == 1 && refused.err.contains("make the folder"), "{refused:?}");
+    assert!(!refused.err.contains("another newsfold"), "{refused:?}");
+}
+
+#[test]
+fn clients_that_dawdle_delay_nobody_and_are_sent_away() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    let began = clock::instant();
+    let mut slow: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut connection = TcpStream::connect(&daemon.address).unwrap();
+            connection.write_all(b"GET /news.atom HTTP/1.1\r\nHost: n\r\nX-Slow: ").unwrap();
+            connection
+        })
+        .collect();
+    let idle = TcpStream::connect(&daemon.address).unwrap();
+    for _ in 0..50 {
+        assert!(daemon.get("/news.atom").0.starts_with("HTTP/1.1 200"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "200 slow clients cost {:?}", began.elapsed());
+    slow.push(idle);
+    for mut connection in slow {
+        connection.set_read_timeout(Some(Duration::from_secs(25))).unwrap();
+        // It is hung up on, with or without a word.
+        let mut rest = Vec::new();
+        let _ = connection.read_to_end(&mut rest);
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+        assert!(began.elapsed() < Duration::from_secs(40));
+    }
+    let (head, _) = daemon.ask("GET", "/news.atom", &[("X-Long", &"x".repeat(40_000))]);
+    assert!(head.starts_with("HTTP/1.1 431"), "{head}");
+}
+
+#[test]
+fn the_hub_is_told_of_a_change_and_named_to_subscribers() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let hub = Origin::start(|_| Answer::status("204 No Content"));
+    let serve = format!("[serve]\nlisten = \"127.0.0.1:0\"\nhub = \"{}\"\n", hub.url("/hub"));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], &serve);
+    let mut daemon = scene.start();
+    daemon.wait_for("the hub was told");
+    assert!(!hub.asked().is_empty());
+    for path in ["/news.atom", "/news.rss"] {
+        assert!(daemon.get(path).1.contains(&format!("rel=\"hub\" href=\"{}\"", hub.url("/hub"))), "{path}");
+    }
+    assert!(daemon.get("/news.json").1.contains("\"type\": \"WebSub\""));
+}
+
+#[test]
+fn templates_of_ones_own_replace_those_of_the_program() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let serve = "[serve]\nlisten = \"127.0.0.1:0\"\ntemplates = \"look\"\n";
+    let scene = Scene::with(&[("example", origin.url("/feed"))], serve);
+    scene
+        .write("look/river.html", "<h1>Mine: {{ title }}</h1>{% for day in days %}{{ day.nonsense.more }}{% endfor %}");
+    scene.must(&["poll"]);
+    let page = scene.must(&["publish", "--format", "html"]);
+    assert!(page.contains("<h1>All the news</h1>"), "a template that fails gives way to the program's own: {page}");
+    scene.write("look/river.html", "<h1>Mine: {{ title }}</h1>");
+    assert_eq!(scene.must(&["publish", "--format", "html"]).trim(), "<h1>Mine: All the news</h1>");
+    scene.write("look/river.html", "{% if %}");
+    let wrong = scene.run(&["publish", "--format", "html"]);
+    assert!(wrong.status == 1 && wrong.err.contains("river.html:1"), "{wrong:?}");
+}
