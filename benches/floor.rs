@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use newsfold::clock;
-use newsfold::fetch::{Client, Fetched, Settings, decode};
-use newsfold::model::Validators;
+use newsfold::fetch::access::Access;
+use newsfold::fetch::{Client, Fetched, Question, Settings, SystemNames, decode};
+use newsfold::manners::Manners;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -32,13 +33,16 @@ fn main() {
 }
 
 async fn download(addresses: Vec<Url>) -> (usize, usize) {
-    let client = Client::new(Settings {
+    let settings = Settings {
         user_agent: "newsfold-floor".into(),
         timeout: Duration::from_secs(30),
         max_body_bytes: MOST,
+        per_host: 64,
         per_host_gap: Duration::ZERO,
+        look_up: Arc::new(SystemNames),
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
-    });
+    };
+    let client = Client::new(settings, Manners::default());
     let places = Arc::new(Semaphore::new(32));
     let tasks: Vec<_> = addresses
         .into_iter()
@@ -46,7 +50,8 @@ async fn download(addresses: Vec<Url>) -> (usize, usize) {
             let (client, places) = (client.clone(), places.clone());
             tokio::spawn(async move {
                 let _place = places.acquire().await.expect("never closed");
-                match client.get(&address, &Validators::default(), clock::now()).await.expect("an answer") {
+                match client.get(Question::first(&address, &Access::default()), clock::now()).await.expect("an answer")
+                {
                     Fetched::Document(document, _) => {
                         decode::decode(document.body, &document.coding, MOST).expect("a sound body").len()
                     }

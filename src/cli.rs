@@ -51,8 +51,8 @@ pub enum Command {
     Run,
     /// Poll all feeds once, now, write the outputs' files, and exit
     Poll {
-        /// Only the feeds that are due
-        #[arg(long, conflicts_with = "feeds")]
+        /// Only those that are due, named or not
+        #[arg(long)]
         due: bool,
         /// Only these feeds, by name; they are asked even if their server wanted to be left alone
         #[arg(value_name = "FEED")]
@@ -64,6 +64,23 @@ pub enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Find the feed at an address, try it, and add it to the configuration
+    Add {
+        /// A feed, or a page that names one
+        #[arg(value_name = "URL")]
+        address: String,
+        /// A tag to give it; may be given more than once
+        #[arg(long = "tag", value_name = "TAG")]
+        tags: Vec<String>,
+    },
+    /// Add the feeds of an OPML file to the configuration, folders as tags
+    Import {
+        /// The file
+        #[arg(value_name = "FILE.opml")]
+        file: PathBuf,
+    },
+    /// Print the configured feeds as OPML
+    Export,
     /// Show each feed: state, last success, next poll and why
     Feeds {
         /// As JSON
@@ -115,8 +132,11 @@ pub enum Command {
         #[arg(long, value_parser = format, default_value = "atom", value_name = "atom|rss|json|html")]
         format: Format,
     },
-    /// Fold articles from standard input into stories, line by line, without a store
+    /// Fold articles from standard input into stories, line by line, without a store; or what is stored, to see what would change
     Fold {
+        /// Fold what is stored anew, as configured, and print which stories would merge or split; nothing is changed
+        #[arg(long, conflicts_with_all = ["level", "profile", "window", "explain"])]
+        from_store: bool,
         /// How far to fold
         #[arg(long, value_parser = level, default_value = "story", value_name = "off|link|copy|story")]
         level: Level,
@@ -142,6 +162,9 @@ pub enum Command {
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
     },
+    /// Copy, check, prune or restore the store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Write the commented configuration
     Init {
         /// Where to; nothing is overwritten
@@ -157,8 +180,36 @@ pub enum Command {
     Man,
 }
 
+/// What is to be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the store into a new file, while the daemon runs
+    Backup {
+        /// The new file; nothing is overwritten
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Look the store through for damage
+    Check,
+    /// Forget now what `store.keep` and `store.max_size` do not keep
+    Prune {
+        /// Say how much that is, and forget nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Put a copy in the place of the store, which is kept beside it
+    Restore {
+        /// The copy
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
 fn length(text: &str) -> Result<TimeDelta, String> {
     let length = config::duration(text).map_err(|error| error.to_string())?;
+    if length.is_zero() {
+        return Err("has to be longer than nothing".to_owned());
+    }
     TimeDelta::from_std(length).map_err(|_| "is too long".to_owned())
 }
 

@@ -3,12 +3,15 @@
 //! Edge. Data goes to standard output and everything else to standard error; how a command ends is an [`Exit`]. The daemon
 //! and `poll` share the code that polls, so what one shows holds for the other.
 
+mod add;
 mod check;
 mod explain;
 mod feeds;
+mod fold;
 mod parse;
 mod poll;
 mod publish;
+mod store_file;
 mod stories;
 mod table;
 
@@ -21,7 +24,7 @@ use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::fold::Rules;
-use crate::fold::lines::{self, Options};
+use crate::fold::lines::Options;
 use crate::store::{self, Reader};
 
 /// How a command ends.
@@ -58,10 +61,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Parse { file, base_url, content_type } => {
             parse::run(&file, base_url.as_ref(), content_type.as_deref())
         }
-        Command::Fold { level, profile, window, explain } => {
+        Command::Fold { from_store: false, level, profile, window, explain } => {
             let rules = Rules { level, profile, window, ..Rules::default() };
-            lines::stream(std::io::stdin().lock(), std::io::stdout().lock(), &Options { rules, explain })?;
-            Ok(Exit::Done)
+            fold::stream(&Options { rules, explain })
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -109,17 +111,18 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         }
         Command::Poll { due, feeds } => runtime(2)?.block_on(poll::run(&config, &store, due, &feeds)),
         Command::Check { online } => check::run(&config, online),
+        Command::Add { address, tags } => add::add(&config, &address, &tags),
+        Command::Import { file } => add::import(&config, &file),
+        Command::Export => add::export(&config),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
         Command::Split { entry } => explain::split(&config, &store, &entry),
         Command::Join { story, other } => explain::join(&config, &store, &story, &other),
+        Command::Store(what) => store_file::run(&config, &store, what),
+        Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
-        Command::Init { .. }
-        | Command::Fold { .. }
-        | Command::Parse { .. }
-        | Command::Completions { .. }
-        | Command::Man => Ok(Exit::Done),
+        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pure: nothing is opened and no secret is fetched.
 //! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
 
+pub mod edit;
 mod feed;
 mod output;
 mod problem;
@@ -81,11 +82,13 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Entries last seen in their feed longer ago are pruned.
     pub keep: Duration,
+    /// Entries that left their feed are pruned earlier while the store is larger; `None` for no limit.
+    pub max_size_bytes: Option<u64>,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("newsfold.db"), keep: Duration::from_secs(90 * 86_400) }
+        Self { path: PathBuf::from("newsfold.db"), keep: Duration::from_secs(90 * 86_400), max_size_bytes: None }
     }
 }
 
@@ -214,12 +217,23 @@ pub struct FeedConfig {
     pub keep: Vec<Rule>,
     /// An entry is dropped if one of these matches, kept or not.
     pub drop: Vec<Rule>,
+    /// How it is reached, and with which credentials.
+    pub access: Access,
+}
+
+/// How a feed is reached, and with which credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
     /// For Basic authentication, with `password`.
     pub username: Option<String>,
     /// For Basic authentication, with `username`.
     pub password: Option<Secret>,
     /// Further request headers, by name.
     pub headers: Vec<(String, Secret)>,
+    /// The proxy that its requests go through: its own, or that of `[poll]`.
+    pub proxy: Option<Url>,
+    /// A file with the certificates of further authorities to trust, absolute.
+    pub ca: Option<PathBuf>,
 }
 
 /// A secret, or where it is kept; fetching it is the caller's work.

@@ -6,26 +6,31 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{self, Config, Format};
 use crate::fetch::{self, Client, Settings};
-use crate::hosts::{Errand, Hosts, Limits, Outcome};
+use crate::hosts::{Hosts, Limits, Outcome};
+use crate::manners::Manners;
+use crate::manners::uplink::{Side, Turn};
 use crate::model::FeedRef;
-use crate::poll::{Polled, Poller, Report};
+use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::files;
 use crate::publish::look::{Look, LookError};
 use crate::publish::{self, Output, Published, Site};
 use crate::roster::Roster;
 use crate::schedule;
 use crate::serve::{self, Health, Pulse};
-use crate::store::{self, Store, feeds, outputs, search};
+use crate::store::{self, Store, feeds, holds, outputs, search};
+use crate::upkeep::{self, Kept};
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -38,6 +43,14 @@ const INDEXED_AT_A_TIME: usize = 500;
 const INDEXED_AT_ONCE: usize = 10;
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
+/// How often the store is tidied, the first time soon after the start.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// A clock that was put back by more than this takes the due times with it.
+const STEP_BACK: TimeDelta = TimeDelta::seconds(-5);
+/// After the clock has leapt ahead by more than this, as over a suspend, what came due meanwhile is spread.
+const LEAP: TimeDelta = TimeDelta::seconds(60);
+/// While our network is down, how long feeds that are due wait before it is looked at again.
+const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// How long answers under way may take when the daemon stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -84,12 +97,18 @@ pub async fn run(
     publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
     corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(daemon.until_due(clock::now())) => daemon.poll_due(clock::now()).await?,
+            () = tokio::time::sleep(daemon.until_due(clock::now())) => {
+                daemon.heed_the_clock(clock::now());
+                daemon.poll_due(clock::now()).await?;
+            }
             Some(report) = reports.recv() => daemon.take(report),
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
             _ = corrections.tick() => daemon.look_for_corrections().await?,
+            _ = tidy.tick() => daemon.tidy(clock::now()),
             _ = hangup.recv() => match reread() {
                 Ok(config) => daemon.reload(config).await?,
                 Err(problems) => tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}"),
@@ -100,6 +119,7 @@ pub async fn run(
     }
 
     tracing::info!("stopping");
+    daemon.upkeep.shutdown().await;
     daemon.hosts.stop().await;
     stop.cancel();
     if let Some(server) = server {
@@ -119,6 +139,7 @@ pub async fn run(
 struct Daemon {
     config: Config,
     store: Store,
+    manners: Manners,
     roster: Roster,
     outputs: Vec<Output>,
     look: Look,
@@ -128,10 +149,16 @@ struct Daemon {
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
     in_flight: HashSet<FeedRef>,
     failing: HashMap<FeedRef, String>,
+    /// Feeds whose polls were lost to an outage on our side.
+    offline: HashSet<FeedRef>,
+    /// When the two clocks were last looked at, to tell when one of them was set.
+    ticked: (DateTime<Utc>, tokio::time::Instant),
     store_trouble: Option<String>,
     is_stale: bool,
     /// How many corrections by a person are published.
     corrections: u64,
+    /// The last tidying of the store.
+    upkeep: JoinSet<()>,
     published: watch::Sender<Published>,
     health: watch::Sender<Health>,
     pulse: watch::Sender<Pulse>,
@@ -140,17 +167,22 @@ struct Daemon {
 impl Daemon {
     async fn start(config: Config, store: Store) -> Result<(Self, mpsc::UnboundedReceiver<Outcome>), Error> {
         let (reports, received) = mpsc::unbounded_channel();
+        let manners = Manners::default();
         let mut daemon = Self {
-            hosts: hosts(&config, &store, reports.clone()),
+            hosts: hosts(&config, &store, &manners, reports.clone()),
+            manners,
             roster: Roster::default(),
             outputs: Vec::new(),
             look: Look::from(config.serve.templates.as_deref())?,
             due: BinaryHeap::new(),
             in_flight: HashSet::new(),
             failing: HashMap::new(),
+            offline: HashSet::new(),
+            ticked: (clock::now(), clock::instant()),
             store_trouble: None,
             is_stale: false,
             corrections: 0,
+            upkeep: JoinSet::new(),
             published: watch::Sender::default(),
             health: watch::Sender::default(),
             pulse: watch::Sender::default(),
@@ -165,20 +197,29 @@ impl Daemon {
     /// Makes the store's feeds those of the configuration, and looks up when they are due.
     async fn enlist(&mut self, now: DateTime<Utc>) -> store::Result<()> {
         let config = self.config.clone();
-        let (roster, due) = self
-            .store
-            .write(0, move |desk| Ok((Roster::enlist(desk.tx, &config, now)?, feeds::due_times(desk.tx)?)))
-            .await?;
+        let taken_up = move |desk: &mut store::Desk<'_>| {
+            let roster = Roster::enlist(desk.tx, &config, now)?;
+            let mut due = feeds::due_times(desk.tx)?;
+            let mut wrong = Vec::new();
+            for (feed, at) in &mut due {
+                let Some(subscription) = roster.subscription(*feed) else { continue };
+                let right = schedule::put_right(*at, &subscription.cadence, subscription.min_interval, now);
+                if right != *at {
+                    *at = right;
+                    wrong.push((*feed, right));
+                }
+            }
+            feeds::put_right(desk.tx, &wrong)?;
+            Ok((roster, due, holds::all(desk.tx, now)?))
+        };
+        let (roster, due, stored_holds) = self.store.write(0, taken_up).await?;
+        self.manners.holds().restore_all(stored_holds);
         self.outputs = roster.outputs(&self.config);
         self.roster = roster;
-        let right = |feed: FeedRef, at| match self.roster.subscription(feed) {
-            Some(subscription) => schedule::put_right(at, &subscription.cadence, subscription.min_interval, now),
-            None => at,
-        };
         self.due = due
             .into_iter()
             .filter(|(feed, _)| !self.in_flight.contains(feed))
-            .map(|(feed, at)| Reverse((right(feed, at), feed)))
+            .map(|(feed, at)| Reverse((at, feed)))
             .collect();
         self.failing.retain(|feed, _| self.roster.subscription(*feed).is_some());
         self.tell_health();
@@ -225,19 +266,66 @@ impl Daemon {
         next.to_std().unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
     }
 
-    /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
-    async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut leases = Vec::new();
-        while let Some(Reverse((at, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+    /// Keeps due times right when the clock is set, and when the machine slept.
+    ///
+    /// A clock that was put back would leave every feed waiting for a time that has been; one that leapt ahead makes all feeds
+    /// due at once.
+    fn heed_the_clock(&mut self, now: DateTime<Utc>) {
+        let (then, since) = self.ticked;
+        self.ticked = (now, clock::instant());
+        let passed = TimeDelta::from_std(since.elapsed()).unwrap_or(TimeDelta::zero());
+        let step = (now - then) - passed;
+        if step < STEP_BACK {
+            tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
+            self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
+        } else if step > LEAP {
+            tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
+            self.spread(now, |at, _| at <= now);
+        }
+    }
+
+    /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
+    fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
+        let count = self.due.iter().filter(|Reverse((at, feed))| is_meant(*at, *feed)).count();
+        let roster = &self.roster;
+        let later = |Reverse((at, feed)): Reverse<(DateTime<Utc>, FeedRef)>| {
+            let address = roster.address(feed).map_or("", |address| address.as_str());
+            Reverse((if is_meant(at, feed) { schedule::after_a_gap(address, count, now) } else { at }, feed))
+        };
+        self.due = self.due.drain().map(later).collect();
+    }
+
+    /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
+    fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Urgency)> {
+        let mut chosen = Vec::new();
+        let mut waiting = Vec::new();
+        let mut probes: HashMap<Side, usize> = HashMap::new();
+        while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.due.pop();
-            if let Some(subscription) = self.roster.subscription(feed) {
-                let after_a_crash = schedule::next_poll(
-                    schedule::Terms::of_cadence(&subscription.cadence, subscription.min_interval),
-                    now.max(at),
-                );
-                leases.push((feed, after_a_crash.at));
+            let Some(address) = self.roster.address(feed) else { continue };
+            let side = Side::of(address);
+            if !self.manners.uplinks().is_down(side) {
+                chosen.push((feed, Urgency::Due));
+                continue;
+            }
+            let left = probes.entry(side).or_insert_with(|| self.manners.uplinks().allowance(side, now));
+            if *left > 0 {
+                *left -= 1;
+                chosen.push((feed, Urgency::Probe));
+            } else {
+                self.offline.insert(feed);
+                waiting.push(Reverse((now + OFFLINE_LOOK, feed)));
             }
         }
+        self.due.extend(waiting);
+        chosen
+    }
+
+    /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
+    async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        let chosen = self.due_now(now);
+        let lease = |(feed, _): &(FeedRef, Urgency)| Some((*feed, self.roster.subscription(*feed)?.after_a_crash(now)));
+        let leases: Vec<_> = chosen.iter().filter_map(lease).collect();
         if leases.is_empty() {
             return Ok(());
         }
@@ -245,10 +333,10 @@ impl Daemon {
         match self.store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &asked, now)).await {
             Ok(states) => {
                 self.store_trouble = None;
-                for feed in states {
+                for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
                     if let Some(subscription) = self.roster.subscription(feed.feed).cloned() {
                         self.in_flight.insert(feed.feed);
-                        self.hosts.push(Errand { feed, subscription });
+                        self.hosts.push(Errand { feed, subscription, urgency });
                     }
                 }
             }
@@ -267,7 +355,7 @@ impl Daemon {
     /// Notes what came of a poll.
     fn take(&mut self, report: Outcome) {
         match report {
-            Ok(Report { feed, polled }) => {
+            Ok(Report { feed, polled, turn, .. }) => {
                 self.in_flight.remove(&feed.feed);
                 self.pulse.send_modify(|pulse| pulse.polls += 1);
                 self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
@@ -281,7 +369,12 @@ impl Daemon {
                     Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
                         self.failing.remove(&feed.feed);
                     }
+                    Polled::Postponed(Postponement::Held) => {}
+                    Polled::Postponed(Postponement::Offline) => {
+                        self.offline.insert(feed.feed);
+                    }
                 }
+                self.turn(turn, clock::now());
             }
             // The writer has told why. What the feed brought is lost with its validators, so nothing of it is missed later.
             Err((feed, error)) => {
@@ -291,6 +384,44 @@ impl Daemon {
             }
         }
         self.tell_health();
+    }
+
+    /// Begins to tidy the store, unless that is still being done.
+    fn tidy(&mut self, now: DateTime<Utc>) {
+        while self.upkeep.try_join_next().is_some() {}
+        if !self.upkeep.is_empty() {
+            return;
+        }
+        let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), Arc::new(self.roster.clone()), now);
+        self.upkeep.spawn(async {
+            match tidied.await {
+                Ok(Kept { pruned: 0, is_too_large: false }) => {}
+                Ok(Kept { pruned, is_too_large: false }) => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
+                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(
+                    pruned,
+                    "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds"
+                ),
+                Err(error) => tracing::warn!("the store could not be tidied: {error}; it is tried again in an hour"),
+            }
+        });
+    }
+
+    /// What a poll says about the network on our side.
+    fn turn(&mut self, turn: Turn, now: DateTime<Utc>) {
+        match turn {
+            Turn::None | Turn::StillDown => {}
+            Turn::Down(feeds) => {
+                feeds.iter().for_each(|feed| drop(self.failing.remove(feed)));
+                self.offline.extend(feeds);
+                let offline = self.offline.clone();
+                self.spread(now, |_, feed| offline.contains(&feed));
+            }
+            Turn::Up => {
+                let offline = std::mem::take(&mut self.offline);
+                tracing::info!(feeds = offline.len(), "the network is back; what was missed is polled now, spread out");
+                self.spread(now, |_, feed| offline.contains(&feed));
+            }
+        }
     }
 
     /// Renders what changed, puts it where readers see it, and tells the hub.
@@ -386,7 +517,7 @@ impl Daemon {
         if config.serve.public_url.path() != self.config.serve.public_url.path() {
             tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
         }
-        self.hosts = hosts(&config, &self.store, self.reports.clone());
+        self.hosts = hosts(&config, &self.store, &self.manners, self.reports.clone());
         self.config = config;
         self.enlist(clock::now()).await?;
         self.publish().await?;
@@ -410,8 +541,9 @@ impl Daemon {
     }
 }
 
-fn hosts(config: &Config, store: &Store, reports: mpsc::UnboundedSender<Outcome>) -> Hosts {
-    Hosts::new(Poller::new(Client::new(Settings::of(config)), store.clone()), Limits::of(config), reports)
+fn hosts(config: &Config, store: &Store, manners: &Manners, reports: mpsc::UnboundedSender<Outcome>) -> Hosts {
+    let client = Client::new(Settings::of(config), manners.clone());
+    Hosts::new(Poller::new(client, store.clone()), Limits::of(config), reports)
 }
 
 /// Reads the configuration, or says what is wrong with it, a problem a line.

@@ -4,40 +4,45 @@
 //! what an answer means for the next poll is `schedule`'s. Redirects are followed here, hop by hop, because a permanent one
 //! moves the feed and a temporary one does not, and because each hop's address has to be checked.
 
+pub mod access;
 pub mod address;
+mod connect;
 pub mod decode;
+mod error;
 pub mod freshness;
 pub mod hub;
 
-use std::error::Error as _;
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+pub use connect::{Found, LookUp, SystemNames};
+pub use error::Error;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use ipnet::IpNet;
+use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{StatusCode, redirect};
+use tokio::time::Instant;
 use url::{Host, Url};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock;
 use crate::config::Config;
+use crate::manners::Manners;
+use crate::manners::domain::domain_of;
+use crate::manners::gates::Pass;
 use crate::model::Validators;
 
-/// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
-const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1";
-/// Gzip first: every server that compresses at all has it ready.
-const ACCEPT_ENCODING: &str = "gzip, br, zstd, deflate";
-/// A longer chain is a loop, or somebody's joke (POLLING rule 19).
+use access::Access;
+use connect::Clients;
+
+/// A longer chain of redirects is somebody's joke.
 const MOST_HOPS: usize = 10;
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next feed of the same host, after the pause that is made between the two.
-const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The largest body for which room is made before it comes.
+const MOST_FORESEEN: u64 = 1 << 20;
 
 /// How to ask, for all feeds.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Who we say we are.
     pub user_agent: String,
@@ -45,10 +50,14 @@ pub struct Settings {
     pub timeout: Duration,
     /// The largest document, after unpacking.
     pub max_body_bytes: u64,
+    /// Requests at a time to one host.
+    pub per_host: usize,
     /// The pause between two requests to one host.
     pub per_host_gap: Duration,
     /// Networks that are not the public internet and may be asked all the same.
     pub allow_networks: Vec<IpNet>,
+    /// What resolves names.
+    pub look_up: Arc<dyn LookUp>,
 }
 
 impl Settings {
@@ -60,9 +69,36 @@ impl Settings {
             user_agent: poll.user_agent.clone(),
             timeout: poll.timeout,
             max_body_bytes: poll.max_body_bytes,
+            per_host: poll.per_host,
             per_host_gap: poll.per_host_gap,
             allow_networks: poll.allow_networks.clone(),
+            look_up: Arc::new(SystemNames),
         }
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// Where.
+    pub address: &'a Url,
+    /// Of the document that is held; empty to ask for it in full.
+    pub validators: &'a Validators,
+    /// Where that document came from, when it was behind a redirect: validators are sent to `address` and there, and to nobody
+    /// else, because another server may use the same ones for something else.
+    pub read_from: Option<&'a Url>,
+    /// With which credentials, and which way.
+    pub access: &'a Access,
+    /// Whether a person asks, who may ask servers that want to be left alone.
+    pub is_insistent: bool,
+}
+
+impl<'a> Question<'a> {
+    /// A first look at an address.
+    #[must_use]
+    pub fn first(address: &'a Url, access: &'a Access) -> Self {
+        const NONE: &Validators = &Validators { etag: None, last_modified: None };
+        Self { address, validators: NONE, read_from: None, access, is_insistent: true }
     }
 }
 
@@ -101,82 +137,31 @@ pub struct Reply {
     pub fresh_for: Option<Duration>,
     /// Where the permanent redirects at the beginning of the chain led.
     pub moved_to: Option<Url>,
+    /// Where the answer came from, when that was behind a redirect.
+    pub read_from: Option<Url>,
     /// Whether it came with a document, so that its validators vouch for that.
     pub is_full: bool,
+    /// The hubs that the `Link` header names, and the address that it calls the feed's own (WebSub §4).
+    pub links: Vec<String>,
+    /// The body as received, in bytes.
+    pub bytes: u64,
     /// From sending the request to the end of the body.
     pub took: Duration,
-}
-
-/// Why there is no document.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The answer's status is not one that carries a feed.
-    #[error("answered {0}{hint}", hint = hint(*.0))]
-    Status(StatusCode, Option<TimeDelta>),
-    /// The address is none that may be asked.
-    #[error("{0} is {1}, which is refused; list its network in `poll.allow_networks` if the feed belongs there")]
-    Refused(String, &'static str),
-    /// The name leads nowhere.
-    #[error("the name {0} cannot be resolved")]
-    Name(String),
-    /// No connection, or a broken one.
-    #[error("{0}")]
-    Connection(String),
-    /// It took too long.
-    #[error("no complete answer within {0}s")]
-    Timeout(u64),
-    /// The body is too large, as announced or as it came.
-    #[error("the document is larger than {0} bytes; raise `poll.max_body` if it should be read")]
-    TooLarge(u64),
-    /// A redirect that cannot be followed.
-    #[error("a redirect {0}")]
-    Redirect(String),
-    /// A conditional answer to an unconditional question.
-    #[error("answered 304 Not Modified although nothing was held")]
-    NothingHeld,
-    /// A `file:` feed that cannot be read.
-    #[error("the file cannot be read: {0}")]
-    File(std::io::Error),
-    /// There is no client to ask with.
-    #[error("no HTTP client can be made: {0}; are CA certificates installed (package ca-certificates)?")]
-    Client(String),
-}
-
-/// What a person can do about a status.
-fn hint(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        401 => "; it wants a name and a password",
-        403 => "; if this goes on, look at `poll.user_agent`",
-        404 => "; if this goes on, look for the feed's new address",
-        _ => "",
-    }
-}
-
-impl Error {
-    /// How long the server asks us to stay away.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<TimeDelta> {
-        match self {
-            Self::Status(_, wait) => *wait,
-            _ => None,
-        }
-    }
 }
 
 /// What asks. Clones share connections.
 #[derive(Clone)]
 pub struct Client {
     settings: Arc<Settings>,
-    http: Arc<OnceLock<Result<reqwest::Client, String>>>,
+    clients: Arc<Clients>,
+    manners: Manners,
 }
 
 impl Client {
     /// A client that has not asked anything yet.
-    ///
-    /// The HTTP part is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do not.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), http: Arc::default() }
+    pub fn new(settings: Settings, manners: Manners) -> Self {
+        Self { settings: Arc::new(settings), clients: Arc::default(), manners }
     }
 
     /// The largest document that is read, after unpacking.
@@ -185,70 +170,120 @@ impl Client {
         self.settings.max_body_bytes
     }
 
-    /// Asks for the document at `address`, conditionally if there are `validators`.
+    /// What all polls together owe to servers.
+    #[must_use]
+    pub fn manners(&self) -> &Manners {
+        &self.manners
+    }
+
+    /// Asks for a document, conditionally if one is held.
     ///
     /// # Errors
     /// When there is neither a document nor the word that it has not changed.
-    pub async fn get(&self, address: &Url, validators: &Validators, now: DateTime<Utc>) -> Result<Fetched, Error> {
-        if address.scheme() == "file" {
-            return self.read_file(address).await;
+    pub async fn get(&self, question: Question<'_>, now: DateTime<Utc>) -> Result<Fetched, Error> {
+        if question.address.scheme() == "file" {
+            return self.read_file(question.address).await;
         }
-        let timeout = self.settings.timeout;
-        tokio::time::timeout(timeout, self.follow(address, validators, now))
-            .await
-            .map_err(|_| Error::Timeout(timeout.as_secs()))?
+        self.follow(question, now).await
     }
 
     /// Sends requests until an answer is no redirect.
-    async fn follow(&self, address: &Url, validators: &Validators, now: DateTime<Utc>) -> Result<Fetched, Error> {
+    async fn follow(&self, question: Question<'_>, now: DateTime<Utc>) -> Result<Fetched, Error> {
         let asked = clock::instant();
-        let mut target = address.clone();
+        let mut deadline = asked + self.settings.timeout;
+        let mut target = without_fragment(question.address.clone());
+        let mut pass = self.enter(&target).await;
+        deadline += asked.elapsed();
+        let mut seen = vec![target.clone()];
         let mut moved_to = None;
         let mut all_permanent = true;
-        for _ in 0..=MOST_HOPS {
-            let response = self.send(&target, validators).await?;
+        loop {
+            let is_first = seen.len() == 1;
+            let may_vouch = is_first || question.read_from == Some(&target);
+            let validators = question.validators.clone().only_if(may_vouch);
+            let response = self.in_time(deadline, self.send(&target, &validators, question.access)).await?;
             let status = response.status();
             let headers = response.headers();
-            let is_full = status == StatusCode::OK;
-            let reply = |moved_to| Reply {
+            let reply = |moved_to, is_full| Reply {
                 validators: validators_of(headers),
-                fresh_for: fresh_for(headers),
+                fresh_for: fresh_for(headers, now),
                 moved_to,
+                read_from: (!is_first).then(|| target.clone()),
                 is_full,
+                links: all_text(headers, &header::LINK),
+                bytes: 0,
                 took: asked.elapsed(),
             };
-            match status {
+            let is_permanent = match status {
                 StatusCode::NOT_MODIFIED if validators.is_empty() => return Err(Error::NothingHeld),
-                StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified(reply(moved_to))),
+                StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified(reply(moved_to, false))),
                 StatusCode::GONE => return Ok(Fetched::Gone),
-                StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => {
-                    target = next_hop(&target, headers)?;
-                    if all_permanent {
-                        moved_to = Some(target.clone());
-                    }
-                }
-                StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => {
-                    target = next_hop(&target, headers)?;
-                    all_permanent = false;
-                }
-                StatusCode::OK => {
-                    let mut reply = reply(moved_to);
-                    let document = self.receive(response, target).await?;
+                StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => true,
+                StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => false,
+                StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+                    let mut reply = reply(moved_to, true);
+                    let document = self.in_time(deadline, self.receive(response, target, question.access)).await?;
                     reply.took = asked.elapsed();
+                    reply.bytes = document.body.len() as u64;
                     return Ok(Fetched::Document(document, reply));
                 }
                 _ => {
-                    let wait = text(headers, header::RETRY_AFTER).and_then(|value| freshness::retry_after(&value, now));
-                    let heeds = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-                    return Err(Error::Status(status, wait.filter(|_| heeds)));
+                    let date = text(headers, &header::DATE);
+                    let retry_after = text(headers, &header::RETRY_AFTER)
+                        .filter(|_| status.is_client_error() || status.is_server_error())
+                        .and_then(|value| freshness::retry_after(&value, date.as_deref(), now));
+                    return Err(Error::Status { status, retry_after, domain: domain_of(&target) });
                 }
+            };
+            let next = next_hop(&target, headers)?;
+            drop(response);
+            if !question.is_insistent {
+                self.check_hold(&next, now)?;
+            }
+            if next.host_str() != target.host_str() {
+                // Our place at this host is given back first, or two feeds that redirect to each other's hosts would wait for
+                // each other for ever. Waiting for a place is no fault of the server's.
+                drop(pass.take());
+                let came = clock::instant();
+                pass = self.enter(&next).await;
+                deadline += came.elapsed();
+            }
+            target = next;
+            all_permanent &= is_permanent;
+            if all_permanent {
+                moved_to = Some(target.clone());
+            }
+            if seen.contains(&target) {
+                return Err(Error::Redirect("leads in a circle".into()));
+            }
+            seen.push(target.clone());
+            if seen.len() > MOST_HOPS + 1 {
+                return Err(Error::Redirect(format!("chain is longer than {MOST_HOPS} hops")));
             }
         }
-        Err(Error::Redirect(format!("chain is longer than {MOST_HOPS} hops")))
+    }
+
+    async fn enter(&self, target: &Url) -> Option<Pass> {
+        let Settings { per_host, per_host_gap, .. } = *self.settings;
+        self.manners.gates().enter(target.host_str()?, per_host, per_host_gap).await
+    }
+
+    /// A server that asked to be left alone is, whoever sends us there.
+    fn check_hold(&self, target: &Url, now: DateTime<Utc>) -> Result<(), Error> {
+        let domain = domain_of(target);
+        match self.manners.holds().until(&domain, now) {
+            Some(until) => Err(Error::Held { domain, until }),
+            None => Ok(()),
+        }
+    }
+
+    async fn in_time<T>(&self, deadline: Instant, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| Error::Timeout(self.settings.timeout.as_secs());
+        tokio::time::timeout_at(deadline, work).await.map_err(late)?
     }
 
     /// One request to one address that may be asked.
-    async fn send(&self, target: &Url, validators: &Validators) -> Result<reqwest::Response, Error> {
+    async fn send(&self, target: &Url, validators: &Validators, access: &Access) -> Result<reqwest::Response, Error> {
         let literal = match target.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
@@ -261,27 +296,33 @@ impl Client {
         {
             return Err(Error::Refused(literal.to_string(), why));
         }
-        let mut request = self.http()?.get(target.clone());
-        if let Some(etag) = validators.etag.as_deref().and_then(|etag| HeaderValue::from_bytes(etag).ok()) {
-            request = request.header(header::IF_NONE_MATCH, etag);
+        let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
+        if let Some(headers) = access.headers_for(target) {
+            request = request.headers(headers.clone());
         }
-        if let Some(date) = validators.last_modified.as_deref().and_then(|date| HeaderValue::from_bytes(date).ok()) {
-            request = request.header(header::IF_MODIFIED_SINCE, date);
+        for (name, value) in
+            [(header::IF_NONE_MATCH, &validators.etag), (header::IF_MODIFIED_SINCE, &validators.last_modified)]
+        {
+            if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_bytes(value).ok()) {
+                request = request.header(name, value);
+            }
         }
-        request.send().await.map_err(|error| in_words(error, target))
+        request.send().await.map_err(|error| Error::of(error, target, access.way().proxy.is_some()))
     }
 
     /// The body, counted as it comes.
-    async fn receive(&self, mut response: reqwest::Response, address: Url) -> Result<Document, Error> {
+    async fn receive(&self, mut response: reqwest::Response, address: Url, access: &Access) -> Result<Document, Error> {
         let most = self.settings.max_body_bytes;
         let announced = response.content_length();
         if announced.is_some_and(|announced| announced > most) {
             return Err(Error::TooLarge(most));
         }
-        let coding = text(response.headers(), header::CONTENT_ENCODING).unwrap_or_default();
-        let content_type = text(response.headers(), header::CONTENT_TYPE);
-        let mut body = Vec::with_capacity(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0));
-        while let Some(chunk) = response.chunk().await.map_err(|error| in_words(error, &address))? {
+        let coding = text(response.headers(), &header::CONTENT_ENCODING).unwrap_or_default();
+        let content_type = text(response.headers(), &header::CONTENT_TYPE);
+        let foreseen = announced.unwrap_or(0).min(MOST_FORESEEN);
+        let mut body = Vec::with_capacity(usize::try_from(foreseen).unwrap_or(0));
+        let broken = |error| Error::of(error, &address, access.way().proxy.is_some());
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if (body.len() + chunk.len()) as u64 > most {
                 return Err(Error::TooLarge(most));
             }
@@ -294,78 +335,34 @@ impl Client {
     async fn read_file(&self, address: &Url) -> Result<Fetched, Error> {
         let asked = clock::instant();
         let most = self.settings.max_body_bytes;
-        let unusable =
-            || Error::File(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the address names no local file"));
-        let path = address.to_file_path().map_err(|()| unusable())?;
-        if tokio::fs::metadata(&path).await.map_err(Error::File)?.len() > most {
+        let unusable = |why| Error::File(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
+        let path = address.to_file_path().map_err(|()| unusable("the address names no local file"))?;
+        let found = tokio::fs::metadata(&path).await.map_err(Error::File)?;
+        if !found.is_file() {
+            return Err(unusable("it is a folder, a pipe or a device"));
+        }
+        if found.len() > most {
             return Err(Error::TooLarge(most));
         }
         let body = tokio::fs::read(&path).await.map_err(Error::File)?;
         let hash = xxh3_64(&body).cast_signed();
+        let bytes = body.len() as u64;
         let document = Document { body, coding: String::new(), content_type: None, hash, address: address.clone() };
-        Ok(Fetched::Document(document, Reply { is_full: true, took: asked.elapsed(), ..Reply::default() }))
-    }
-
-    fn http(&self) -> Result<&reqwest::Client, Error> {
-        self.http
-            .get_or_init(|| build(&self.settings).map_err(|error| told(&error)))
-            .as_ref()
-            .map_err(|error| Error::Client(error.clone()))
+        Ok(Fetched::Document(document, Reply { is_full: true, bytes, took: asked.elapsed(), ..Reply::default() }))
     }
 }
 
-fn build(settings: &Settings) -> reqwest::Result<reqwest::Client> {
-    let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
-    reqwest::Client::builder()
-        .user_agent(&settings.user_agent)
-        .default_headers(HeaderMap::from_iter([
-            fixed(header::ACCEPT, ACCEPT),
-            fixed(header::ACCEPT_ENCODING, ACCEPT_ENCODING),
-        ]))
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(settings.per_host_gap + IDLE_TIMEOUT)
-        .pool_max_idle_per_host(1)
-        .dns_resolver(Arc::new(PublicNames { allowed: settings.allow_networks.clone() }))
-        .build()
-}
-
-/// Resolves names to those of their addresses that may be asked. What it gives is what is connected to: there is no second
-/// look-up in which a name could change its mind.
-struct PublicNames {
-    allowed: Vec<IpNet>,
-}
-
-impl reqwest::dns::Resolve for PublicNames {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let allowed = self.allowed.clone();
-        Box::pin(async move {
-            let name = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(|_| Box::new(Error::Name(name.clone())))?
-                .collect();
-            let (fine, refused): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|found| address::refused(found.ip(), &allowed).is_none());
-            match (fine.is_empty(), refused.first()) {
-                (true, Some(first)) => {
-                    let why = address::refused(first.ip(), &allowed).unwrap_or("refused");
-                    Err(Box::new(Error::Refused(name, why)).into())
-                }
-                (true, None) => Err(Box::new(Error::Name(name)).into()),
-                (false, _) => Ok(Box::new(fine.into_iter()) as reqwest::dns::Addrs),
-            }
-        })
-    }
-}
-
-/// Where a redirect leads.
+/// Where a redirect leads. A name and password that it carries are not ours to send.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
-    let location = text(headers, header::LOCATION).ok_or_else(|| Error::Redirect("does not say where to".into()))?;
-    let target = from.join(&location).map_err(|_| Error::Redirect("leads to something that is no address".into()))?;
+    let location =
+        all_text(headers, &header::LOCATION).into_iter().next().filter(|location| !location.trim().is_empty());
+    let location = location.ok_or_else(|| Error::Redirect("does not say where to".into()))?;
+    let mut target = from
+        .join(location.trim())
+        .map(without_fragment)
+        .map_err(|_| Error::Redirect("leads to something that is no address".into()))?;
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
     match (from.scheme(), target.scheme()) {
         (_, "https") | ("http", "http") => Ok(target),
         ("https", "http") => Err(Error::Redirect("leads from https to http, which is refused".into())),
@@ -373,63 +370,31 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     }
 }
 
+fn without_fragment(mut address: Url) -> Url {
+    address.set_fragment(None);
+    address
+}
+
 /// The validators of an answer, byte for byte.
 fn validators_of(headers: &HeaderMap) -> Validators {
-    let bytes = |name| headers.get(name).map(|value: &HeaderValue| value.as_bytes().to_vec());
+    let bytes =
+        |name| headers.get(name).map(|value: &HeaderValue| value.as_bytes().to_vec()).filter(|bytes| !bytes.is_empty());
     Validators { etag: bytes(header::ETAG), last_modified: bytes(header::LAST_MODIFIED) }
 }
 
-fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
+fn fresh_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let [cache_control, expires, date, age] =
-        [header::CACHE_CONTROL, header::EXPIRES, header::DATE, header::AGE].map(|name| text(headers, name));
-    freshness::fresh_for(cache_control.as_deref(), expires.as_deref(), date.as_deref(), age.as_deref())
+        [header::CACHE_CONTROL, header::EXPIRES, header::DATE, header::AGE].map(|name| text(headers, &name));
+    freshness::fresh_for(cache_control.as_deref(), expires.as_deref(), date.as_deref(), age.as_deref(), now)
 }
 
 /// A field as text; several of one name are joined, as RFC 9110 §5.3 has it.
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    let first = values.next()?.to_owned();
-    Some(values.fold(first, |joined, value| joined + ", " + value))
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values = all_text(headers, name);
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// What went wrong, without the address, which may hold a reader's token.
-fn in_words(error: reqwest::Error, target: &Url) -> Error {
-    let error = error.without_url();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        match inner.downcast_ref::<Error>() {
-            Some(Error::Refused(name, why)) => return Error::Refused(name.clone(), why),
-            Some(Error::Name(name)) => return Error::Name(name.clone()),
-            _ => cause = inner.source(),
-        }
-    }
-    let host = target.host_str().unwrap_or("the server");
-    match error {
-        _ if error.is_timeout() => Error::Connection(format!("{host} did not answer in time")),
-        _ if error.is_connect() => Error::Connection(format!("no connection to {host}: {}", last_cause(&error))),
-        _ => Error::Connection(format!("{host}: {}", told(&error))),
-    }
-}
-
-/// The innermost cause of an error, which is the one that people know: `Connection refused`.
-fn last_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// An error and the causes behind it, as one phrase.
-fn told(error: &reqwest::Error) -> String {
-    let mut words = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !words.contains(&said) {
-            words.push(said);
-        }
-        cause = inner.source();
-    }
-    words.join(": ")
+/// Each field of this name as text: UTF-8 as far as it is, which is what servers mean by bytes that no header may hold.
+fn all_text(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }

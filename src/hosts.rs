@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::clock;
 use crate::config::Config;
-use crate::model::{Feed, FeedRef};
-use crate::poll::{Poller, Report, Subscription};
+use crate::model::FeedRef;
+use crate::poll::{Errand, Poller, Report};
 use crate::store;
 
 /// How many requests go out at once.
@@ -42,15 +43,6 @@ impl Limits {
 /// What came of an errand: a report, or which feed's could not be stored, and why.
 pub type Outcome = Result<Report, (FeedRef, store::Error)>;
 
-/// A poll to be made.
-#[derive(Debug)]
-pub struct Errand {
-    /// The feed, with its state.
-    pub feed: Feed,
-    /// How to poll it.
-    pub subscription: Arc<Subscription>,
-}
-
 /// The lines, one a host. Dropping it lets the polls under way finish.
 pub struct Hosts {
     shared: Arc<Shared>,
@@ -68,7 +60,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Line {
-    waiting: VecDeque<Errand>,
+    waiting: VecDeque<(Instant, Errand)>,
     walkers: usize,
 }
 
@@ -92,7 +84,7 @@ impl Hosts {
         let host = host_of(errand.feed.target());
         let mut lines = self.shared.lines();
         let line = lines.entry(host.clone()).or_default();
-        line.waiting.push_back(errand);
+        line.waiting.push_back((clock::instant(), errand));
         if line.walkers < self.shared.limits.per_host {
             line.walkers += 1;
             let shared = self.shared.clone();
@@ -112,13 +104,13 @@ impl Shared {
     /// Walks one host's line to its end.
     async fn walk(&self, host: &str) {
         let walk = async {
-            while let Some(errand) = self.next(host) {
+            while let Some((came, errand)) = self.next(host) {
                 let Ok(place) = self.places.clone().acquire_owned().await else {
                     return;
                 };
                 // The future of a poll is large, and most walkers wait most of the time.
                 let feed = errand.feed.feed;
-                let report = Box::pin(self.poller.poll(errand.feed, &errand.subscription, clock::now(), place)).await;
+                let report = Box::pin(self.poller.poll(errand, came.elapsed(), place)).await;
                 let report = report.map_err(|error| (feed, error));
                 // Nobody listens any more when the daemon is stopping.
                 let _ = self.reports.send(report);
@@ -134,7 +126,7 @@ impl Shared {
     }
 
     /// The next poll in line; when there is none, the line is taken down.
-    fn next(&self, host: &str) -> Option<Errand> {
+    fn next(&self, host: &str) -> Option<(Instant, Errand)> {
         let mut lines = self.lines();
         let line = lines.get_mut(host)?;
         let next = line.waiting.pop_front();

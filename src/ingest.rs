@@ -15,16 +15,18 @@ use crate::fold::link::{Pages, Telling};
 use crate::fold::plan::{Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
-use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef};
+use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, stories, texts};
+use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, stories, texts};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
 const TIDY_EVERY: u64 = 4096;
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
 const LONGEST_BACKDATING: TimeDelta = TimeDelta::hours(1);
+/// How many old entries a publisher may keep at the end of a document from which newer ones fall off.
+const MOST_PINNED: usize = 2;
 
 /// What came of a poll that brought a document.
 #[derive(Debug, Clone)]
@@ -84,23 +86,60 @@ impl Ingested {
 /// # Errors
 /// When the store refuses.
 pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
-    let PollRecord { feed, at, entries: polled, .. } = record;
+    let PollRecord { feed, entries: polled, .. } = record;
     let tx = desk.tx;
-    let known = entries::known(tx, feed.feed, polled)?;
-    let changes = update::plan(&known, polled);
+    let mut known = entries::known(tx, feed.feed, polled)?;
+    if update::looks_rekeyed(&known, polled) {
+        let listed = rekey::listed(tx, &known.listed)?;
+        known.renamed.extend(update::rekeyed(&known, polled, listed));
+    }
+    let mut changes = update::plan(&known, polled);
+    let intake = update::intake(changes.added.len(), polled.len(), record.is_first, feed.floods);
+    let mut feed = feed.clone();
+    stem(&mut feed, &mut changes, intake);
     let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
     let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(&changes)?;
+    let kept: Vec<EntryRef> =
+        changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied()).collect();
+    intake.relist(&changes.gone, &kept, &known.listed)?;
     intake.settle()?;
 
-    let kept = || changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied());
-    let back: Vec<EntryRef> = kept().filter(|entry| !known.listed.contains(entry)).collect();
-    entries::relist(tx, &changes.gone, &back, *at)?;
-    let listed: Vec<EntryRef> = kept().chain(added).collect();
-    feeds::save(tx, feed, Some(&listed))?;
+    let listed: Vec<EntryRef> = kept.into_iter().chain(added).collect();
+    feeds::save(tx, &feed, Some(&listed))?;
     Ok(ingested)
+}
+
+/// Leaves out the oldest of too many new entries, and says so.
+///
+/// Where the rest is to come at the next poll, nothing vouches for the document: it is asked for in full.
+fn stem(feed: &mut Feed, changes: &mut Changes<'_>, intake: update::Intake) {
+    let came = changes.added.len();
+    changes.added.drain(..came - intake.take);
+    feed.floods = intake.floods;
+    if intake.ask_again {
+        feed.validators = Validators::default();
+        feed.body_hash = None;
+        let rest = came - intake.take;
+        feed.repairs.push(format!(
+            "{came} entries are new at once; the newest {} are taken in, and the other {rest} at the next polls",
+            intake.take
+        ));
+    }
+    if intake.floods >= update::FLOODS {
+        tracing::warn!(
+            feed.name,
+            floods = intake.floods,
+            "every entry has been new poll after poll; only the newest are taken in"
+        );
+        feed.repairs.push(format!(
+            "every entry has been new for {} polls; no more than {} are taken in at a time",
+            intake.floods,
+            update::MOST_OF_A_FLOOD
+        ));
+    }
 }
 
 /// One document on its way in.
@@ -137,8 +176,8 @@ impl Intake<'_> {
         tellings.values().for_each(|telling| pages.note(telling));
         let texts = texts::keep(self.tx, changes.added.iter().map(|entry| &entry.detail))?;
         for ((handle, entry), text) in new.into_iter().zip(texts) {
-            let archived =
-                *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
+            let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
+            let archived = retention::recall(self.tx, feed.feed, &entry.id)? || is_old;
             let verdict = match tellings.get(&handle) {
                 Some(telling) => Some(self.fold(memory, telling, entry, &pages)?),
                 None => None,
@@ -245,6 +284,17 @@ impl Intake<'_> {
         Ok(())
     }
 
+    /// Stores which entries left the document and which came back; a withdrawn one no longer speaks for its story.
+    fn relist(&mut self, gone: &[EntryRef], kept: &[EntryRef], listed: &[EntryRef]) -> Result<()> {
+        let withdrawn = withdrawn(gone, kept);
+        let back: Vec<EntryRef> = kept.iter().filter(|entry| !listed.contains(entry)).copied().collect();
+        entries::relist(self.tx, gone, &withdrawn, &back, self.record.at)?;
+        for entry in withdrawn {
+            self.touched.extend(stories::spoken_for_by(self.tx, entry)?.map(|story| story.story));
+        }
+        Ok(())
+    }
+
     /// Counts the sources of stories that were joined, and chooses anew who speaks for them.
     fn settle(&self) -> Result<()> {
         let priority_of = |feed| self.record.terms.priorities.get(&feed).copied().unwrap_or(0);
@@ -259,6 +309,13 @@ impl Intake<'_> {
 fn telling(entry: EntryRef, feed: FeedRef, from: &Entry) -> Telling {
     let permalinks = from.permalink.iter().chain(&from.id_permalink).cloned().collect();
     Telling { entry, feed: Some(feed.0), permalinks, title: from.title.clone() }
+}
+
+/// The entries of `gone` that did not fall off the end of the document: older ones still stand in it. One or two prove
+/// nothing, as some publishers pin an old entry.
+fn withdrawn(gone: &[EntryRef], kept: &[EntryRef]) -> Vec<EntryRef> {
+    let is_midst = |entry: &&EntryRef| kept.iter().filter(|kept| kept < entry).count() > MOST_PINNED;
+    gone.iter().filter(is_midst).copied().collect()
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.
@@ -300,6 +357,7 @@ mod tests {
             title: String::new(),
             published: published.map(|date| date.parse().unwrap()),
             updated: None,
+            second_hand: false,
             detail: Detail::default(),
             digest: 0,
         }
@@ -316,6 +374,13 @@ mod tests {
         check(Some("2026-01-10T11:30:00Z"), false, "2026-01-10T11:30:00Z", "2026-01-10T11:30:00Z");
         check(Some("2026-01-08T00:00:00Z"), false, "2026-01-08T00:00:00Z", "2026-01-10T11:00:00Z");
         check(Some("2026-01-08T00:00:00Z"), true, "2026-01-08T00:00:00Z", "2026-01-08T00:00:00Z");
+    }
+
+    #[test]
+    fn an_entry_that_leaves_from_among_older_ones_is_withdrawn() {
+        let entries = |numbers: &[u64]| numbers.iter().copied().map(EntryRef).collect::<Vec<_>>();
+        assert_eq!(withdrawn(&entries(&[7]), &entries(&[3, 4, 5, 9])), entries(&[7]));
+        assert_eq!(withdrawn(&entries(&[2, 7]), &entries(&[5, 6, 8, 9])), entries(&[]), "two may be pinned");
     }
 
     #[test]

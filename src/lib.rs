@@ -7,9 +7,10 @@
 //! | stage | module |
 //! | --- | --- |
 //! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`] |
-//! | what is configured | [`config`] |
+//! | what is configured | [`config`], [`opml`], [`secrets`] |
 //! | when a feed is due | [`schedule`] |
 //! | who is polled, and in which order | [`roster`], [`hosts`] |
+//! | what all polls together owe to servers | [`manners`] |
 //! | one feed, one poll | [`poll`] |
 //! | bytes from a server | [`fetch`] |
 //! | bytes to a feed | [`parse`] |
@@ -29,15 +30,19 @@ pub mod fetch;
 pub mod fold;
 pub mod hosts;
 pub mod ingest;
+pub mod manners;
 pub mod model;
 pub mod normalise;
+pub mod opml;
 pub mod parse;
 pub mod poll;
 pub mod publish;
 pub mod roster;
 pub mod sanitise;
 pub mod schedule;
+pub mod secrets;
 pub mod serve;
 pub mod store;
 pub mod terminal;
 pub mod update;
+pub mod upkeep;

@@ -2,6 +2,8 @@
 //!
 //! Pure: data and its spelling, no decisions. The stages that make and use them are named in `lib`.
 
+pub mod history;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +13,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::history::History;
 use crate::normalise::permalink::Permalink;
+use crate::schedule::rhythm::Rhythm;
 
 /// How far folding may go. Each level includes the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -235,6 +239,8 @@ pub struct Entry {
     pub published: Option<DateTime<Utc>>,
     /// Last changed, by the publisher's word.
     pub updated: Option<DateTime<Utc>>,
+    /// Whether it passes on what another publisher wrote, by its own word (`normalise::credit`).
+    pub second_hand: bool,
     /// Everything else.
     pub detail: Detail,
     /// Hash over all that a reader sees; it differs when the publisher edited the entry.
@@ -255,6 +261,12 @@ impl Validators {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.etag.is_none() && self.last_modified.is_none()
+    }
+
+    /// The validators, or none.
+    #[must_use]
+    pub fn only_if(self, is_so: bool) -> Self {
+        if is_so { self } else { Self::default() }
     }
 }
 
@@ -329,6 +341,14 @@ pub struct Feed {
     pub response_ms: Option<u64>,
     /// What the last document needed to be read, and what was left out of it.
     pub repairs: Vec<String>,
+    /// What came of the last polls.
+    pub recent: History,
+    /// Where the document that we hold came from, when that was behind a redirect: its validators are that address's.
+    pub read_from: Option<Url>,
+    /// When it last published.
+    pub rhythm: Rhythm,
+    /// How many documents in a row held nothing but entries not seen before.
+    pub floods: u32,
 }
 
 impl Feed {

@@ -3,6 +3,7 @@
 //! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
 //! is new is `update`'s work.
 
+pub mod credit;
 pub mod identity;
 pub mod permalink;
 pub mod text;
@@ -13,6 +14,7 @@ use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::{Detail, Enclosure, Entry, Fault};
+use crate::normalise::credit::Publisher;
 use crate::normalise::permalink::Permalink;
 use crate::parse::{ParsedEntry, ParsedFeed};
 
@@ -31,14 +33,18 @@ const MOST_PARTS: usize = 100;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed { link, language, authors, entries: parsed_entries, mut faults, .. } = parsed;
+    let ParsedFeed { title, link, language, authors, entries: parsed_entries, mut faults, .. } = parsed;
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
             what: format!("the document has {} entries; the first {MOST_ENTRIES} are kept", parsed_entries.len()),
         });
     }
-    let base = link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone());
+    let document = Document {
+        publisher: Publisher { address, title: title.as_deref() },
+        base: link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone()),
+        language,
+    };
     let mut entries: Vec<Entry> = parsed_entries
         .into_iter()
         .take(MOST_ENTRIES)
@@ -48,7 +54,7 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
             if parsed.authors.is_empty() && parsed.source.is_none() {
                 parsed.authors.clone_from(&authors);
             }
-            entry(parsed, position, &base, language.as_deref(), &mut faults)
+            entry(parsed, position, &document, &mut faults)
         })
         .collect();
     identity::make_unique(&mut entries);
@@ -57,20 +63,23 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
     (entries, faults)
 }
 
-fn entry(
-    parsed: ParsedEntry,
-    position: usize,
-    base: &Url,
-    language: Option<&str>,
-    faults: &mut Vec<Fault>,
-) -> Option<Entry> {
+/// What the document says about all of its entries.
+struct Document<'a> {
+    publisher: Publisher<'a>,
+    /// What relative addresses start from.
+    base: Url,
+    language: Option<String>,
+}
+
+fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: &mut Vec<Fault>) -> Option<Entry> {
+    let Document { publisher, base, language } = document;
     let base = parsed.base.as_deref().and_then(|own| base.join(own).ok()).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
     // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
     let id_permalink = parsed.id.as_deref().and_then(|id| id.parse::<Permalink>().ok());
     let permalink = match &parsed.url {
         Some(url) => absolute(url).and_then(|url| Permalink::new(url).ok()).or_else(|| id_permalink.clone()),
-        None => id_permalink.clone(),
+        None => id_permalink.clone().filter(|_| parsed.id_is_permalink != Some(false)),
     };
     let title = text::shorten(parsed.title.as_deref().unwrap_or_default(), LONGEST_TITLE);
     if permalink.is_none()
@@ -87,6 +96,8 @@ fn entry(
     }
     let id = identity::id(&parsed, permalink.as_ref());
     let id_permalink = id_permalink.filter(|address| Some(address) != permalink.as_ref());
+    let text = parsed.content.as_deref().or(parsed.summary.as_deref()).unwrap_or_default();
+    let second_hand = credit::is_second_hand(*publisher, parsed.source.as_ref(), &parsed.authors, text);
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
             if markup.len() <= LONGEST_MARKUP {
@@ -113,7 +124,7 @@ fn entry(
             })
             .take(MOST_PARTS)
             .collect(),
-        language: parsed.language.or_else(|| language.map(str::to_owned)),
+        language: parsed.language.or_else(|| language.clone()),
         image: parsed.image.and_then(|image| crate::sanitise::web_address(&image, Some(&base))).map(Into::into),
         comments: parsed
             .comments
@@ -133,6 +144,7 @@ fn entry(
         title,
         published: parsed.published,
         updated: parsed.updated,
+        second_hand,
         detail,
         digest: 0,
     };

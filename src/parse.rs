@@ -71,6 +71,8 @@ pub struct ParsedFeed {
     pub is_archive: bool,
     /// Whether the document has every entry there is: what is not in it is gone (RFC 5005 §2).
     pub is_complete: bool,
+    /// Whether it ends before its end: what is missing may be there the next time.
+    pub is_cut_off: bool,
     /// In document order.
     pub entries: Vec<ParsedEntry>,
     /// What had to be repaired before the document could be read.
@@ -250,6 +252,7 @@ fn read(document: &[u8], context: Context<'_>, may_be_fast: bool) -> Result<Pars
     if !is_json && feed.is_hollow() {
         return Err(refused(Error::Hollow));
     }
+    feed.is_cut_off = repairs.has_cut_off();
     let mut lines = repairs.lines(&text);
     lines.append(&mut feed.repairs);
     feed.repairs = lines;

@@ -4,6 +4,8 @@
 //! failure, is recorded in one place, [`Poller::poll`]. When a feed is polled is `schedule`'s to say, and in which order
 //! `hosts`'.
 
+mod remember;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +13,32 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use crate::fetch::{self, Client, Document, Fetched, Reply, decode};
+use crate::clock;
+use crate::config;
+use crate::fetch::access::Access;
+use crate::fetch::{self, Client, Document, Fetched, Question, Reply, decode};
 use crate::ingest::{Ingested, PollRecord, Terms, ingest};
-use crate::model::{Entry, Fault, Feed, Hints, Validators};
+use crate::manners::domain::domain_of;
+use crate::manners::uplink::{Side, Sign, Turn};
+use crate::model::history::Outcome;
+use crate::model::{Entry, Fault, Feed, Hints};
 use crate::normalise;
 use crate::parse::{self, Context};
 use crate::schedule::{self, Cadence};
-use crate::store::{self, Store, feeds};
+use crate::store::{self, Store, feeds, holds};
+
+use remember::{Failure, millis, plan_next};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
 /// How many documents are unpacked and read at a time: reading is work for the processor, not waiting.
 const READERS: usize = 2;
+/// A poll that waited longer than this in its host's line moves its due time once more before it asks.
+const LONG_IN_LINE: Duration = Duration::from_secs(1);
+/// When a poll that the network on our side kept from being made is made, unless the network is back before.
+const WHEN_OFFLINE: TimeDelta = TimeDelta::seconds(60);
+/// The most by which the polls that a server put off are spread when they may be made.
+const HOLD_SPREAD: Duration = Duration::from_secs(300);
 
 /// What the configuration says about polling one feed.
 #[derive(Debug, Clone)]
@@ -31,8 +47,40 @@ pub struct Subscription {
     pub cadence: Cadence,
     /// Never more often than this.
     pub min_interval: Duration,
+    /// How it is reached, and with which credentials.
+    pub access: config::Access,
     /// How what it brings is taken in.
     pub terms: Arc<Terms>,
+}
+
+impl Subscription {
+    /// When the feed is due again should a poll begun at `now` never end.
+    #[must_use]
+    pub fn after_a_crash(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        schedule::next_poll(schedule::Terms::of_cadence(&self.cadence, self.min_interval), now).at
+    }
+}
+
+/// A poll to be made.
+#[derive(Debug)]
+pub struct Errand {
+    /// The feed, with its state.
+    pub feed: Feed,
+    /// How to poll it.
+    pub subscription: Arc<Subscription>,
+    /// On whose word.
+    pub urgency: Urgency,
+}
+
+/// On whose word a poll is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// It is due.
+    Due,
+    /// It is due, and shows whether our network is back.
+    Probe,
+    /// A person named the feed, and it is asked whatever its server said.
+    Person,
 }
 
 /// What came of a poll.
@@ -46,6 +94,17 @@ pub enum Polled {
     Gone,
     /// No document; why, for a person.
     Failed(String),
+    /// Nobody was asked, or nobody could be; nothing counts.
+    Postponed(Postponement),
+}
+
+/// Why a poll was put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Postponement {
+    /// Its server asked to be left alone.
+    Held,
+    /// The network on our side is down.
+    Offline,
 }
 
 /// A poll that is done and recorded.
@@ -55,6 +114,10 @@ pub struct Report {
     pub feed: Feed,
     /// What came of polling it.
     pub polled: Polled,
+    /// What it counts as; `None` when nobody was asked.
+    pub outcome: Option<Outcome>,
+    /// What it says about the network on our side.
+    pub turn: Turn,
 }
 
 /// Why there is no document to store.
@@ -70,10 +133,31 @@ enum Error {
     Panicked,
 }
 
+impl Error {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Fetch(error) => error.outcome(),
+            Self::Decode(decode::Error::TooLarge(_)) => Outcome::TooLarge,
+            Self::Decode(_) => Outcome::Damaged,
+            Self::Parse(_) | Self::Panicked => Outcome::Unreadable,
+        }
+    }
+
+    /// What it says about the network on our side, if anything.
+    fn sign(&self) -> Option<Sign> {
+        match self.outcome() {
+            Outcome::Unreachable => Some(Sign::Unreachable),
+            // Silence may be theirs or ours, and what was never sent tells nothing.
+            Outcome::TimedOut | Outcome::Forbidden | Outcome::Ours => None,
+            _ => Some(Sign::Answered),
+        }
+    }
+}
+
 /// What the first half of a poll comes to.
 enum Answer {
     News(Box<News>),
-    Unchanged(Reply),
+    Unchanged(Box<Reply>),
     Gone,
 }
 
@@ -81,11 +165,11 @@ enum Answer {
 struct News {
     reply: Reply,
     hash: i64,
-    bytes: u64,
     title: Option<String>,
     link: Option<String>,
     hints: Hints,
     repairs: Vec<String>,
+    is_cut_off: bool,
     entries: Vec<Entry>,
 }
 
@@ -103,81 +187,72 @@ impl Poller {
         Self { client, store, readers: Arc::new(Semaphore::new(READERS)) }
     }
 
-    /// Polls `feed` once and records what came of it.
+    /// Polls a feed once and records what came of it. `in_line` is how long it waited for its turn.
     ///
     /// `place`, which limits how many ask at once, is given back as soon as the store has room for what came: the store
     /// bounds what waits there, and nobody's turn should wait for a commit.
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
-    pub async fn poll(
-        &self,
-        mut feed: Feed,
-        subscription: &Subscription,
-        now: DateTime<Utc>,
-        place: OwnedSemaphorePermit,
-    ) -> store::Result<Report> {
-        let answer = self.ask(&feed, now).await;
+    pub async fn poll(&self, errand: Errand, in_line: Duration, place: OwnedSemaphorePermit) -> store::Result<Report> {
+        let now = clock::now();
+        let Errand { mut feed, subscription, urgency } = errand;
+        if let Some(postponement) = self.postponement(&feed, urgency, now) {
+            return self.postpone(feed, postponement, now, place).await;
+        }
+        if in_line > LONG_IN_LINE {
+            let (handle, next) = (feed.feed, subscription.after_a_crash(now));
+            self.store.write(64, move |desk| feeds::lease(desk.tx, &[(handle, next)], now)).await?;
+        }
+        let asked = feed.target().clone();
+        let begun = clock::instant();
+        let answer = self.ask(&feed, &asked, &subscription, urgency, now).await;
+        let took = begun.elapsed();
+        if let Err(Error::Fetch(fetch::Error::Held { until, domain })) = &answer {
+            let postponement = (Postponement::Held, *until, format!("Retry-After of {domain}"));
+            return self.postpone(feed, postponement, now, place).await;
+        }
+        let sign = answer.as_ref().map_or_else(Error::sign, |_| Some(Sign::Answered));
+        let turn = sign.map_or(Turn::None, |sign| self.note(&feed, &asked, sign, now));
         feed.polls += 1;
-        let is_first = feed.last_success.is_none();
         match answer {
             Ok(Answer::News(news)) => {
-                let News { reply, hash, bytes, title, link, hints, repairs, entries } = *news;
-                answered(&mut feed, &reply, now);
-                feed.validators = reply.validators;
-                feed.moved_to = reply.moved_to.or(feed.moved_to).filter(|moved| *moved != feed.address);
-                feed.last_full = Some(now);
-                (feed.body_hash, feed.body_bytes) = (Some(hash), Some(bytes));
-                (feed.title, feed.link, feed.hints, feed.repairs) =
-                    (title.or(feed.title), link.or(feed.link), hints, repairs);
-                plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
-                let record =
-                    PollRecord { feed: feed.clone(), at: now, is_first, entries, terms: subscription.terms.clone() };
-                let held = record.entries.iter().map(weight).sum();
-                let submitted = self.store.submit(held, move |desk| ingest(desk, &record)).await?;
-                drop(place);
-                let ingested = submitted.committed().await?;
-                let Ingested { added, revised, folded, .. } = ingested;
-                tracing::info!(
-                    feed.name,
-                    added,
-                    revised,
-                    folded,
-                    size_bytes = bytes,
-                    duration_ms = millis(reply.took),
-                    "polled"
-                );
-                Ok(Report { feed, polled: Polled::Document(ingested) })
+                let (feed, ingested) = self.take_in(feed, &asked, *news, &subscription, now, place).await?;
+                Ok(Report { feed, polled: Polled::Document(ingested), outcome: Some(Outcome::Document), turn })
             }
             Ok(Answer::Unchanged(reply)) => {
-                answered(&mut feed, &reply, now);
-                refresh(&mut feed, &reply);
-                feed.not_modified += 1;
-                feed.saved_bytes += feed.body_bytes.unwrap_or(0);
-                plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
+                let outcome = if reply.is_full { Outcome::Same } else { Outcome::NotModified };
+                remember::answered(&mut feed, &asked, &reply, outcome, now);
+                remember::refreshed(&mut feed, &reply);
+                plan_next(&mut feed, &subscription, reply.fresh_for, None, now + took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                self.record(feed, Polled::Unchanged, place).await
+                self.record(&feed, None, now, place).await?;
+                Ok(Report { feed, polled: Polled::Unchanged, outcome: Some(outcome), turn })
             }
             Ok(Answer::Gone) => {
-                feed.retired_at = Some(now);
-                feed.next_poll_why = format!("gone for good (410); `newsfold poll {}` asks once more", feed.name);
-                feed.last_error = Some("410 Gone".into());
+                remember::gone(&mut feed, took, now);
                 tracing::warn!(
                     feed.name,
                     "the feed is gone for good (410) and is not polled any more; its entries are kept"
                 );
-                self.record(feed, Polled::Gone, place).await
+                self.record(&feed, None, now, place).await?;
+                Ok(Report { feed, polled: Polled::Gone, outcome: Some(Outcome::Gone), turn })
+            }
+            Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => {
+                self.excuse(feed, &error, turn, now, place).await
             }
             Err(error) => {
-                feed.failures += 1;
-                feed.failing_since = feed.failing_since.or(Some(now));
-                let retry_after = match &error {
-                    Error::Fetch(error) => error.retry_after().and_then(|wait| wait.to_std().ok()),
-                    _ => None,
-                };
-                feed.not_before = retry_after.map(|wait| now + wait.min(schedule::LONGEST_RETRY_AFTER));
-                plan_next(&mut feed, subscription, None, retry_after, now);
                 let what = error.to_string();
+                let outcome = error.outcome();
+                let (retry_after, hold) = match &error {
+                    Error::Fetch(error) => (error.retry_after(), error.hold()),
+                    _ => (None, None),
+                };
+                remember::failed(&mut feed, &subscription, &Failure { outcome, what: &what, retry_after }, took, now);
+                let hold = hold.map(|(domain, wait)| (domain.to_owned(), now + took + wait));
+                if let Some((domain, until)) = &hold {
+                    self.client.manners().holds().put(domain, *until, now);
+                }
                 let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
                 tracing::warn!(
                     feed.name,
@@ -185,24 +260,146 @@ impl Poller {
                     "{what}; its entries are kept, next try {next} ({})",
                     feed.next_poll_why
                 );
-                feed.last_error = Some(what.clone());
-                self.record(feed, Polled::Failed(what), place).await
+                self.record(&feed, hold, now, place).await?;
+                Ok(Report { feed, polled: Polled::Failed(what), outcome: Some(outcome), turn })
             }
         }
     }
 
+    /// Why nobody is to be asked now, and until when.
+    fn postponement(
+        &self,
+        feed: &Feed,
+        urgency: Urgency,
+        now: DateTime<Utc>,
+    ) -> Option<(Postponement, DateTime<Utc>, String)> {
+        if urgency == Urgency::Person {
+            return None;
+        }
+        let domain = domain_of(feed.target());
+        if let Some(until) = self.client.manners().holds().until(&domain, now) {
+            let spread = HOLD_SPREAD.min((until - now).to_std().unwrap_or_default() / 10);
+            let until = until + schedule::share(feed.address.as_str(), spread);
+            return Some((Postponement::Held, until, format!("Retry-After of {domain}")));
+        }
+        let is_down = self.client.manners().uplinks().is_down(Side::of(feed.target()));
+        (is_down && urgency == Urgency::Due).then(|| (Postponement::Offline, now + WHEN_OFFLINE, OFFLINE.to_owned()))
+    }
+
+    async fn postpone(
+        &self,
+        mut feed: Feed,
+        (postponement, until, why): (Postponement, DateTime<Utc>, String),
+        now: DateTime<Utc>,
+        place: OwnedSemaphorePermit,
+    ) -> store::Result<Report> {
+        remember::postponed(&mut feed, until, why);
+        tracing::debug!(feed.name, "put off: {}", feed.next_poll_why);
+        self.record(&feed, None, now, place).await?;
+        Ok(Report { feed, polled: Polled::Postponed(postponement), outcome: None, turn: Turn::None })
+    }
+
+    /// A failure that is no feed's fault: nothing is counted, and what was counted while nobody knew is taken back.
+    async fn excuse(
+        &self,
+        mut feed: Feed,
+        error: &Error,
+        turn: Turn,
+        now: DateTime<Utc>,
+        place: OwnedSemaphorePermit,
+    ) -> store::Result<Report> {
+        let until = now + WHEN_OFFLINE;
+        remember::postponed(&mut feed, until, OFFLINE.to_owned());
+        tracing::debug!(feed.name, "{error}; {OFFLINE}");
+        self.record(&feed, None, now, place).await?;
+        if let Turn::Down(others) = &turn {
+            tracing::warn!(
+                "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
+            );
+            let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
+            self.store.write(64, move |desk| feeds::excuse(desk.tx, &excused, until, OFFLINE)).await?;
+        }
+        let polled = Polled::Postponed(Postponement::Offline);
+        Ok(Report { feed, polled, outcome: Some(Outcome::Offline), turn })
+    }
+
+    fn note(&self, feed: &Feed, asked: &Url, sign: Sign, now: DateTime<Utc>) -> Turn {
+        if asked.scheme() == "file" {
+            return Turn::None;
+        }
+        self.client.manners().uplinks().note(Side::of(asked), feed.feed, &domain_of(asked), sign, now)
+    }
+
+    /// Stores what a new document holds.
+    async fn take_in(
+        &self,
+        mut feed: Feed,
+        asked: &Url,
+        news: News,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+        place: OwnedSemaphorePermit,
+    ) -> store::Result<(Feed, Ingested)> {
+        let is_first = feed.last_success.is_none();
+        let News { reply, hash, title, link, hints, repairs, is_cut_off, entries } = news;
+        remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
+        if !is_cut_off {
+            feed.validators = reply.validators;
+            feed.last_full = Some(now);
+        }
+        // A document that comes cut off twice in a row is all there is, and its validators are taken then.
+        (feed.body_hash, feed.body_bytes) = (Some(hash), Some(reply.bytes));
+        (feed.title, feed.link, feed.hints, feed.repairs) = (title.or(feed.title), link.or(feed.link), hints, repairs);
+        let dated = entries.iter().filter_map(|entry| entry.published);
+        let undated = (!is_first && entries.iter().all(|entry| entry.published.is_none())).then_some(now);
+        feed.rhythm.note(dated.chain(undated), now);
+        plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
+        let record = PollRecord { feed: feed.clone(), at: now, is_first, entries, terms: subscription.terms.clone() };
+        let held = record.entries.iter().map(weight).sum();
+        let submitted = self.store.submit(held, move |desk| ingest(desk, &record)).await?;
+        drop(place);
+        let ingested = submitted.committed().await?;
+        let Ingested { added, revised, folded, .. } = ingested;
+        tracing::info!(
+            feed.name,
+            added,
+            revised,
+            folded,
+            size_bytes = reply.bytes,
+            duration_ms = millis(reply.took),
+            "polled"
+        );
+        Ok((feed, ingested))
+    }
+
     /// Fetch, parse, normalise.
-    async fn ask(&self, feed: &Feed, now: DateTime<Utc>) -> Result<Answer, Error> {
-        let nothing_held = Validators::default();
-        let is_held = feed.body_hash.is_some() && feed.last_full.is_some_and(|full| now - full < FULL_AFTER);
-        let validators = if is_held { &feed.validators } else { &nothing_held };
-        let (document, reply) = match self.client.get(feed.target(), validators, now).await? {
+    async fn ask(
+        &self,
+        feed: &Feed,
+        address: &Url,
+        subscription: &Subscription,
+        urgency: Urgency,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Error> {
+        let access = Access::of(&subscription.access, &feed.address).map_err(fetch::Error::Access)?;
+        // The configured address is tried again when the one it moved to fails, and what we hold came from there.
+        let is_theirs = feed.moved_to.as_ref().is_none_or(|moved| moved == address);
+        let is_recent = feed.last_full.is_some_and(|full| (now - full).abs() < FULL_AFTER);
+        let validators = feed.validators.clone().only_if(is_theirs && feed.body_hash.is_some() && is_recent);
+        let question = Question {
+            address,
+            validators: &validators,
+            read_from: feed.read_from.as_ref(),
+            access: &access,
+            is_insistent: urgency == Urgency::Person,
+        };
+        let (document, reply) = match self.client.get(question, now).await? {
             Fetched::Document(document, reply) if Some(document.hash) == feed.body_hash => {
                 drop(document);
-                return Ok(Answer::Unchanged(reply));
+                return Ok(Answer::Unchanged(Box::new(reply)));
             }
             Fetched::Document(document, reply) => (document, reply),
-            Fetched::NotModified(reply) => return Ok(Answer::Unchanged(reply)),
+            Fetched::NotModified(reply) => return Ok(Answer::Unchanged(Box::new(reply))),
             Fetched::Gone => return Ok(Answer::Gone),
         };
         let most = self.client.max_body_bytes();
@@ -216,29 +413,43 @@ impl Poller {
         Ok(Answer::News(Box::new(news)))
     }
 
-    /// Stores what is remembered of a poll that brought no document.
-    async fn record(&self, feed: Feed, polled: Polled, place: OwnedSemaphorePermit) -> store::Result<Report> {
+    /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
+    async fn record(
+        &self,
+        feed: &Feed,
+        hold: Option<(String, DateTime<Utc>)>,
+        now: DateTime<Utc>,
+        place: OwnedSemaphorePermit,
+    ) -> store::Result<()> {
         let saved = feed.clone();
-        let submitted = self.store.submit(size_of::<Feed>(), move |desk| feeds::save(desk.tx, &saved, None)).await?;
+        let work = move |desk: &mut store::Desk<'_>| {
+            if let Some((domain, until)) = &hold {
+                holds::put(desk.tx, domain, *until, now)?;
+            }
+            feeds::save(desk.tx, &saved, None)
+        };
+        let submitted = self.store.submit(size_of::<Feed>(), work).await?;
         drop(place);
-        submitted.committed().await?;
-        Ok(Report { feed, polled })
+        submitted.committed().await
     }
 }
+
+/// Why a feed waits while our network is down.
+const OFFLINE: &str = "the network here is down; it is tried again when that is back";
 
 /// Bytes to entries.
 fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     let Document { body, coding, content_type, hash, address } = document;
-    let bytes = body.len() as u64;
     let text = decode::decode(body, &coding, most)?;
     let context = Context { base: Some(&address), content_type: content_type.as_deref() };
     let mut parsed = parse::parse(&text, context)?;
     drop(text);
     let (title, link, hints) = (parsed.title.take(), parsed.link.clone(), parsed.hints);
     let mut repairs = std::mem::take(&mut parsed.repairs);
+    let is_cut_off = parsed.is_cut_off;
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
-    Ok(News { reply, hash, bytes, title, link: absolute(link, &address), hints, repairs, entries })
+    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, entries })
 }
 
 /// A fault as one line.
@@ -253,67 +464,8 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
     crate::sanitise::web_address(&link?, Some(address)).map(Into::into)
 }
 
-/// A good answer clears what failures left behind.
-fn answered(feed: &mut Feed, reply: &Reply, now: DateTime<Utc>) {
-    feed.last_success = Some(now);
-    feed.retired_at = None;
-    feed.not_before = None;
-    feed.failures = 0;
-    feed.failing_since = None;
-    feed.last_error = None;
-    let took = millis(reply.took);
-    feed.response_ms = Some(feed.response_ms.map_or(took, |before| (3 * before + took) / 4));
-}
-
-/// What an answer without a new document says of the validators.
-///
-/// A 200 that brought the same bytes replaces both. A 304 freshens the date only if its strong entity tag is the one we hold
-/// (RFC 9111 §4.3.4); one that names nothing changes nothing.
-fn refresh(feed: &mut Feed, reply: &Reply) {
-    if reply.is_full {
-        feed.validators = reply.validators.clone();
-        feed.last_full = feed.last_success;
-    } else if reply
-        .validators
-        .etag
-        .as_ref()
-        .is_some_and(|etag| !etag.starts_with(b"W/") && Some(etag) == feed.validators.etag.as_ref())
-        && reply.validators.last_modified.is_some()
-    {
-        feed.validators.last_modified.clone_from(&reply.validators.last_modified);
-    }
-}
-
-/// Settles when the feed is polled next, and why then.
-fn plan_next(
-    feed: &mut Feed,
-    subscription: &Subscription,
-    fresh_for: Option<Duration>,
-    retry_after: Option<Duration>,
-    from: DateTime<Utc>,
-) {
-    let due = schedule::next_poll(
-        schedule::Terms {
-            cadence: &subscription.cadence,
-            min_interval: subscription.min_interval,
-            address: feed.address.as_str(),
-            freshness: fresh_for,
-            retry_after,
-            hints: &feed.hints,
-            failures: feed.failures,
-        },
-        from,
-    );
-    feed.next_poll = due.at;
-    feed.next_poll_why = due.reason;
-}
-
 /// About how much memory an entry holds on to.
 fn weight(entry: &Entry) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

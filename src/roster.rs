@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
+use url::Url;
 
 use crate::config::{Config, FeedConfig};
 use crate::fold::Rules;
@@ -86,6 +87,7 @@ impl Roster {
             let subscription = Subscription {
                 cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),
                 min_interval: config.poll.min_interval,
+                access: feed.access.clone(),
                 terms: Arc::new(terms),
             };
             Member { config: feed.clone(), subscription: Arc::new(subscription) }
@@ -114,6 +116,12 @@ impl Roster {
     #[must_use]
     pub fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
         self.members.get(&feed).map(|member| &member.subscription)
+    }
+
+    /// The address that a feed is configured with.
+    #[must_use]
+    pub fn address(&self, feed: FeedRef) -> Option<&Url> {
+        self.members.get(&feed).map(|member| &member.config.url)
     }
 
     /// The priority of a feed, 0 where nothing is configured.

@@ -4,12 +4,15 @@
 //! The wait is the longest of what the configuration, the server and the feed itself ask for, so nobody is asked more often than anybody wants.
 
 mod crontab;
+pub mod rhythm;
 
 pub use crontab::{Crontab, CrontabError};
+use rhythm::Rhythm;
 
 use crate::config::print_duration;
 use crate::model::Hints;
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
+use std::borrow::Cow;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -44,6 +47,8 @@ pub enum Cadence {
     Crontab(Crontab),
     /// As often as the feed publishes; every [`DEFAULT_INTERVAL`] until that is learned.
     Auto,
+    /// What [`Cadence::Auto`] has come to.
+    Learned(Duration),
 }
 
 impl Default for Cadence {
@@ -53,6 +58,15 @@ impl Default for Cadence {
 }
 
 impl Cadence {
+    /// The cadence with what a feed's rhythm teaches, where it is to go by that.
+    #[must_use]
+    pub fn settled(&self, rhythm: &Rhythm, now: DateTime<Utc>) -> Cow<'_, Self> {
+        match self {
+            Self::Auto => Cow::Owned(rhythm.interval(now).map_or(Self::Auto, Self::Learned)),
+            settled => Cow::Borrowed(settled),
+        }
+    }
+
     /// When the cadence alone would have the next poll after one at `now`, and why.
     fn next(&self, min_interval: Duration, now: DateTime<Utc>) -> Due {
         let every = |interval: Duration| Due {
@@ -62,6 +76,10 @@ impl Cadence {
         match self {
             Self::Every(interval) => every(*interval),
             Self::Auto => every(DEFAULT_INTERVAL),
+            Self::Learned(interval) => {
+                let due = every(whole_seconds(*interval));
+                Due { reason: format!("{}, as it publishes", due.reason), ..due }
+            }
             Self::Crontab(crontab) => {
                 // Its times stand on a grid, and the last poll began somewhat late on it: without
                 // this allowance `*/5` would miss every second time at a `min_interval` of 5m.
@@ -83,7 +101,7 @@ impl Cadence {
     /// The length of one round, from which back-off and jitter are reckoned.
     fn interval(&self, min_interval: Duration, now: DateTime<Utc>) -> Duration {
         let interval = match self {
-            Self::Every(interval) => *interval,
+            Self::Every(interval) | Self::Learned(interval) => *interval,
             Self::Auto => DEFAULT_INTERVAL,
             Self::Crontab(crontab) => crontab
                 .next_after(now)
@@ -96,7 +114,7 @@ impl Cadence {
     fn jitter(&self, address: &str, interval: Duration) -> Duration {
         let most = match self {
             Self::Crontab(_) => LONGEST_CRONTAB_JITTER.min(interval / 10),
-            Self::Every(_) | Self::Auto => LONGEST_JITTER.min(interval / 10),
+            Self::Every(_) | Self::Auto | Self::Learned(_) => LONGEST_JITTER.min(interval / 10),
         };
         share(address, most)
     }
@@ -199,14 +217,22 @@ pub fn first_poll(
     if feed_count <= SMALL_CONFIGURATION {
         return Due { at: now, reason: "first poll".to_owned() };
     }
-    let spread = u32::try_from(feed_count)
-        .map_or(LONGEST_SPREAD, |count| SPREAD_PER_FEED * count)
-        .min(LONGEST_SPREAD)
-        .min(cadence.interval(min_interval, now));
+    let spread = spread_of(feed_count).min(cadence.interval(min_interval, now));
     Due {
         at: after(now, share(address, spread)),
         reason: format!("first poll, spread over {}", print_duration(whole_seconds(spread))),
     }
+}
+
+/// Plans the polls of feeds that all came due at once: after an outage, or a suspend. The herd is spread like a first start.
+#[must_use]
+pub fn after_a_gap(address: &str, feed_count: usize, now: DateTime<Utc>) -> DateTime<Utc> {
+    if feed_count <= SMALL_CONFIGURATION { now } else { after(now, share(address, spread_of(feed_count))) }
+}
+
+/// Over how long so many feeds are spread that could all be polled at once.
+fn spread_of(feed_count: usize) -> Duration {
+    u32::try_from(feed_count).map_or(LONGEST_SPREAD, |count| SPREAD_PER_FEED * count).min(LONGEST_SPREAD)
 }
 
 /// Puts right a stored due time that no plan can have made, as after a step of the clock.
@@ -263,7 +289,8 @@ fn skips_day(at: DateTime<Utc>, hints: &Hints) -> bool {
 }
 
 /// A share of `most` that an address settles for good.
-fn share(address: &str, most: Duration) -> Duration {
+#[must_use]
+pub fn share(address: &str, most: Duration) -> Duration {
     let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     let part = (u128::from(xxh3_64(address.as_bytes())) * u128::from(most_ms)) >> 64;
     Duration::from_millis(u64::try_from(part).unwrap_or(most_ms))
@@ -453,6 +480,30 @@ mod tests {
         assert_eq!(
             first(&crontab("0 6 * * *"), ADDRESS, 1),
             Due { at: time("2026-11-23T06:00:00Z"), reason: "schedule `0 6 * * *`".to_owned() }
+        );
+    }
+
+    #[test]
+    fn what_came_due_at_once_is_spread_like_a_first_start() {
+        assert_eq!(after_a_gap(ADDRESS, 50, noon()), noon());
+        let latest = (0..1000).map(|n| after_a_gap(&format!("https://n{n}.example/"), 1000, noon())).max().unwrap();
+        assert!(latest > after(noon(), MINUTE) && latest <= after(noon(), 100 * Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_feed_on_auto_is_polled_as_it_publishes() {
+        let mut rhythm = Rhythm::default();
+        let now = noon();
+        assert_eq!(planned(&Cadence::Auto.settled(&rhythm, now), &Said::default(), 0, now).reason, "every 1h");
+        rhythm.note((0..5).map(|n| now - TimeDelta::minutes(40 * n)), now);
+        assert_eq!(
+            planned(&Cadence::Auto.settled(&rhythm, now), &Said::default(), 0, now).reason,
+            "every 20m, as it publishes"
+        );
+        rhythm.note((0..16).map(|n| now - TimeDelta::seconds(n)), now);
+        assert_eq!(
+            planned(&Cadence::Auto.settled(&rhythm, now), &Said::default(), 0, now).reason,
+            "every 5m, as it publishes"
         );
     }
 

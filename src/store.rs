@@ -7,11 +7,15 @@
 //!
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
+pub mod copies;
 pub mod corrections;
 pub mod entries;
 pub mod feeds;
+pub mod holds;
 pub mod outputs;
 pub mod prints;
+pub mod rekey;
+pub mod retention;
 pub mod schema;
 pub mod search;
 pub mod stories;
@@ -67,6 +71,16 @@ pub enum Error {
         /// The newest version that this program knows.
         known: usize,
     },
+    /// The file is not what SQLite wrote.
+    #[error(
+        "{}: the store is damaged ({what}); nothing was changed; put a copy back with `newsfold store restore COPY`, or move the file away to begin anew", path.display()
+    )]
+    Corrupt {
+        /// The store.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
     /// The folder cannot be used.
     #[error("{}: {error}; `store.path` names a file, in a folder that this user may write to", path.display())]
     Folder {
@@ -92,10 +106,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the configuration has to change before trying again can help.
+    /// Whether a person has to change something before trying again can help.
     #[must_use]
     pub fn is_misconfigured(&self) -> bool {
-        matches!(self, Self::Foreign(_) | Self::Newer { .. })
+        matches!(self, Self::Foreign(_) | Self::Newer { .. } | Self::Corrupt { .. })
     }
 }
 
@@ -349,11 +363,13 @@ fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
         Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
             Error::Folder { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() }
         }
+        _ if is_corruption(&error) => Error::Corrupt { path: path.to_owned(), what: error.to_string() },
         _ => Error::Sqlite(error),
     };
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(foreign)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(foreign)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(foreign)?;
     if tables > 0 && application != schema::APPLICATION_ID {
         return Err(Error::Foreign(path.to_owned()));
     }
@@ -365,14 +381,37 @@ fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
     })
 }
 
+/// Whether SQLite says that the file is damaged.
+fn is_corruption(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}
+
+/// After an unclean stop, which leaves its log behind, the file is looked through before it is written to.
+fn look_through(connection: &Connection, path: &Path) -> Result<()> {
+    let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
+    let found = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(corrupt(found)),
+        Err(error) if is_corruption(&error) => Err(corrupt(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn open_for_writing(path: &Path) -> Result<Connection> {
     match look_at(path) {
         Ok(()) | Err(Error::Missing(_)) => {}
         Err(unusable) => return Err(unusable),
     }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let stopped_uncleanly = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     let (version, tables) = identify(&connection, path)?;
+    if stopped_uncleanly {
+        look_through(&connection, path)?;
+    }
     if tables == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -389,7 +428,7 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     if version > 0 && version < schema::MIGRATIONS.len() {
         let mut copy = path.as_os_str().to_owned();
         copy.push(format!(".v{version}"));
-        connection.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)?;
+        copies::copy(&connection, Path::new(&copy))?;
         tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %Path::new(&copy).display(), "the store is brought up to date; a copy was made");
     }
     schema::migrate(&mut connection, version)?;

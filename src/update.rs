@@ -24,6 +24,17 @@ pub struct KnownEntry {
     pub updated_ms: Option<i64>,
 }
 
+/// An entry of a feed's last document, with what tells it apart besides its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedEntry {
+    /// The entry.
+    pub known: KnownEntry,
+    /// Its title, never empty.
+    pub title: String,
+    /// Milliseconds since 1970 of its date.
+    pub published_ms: i64,
+}
+
 /// What the store holds of one feed, as far as deciding needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -88,6 +99,71 @@ pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
     changes
 }
 
+/// Whether so much of a document is new that its publisher may have changed all ids at once.
+#[must_use]
+pub fn looks_rekeyed(known: &Known, polled: &[Entry]) -> bool {
+    let is_known = |entry: &&Entry| known.entries.contains_key(&entry.id) || known.renamed.contains_key(&entry.id);
+    !known.listed.is_empty() && polled.len() > 1 && 2 * polled.iter().filter(is_known).count() < polled.len()
+}
+
+/// The entries of `listed` that polled ones with unknown ids are, by title and date, where those name one and one only.
+///
+/// This is for documents that [`looks_rekeyed`] is true of: in others two entries with one title and date are two entries.
+#[must_use]
+pub fn rekeyed(known: &Known, polled: &[Entry], listed: Vec<ListedEntry>) -> HashMap<EntryId, KnownEntry> {
+    let taken: HashSet<EntryRef> =
+        known.entries.values().chain(known.renamed.values()).map(|known| known.entry).collect();
+    let mut by_name: HashMap<(String, i64), Vec<KnownEntry>> = HashMap::new();
+    for ListedEntry { known, title, published_ms } in listed {
+        if !taken.contains(&known.entry) {
+            by_name.entry((title, published_ms)).or_default().push(known);
+        }
+    }
+    let mut found: HashMap<EntryRef, Vec<(EntryId, KnownEntry)>> = HashMap::new();
+    for entry in polled {
+        if known.entries.contains_key(&entry.id) || known.renamed.contains_key(&entry.id) {
+            continue;
+        }
+        let Some(published) = entry.published else { continue };
+        if let Some([only]) = by_name.get(&(entry.title.clone(), published.timestamp_millis())).map(Vec::as_slice) {
+            found.entry(only.entry).or_default().push((entry.id.clone(), only.clone()));
+        }
+    }
+    found.into_values().filter(|claims| claims.len() == 1).flatten().collect()
+}
+
+/// How a document's new entries are to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intake {
+    /// How many of the new entries, the newest.
+    pub take: usize,
+    /// Whether the rest is to be taken in at the next poll, so that the document has to be asked for in full again.
+    pub ask_again: bool,
+    /// How many documents in a row, this one included, have held nothing but new entries.
+    pub floods: u32,
+}
+
+/// Decides how many of a document's new entries are taken in.
+///
+/// `floods` is how many documents before it held nothing but new entries. A feed that is always new is hardly one of news: it
+/// makes up its ids, or is a trap.
+#[must_use]
+pub fn intake(added: usize, polled: usize, is_first: bool, floods: u32) -> Intake {
+    let is_flood = !is_first && polled > 1 && added == polled;
+    let floods = if is_flood { floods.saturating_add(1) } else { 0 };
+    if floods >= FLOODS {
+        return Intake { take: added.min(MOST_OF_A_FLOOD), ask_again: false, floods };
+    }
+    Intake { take: added.min(MOST_NEW), ask_again: added > MOST_NEW, floods }
+}
+
+/// The most new entries that one poll takes in.
+pub const MOST_NEW: usize = 2_000;
+/// After so many documents in a row with nothing but new entries a feed is taken for one that is always new.
+pub const FLOODS: u32 = 3;
+/// The most new entries that one poll of such a feed takes in.
+pub const MOST_OF_A_FLOOD: usize = 100;
+
 fn revision<'a>(before: &KnownEntry, now: &'a Entry) -> Option<Revision<'a>> {
     if before.digest == now.digest {
         return None;
@@ -110,6 +186,7 @@ mod tests {
             title: id.into(),
             published: None,
             updated: None,
+            second_hand: false,
             detail: Detail::default(),
             digest,
         }
@@ -168,5 +245,45 @@ mod tests {
         let changes = plan(&known, &polled);
         assert_eq!(changes.renamed, [(EntryRef(1), EntryId("b".into()))]);
         assert!(changes.added.is_empty() && changes.gone.is_empty());
+    }
+
+    #[test]
+    fn ids_that_all_changed_are_found_again_by_title_and_date() {
+        let dated = |id: &str, title: &str, hour: u32| Entry {
+            title: title.into(),
+            published: Some(format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()),
+            ..entry(id, 7)
+        };
+        let listed = |n: u64, title: &str, hour: u32| ListedEntry {
+            known: stored(n, 7, 0),
+            title: title.into(),
+            published_ms: dated("", "", hour).published.unwrap().timestamp_millis(),
+        };
+        let known = Known { listed: (1..=5).map(EntryRef).collect(), ..Known::default() };
+        let polled = [dated("x", "A", 1), dated("y", "B", 2), dated("z", "C", 9), dated("w", "D", 4)];
+        assert!(looks_rekeyed(&known, &polled));
+        let before =
+            vec![listed(1, "A", 1), listed(2, "B", 2), listed(3, "C", 3), listed(4, "D", 4), listed(5, "D", 4)];
+        let found = rekeyed(&known, &polled, before);
+        let mut found: Vec<(&str, u64)> = found.iter().map(|(id, known)| (id.0.as_str(), known.entry.0)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [("x", 1), ("y", 2)], "another date and a doubtful one are no match");
+        let half = self::known(&[("a", stored(1, 7, 0))]);
+        assert!(!looks_rekeyed(&half, &[entry("a", 7), entry("n", 7)]), "half of it is known");
+    }
+
+    #[test]
+    fn a_flood_is_taken_in_by_and_by_and_a_feed_that_is_always_new_is_limited() {
+        let check = |added, polled, is_first, floods, take, ask_again, now| {
+            assert_eq!(intake(added, polled, is_first, floods), Intake { take, ask_again, floods: now });
+        };
+        check(5, 30, false, 0, 5, false, 0);
+        check(30, 30, true, 0, 30, false, 0);
+        check(3_000, 3_000, true, 0, MOST_NEW, true, 0);
+        check(1_000, 3_000, false, 0, 1_000, false, 0);
+        check(300, 300, false, 1, 300, false, 2);
+        check(300, 300, false, 2, MOST_OF_A_FLOOD, false, 3);
+        check(299, 300, false, 9, 299, false, 0);
+        check(1, 1, false, 9, 1, false, 0);
     }
 }

@@ -78,8 +78,10 @@ fn each_crate_stays_at_home() {
         ("minijinja::", &["publish"]),
         ("indicatif::", &["terminal"]),
         ("toml::", &["config"]),
+        ("toml_edit::", &["config"]),
+        ("psl::", &["manners"]),
         ("zstd::", &["store", "fetch", "publish"]),
-        ("rusqlite::", &["store", "ingest", "roster", "publish", "commands"]),
+        ("rusqlite::", &["store", "ingest", "roster", "publish", "upkeep", "commands"]),
     ];
     for (path, text) in sources() {
         let first = path.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");

@@ -5,8 +5,9 @@
 use crate::clock;
 use crate::commands::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig};
-use crate::fetch::{Client, Fetched, Settings, decode};
-use crate::model::Validators;
+use crate::fetch::access::Access;
+use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
+use crate::manners::Manners;
 use crate::parse::{self, Context};
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
@@ -17,7 +18,7 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
 
 /// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.
 async fn ask_all(config: &Config) -> anyhow::Result<Exit> {
-    let client = Client::new(Settings::of(config));
+    let client = Client::new(Settings::of(config), Manners::default());
     let mut exit = Exit::Done;
     for feed in &config.feeds {
         match ask(&client, feed).await {
@@ -32,7 +33,8 @@ async fn ask_all(config: &Config) -> anyhow::Result<Exit> {
 }
 
 async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
-    let (document, reply) = match client.get(&feed.url, &Validators::default(), clock::now()).await? {
+    let access = Access::of(&feed.access, &feed.url).map_err(fetch::Error::Access)?;
+    let (document, reply) = match client.get(Question::first(&feed.url, &access), clock::now()).await? {
         Fetched::Document(document, reply) => (document, reply),
         Fetched::NotModified(_) => anyhow::bail!("answered 304 although nothing was held"),
         Fetched::Gone => anyhow::bail!("answered 410 Gone: take it out of the configuration"),

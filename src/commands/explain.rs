@@ -10,11 +10,10 @@ use rusqlite::Connection;
 use crate::clock;
 use crate::commands::{Exit, print, table};
 use crate::config::Config;
+use crate::fold;
 use crate::fold::index::Index;
 use crate::fold::plan::{Match, Verdict};
-use crate::fold::{self, Article};
 use crate::model::{EntryRef, FeedRef, StoryRef};
-use crate::normalise::text;
 use crate::roster::{self, Roster};
 use crate::store::corrections::{self, Corrected};
 use crate::store::stories::{self, Story, Telling};
@@ -166,18 +165,8 @@ fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other:
     let mut index = Index::new(roster::rules(config), prints::weights(connection)?.1);
     let level = config.fold.level;
     let decided = |index: &Index, entry: EntryRef| -> store::Result<fold::plan::Decision> {
-        let (entry_text, feed, title, at) = entries::text_of(connection, entry)?;
-        let plain = |markup: &Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
-        let article = Article {
-            entry,
-            feed: Some(feed.0),
-            title: &title,
-            summary: &plain(&entry_text.summary),
-            content: &plain(&entry_text.content),
-            language: entry_text.language.as_deref(),
-            at,
-        };
-        Ok(index.decide(&fold::terms::of(&article, index.habits(Some(feed.0))), level, None))
+        let text = entries::text_of(connection, entry)?;
+        Ok(index.decide(&fold::terms::of(&text.article(), index.habits(Some(text.feed.0))), level, None))
     };
     let founding = decided(&index, first)?;
     index.apply(founding);

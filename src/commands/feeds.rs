@@ -9,7 +9,9 @@ use crate::clock;
 use crate::commands::{Exit, print, table};
 use crate::config::Config;
 use crate::model::Feed;
+use crate::model::history::Sample;
 use crate::store::{Reader, feeds};
+use crate::update;
 
 pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Result<Exit> {
     let (states, counts) =
@@ -27,6 +29,12 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
         if let Some(error) = &feed.last_error {
             let since = feed.failing_since.map(|since| format!(" since {}", moment(since))).unwrap_or_default();
             print(&format!("{}: failing{since}: {error}\n", feed.name))?;
+        }
+        if is_flooding(feed) {
+            print(&format!(
+                "{}: every entry has been new for {} polls, so it is taken in only in part\n",
+                feed.name, feed.floods
+            ))?;
         }
         if let Some(moved) = &feed.moved_to {
             print(&format!(
@@ -64,8 +72,8 @@ fn row(feed: &Feed, entries: u64, now: DateTime<Utc>) -> Vec<String> {
         },
         feed.next_poll_why.clone(),
         entries.to_string(),
-        or_dash(feed.response_ms.map(|ms| ms.to_string())),
-        or_dash(feed.body_bytes.map(|bytes| bytes.to_string())),
+        or_dash(feed.recent.median_ms().or(feed.response_ms).map(|ms| ms.to_string())),
+        or_dash(feed.recent.median_bytes().or(feed.body_bytes).map(|bytes| bytes.to_string())),
     ]
 }
 
@@ -93,8 +101,28 @@ fn in_json(feed: &Feed, entries: u64) -> serde_json::Value {
         "saved_bytes": feed.saved_bytes,
         "response_ms": feed.response_ms,
         "body_bytes": feed.body_bytes,
+        "median_ms": feed.recent.median_ms().or(feed.response_ms),
+        "median_bytes": feed.recent.median_bytes().or(feed.body_bytes),
+        "validators": { "etag": bytes(&feed.validators.etag), "last_modified": bytes(&feed.validators.last_modified) },
+        "hints": feed.hints,
+        "is_flooding": is_flooding(feed),
         "repairs": feed.repairs,
+        "recent": feed.recent.iter().rev().map(in_recent).collect::<Vec<_>>(),
     })
+}
+
+/// A poll as told in JSON, the newest first.
+fn in_recent(sample: &Sample) -> serde_json::Value {
+    json!({
+        "at": sample.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        "ms": sample.took_ms,
+        "bytes": sample.bytes,
+        "outcome": sample.outcome,
+    })
+}
+
+fn is_flooding(feed: &Feed) -> bool {
+    feed.floods >= update::FLOODS
 }
 
 fn moment(at: DateTime<Utc>) -> String {

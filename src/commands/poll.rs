@@ -3,6 +3,7 @@
 //! Edge: polls, stores, and writes the outputs' files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -11,16 +12,20 @@ use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::fetch::{Client, Settings};
-use crate::hosts::{Errand, Hosts, Limits};
+use crate::hosts::{Hosts, Limits};
 use crate::ingest::Ingested;
+use crate::manners::Manners;
+use crate::manners::domain::domain_of;
+use crate::manners::holds::Holds;
 use crate::model::{Feed, FeedRef};
-use crate::poll::{Polled, Poller, Report};
+use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::look::Look;
 use crate::publish::{self, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{Store, feeds, search};
+use crate::store::{Store, feeds, holds, search};
 use crate::terminal;
+use crate::upkeep;
 
 pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
     let store = Store::open(store_path)?;
@@ -38,28 +43,37 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
             Some(names.iter().map(found).collect::<anyhow::Result<_>>()?)
         }
     };
-    let states = store.read(feeds::configured).await?;
-    let chosen: Vec<&Feed> = states.iter().filter(|feed| is_wanted(feed, wanted.as_deref(), only_due, now)).collect();
+    let (states, held) =
+        store.read(move |connection| Ok((feeds::configured(connection)?, holds::all(connection, now)?))).await?;
+    let is_due = |feed: &Feed| {
+        let at = roster.subscription(feed.feed).map_or(feed.next_poll, |subscription| {
+            schedule::put_right(feed.next_poll, &subscription.cadence, subscription.min_interval, now)
+        });
+        at <= now
+    };
+    let chosen: Vec<&Feed> = states
+        .iter()
+        .filter(|feed| wanted.as_ref().is_none_or(|wanted| wanted.contains(&feed.feed)))
+        .filter(|feed| !only_due || is_due(feed))
+        .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
+        .collect();
     let left_alone = if only_due || wanted.is_some() { 0 } else { states.len() - chosen.len() };
     let leases: Vec<_> = chosen
         .iter()
-        .filter_map(|feed| {
-            let subscription = roster.subscription(feed.feed)?;
-            Some((
-                feed.feed,
-                schedule::next_poll(schedule::Terms::of_cadence(&subscription.cadence, subscription.min_interval), now)
-                    .at,
-            ))
-        })
+        .filter_map(|feed| Some((feed.feed, roster.subscription(feed.feed)?.after_a_crash(now))))
         .collect();
     let states = store.write(leases.len() * 64, move |desk| feeds::lease(desk.tx, &leases, now)).await?;
 
     let (reports, received) = mpsc::unbounded_channel();
-    let hosts = Hosts::new(Poller::new(Client::new(Settings::of(config)), store.clone()), Limits::of(config), reports);
+    let manners = Manners::default();
+    manners.holds().restore_all(held);
+    let client = Client::new(Settings::of(config), manners);
+    let hosts = Hosts::new(Poller::new(client, store.clone()), Limits::of(config), reports);
+    let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
     let asked = states.len();
     for feed in states {
         if let Some(subscription) = roster.subscription(feed.feed).cloned() {
-            hosts.push(Errand { feed, subscription });
+            hosts.push(Errand { feed, subscription, urgency });
         }
     }
     let came = tokio::select! {
@@ -79,9 +93,10 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     } else {
         0
     };
+    upkeep::tidy(store.clone(), config.store.clone(), Arc::new(roster), clock::now()).await?;
     store.close().await;
-    print(&came.summary(asked, left_alone, files))?;
-    Ok(if asked > 0 && came.failed.len() == asked { Exit::Failed } else { Exit::Done })
+    print(&came.summary(asked, left_alone + came.held, files))?;
+    Ok(if asked > 0 && came.failed.len() + came.offline == asked { Exit::Failed } else { Exit::Done })
 }
 
 /// Renders the outputs and writes those that have a directory there; gives how many files were written.
@@ -103,16 +118,12 @@ async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
     }
 }
 
-/// Whether a feed is to be polled now. What a server asked for is obeyed unless a person names the feed.
-fn is_wanted(feed: &Feed, wanted: Option<&[FeedRef]>, only_due: bool, now: DateTime<Utc>) -> bool {
-    match wanted {
-        Some(wanted) => wanted.contains(&feed.feed),
-        None => {
-            feed.retired_at.is_none()
-                && feed.not_before.is_none_or(|until| until <= now)
-                && (!only_due || feed.next_poll <= now)
-        }
-    }
+/// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.
+fn may_be_asked(feed: &Feed, holds: &Holds, now: DateTime<Utc>) -> bool {
+    let is_held = |until: DateTime<Utc>| until > now && until <= now + schedule::LONGEST_RETRY_AFTER;
+    feed.retired_at.is_none()
+        && !feed.not_before.is_some_and(is_held)
+        && holds.until(&domain_of(feed.target()), now).is_none()
 }
 
 /// How many entries are indexed at a time for outputs with a query.
@@ -128,6 +139,8 @@ struct Came {
     unchanged: usize,
     gone: Vec<String>,
     failed: Vec<String>,
+    held: usize,
+    offline: usize,
 }
 
 async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, asked: usize) -> anyhow::Result<Came> {
@@ -135,7 +148,7 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
     let mut came = Came::default();
     for _ in 0..asked {
         let Some(report) = reports.recv().await else { break };
-        let Report { feed, polled } = report.map_err(|(_, error)| error)?;
+        let Report { feed, polled, .. } = report.map_err(|(_, error)| error)?;
         bar.step(&feed.name);
         match polled {
             Polled::Document(ingested) => {
@@ -148,6 +161,8 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
             Polled::Unchanged => came.unchanged += 1,
             Polled::Gone => came.gone.push(feed.name),
             Polled::Failed(_) => came.failed.push(feed.name),
+            Polled::Postponed(Postponement::Held) => came.held += 1,
+            Polled::Postponed(Postponement::Offline) => came.offline += 1,
         }
     }
     Ok(came)
@@ -176,6 +191,9 @@ impl Came {
         };
         named("failed", &self.failed);
         named("gone for good", &self.gone);
+        if self.offline > 0 {
+            parts.push(format!("{} not reached because the network here seems to be down", self.offline));
+        }
         if left_alone > 0 {
             parts.push(format!("{left_alone} left alone as their servers asked or because they are gone"));
         }

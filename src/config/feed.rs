@@ -2,9 +2,9 @@
 //!
 //! Pure. Secrets stay where they are until `fetch` needs them.
 
-use super::read::{cadence, not_yet, web_address};
+use super::read::{cadence, proxy, web_address};
 use super::table::{Table, Value, listed, shown};
-use super::{FeedConfig, PollConfig, Rule, Secret};
+use super::{Access, FeedConfig, PollConfig, Rule, Secret};
 use crate::model::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -98,15 +98,8 @@ fn derived_name(url: &Url, taken: &BTreeSet<String>) -> String {
 
 /// Everything but address and name.
 fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
-    let username = table.get("username").and_then(|value| {
-        let username = value.text("\"me\"")?;
-        not_yet(&value, "feed.username");
-        Some(username.to_owned())
-    });
-    let password = table.get("password").and_then(|value| {
-        not_yet(&value, "feed.password");
-        secret(&value, folder)
-    });
+    let username = table.get("username").and_then(|value| value.text("\"me\"")).map(str::to_owned);
+    let password = table.get("password").and_then(|value| secret(&value, folder));
     if table.get("username").is_some() != table.get("password").is_some() {
         table
             .notes
@@ -122,9 +115,13 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         fold: table.choice("fold", &Level::NAMES),
         keep: table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse),
         drop: table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse),
-        username,
-        password,
-        headers: headers(table, folder),
+        access: Access {
+            username,
+            password,
+            headers: headers(table, folder),
+            proxy: table.get("proxy").map_or_else(|| poll.proxy.clone(), |value| proxy(&value)),
+            ca: table.get("ca").and_then(|value| value.text("\"authority.pem\"")).map(|file| folder.join(file)),
+        },
     }
 }
 
@@ -221,9 +218,6 @@ fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)> {
         value.wrong_type("a table", "{ X-Api-Key = { file = \"example.key\" } }");
         return Vec::new();
     };
-    if !entries.is_empty() {
-        not_yet(&value, "feed.headers");
-    }
     let mut headers = Vec::new();
     for (name, header) in entries {
         let header = value.inner(header);

@@ -20,7 +20,7 @@ use url::Url;
 
 /// Every section and the keys that may stand in it.
 pub(super) const KEYS: [(&str, &[&str]); 6] = [
-    ("store", &["path", "keep"]),
+    ("store", &["path", "keep", "max_size"]),
     (
         "poll",
         &[
@@ -45,7 +45,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
         "feed",
         &[
             "url", "name", "tags", "interval", "schedule", "priority", "fold", "keep", "drop", "username", "password",
-            "headers",
+            "headers", "proxy", "ca",
         ],
     ),
     (
@@ -76,8 +76,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
 const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
 
 /// What is read and checked, but has no effect in this version; shrink as the work is done.
-const NOT_YET: &[&str] =
-    &["interval = \"auto\"", "poll.proxy", "serve.websub", "feed.username", "feed.password", "feed.headers"];
+const NOT_YET: &[&str] = &["serve.websub"];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -237,6 +236,9 @@ pub(super) fn not_yet(value: &Value<'_>, key: &str) {
     }
 }
 
+/// The least that `store.max_size` may be.
+const SMALLEST_STORE: u64 = 16 << 20;
+
 fn store(table: &Table<'_>) -> StoreConfig {
     let default = StoreConfig::default();
     let path = table
@@ -250,7 +252,15 @@ fn store(table: &Table<'_>) -> StoreConfig {
             })
         })
         .unwrap_or(default.path);
-    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)) }
+    let max_size_bytes = table.get("max_size").and_then(|value| {
+        value.parsed("\"2GiB\"", |text| match units::size(text)? {
+            bytes if bytes < SMALLEST_STORE => {
+                Err(format!("is too little; a store needs at least {}", units::print_size(SMALLEST_STORE)))
+            }
+            bytes => Ok(bytes),
+        })
+    });
+    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)), max_size_bytes }
 }
 
 fn poll(table: &Table<'_>) -> PollConfig {
@@ -278,24 +288,6 @@ fn poll(table: &Table<'_>) -> PollConfig {
             Ok(text.replace("VERSION", env!("CARGO_PKG_VERSION")))
         })
     });
-    let proxy = table.get("proxy").and_then(|value| {
-        let proxy = value.parsed_unseen("\"http://127.0.0.1:3128\"", |text| {
-            if text.is_empty() {
-                return Ok(None);
-            }
-            let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
-            let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
-            match url.scheme() {
-                _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),
-                "http" | "https" | "socks5" | "socks5h" => Ok(Some(url)),
-                scheme => Err(format!("has the scheme `{scheme}`; {cure}")),
-            }
-        })?;
-        if proxy.is_some() {
-            not_yet(&value, "poll.proxy");
-        }
-        proxy
-    });
     PollConfig {
         cadence: cadence(table, timezone, min_interval).unwrap_or_else(|| {
             // The default gives way to a longer `min_interval`.
@@ -320,8 +312,24 @@ fn poll(table: &Table<'_>) -> PollConfig {
                     .to_owned()
             })
         }),
-        proxy,
+        proxy: table.get("proxy").and_then(|value| proxy(&value)),
     }
+}
+
+/// Reads the address of a proxy; `""` is none.
+pub(super) fn proxy(value: &Value<'_>) -> Option<Url> {
+    value.parsed_unseen("\"http://127.0.0.1:3128\"", |text| {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
+        let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
+        match url.scheme() {
+            _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),
+            "http" | "https" | "socks5" | "socks5h" => Ok(Some(url)),
+            scheme => Err(format!("has the scheme `{scheme}`; {cure}")),
+        }
+    })?
 }
 
 fn max_body(table: &Table<'_>, default: u64) -> u64 {
@@ -356,7 +364,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
         )
     };
     let interval = interval.and_then(|value| {
-        let cadence = value.parsed("\"1h\"", |text| {
+        value.parsed("\"1h\"", |text| {
             if text.trim() == "auto" {
                 return Ok(Cadence::Auto);
             }
@@ -368,11 +376,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
                 return Err("is too long; write `365d` or less".to_owned());
             }
             Ok(Cadence::Every(interval))
-        })?;
-        if cadence == Cadence::Auto {
-            not_yet(&value, "interval = \"auto\"");
-        }
-        Some(cadence)
+        })
     });
     let schedule = schedule.and_then(|value| {
         value.parsed("\"*/30 * * * *\"", |text| {

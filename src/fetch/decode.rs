@@ -24,33 +24,70 @@ pub enum Error {
 /// # Errors
 /// When it is damaged, coded in an unknown way, or larger than `most` bytes.
 pub fn decode(body: Vec<u8>, coding: &str, most: u64) -> Result<Vec<u8>, Error> {
-    let mut document = body;
     // Codings are listed in the order in which they were applied. More than two were never met outside an attack.
     let mut codings: Vec<String> =
         coding.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
     if codings.len() > 2 {
         return Err(Error::Unknown(coding.to_owned()));
     }
+    let mut document = body;
+    // A file that was packed beforehand is often served without a word about it.
+    if codings.is_empty() && document.starts_with(GZIP) {
+        codings.push("gzip".into());
+    }
     while let Some(name) = codings.pop() {
+        // Many servers name a coding and send what they would have sent without.
+        if name == "identity" || is_plain(&document) {
+            continue;
+        }
         document = match name.as_str() {
-            "identity" => document,
-            // Many servers say gzip and send what they would have sent without.
-            "gzip" | "x-gzip" if !document.starts_with(&[0x1f, 0x8b]) => document,
-            "gzip" | "x-gzip" => unpack(flate2::read::MultiGzDecoder::new(&*document), &name, document.len(), most)?,
+            // And some name another than the one they use.
+            _ if document.starts_with(GZIP) => gunzip(&document, most)?,
+            _ if document.starts_with(ZSTD) => {
+                let decoder = zstd::Decoder::with_buffer(&*document).map_err(|_| Error::Damaged(name.clone()))?;
+                unpack(decoder, &name, document.len(), most)?
+            }
+            "gzip" | "x-gzip" => document,
             // The field means zlib's format, and some send the bare stream.
             "deflate" if document.first().is_some_and(|first| first & 0x0f == 8) => {
                 unpack(flate2::read::ZlibDecoder::new(&*document), &name, document.len(), most)?
             }
             "deflate" => unpack(flate2::read::DeflateDecoder::new(&*document), &name, document.len(), most)?,
             "br" => unpack(brotli::Decompressor::new(&*document, 4096), &name, document.len(), most)?,
-            "zstd" => {
-                let decoder = zstd::Decoder::with_buffer(&*document).map_err(|_| Error::Damaged(name.clone()))?;
-                unpack(decoder, &name, document.len(), most)?
-            }
+            "zstd" => return Err(Error::Damaged(name)),
             _ => return Err(Error::Unknown(name)),
         };
     }
     if document.len() as u64 > most { Err(Error::TooLarge(most)) } else { Ok(document) }
+}
+
+/// How the formats begin.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether it begins as a document does: no packed one begins with `<?xml`, `<rss`, or the brace of an object and a quote.
+fn is_plain(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    [b"<?xml".as_slice(), b"<rss", b"<feed", b"<rdf", b"<!doc", b"<html", b"<!--"].iter().any(|with| begins(with))
+        || text.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
+}
+
+/// One gzip member after another; what follows the last and is none is padding, which some servers leave there.
+fn gunzip(packed: &[u8], most: u64) -> Result<Vec<u8>, Error> {
+    let mut document = Vec::new();
+    let mut rest = packed;
+    while rest.starts_with(GZIP) {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        let room = (most + 1).saturating_sub(document.len() as u64);
+        let damaged = |_| Error::Damaged("gzip".into());
+        (&mut member).take(room).read_to_end(&mut document).map_err(damaged)?;
+        if document.len() as u64 > most {
+            return Err(Error::TooLarge(most));
+        }
+        rest = member.into_inner();
+    }
+    Ok(document)
 }
 
 fn unpack(packed: impl Read, name: &str, packed_bytes: usize, most: u64) -> Result<Vec<u8>, Error> {
@@ -86,6 +123,12 @@ mod tests {
             ("identity", TEXT.to_vec()),
             ("gzip", gzipped(TEXT)),
             ("GZIP", TEXT.to_vec()),
+            ("br", TEXT.to_vec()),
+            ("utf-8", TEXT.to_vec()),
+            ("br", gzipped(TEXT)),
+            ("", gzipped(TEXT)),
+            ("gzip", [gzipped(TEXT), vec![0; 20]].concat()),
+            ("gzip", [gzipped(&TEXT[..9]), gzipped(&TEXT[9..])].concat()),
             ("br", brotlied),
             ("zstd", zstd::bulk::compress(TEXT, 3).unwrap()),
             ("deflate", zlib.finish().unwrap()),
@@ -102,6 +145,7 @@ mod tests {
         let zeros = vec![0; 1 << 20];
         assert_eq!(decode(gzipped(&zeros), "gzip", 1000), Err(Error::TooLarge(1000)));
         assert_eq!(decode(zstd::bulk::compress(&zeros, 3).unwrap(), "zstd", 1000), Err(Error::TooLarge(1000)));
+        assert_eq!(decode(gzipped(&gzipped(&zeros)), "gzip, gzip", 5000), Err(Error::TooLarge(5000)));
         assert_eq!(decode(zeros, "", 1000), Err(Error::TooLarge(1000)));
     }
 

@@ -26,7 +26,7 @@ pub enum Error {
 /// # Errors
 /// When the hub cannot be reached or refuses.
 pub async fn tell(hub: &Url, changed: &[String], user_agent: &str) -> Result<(), Error> {
-    let silent = |error: reqwest::Error| Error::Silent(super::last_cause(&error.without_url()));
+    let silent = |error: reqwest::Error| Error::Silent(last_cause(&error.without_url()));
     let client = reqwest::Client::builder()
         .user_agent(user_agent)
         .timeout(TIMEOUT)
@@ -40,4 +40,13 @@ pub async fn tell(hub: &Url, changed: &[String], user_agent: &str) -> Result<(),
         client.post(hub.clone()).header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
     let answer = request.send().await.map_err(silent)?;
     if answer.status().is_success() { Ok(()) } else { Err(Error::Refused(answer.status())) }
+}
+
+/// The innermost cause of an error, which is the one that people know: `Connection refused`.
+fn last_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }

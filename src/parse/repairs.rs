@@ -69,6 +69,11 @@ impl Repairs {
     }
 
     /// Whether nothing had to be repaired.
+    /// Whether the document ends before its end.
+    pub(super) fn has_cut_off(&self) -> bool {
+        self.found.iter().any(|(repair, ..)| *repair == Repair::CutOff)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty() && self.general.is_empty()
     }

@@ -45,6 +45,16 @@ pub fn story_of(connection: &Connection, entry: EntryRef) -> Result<Option<Story
     Ok(story.flatten().map(StoryRef))
 }
 
+/// The entries that people took out of a story, and the story that each never joins again.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn splits(connection: &Connection) -> Result<Vec<(EntryRef, StoryRef)>> {
+    let mut query = connection.prepare_cached("SELECT entry, story FROM split ORDER BY entry, story")?;
+    let rows = query.query_map([], |row| Ok((EntryRef(row.get(0)?), StoryRef(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Takes an entry out of its story: it tells one of its own from now on, and never joins the other again.
 ///
 /// # Errors

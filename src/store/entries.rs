@@ -8,9 +8,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::fold::Article;
 use crate::fold::link::{Pages, Telling};
 use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
+use crate::normalise::text;
 use crate::store::texts::{self, Place, place_columns};
 use crate::store::{Result, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
@@ -69,9 +71,12 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
 /// # Errors
 /// When the store cannot be read.
 pub fn next_ref(connection: &Connection) -> Result<EntryRef> {
-    let newest: Option<u64> =
-        connection.prepare_cached("SELECT max(id) FROM entry")?.query_row([], |row| row.get(0))?;
-    Ok(EntryRef(newest.unwrap_or(0) + 1))
+    // A story outlives the entry that founded it, and keeps its number.
+    let mut query = connection.prepare_cached(
+        "SELECT max(coalesce((SELECT max(id) FROM entry), 0), coalesce((SELECT max(id) FROM story), 0))",
+    )?;
+    let newest: u64 = query.query_row([], |row| row.get(0))?;
+    Ok(EntryRef(newest + 1))
 }
 
 /// A new entry and where it belongs.
@@ -98,8 +103,9 @@ pub struct Addition<'a> {
 pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
     let Addition { handle, feed, entry, text, story, archived } = addition;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, text_block, text_at, text_length)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, second_hand,
+                            text_block, text_at, text_length)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     insert.execute(params![
         handle.0,
@@ -115,6 +121,7 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
         entry.digest,
         story.map(|story| story.0),
         archived,
+        entry.second_hand,
         text.block,
         text.at,
         text.length,
@@ -139,7 +146,7 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
     }
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
-         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, gone_at = NULL WHERE id = ?1",
+         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, second_hand = ?12, gone_at = NULL, withdrawn = 0 WHERE id = ?1",
     )?;
     update.execute(params![
         revision.entry.0,
@@ -153,6 +160,7 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
         text.block,
         text.at,
         text.length,
+        entry.second_hand,
     ])?;
     Ok(())
 }
@@ -170,17 +178,24 @@ pub fn rename(connection: &Connection, entry: EntryRef, id: &EntryId) -> Result<
     Ok(())
 }
 
-/// Stores which entries left their feed's document, and which came back.
+/// Stores which entries left their feed's document, which of those were `withdrawn` from its midst, and which came back.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn relist(connection: &Connection, gone: &[EntryRef], back: &[EntryRef], now: DateTime<Utc>) -> Result<()> {
-    let mut left = connection.prepare_cached("UPDATE entry SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?;
+pub fn relist(
+    connection: &Connection,
+    gone: &[EntryRef],
+    withdrawn: &[EntryRef],
+    back: &[EntryRef],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut left =
+        connection.prepare_cached("UPDATE entry SET gone_at = ?2, withdrawn = ?3 WHERE id = ?1 AND gone_at IS NULL")?;
     for entry in gone {
-        left.execute(params![entry.0, millis(now)])?;
+        left.execute(params![entry.0, millis(now), withdrawn.contains(entry)])?;
     }
-    let mut returned =
-        connection.prepare_cached("UPDATE entry SET gone_at = NULL WHERE id = ?1 AND gone_at IS NOT NULL")?;
+    let mut returned = connection
+        .prepare_cached("UPDATE entry SET gone_at = NULL, withdrawn = 0 WHERE id = ?1 AND gone_at IS NOT NULL")?;
     for entry in back {
         returned.execute([entry.0])?;
     }
@@ -279,13 +294,92 @@ fn place_of(connection: &Connection, entry: EntryRef) -> Result<Option<Place>> {
     Ok(query.query_row([entry.0], |row| Place::read(row, 0)).optional()?)
 }
 
-/// What folding reads of a stored entry: its text, its feed, its title, and when it was first seen.
+/// What folding reads of a stored entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Which entry.
+    pub entry: EntryRef,
+    /// Who tells it.
+    pub feed: FeedRef,
+    /// Plain text.
+    pub title: String,
+    /// Plain text; empty where there is none.
+    pub summary: String,
+    /// Plain text; empty where there is none.
+    pub content: String,
+    /// BCP 47 tag, by the publisher's word.
+    pub language: Option<String>,
+    /// When it was first seen.
+    pub first_seen: DateTime<Utc>,
+}
+
+impl Text {
+    /// It, for the fold.
+    #[must_use]
+    pub fn article(&self) -> Article<'_> {
+        Article {
+            entry: self.entry,
+            feed: Some(self.feed.0),
+            title: &self.title,
+            summary: &self.summary,
+            content: &self.content,
+            language: self.language.as_deref(),
+            at: self.first_seen,
+        }
+    }
+}
+
+/// What folding reads of a stored entry.
 ///
 /// # Errors
 /// When there is no such entry, or the store is damaged.
-pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<(Detail, FeedRef, String, DateTime<Utc>)> {
+pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<Text> {
     let mut query = connection.prepare_cached("SELECT feed, title, first_seen FROM entry WHERE id = ?1")?;
-    let (feed, title, seen): (u64, String, i64) =
+    let (feed, title, first_seen): (u64, String, i64) =
         query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok((detail_of(connection, entry)?, FeedRef(feed), title, instant(seen)))
+    let Detail { summary, content, language, .. } = detail_of(connection, entry)?;
+    let plain = |markup: Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
+    Ok(Text {
+        entry,
+        feed: FeedRef(feed),
+        title,
+        summary: plain(summary),
+        content: plain(content),
+        language,
+        first_seen: instant(first_seen),
+    })
+}
+
+/// An entry that tells a story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The entry, as far as its links are looked at.
+    pub telling: Telling,
+    /// Its story.
+    pub story: StoryRef,
+    /// The entry that a person joined it to.
+    pub joined_to: Option<EntryRef>,
+}
+
+/// The entries that tell a story and were first seen since `begins`, in the order in which they came.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
+    let mut query = connection.prepare_cached(
+        "SELECT id, feed, story, title, permalink, (SELECT min(permalink) FROM entry_alias WHERE entry = id),
+                (SELECT matched FROM fold WHERE entry = id AND rule = 'person')
+         FROM entry WHERE story IS NOT NULL AND first_seen >= ?1 ORDER BY id",
+    )?;
+    let rows = query.query_map([millis(begins)], |row| {
+        let leads_to = [row.get::<_, Option<String>>(4)?, row.get::<_, Option<String>>(5)?];
+        let telling = Telling {
+            entry: EntryRef(row.get(0)?),
+            feed: Some(row.get(1)?),
+            permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
+            title: row.get(3)?,
+        };
+        Ok(Told { telling, story: StoryRef(row.get(2)?), joined_to: row.get::<_, Option<u64>>(6)?.map(EntryRef) })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -6,14 +6,16 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use url::Url;
 
+use crate::model::history::History;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
+use crate::schedule::rhythm::Rhythm;
 use crate::store::{Error, Result, instant, millis};
 
 /// The columns of a [`Feed`], in the order in which [`read`] takes them.
 macro_rules! columns {
     () => {
         "id, identity, address, name, moved_to, etag, last_modified, body_hash, body_bytes, hints, title, link, next_poll, next_poll_why, \
-         last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before"
+         last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before, recent, read_from, rhythm, floods"
     };
 }
 
@@ -110,6 +112,33 @@ pub fn lease(connection: &Connection, due: &[(FeedRef, DateTime<Utc>)], now: Dat
         .collect()
 }
 
+/// Takes back the last failure of feeds that failed only because our network was down.
+///
+/// # Errors
+/// When the store refuses.
+pub fn excuse(connection: &Connection, feeds: &[FeedRef], next: DateTime<Utc>, why: &str) -> Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE feed SET failures = max(failures - 1, 0), next_poll = ?2, next_poll_why = ?3,
+         failing_since = CASE WHEN failures > 1 THEN failing_since END, last_error = CASE WHEN failures > 1 THEN last_error END WHERE id = ?1",
+    )?;
+    for feed in feeds {
+        update.execute(params![feed.0, millis(next), why])?;
+    }
+    Ok(())
+}
+
+/// Stores due times that had to be put right.
+///
+/// # Errors
+/// When the store refuses.
+pub fn put_right(connection: &Connection, feeds: &[(FeedRef, DateTime<Utc>)]) -> Result<()> {
+    let mut update = connection.prepare_cached("UPDATE feed SET next_poll = ?2 WHERE id = ?1")?;
+    for (feed, next) in feeds {
+        update.execute(params![feed.0, millis(*next)])?;
+    }
+    Ok(())
+}
+
 /// The state of one feed.
 ///
 /// # Errors
@@ -188,7 +217,8 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
     let mut update = connection.prepare_cached(
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
          next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
-         retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24 WHERE id = ?1",
+         retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24, recent = ?25, read_from = ?26,
+         rhythm = ?27, floods = ?28 WHERE id = ?1",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -215,6 +245,10 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         json(&feed.repairs),
         listed.map(|listed| listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>()),
         feed.not_before.map(millis),
+        feed.recent.to_bytes(),
+        feed.read_from.as_ref().map(Url::as_str),
+        feed.rhythm.to_bytes(),
+        feed.floods,
     ])?;
     Ok(())
 }
@@ -224,7 +258,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, next_poll = ?5, next_poll_why = ?6, last_success = ?7, failures = ?8,
          failing_since = ?9, last_error = ?10, retired_at = ?11, polls = ?12, not_modified = ?13, saved_bytes = ?14, response_ms = ?15,
-         last_full = ?16, not_before = ?17 WHERE id = ?1",
+         last_full = ?16, not_before = ?17, recent = ?18, read_from = ?19 WHERE id = ?1",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -244,6 +278,8 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
         feed.response_ms,
         feed.last_full.map(millis),
         feed.not_before.map(millis),
+        feed.recent.to_bytes(),
+        feed.read_from.as_ref().map(Url::as_str),
     ])?;
     Ok(())
 }
@@ -290,6 +326,10 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         response_ms: row.get(24)?,
         repairs: parsed(row.get(25)?),
         not_before: time(row.get(26)?),
+        recent: row.get::<_, Option<Vec<u8>>>(27)?.as_deref().map(History::from_bytes).unwrap_or_default(),
+        read_from: row.get::<_, Option<String>>(28)?.map(address).transpose()?,
+        rhythm: row.get::<_, Option<Vec<u8>>>(29)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default(),
+        floods: row.get(30)?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::fold::index::{Index, Stored};
 use crate::fold::print::Print;
 use crate::fold::weights::Weights;
 use crate::fold::{EntryRef, Rules, StoryRef};
-use crate::store::{Result, millis};
+use crate::store::{Result, corrections, millis};
 
 /// Keeps what folding needs of an entry.
 ///
@@ -54,10 +54,7 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
             stored.push(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted });
         }
     }
-    let mut query = connection.prepare_cached("SELECT entry, story FROM split ORDER BY entry, story")?;
-    let splits = query.query_map([], |row| Ok((EntryRef(row.get(0)?), StoryRef(row.get(1)?))))?;
-    let splits: Vec<(EntryRef, StoryRef)> = splits.collect::<rusqlite::Result<_>>()?;
-    Ok(Index::restore(rules, weights, stored, splits))
+    Ok(Index::restore(rules, weights, stored, corrections::splits(connection)?))
 }
 
 /// Keeps the weights, which count every entry up to `counted`, and forgets the prints from before the window.

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::fold::canonical::{Speaker, same_publisher};
+use crate::fold::canonical::{Owner, Speaker, same_publisher};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
@@ -347,7 +347,7 @@ pub fn speakers(
     priority_of: impl Fn(FeedRef) -> i32,
 ) -> Result<(Vec<Speaker>, u32)> {
     let mut query = connection.prepare_cached(
-        "SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link FROM entry JOIN feed ON feed.id = feed
+        "SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link, second_hand, withdrawn FROM entry JOIN feed ON feed.id = feed
          WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
          ORDER BY entry.id",
     )?;
@@ -358,13 +358,20 @@ pub fn speakers(
     while let Some(row) = rows.next()? {
         let feed = FeedRef(row.get(1)?);
         let page = host(row.get(2)?);
-        let homes = [host(row.get(5)?), host(row.get(6)?)];
-        let owns_page =
-            page.is_some_and(|page| homes.iter().flatten().any(|home| same_publisher(home.host(), page.host())));
+        let publishes = |home: Option<Permalink>| {
+            home.zip(page.as_ref()).is_some_and(|(home, page)| same_publisher(home.host(), page.host()))
+        };
+        let owner = match () {
+            () if publishes(host(row.get(5)?)) => Owner::Certain,
+            () if publishes(host(row.get(6)?)) => Owner::Claimed,
+            () => Owner::Another,
+        };
         speakers.push(Speaker {
             entry: EntryRef(row.get(0)?),
             priority: priority_of(feed),
-            owns_page,
+            owner,
+            is_second_hand: row.get(7)?,
+            is_withdrawn: row.get(8)?,
             text_bytes: usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
             first_seen: instant(row.get(4)?),
         });

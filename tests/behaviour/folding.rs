@@ -139,6 +139,24 @@ fn a_correction_reaches_a_running_daemon() {
 }
 
 #[test]
+fn what_is_stored_can_be_folded_anew_to_see_what_would_change() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    assert_eq!(
+        scene.must(&["fold", "--from-store"]),
+        "3 entries in the window: 2 stories as stored, 2 as configured\n"
+    );
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &(text + "[fold]\nlevel = \"link\"\n"));
+    let split = scene.must(&["fold", "--from-store"]);
+    assert!(split.contains("would split") && split.contains("Tender sinks overnight"), "{split}");
+    assert_eq!(scene.stories().len(), 2, "nothing was changed");
+    scene.must(&["join", "https://agency.example/1", "https://other.example/3"]);
+    assert!(!scene.must(&["fold", "--from-store"]).contains("Bakers"), "a person's word holds");
+}
+
+#[test]
 fn fold_answers_each_line_and_names_a_broken_one() {
     let scene = Scene::with(&[], "");
     let lines = "{\"id\":\"1\",\"title\":\"One\",\"url\":\"https://example.org/a\"}\n{\"id\":\"2\",\"title\":\"Two\",\"url\":\"https://example.org/a?utm_source=x\"}\n{\"id\":\"2\"";

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod configuring;
 mod folding;
+mod keeping;
+mod lists;
+mod manners;
 mod polling;
 mod publishing;
 mod running;

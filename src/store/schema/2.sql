@@ -12,6 +12,43 @@ ALTER TABLE entry ADD COLUMN text_length INTEGER; -- and how many; NULL: to the 
 UPDATE entry SET text_block = id, text_at = 0;
 ALTER TABLE entry DROP COLUMN detail;
 
+-- What the choice of a story's speaker looks at.
+ALTER TABLE entry ADD COLUMN second_hand INTEGER NOT NULL DEFAULT 0; -- 1: it passes on what another publisher wrote
+ALTER TABLE entry ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;   -- 1: it left the midst of its feed's document
+
+-- Entries that are forgotten, so that they are no news when they come back.
+CREATE TABLE tombstone (
+    feed      INTEGER NOT NULL REFERENCES feed(id),
+    id_hash   INTEGER NOT NULL,
+    pruned_at INTEGER NOT NULL,
+    PRIMARY KEY (feed, id_hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_by_gone ON entry(gone_at) WHERE gone_at IS NOT NULL;
+
+-- Polling: what it remembers beyond the first version.
+
+ALTER TABLE feed ADD COLUMN recent BLOB;      -- the last polls: time, length, bytes, outcome (model::history)
+ALTER TABLE feed ADD COLUMN read_from TEXT;   -- where the document that we hold came from, when that was behind a redirect
+ALTER TABLE feed ADD COLUMN rhythm BLOB;      -- when it last published (schedule::rhythm)
+ALTER TABLE feed ADD COLUMN floods INTEGER NOT NULL DEFAULT 0; -- how many documents in a row held nothing but new entries
+
+-- Servers that asked to be left alone, each for its whole domain.
+CREATE TABLE hold (
+    domain   TEXT PRIMARY KEY,
+    until    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Hubs that tell us when a feed changed (WebSub).
+CREATE TABLE hub_subscription (
+    feed        INTEGER PRIMARY KEY REFERENCES feed(id) ON DELETE CASCADE,
+    hub         TEXT NOT NULL,
+    topic       TEXT NOT NULL,
+    token       TEXT NOT NULL UNIQUE,         -- stands in our callback's address; nobody else knows it
+    secret      TEXT NOT NULL,                -- what the hub signs with
+    asked_at    INTEGER,                      -- when the hub was last asked
+    lease_until INTEGER                       -- NULL until the hub verified that we meant it
+) STRICT;
+
 -- What subscribers see.
 
 -- Outputs that were served, so that the address of one that is gone says so.

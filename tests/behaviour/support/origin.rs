@@ -9,19 +9,30 @@ use std::time::Duration;
 /// What a newsfold asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// What the first line asks for.
+    pub(crate) target: String,
     /// Names in lower case, in the order in which they came.
     pub(crate) headers: Vec<(String, String)>,
+    raw: Vec<(String, Vec<u8>)>,
 }
 
 impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// A header's bytes, which need not be text.
+    pub(crate) fn raw(&self, name: &str) -> Option<&[u8]> {
+        self.raw.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
 }
 
 /// The bytes of an answer, head and body.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer(pub(crate) Vec<u8>);
+pub(crate) struct Answer {
+    bytes: Vec<u8>,
+    hangs: bool,
+}
 
 impl Answer {
     pub(crate) fn new(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
@@ -32,7 +43,7 @@ impl Answer {
         }
         let mut bytes = (answer + "\r\n").into_bytes();
         bytes.extend_from_slice(body);
-        Self(bytes)
+        Self { bytes, hangs: false }
     }
 
     pub(crate) fn ok(body: impl AsRef<[u8]>) -> Self {
@@ -49,7 +60,12 @@ impl Answer {
 
     /// What a server sends that does not keep to the protocol: these bytes, and then it hangs up.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+        Self { bytes: bytes.into(), hangs: false }
+    }
+
+    /// These bytes, and then nothing, until the other side hangs up.
+    pub(crate) fn hanging(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: bytes.into(), hangs: true }
     }
 }
 
@@ -121,9 +137,13 @@ fn converse(connection: TcpStream, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<
     while let Some(request) = read_head(&mut reader) {
         log.lock().unwrap().push(request.clone());
         let script = script.lock().unwrap().clone();
-        let Answer(bytes) = script(&request);
+        let Answer { bytes, hangs } = script(&request);
         let keeps_on = bytes.windows(15).any(|window| window == b"Content-Length:");
         if writer.write_all(&bytes).is_err() || !keeps_on {
+            return;
+        }
+        if hangs {
+            let _ = reader.read_line(&mut String::new());
             return;
         }
     }
@@ -132,15 +152,18 @@ fn converse(connection: TcpStream, script: &Mutex<Arc<Script>>, log: &Mutex<Vec<
 fn read_head(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    line.split_once(' ')?;
-    let mut headers = Vec::new();
+    let target = line.split(' ').nth(1)?.to_owned();
+    let mut raw = Vec::new();
     loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
+        let mut line = Vec::new();
+        reader.read_until(b'\n', &mut line).ok()?;
+        let line = line.trim_ascii();
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             break;
         };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
+        raw.push((name, line[colon + 1..].trim_ascii().to_vec()));
     }
-    Some(Request { headers })
+    let headers = raw.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
+    Some(Request { target, headers, raw })
 }

@@ -1,0 +1,115 @@
+//! With what a feed is asked: its credentials, and the way to it.
+//!
+//! Pure but for fetching the secrets, which `secrets` does. Credentials are for the origin (scheme, host and port) that the
+//! configuration names and for no other: a redirect elsewhere goes without them.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use std::path::PathBuf;
+use url::{Origin, Url};
+
+use crate::config;
+use crate::secrets;
+
+/// The way to a feed; feeds that share it share connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Way {
+    /// The proxy.
+    pub proxy: Option<Url>,
+    /// A file with certificates of further authorities.
+    pub ca: Option<PathBuf>,
+}
+
+/// With what a feed is asked.
+#[derive(Clone, Default)]
+pub struct Access {
+    way: Way,
+    /// For whom the headers are; `None` when there are none.
+    origin: Option<Origin>,
+    headers: HeaderMap,
+}
+
+impl Access {
+    /// As configured for the feed at `address`, secrets included.
+    ///
+    /// # Errors
+    /// Which secret cannot be had or sent, and why.
+    pub fn of(configured: &config::Access, address: &Url) -> Result<Self, String> {
+        let way = Way { proxy: configured.proxy.clone(), ca: configured.ca.clone() };
+        let mut headers = HeaderMap::new();
+        if let (Some(username), Some(password)) = (&configured.username, &configured.password) {
+            let password = secrets::reveal(password).map_err(|error| format!("its password cannot be had: {error}"))?;
+            let both = BASE64_STANDARD.encode(format!("{username}:{password}"));
+            headers.insert(AUTHORIZATION, value(&format!("Basic {both}"), "password")?);
+        }
+        for (name, secret) in &configured.headers {
+            let text =
+                secrets::reveal(secret).map_err(|error| format!("its header `{name}` cannot be had: {error}"))?;
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| format!("its header `{name}` cannot be sent; write another name"))?;
+            headers.insert(header, value(&text, name)?);
+        }
+        let origin = (!headers.is_empty()).then(|| address.origin());
+        Ok(Self { way, origin, headers })
+    }
+
+    /// The way to the feed.
+    #[must_use]
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// The headers that may be sent to `target`.
+    #[must_use]
+    pub fn headers_for(&self, target: &Url) -> Option<&HeaderMap> {
+        (self.origin.as_ref() == Some(&target.origin())).then_some(&self.headers)
+    }
+}
+
+fn value(text: &str, name: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| format!("its `{name}` cannot be sent: it holds a line break or another control character"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn credentials_are_for_the_configured_origin_alone() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let configured = config::Access {
+            username: Some("me".into()),
+            password: Some(Secret::Literal("secret".into())),
+            headers: vec![("X-Api-Key".into(), Secret::Literal("key".into()))],
+            ..config::Access::default()
+        };
+        let access = Access::of(&configured, &url("https://example.org/feed")).unwrap();
+        let sent = access.headers_for(&url("https://example.org/other")).unwrap();
+        assert_eq!(sent.get("authorization").unwrap(), "Basic bWU6c2VjcmV0");
+        assert_eq!(sent.get("x-api-key").unwrap(), "key");
+        for other in ["http://example.org/feed", "https://example.org:8443/feed", "https://www.example.org/feed"] {
+            assert!(access.headers_for(&url(other)).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_had_is_told_without_it() {
+        let missing = config::Access {
+            headers: vec![("Cookie".into(), Secret::File("/nonexistent/cookie".into()))],
+            ..config::Access::default()
+        };
+        let told = Access::of(&missing, &Url::parse("https://example.org/").unwrap()).err().unwrap();
+        assert!(told.contains("`Cookie`") && told.contains("/nonexistent/cookie"), "{told}");
+        let broken = config::Access {
+            headers: vec![("X-Key".into(), Secret::Literal("top\nsecret".into()))],
+            ..config::Access::default()
+        };
+        let told = Access::of(&broken, &Url::parse("https://example.org/").unwrap()).err().unwrap();
+        assert!(!told.contains("secret"), "{told}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The clients that connect, one for each way to the feeds.
+//!
+//! Edge. Names are resolved here, and only to addresses that may be asked; what is resolved is what is connected to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Proxy, redirect};
+
+use crate::fetch::access::Way;
+use crate::fetch::{Error, Settings, address};
+
+/// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
+const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1";
+/// Gzip first: every server that compresses at all has it ready.
+const ACCEPT_ENCODING: &str = "gzip, br, zstd, deflate";
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept for the next feed of the same host, after the pause that is made between the two.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The clients made so far. One is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
+/// not.
+#[derive(Default)]
+pub(super) struct Clients(Mutex<HashMap<Way, Result<reqwest::Client, Arc<str>>>>);
+
+impl Clients {
+    /// The client for this way.
+    pub(super) fn by(&self, way: &Way, settings: &Settings) -> Result<reqwest::Client, Error> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = clients.get(way) {
+            return made.clone().map_err(|error| Error::Client(error.to_string()));
+        }
+        let made = build(way, settings)?;
+        let kept = made.map_err(|error| Arc::from(told(&error)));
+        clients.insert(way.clone(), kept.clone());
+        kept.map_err(|error| Error::Client(error.to_string()))
+    }
+}
+
+fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+    let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
+    let mut client = reqwest::Client::builder()
+        .user_agent(&settings.user_agent)
+        .default_headers(HeaderMap::from_iter([
+            fixed(header::ACCEPT, ACCEPT),
+            fixed(header::ACCEPT_ENCODING, ACCEPT_ENCODING),
+        ]))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(settings.per_host_gap + IDLE_TIMEOUT)
+        .pool_max_idle_per_host(1);
+    let mut trusted = None;
+    if let Some(proxy) = &way.proxy {
+        // The proxy's own name is the configuration's word, and may lead into a private network.
+        trusted = proxy.host_str().map(str::to_owned);
+        let made =
+            Proxy::all(proxy.as_str()).map_err(|_| Error::Access("its proxy's address cannot be used".into()))?;
+        client = client.proxy(made);
+    }
+    if let Some(file) = &way.ca {
+        let unusable = |why: String| Error::Access(format!("its `ca` cannot be used: {}: {why}", file.display()));
+        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(told(&error)))?;
+        if certificates.is_empty() {
+            return Err(unusable("there is no certificate in it; it has to be in PEM".into()));
+        }
+        client = client.tls_certs_merge(certificates);
+    }
+    let names = PublicNames { allowed: settings.allow_networks.clone(), trusted, look_up: settings.look_up.clone() };
+    Ok(client.dns_resolver(Arc::new(names)).build())
+}
+
+/// Finds the addresses of a name. The system's own way is [`SystemNames`]; a test may bring another.
+pub trait LookUp: Send + Sync {
+    /// The addresses of `name`, in no order; an error is a name that leads nowhere.
+    fn look_up(&self, name: String) -> Found;
+}
+
+/// What a [`LookUp`] comes to.
+pub type Found = std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Names as the system resolves them, `/etc/hosts` and all.
+pub struct SystemNames;
+
+impl LookUp for SystemNames {
+    fn look_up(&self, name: String) -> Found {
+        Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+    }
+}
+
+/// Resolves names to those of their addresses that may be asked. What it gives is what is connected to: there is no second
+/// look-up in which a name could change its mind.
+struct PublicNames {
+    allowed: Vec<IpNet>,
+    trusted: Option<String>,
+    look_up: Arc<dyn LookUp>,
+}
+
+impl reqwest::dns::Resolve for PublicNames {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let allowed = self.allowed.clone();
+        let name = name.as_str().to_owned();
+        let is_trusted = self.trusted.as_deref() == Some(&name);
+        let found = self.look_up.look_up(name.clone());
+        Box::pin(async move {
+            let found = found.await.map_err(|_| Error::Name(name.clone()))?;
+            let (fine, refused): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|found| is_trusted || address::refused(found.ip(), &allowed).is_none());
+            match (fine.is_empty(), refused.first()) {
+                (true, Some(first)) => {
+                    let why = address::refused(first.ip(), &allowed).unwrap_or("refused");
+                    Err(Error::Refused(name, why).into())
+                }
+                (true, None) => Err(Error::Name(name).into()),
+                (false, _) => Ok(Box::new(fine.into_iter()) as reqwest::dns::Addrs),
+            }
+        })
+    }
+}
+
+/// An error and the causes behind it, as one phrase.
+fn told(error: &reqwest::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !words.contains(&said) {
+            words.push(said);
+        }
+        cause = inner.source();
+    }
+    words.join(": ")
+}

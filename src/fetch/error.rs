@@ -1,0 +1,246 @@
+//! Why there is no document, in words.
+//!
+//! Pure but for looking into the HTTP client's errors. A message names hosts and never whole addresses, which may hold a reader's token. Each limit has words of its own.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::StatusCode;
+use url::Url;
+
+use crate::model::history::Outcome;
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The answer's status is not one that carries a feed.
+    #[error("answered {status}{hint}", hint = hint(*.status))]
+    Status {
+        /// What was answered.
+        status: StatusCode,
+        /// How long to stay away, where the server said so.
+        retry_after: Option<TimeDelta>,
+        /// Whose server answered.
+        domain: String,
+    },
+    /// The server at the end of a redirect asked to be left alone.
+    #[error("{domain} asked to be left alone until {}", until.format("%Y-%m-%d %H:%MZ"))]
+    Held {
+        /// Whose server.
+        domain: String,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The address is none that may be asked.
+    #[error("{0} is {1}, which is refused; list its network in `poll.allow_networks` if the feed belongs there")]
+    Refused(String, &'static str),
+    /// The name leads nowhere.
+    #[error("the name {0} cannot be resolved")]
+    Name(String),
+    /// Nobody is there: no route, or no answer to the knock.
+    #[error("{0} cannot be reached: {1}")]
+    Unreachable(String, String),
+    /// Somebody is there, and no connection came about.
+    #[error("no connection to {0}: {1}")]
+    Connection(String, String),
+    /// The connection was made, and no whole answer came of it.
+    #[error("{0}: {1}")]
+    Broken(String, String),
+    /// Who answers cannot prove who they are.
+    #[error("{0} cannot be trusted: {1}")]
+    Certificate(String, String),
+    /// More header than anybody needs.
+    #[error("{0} sent more header than is read (100 fields, 400 KB)")]
+    HeadTooLarge(String),
+    /// It took too long.
+    #[error("no complete answer within {0}s (`poll.timeout`)")]
+    Timeout(u64),
+    /// The body is too large, as announced or as it came.
+    #[error("the document is larger than {0} bytes; raise `poll.max_body` if it should be read")]
+    TooLarge(u64),
+    /// A redirect that cannot be followed.
+    #[error("a redirect {0}")]
+    Redirect(String),
+    /// A conditional answer to an unconditional question.
+    #[error("answered 304 Not Modified although nothing was held")]
+    NothingHeld,
+    /// A `file:` feed that cannot be read.
+    #[error("the file cannot be read: {0}")]
+    File(std::io::Error),
+    /// What the configuration names for asking cannot be had.
+    #[error("{0}")]
+    Access(String),
+    /// There is no client to ask with.
+    #[error("no HTTP client can be made: {0}; are CA certificates installed (package ca-certificates)?")]
+    Client(String),
+}
+
+/// What a person can do about a status.
+fn hint(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "; it wants a name and a password (`username` and `password` of the feed)",
+        403 => "; if this goes on, look at `poll.user_agent`",
+        404 => "; if this goes on, look for the feed's new address",
+        407 => "; the proxy wants a name and a password, written into its address",
+        _ => "",
+    }
+}
+
+impl Error {
+    /// How long the server asks us to stay away from this feed.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whose server asks us to stay away altogether (RFC 6585 §4, RFC 9110 §15.6.4), and for how long.
+    #[must_use]
+    pub fn hold(&self) -> Option<(&str, TimeDelta)> {
+        match self {
+            Self::Status { retry_after: Some(wait), domain, .. } if self.outcome() == Outcome::Throttled => {
+                Some((domain, *wait))
+            }
+            _ => None,
+        }
+    }
+
+    /// What it counts as.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Status { status, .. } => match status.as_u16() {
+                429 | 503 => Outcome::Throttled,
+                400..=499 => Outcome::Refused,
+                500..=599 => Outcome::ServerFailed,
+                _ => Outcome::Unexpected,
+            },
+            Self::Held { .. } => Outcome::Throttled,
+            Self::Refused(..) => Outcome::Forbidden,
+            Self::Name(_) | Self::Unreachable(..) => Outcome::Unreachable,
+            Self::Connection(..) | Self::Broken(..) => Outcome::Broken,
+            Self::Certificate(..) => Outcome::Certificate,
+            Self::HeadTooLarge(_) => Outcome::HeadTooLarge,
+            Self::Timeout(_) => Outcome::TimedOut,
+            Self::TooLarge(_) => Outcome::TooLarge,
+            Self::Redirect(_) => Outcome::Redirect,
+            Self::NothingHeld => Outcome::Unexpected,
+            Self::File(_) | Self::Access(_) | Self::Client(_) => Outcome::Ours,
+        }
+    }
+
+    /// What went wrong on the way to `target`.
+    pub(super) fn of(error: reqwest::Error, target: &Url, is_proxied: bool) -> Self {
+        let host = target.host_str().unwrap_or("the server").to_owned();
+        let error = error.without_url();
+        let causes = causes(&error);
+        let told = || causes.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(": ");
+        let last = || causes.last().map(|(_, words)| words.clone()).unwrap_or_default();
+        for (cause, _) in &causes {
+            match cause {
+                Cause::Refused(name, why) => return Self::Refused(name.clone(), why),
+                Cause::Name(name) => return Self::Name(name.clone()),
+                Cause::Io(_) | Cause::Other => {}
+            }
+        }
+        let all = told();
+        if let Some(words) = certificate_words(&all) {
+            return Self::Certificate(host, words);
+        }
+        if all.contains("message head is too large") {
+            return Self::HeadTooLarge(host);
+        }
+        if error.is_timeout() {
+            return Self::Unreachable(host, "no answer in time".into());
+        }
+        if !error.is_connect() {
+            return Self::Broken(host, all);
+        }
+        let kind = causes.iter().rev().find_map(|(cause, _)| match cause {
+            Cause::Io(kind) => Some(*kind),
+            _ => None,
+        });
+        match kind {
+            // A proxy that refuses is ours, and stands between us and everybody.
+            Some(ErrorKind::ConnectionRefused) if is_proxied => {
+                Self::Unreachable(host, "the proxy refuses connections (`proxy`)".into())
+            }
+            Some(
+                ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::NetworkDown
+                | ErrorKind::TimedOut
+                | ErrorKind::AddrNotAvailable,
+            ) => Self::Unreachable(host, last()),
+            _ => Self::Connection(host, last()),
+        }
+    }
+}
+
+enum Cause {
+    Refused(String, &'static str),
+    Name(String),
+    Io(ErrorKind),
+    Other,
+}
+
+/// An error and what is behind it, from the outside in, each with its words.
+fn causes(error: &reqwest::Error) -> Vec<(Cause, String)> {
+    let mut found: Vec<(Cause, String)> = vec![(Cause::Other, error.to_string())];
+    let mut next = error.source();
+    while let Some(inner) = next {
+        let cause = match inner.downcast_ref::<Error>() {
+            Some(Error::Refused(name, why)) => Cause::Refused(name.clone(), why),
+            Some(Error::Name(name)) => Cause::Name(name.clone()),
+            _ => inner.downcast_ref::<std::io::Error>().map_or(Cause::Other, |error| Cause::Io(error.kind())),
+        };
+        let words = inner.to_string();
+        // An outer error often repeats the inner one.
+        found.retain(|(_, outer)| *outer != words);
+        found.push((cause, words));
+        next = inner.source();
+    }
+    found
+}
+
+/// What is wrong with a certificate, and what to do about it; `None` when it is not about one.
+fn certificate_words(told: &str) -> Option<String> {
+    let has = |word: &str| told.contains(word);
+    let words = if has("certificate expired") || has("peer certificate: Expired") {
+        "its certificate has expired; whoever runs it has to renew it"
+    } else if has("not valid yet") || has("NotValidYet") {
+        "its certificate is not valid yet; is the clock of this machine right?"
+    } else if has("not valid for name") || has("NotValidForName") {
+        "its certificate is for another name; is the address right?"
+    } else if has("UnknownIssuer") || has("CaUsedAsEndEntity") {
+        "its certificate is signed by an authority that is not known here; if it is one of your own, name its certificate as `ca` of the feed"
+    } else if has("Revoked") {
+        "its certificate was revoked"
+    } else if let Some((_, why)) = told.split_once("invalid peer certificate: ") {
+        return Some(format!("its certificate is not valid: {why}"));
+    } else {
+        return None;
+    };
+    Some(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_told_in_words() {
+        let check = |told: &str, expected: &str| {
+            let words = certificate_words(told).unwrap_or_default();
+            assert!(words.contains(expected), "{told}: {words}");
+        };
+        check("client error: invalid peer certificate: certificate expired: verification time 1", "has expired");
+        check("invalid peer certificate: certificate not valid for name \"a\"", "another name");
+        check("invalid peer certificate: UnknownIssuer", "`ca`");
+        check("invalid peer certificate: BadEncoding", "not valid: BadEncoding");
+        assert_eq!(certificate_words("Connection refused"), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! Whose server an address belongs to.
+//!
+//! Pure. A request to be left alone is meant by whoever runs the server, and under a public suffix that is the domain that was
+//! registered there. The list of suffixes comes with the crate `psl`.
+
+use url::{Host, Url};
+
+/// The registrable domain of an address's host; the host itself where there is none: a literal address, a bare name, a name
+/// of a private network.
+#[must_use]
+pub fn domain_of(address: &Url) -> String {
+    match address.host() {
+        Some(Host::Domain(host)) => {
+            let host = host.trim_end_matches('.');
+            psl::domain(host.as_bytes())
+                .filter(|domain| domain.suffix().is_known())
+                .and_then(|domain| std::str::from_utf8(domain.as_bytes()).ok())
+                .unwrap_or(host)
+                .to_owned()
+        }
+        Some(host) => host.to_string(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_what_was_registered() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(domain_of(&Url::parse(address).unwrap()), expected, "{address}");
+        };
+        check("https://feeds.example.com/rss", "example.com");
+        check("https://news.example.co.uk:8443/rss", "example.co.uk");
+        check("https://anna.github.io/feed", "anna.github.io");
+        check("https://EXAMPLE.com./feed", "example.com");
+        check("http://127.0.0.1:8080/feed", "127.0.0.1");
+        check("http://[::1]/feed", "[::1]");
+        check("http://localhost/feed", "localhost");
+        check("http://a.lan.internal/feed", "a.lan.internal");
+        check("http://b.lan.internal/feed", "b.lan.internal");
+        check("file:///srv/a.xml", "");
+    }
+}

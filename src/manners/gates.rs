@@ -1,0 +1,85 @@
+//! One gate for each host: so many requests at a time, and a pause after each.
+//!
+//! Edge: waits. The lines of `hosts` keep feeds of one host apart; the gates also see the hosts that redirects lead to, where
+//! the feeds of many hosts may meet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::clock;
+
+/// So many hosts are remembered before those that nobody asks are forgotten.
+const MANY: usize = 1024;
+
+/// The gates of all hosts. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Gates(Arc<Mutex<HashMap<String, Arc<Gate>>>>);
+
+struct Gate {
+    places: Arc<Semaphore>,
+    left: Mutex<Option<Instant>>,
+}
+
+/// The right to ask a host, given back when it is dropped.
+pub struct Pass {
+    gate: Arc<Gate>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Gates {
+    /// Waits until the host may be asked: fewer than `at_once` do, and the last one left a `gap` ago.
+    pub async fn enter(&self, host: &str, at_once: usize, gap: Duration) -> Option<Pass> {
+        let gate = self.gate(host, at_once);
+        let place = gate.places.clone().acquire_owned().await.ok()?;
+        let left = *gate.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = left {
+            tokio::time::sleep_until(left + gap).await;
+        }
+        Some(Pass { gate, _place: place })
+    }
+
+    fn gate(&self, host: &str, at_once: usize) -> Arc<Gate> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() > MANY {
+            let an_hour_ago = clock::instant().checked_sub(Duration::from_secs(3600));
+            gates.retain(|_, gate| {
+                let left = *gate.left.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::strong_count(gate) > 1 || left > an_hour_ago
+            });
+        }
+        let new = || Arc::new(Gate { places: Arc::new(Semaphore::new(at_once)), left: Mutex::default() });
+        gates.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        *self.gate.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::instant());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Duration = Duration::from_millis(10);
+
+    #[tokio::test]
+    async fn one_at_a_time_with_a_pause_between() {
+        let gates = Gates::default();
+        let begun = clock::instant();
+        for _ in 0..3 {
+            drop(gates.enter("a", 1, GAP).await);
+        }
+        assert!(begun.elapsed() >= 2 * GAP);
+        let held = gates.enter("b", 1, GAP).await;
+        let waits = tokio::time::timeout(GAP, gates.enter("b", 1, GAP)).await;
+        assert!(waits.is_err(), "the place is taken");
+        drop(held);
+        assert!(gates.enter("b", 1, GAP).await.is_some());
+    }
+}

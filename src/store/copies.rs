@@ -1,0 +1,113 @@
+//! Copies of the store: made while it is in use, checked, and put back.
+//!
+//! Edge: files and SQLite. A copy is made with SQLite's own means, never file by file, and nothing is ever overwritten.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::{self, Error, Reader, Result};
+
+/// How many faults of a damaged file are told.
+const MOST_FAULTS: usize = 20;
+
+/// Copies the store that `reader` reads into the new file `to`, as it is at one instant, and checks the copy.
+///
+/// # Errors
+/// When `to` exists or cannot be written, or the copy is not whole; no half copy is left behind then.
+pub fn back_up(reader: &Reader, to: &Path) -> Result<()> {
+    let unusable = |error| Error::Folder { path: to.to_owned(), error };
+    std::fs::File::create_new(to).map_err(unusable)?;
+    let copied = reader.read(|connection| copy(connection, to));
+    let whole = copied.and_then(|()| match check(to)?.as_slice() {
+        [] => Ok(()),
+        faults => Err(Error::Corrupt { path: to.to_owned(), what: faults.join("; ") }),
+    });
+    if whole.is_err() {
+        // What is there is of no use to anyone; that it could not be removed either is not worth another message.
+        let _ = std::fs::remove_file(to);
+    }
+    whole
+}
+
+/// What is wrong with the store at `path`, a line each; empty when it is whole.
+///
+/// # Errors
+/// When there is no store, or it is not ours.
+pub fn check(path: &Path) -> Result<Vec<String>> {
+    let look = |connection: &Connection| -> Result<Vec<String>> {
+        let mut faults: Vec<String> = Vec::new();
+        connection.pragma_query(None, "integrity_check", |row| {
+            faults.extend(Some(row.get::<_, String>(0)?).filter(|line| line != "ok"));
+            Ok(())
+        })?;
+        connection.pragma_query(None, "foreign_key_check", |row| {
+            faults.push(format!("a row of `{}` names one that is missing", row.get::<_, String>(0)?));
+            Ok(())
+        })?;
+        let untold = "SELECT count(*) FROM entry WHERE story IS NOT NULL AND story NOT IN (SELECT id FROM story)";
+        let untold: u64 = connection.query_row(untold, [], |row| row.get(0))?;
+        if untold > 0 {
+            faults.push(format!("{untold} entries tell a story that is missing"));
+        }
+        faults.truncate(MOST_FAULTS);
+        Ok(faults)
+    };
+    match Reader::open(path).and_then(|reader| reader.read(look)) {
+        Err(Error::Corrupt { what, .. }) => Ok(vec![what]),
+        Err(Error::Sqlite(error)) if store::is_corruption(&error) => Ok(vec![error.to_string()]),
+        other => other,
+    }
+}
+
+/// Puts the copy `from` in the place of the store at `path`. What was there is kept beside it, and its name given.
+///
+/// # Errors
+/// When a newsfold is running on the store, or the copy is damaged or not ours; nothing was changed then.
+pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<PathBuf>> {
+    match check(from)?.as_slice() {
+        [] => {}
+        faults => return Err(Error::Corrupt { path: from.to_owned(), what: faults.join("; ") }),
+    }
+    let _ours = store::lock(path)?;
+    let unusable = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::Folder { path, error }
+    };
+    // The copy is whole under another name before anything is touched.
+    let fresh = beside(path, ".restored");
+    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let _ = std::fs::remove_file(&fresh);
+    copy(&source, &fresh)?;
+    let mut kept = None;
+    if path.exists() {
+        let aside = beside(path, &now.format(".before-%Y%m%dT%H%M%SZ").to_string());
+        for ending in ["", "-wal", "-shm"] {
+            let (old, new) = (beside(path, ending), beside(&aside, ending));
+            if old.exists() {
+                std::fs::rename(&old, &new).map_err(unusable(&old))?;
+            }
+        }
+        kept = Some(aside);
+    }
+    std::fs::rename(&fresh, path).map_err(unusable(path))?;
+    Ok(kept)
+}
+
+/// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.
+///
+/// # Errors
+/// When either cannot be used.
+pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
+    let mut to = Connection::open(to)?;
+    Backup::new(from, &mut to)?.step(-1)?;
+    Ok(())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

@@ -1,0 +1,38 @@
+//! Servers that asked to be left alone, over restarts.
+//!
+//! Edge: SQL on the connection it is given. What a hold means is `manners::holds`' to say.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use crate::manners::holds::Holds;
+use crate::store::{Result, instant, millis};
+
+/// Stores that a domain is left alone until then, and forgets the holds that are over.
+///
+/// # Errors
+/// When the store refuses.
+pub fn put(connection: &Connection, domain: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
+    connection.prepare_cached("DELETE FROM hold WHERE until <= ?1")?.execute([millis(now)])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO hold VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+        )?
+        .execute(params![domain, millis(until)])?;
+    Ok(())
+}
+
+/// The holds that are in force.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn all(connection: &Connection, now: DateTime<Utc>) -> Result<Holds> {
+    let mut query = connection.prepare_cached("SELECT domain, until FROM hold WHERE until > ?1")?;
+    let rows = query.query_map([millis(now)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut holds = Holds::default();
+    for row in rows {
+        let (domain, until) = row?;
+        holds.restore(domain, instant(until));
+    }
+    Ok(holds)
+}

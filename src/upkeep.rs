@@ -1,0 +1,106 @@
+//! What the store needs now and then: entries forgotten whose time is over, and their room given back.
+//!
+//! Edge: small steps, each in its own transaction, so that polls wait for none of them long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::Connection;
+
+use crate::config::StoreConfig;
+use crate::roster::Roster;
+use crate::store::{self, Store, retention};
+
+/// How many entries are forgotten in one step.
+const ENTRIES: usize = 200;
+/// How many free pages go back to the disk in one step.
+const PAGES: u32 = 256;
+/// One part in so many may stay free: the next entries need it.
+const SLACK: u64 = 8;
+/// What left its document more recently is kept, however large the store is.
+const LEAST_KEPT: TimeDelta = TimeDelta::days(1);
+
+/// What one step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many entries were forgotten, and there may be more.
+    Pruned(usize),
+    /// Room was given back, and there may be more.
+    GaveBack,
+    /// There is nothing to do.
+    Done {
+        /// Whether the store is larger than `store.max_size` all the same: what it holds stands in the feeds' documents, or
+        /// left them only now.
+        is_too_large: bool,
+    },
+}
+
+/// What all steps came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How many entries were forgotten.
+    pub pruned: usize,
+    /// Whether the store is larger than `store.max_size` all the same.
+    pub is_too_large: bool,
+}
+
+impl Kept {
+    /// Adds what a step came to, and says whether there may be more to do.
+    pub fn add(&mut self, step: Step) -> bool {
+        match step {
+            Step::Pruned(entries) => self.pruned += entries,
+            Step::GaveBack => {}
+            Step::Done { is_too_large } => self.is_too_large = is_too_large,
+        }
+        !matches!(step, Step::Done { .. })
+    }
+}
+
+/// Before when an entry has to have left its feed's document to be forgotten.
+#[must_use]
+pub fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+    let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(keep).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// One step, in the caller's transaction.
+///
+/// # Errors
+/// When the store refuses.
+pub fn step(tx: &Connection, config: &StoreConfig, roster: &Roster, now: DateTime<Utc>) -> store::Result<Step> {
+    let prune = |before| retention::prune(tx, before, ENTRIES, |feed| roster.priority(feed), now);
+    let pruned = prune(cutoff(config.keep, now))?;
+    if pruned > 0 {
+        return Ok(Step::Pruned(pruned));
+    }
+    let (used, free) = retention::room(tx)?;
+    let is_too_large = config.max_size_bytes.is_some_and(|most| used > most);
+    if is_too_large {
+        let pruned = prune(now - LEAST_KEPT)?;
+        if pruned > 0 {
+            return Ok(Step::Pruned(pruned));
+        }
+    }
+    if free > used / SLACK {
+        retention::give_back(tx, PAGES)?;
+        if retention::room(tx)?.1 < free {
+            return Ok(Step::GaveBack);
+        }
+    }
+    Ok(Step::Done { is_too_large })
+}
+
+/// All steps, one after the other among whatever else is written.
+///
+/// # Errors
+/// When the store refuses. The steps before it stay done.
+pub async fn tidy(store: Store, config: StoreConfig, roster: Arc<Roster>, now: DateTime<Utc>) -> store::Result<Kept> {
+    let mut kept = Kept::default();
+    loop {
+        let (config, roster) = (config.clone(), roster.clone());
+        if !kept.add(store.write(0, move |desk| step(desk.tx, &config, &roster, now)).await?) {
+            return Ok(kept);
+        }
+    }
+}

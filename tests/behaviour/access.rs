@@ -1,0 +1,183 @@
+//! Credentials, proxies and authorities.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::support::{Answer, Origin, Scene, rss_of};
+
+/// A configuration with one feed and these further keys of it.
+fn scene(url: &str, keys: &str) -> Scene {
+    Scene::with(&[], &format!("\n[[feed]]\nname = \"example\"\nurl = \"{url}\"\n{keys}\n"))
+}
+
+#[test]
+fn credentials_go_to_the_configured_origin_and_not_along_a_redirect() {
+    let abroad = Origin::of(rss_of(&["a"]));
+    let target = abroad.url("/feed");
+    let origin = Origin::start(move |request| match request.target.as_str() {
+        "/feed" => Answer::redirect("302 Found", "/same"),
+        _ => Answer::redirect("302 Found", &target),
+    });
+    let keys = "username = \"me\"\npassword = { file = \"secret\" }\nheaders = { X-Api-Key = { env = \"KEY\" }, Cookie = \"id=1\" }";
+    let scene = scene(&origin.url("/feed"), keys);
+    scene.write("secret", "hunter2\n");
+    let polled = scene.command().args(["--log", "trace", "poll"]).env("KEY", "key-of-mine").output().unwrap();
+    assert!(polled.status.success(), "{polled:?}");
+    for request in origin.asked() {
+        assert_eq!(request.header("authorization"), Some("Basic bWU6aHVudGVyMg=="));
+        assert_eq!((request.header("x-api-key"), request.header("cookie")), (Some("key-of-mine"), Some("id=1")));
+    }
+    assert_eq!(origin.asked().len(), 2);
+    let request = &abroad.asked()[0];
+    assert_eq!(
+        (request.header("authorization"), request.header("x-api-key"), request.header("cookie")),
+        (None, None, None)
+    );
+    let said = String::from_utf8_lossy(&polled.stderr);
+    assert!(!said.contains("hunter2") && !said.contains("key-of-mine") && !said.contains("bWU6"), "{said}");
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_fails_its_feed_and_asks_nobody() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = scene(&origin.url("/feed"), "headers = { Authorization = { credential = \"token\" } }");
+    assert_eq!(scene.run(&["poll"]).status, 1);
+    assert!(scene.feed()["last_error"].as_str().unwrap().contains("LoadCredential"));
+    assert!(origin.asked().is_empty());
+    std::fs::create_dir(scene.path("credentials")).unwrap();
+    scene.write("credentials/token", "Bearer abc");
+    let folder = scene.path("credentials");
+    assert!(scene.command().args(["poll", "example"]).env("CREDENTIALS_DIRECTORY", folder).status().unwrap().success());
+    assert_eq!(origin.asked()[0].header("authorization"), Some("Bearer abc"));
+}
+
+#[test]
+fn an_http_proxy_is_asked_for_the_whole_address() {
+    let proxy = Origin::of(rss_of(&["a"]));
+    let scene = scene("http://news.example/feed", &format!("proxy = \"{}\"", proxy.url("")));
+    assert!(scene.must(&["poll"]).starts_with("1 new"));
+    assert_eq!(proxy.asked()[0].target, "http://news.example/feed");
+    let inside = self::scene("http://10.0.0.1/feed", &format!("proxy = \"{}\"", proxy.url("")));
+    assert_eq!(inside.run(&["poll"]).status, 1, "a literal address is checked all the same");
+    assert_eq!(proxy.asked().len(), 1);
+}
+
+#[test]
+fn a_socks_proxy_carries_the_request() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let to = origin.url("/").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        let mut greeting = [0; 2];
+        client.read_exact(&mut greeting).unwrap();
+        client.read_exact(&mut vec![0; usize::from(greeting[1])]).unwrap();
+        client.write_all(&[5, 0]).unwrap();
+        let mut asked = [0; 4];
+        client.read_exact(&mut asked).unwrap();
+        let mut length = [0];
+        client.read_exact(&mut length).unwrap();
+        client.read_exact(&mut vec![0; usize::from(length[0]) + 2]).unwrap();
+        client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let mut server = TcpStream::connect(to).unwrap();
+        let (mut back, mut from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut back));
+        let _ = std::io::copy(&mut client, &mut server);
+    });
+    let scene = scene("http://news.example/feed", &format!("proxy = \"socks5h://{proxy}\""));
+    assert!(scene.must(&["poll"]).starts_with("1 new"));
+    assert_eq!(origin.asked()[0].header("host"), Some("news.example"));
+}
+
+/// A certificate for `name`, in force between these years, and the authority that signed it.
+struct Identity {
+    authority: String,
+    chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+    key: rustls::pki_types::PrivateKeyDer<'static>,
+}
+
+fn identity(name: &str, years: (i32, i32)) -> Identity {
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = parameters.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(parameters, key);
+    let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.signed_by(&key, &issuer).unwrap();
+    Identity {
+        authority,
+        chain: vec![certificate.der().clone()],
+        key: rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+    }
+}
+
+/// What was received, and the protocol that was settled on.
+type Heard = (Vec<u8>, Option<Vec<u8>>);
+
+/// Answers one connection over TLS, offering these protocols; gives what was received and settled on.
+fn serve_tls(identity: Identity, protocols: &[&[u8]]) -> (u16, JoinHandle<Heard>) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(identity.chain, identity.key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, socket);
+        let mut received = vec![0; 4096];
+        let read = stream.read(&mut received).unwrap_or(0);
+        received.truncate(read);
+        let body = rss_of(&["a"]);
+        let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let _ = stream.write_all(answer.as_bytes());
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+        (received, stream.conn.alpn_protocol().map(<[u8]>::to_vec))
+    });
+    (port, served)
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_certificates_are_told_in_words() {
+    let check = |identity: Identity, is_named: bool, expected: Option<&str>| {
+        let authority = identity.authority.clone();
+        let (port, _served) = serve_tls(identity, &[b"http/1.1"]);
+        let keys = if is_named { "ca = \"authority.pem\"" } else { "" };
+        let scene = scene(&format!("https://localhost:{port}/feed"), keys);
+        scene.write("authority.pem", &authority);
+        let ended = scene.command().arg("poll").output().unwrap();
+        match expected {
+            None => assert!(ended.status.success(), "{}", scene.feed()),
+            Some(words) => assert!(scene.feed()["last_error"].as_str().unwrap().contains(words), "{}", scene.feed()),
+        }
+    };
+    check(identity("localhost", (2020, 2090)), true, None);
+    check(identity("localhost", (2020, 2090)), false, Some("authority that is not known here"));
+    check(identity("localhost", (2020, 2021)), true, Some("has expired"));
+    check(identity("elsewhere.example", (2020, 2090)), true, Some("another name"));
+}
+
+#[test]
+fn http_2_is_spoken_where_it_is_offered() {
+    let identity = identity("localhost", (2020, 2090));
+    let authority = identity.authority.clone();
+    let (port, served) = serve_tls(identity, &[b"h2", b"http/1.1"]);
+    let scene = scene(&format!("https://localhost:{port}/feed"), "ca = \"authority.pem\"");
+    scene.write("authority.pem", &authority);
+    scene.run(&["poll"]);
+    let (received, protocol) = served.join().unwrap();
+    assert_eq!(protocol.as_deref(), Some(b"h2".as_slice()));
+    assert!(received.starts_with(b"PRI * HTTP/2.0"), "{received:?}");
+}

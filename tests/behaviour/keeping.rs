@@ -1,0 +1,145 @@
+//! What is kept, for how long, and what a person can do with the store.
+
+use crate::support::{Answer, Origin, Scene, rss_of};
+
+/// A store whose first entry left its feed long ago.
+fn scene_with_an_old_entry() -> (Scene, Origin) {
+    let origin = Origin::of(rss_of(&["old", "new"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    origin.change(|_| Answer::ok(rss_of(&["new"])));
+    scene.must(&["poll"]);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    assert_eq!(store.execute("UPDATE entry SET gone_at = 0 WHERE title = 'old'", []).unwrap(), 1);
+    (scene, origin)
+}
+
+#[test]
+fn an_entry_that_left_its_feed_long_ago_is_pruned_and_is_no_news_when_it_comes_back() {
+    let (scene, origin) = scene_with_an_old_entry();
+    assert!(scene.must(&["store", "prune", "--dry-run"]).starts_with("1 entries"));
+    assert_eq!(scene.feed()["entries"], 2, "a dry run changes nothing");
+    assert_eq!(scene.must(&["store", "prune"]), "1 entries pruned\n");
+    assert_eq!(scene.feed()["entries"], 1);
+    let titles = |scene: &Scene| scene.stories().into_iter().map(|(title, _)| title).collect::<Vec<_>>();
+    assert_eq!(titles(&scene), ["new"]);
+
+    origin.change(|_| Answer::ok(rss_of(&["old", "new", "newer"])));
+    scene.must(&["poll"]);
+    assert_eq!(scene.feed()["entries"], 3, "it is stored again");
+    assert!(!titles(&scene).contains(&"old".to_owned()), "and not published again");
+    assert!(titles(&scene).contains(&"newer".to_owned()));
+}
+
+#[test]
+fn polling_without_a_daemon_prunes_too() {
+    let (scene, _origin) = scene_with_an_old_entry();
+    scene.must(&["poll"]);
+    assert_eq!(scene.feed()["entries"], 1);
+}
+
+#[test]
+fn entries_that_stand_in_their_feed_are_never_pruned() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    store.execute("UPDATE entry SET first_seen = 0, published = 0", []).unwrap();
+    assert_eq!(scene.must(&["store", "prune"]), "0 entries pruned\n");
+    assert_eq!(scene.feed()["entries"], 2);
+}
+
+#[test]
+fn a_feed_that_is_not_configured_any_more_is_forgotten_in_time_and_starts_anew_when_it_comes_back() {
+    let origin = Origin::start(|request| match request.header("if-none-match") {
+        Some(_) => Answer::status("304 Not Modified"),
+        None => Answer::new("200 OK", &[("ETag", "\"1\"")], rss_of(&["a", "b"])),
+    });
+    let other = Origin::of(rss_of(&["c"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    scene.configure(&[("other", other.url("/"))], "");
+    scene.must(&["poll"]);
+    assert_eq!(scene.must(&["store", "prune"]), "0 entries pruned\n", "its history is kept for a while");
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    store.execute("UPDATE feed SET last_poll = 0 WHERE configured = 0", []).unwrap();
+    assert_eq!(scene.must(&["store", "prune"]), "2 entries pruned\n");
+    scene.configure(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    assert_eq!(scene.feed()["entries"], 2, "what was forgotten is asked for in full");
+}
+
+#[test]
+fn a_backup_is_made_beside_a_running_daemon_and_restored_after_it() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    let copy = scene.path("copy.db");
+    let copy = copy.to_str().unwrap();
+    scene.must(&["store", "backup", copy]);
+    let again = scene.run(&["store", "backup", copy]);
+    assert!(again.status == 1 && again.err.contains("exists"), "{again:?}");
+    let while_it_runs = scene.run(&["store", "restore", copy]);
+    assert!(while_it_runs.status == 1 && while_it_runs.err.contains("another newsfold"), "{while_it_runs:?}");
+    daemon.signal("TERM");
+    daemon.ended();
+
+    let stories = scene.stories();
+    std::fs::remove_file(scene.path("newsfold.db")).unwrap();
+    scene.must(&["store", "restore", copy]);
+    assert_eq!(scene.stories(), stories);
+    assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
+    assert!(scene.must(&["store", "restore", copy]).contains(".before-"), "what was there is kept");
+}
+
+#[test]
+fn a_damaged_store_is_told_left_alone_and_never_a_crash_loop() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    type Damage = fn(&mut Vec<u8>);
+    let damage: [(&str, Damage); 4] = [
+        ("cut", |bytes| bytes.truncate(bytes.len() / 2 + 100)),
+        ("a page of nothing", |bytes| bytes[8192..16384].fill(0)),
+        ("noise", |bytes| bytes[100..4000].fill(0xa5)),
+        ("another file", |bytes| *bytes = b"dear diary, ".repeat(1000)),
+    ];
+    for (what, damage) in damage {
+        let scene = Scene::with(&[("one", origin.url("/"))], "");
+        scene.must(&["poll"]);
+        let mut bytes = std::fs::read(scene.path("newsfold.db")).unwrap();
+        damage(&mut bytes);
+        std::fs::write(scene.path("newsfold.db"), &bytes).unwrap();
+        let checked = scene.run(&["store", "check"]);
+        assert!(checked.status != 0, "{what}: {checked:?}");
+        // The log of a daemon that was killed is what makes the next one look.
+        std::fs::write(scene.path("newsfold.db-wal"), b"x").unwrap();
+        let started = scene.run(&["run"]);
+        assert_eq!(started.status, 78, "{what}: {started:?}");
+        assert_eq!(std::fs::read(scene.path("newsfold.db")).unwrap(), bytes, "{what}: nothing was changed");
+    }
+}
+
+#[test]
+fn an_empty_file_is_an_empty_store() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.write("newsfold.db", "");
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 1);
+}
+
+#[test]
+fn a_store_larger_than_it_may_be_gives_up_what_left_its_feed_first() {
+    let (scene, _origin) = scene_with_an_old_entry();
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let two_days_ago = "UPDATE entry SET gone_at = (unixepoch() - 2 * 86400) * 1000 WHERE title = 'old'";
+    store.execute(two_days_ago, []).unwrap();
+    assert_eq!(scene.must(&["store", "prune"]), "0 entries pruned\n");
+    // Ballast makes it larger than the least that can be configured.
+    store.execute("INSERT INTO text_block (held, bytes) VALUES (1, zeroblob(20000000))", []).unwrap();
+    let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &format!("[store]\nmax_size = \"16MiB\"\n{config}"));
+    let pruned = scene.run(&["store", "prune"]);
+    assert!(pruned.out.contains("1 entries pruned") && pruned.err.contains("max_size"), "{pruned:?}");
+    assert_eq!(scene.feed()["entries"], 1);
+}
