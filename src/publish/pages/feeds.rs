@@ -10,6 +10,7 @@ use minijinja::{Value, context};
 use rusqlite::Connection;
 
 use super::{counted, layout, time};
+use crate::model::history::Sample;
 use crate::model::{Feed, FeedRef};
 use crate::publish::Site;
 use crate::publish::address::{FeedOrder, encoded};
@@ -70,6 +71,13 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         not_modified => feed.not_modified,
         saved => bytes(feed.saved_bytes),
         last_poll => feed.last_poll.map(|at| time(at, MOMENT)),
+        recent => feed.recent.iter().rev().map(|sample| context! {
+            time => time(sample.at, "%-d %b %H:%M:%S"),
+            outcome => sample.outcome.name(),
+            is_good => sample.outcome.is_good(),
+            took => format!("{} ms", sample.took_ms),
+            size => bytes(sample.bytes),
+        }).collect::<Vec<_>>(),
         entries => newest,
         ..layout(site, &feed.name, None)
     };
@@ -142,7 +150,37 @@ fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
         entries => counts.get(&feed.feed).copied().unwrap_or(0),
         response => feed.response_ms.map(|ms| format!("{ms} ms")),
         size => feed.body_bytes.map(bytes),
+        spark => spark(feed),
     }
+}
+
+/// A bar for each of the last polls, the newest at the right: how long it took, and whether it went well.
+fn spark(feed: &Feed) -> Value {
+    const TALLEST: u32 = 30;
+    let samples: Vec<Sample> = feed.recent.iter().collect();
+    let bars: Vec<Value> = samples
+        .iter()
+        .zip((0_u32..).map(|place| place * 5))
+        .map(|(sample, x)| {
+            // Times differ by orders of magnitude, so the height is that of their logarithm.
+            let height = (sample.took_ms.max(1).ilog2() * 2 + 6).min(TALLEST);
+            let colour = match (sample.outcome.is_good(), sample.bytes) {
+                (false, _) => "bad",
+                (true, 0) => "quiet",
+                (true, _) => "well",
+            };
+            let told = format!(
+                "{}: {}, {} ms, {}",
+                sample.at.format("%-d %b %H:%M"),
+                sample.outcome.name(),
+                sample.took_ms,
+                bytes(sample.bytes)
+            );
+            context! { x, y => TALLEST - height, height, colour, told }
+        })
+        .collect();
+    let failed = samples.iter().filter(|sample| !sample.outcome.is_good()).count();
+    context! { bars, width => samples.len() * 5, failed, count => samples.len() }
 }
 
 fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u64>) -> store::Result<Value> {
