@@ -157,12 +157,13 @@ fn init(file: &Path) -> anyhow::Result<Exit> {
 
 /// The first configuration file that exists of those that are looked for.
 fn find_config() -> anyhow::Result<PathBuf> {
+    let service = std::env::var_os("CONFIGURATION_DIRECTORY").map(|folder| PathBuf::from(folder).join("newsfold.toml"));
     let home = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
         .map(|folder| folder.join("newsfold/newsfold.toml"));
     let places: Vec<PathBuf> =
-        [Some(PathBuf::from("newsfold.toml")), home, Some(PathBuf::from("/etc/newsfold/newsfold.toml"))]
+        [service, Some(PathBuf::from("newsfold.toml")), home, Some(PathBuf::from("/etc/newsfold/newsfold.toml"))]
             .into_iter()
             .flatten()
             .collect();

@@ -21,6 +21,7 @@ use crate::fetch::{self, Client, Settings};
 use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
 use crate::manners::uplink::{Side, Turn};
+use crate::metrics::Counters;
 use crate::model::FeedRef;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::files;
@@ -29,6 +30,7 @@ use crate::publish::{self, Output, Published, Site};
 use crate::roster::Roster;
 use crate::schedule::{self, ClockStep};
 use crate::serve::{self, Health, Pulse};
+use crate::service;
 use crate::store::{self, Store, feeds, holds, outputs, search};
 use crate::upkeep::{self, Kept};
 
@@ -80,6 +82,7 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
 
+    let started = clock::now();
     let store = Store::open(store_path)?;
     let listener = serve::listen(&config.serve.listen).await?;
     let (mut daemon, mut reports) = Daemon::start(config, store).await?;
@@ -87,7 +90,9 @@ pub async fn run(
     let stop = CancellationToken::new();
     let address = listener.as_ref().map(serve::Listener::address);
     daemon.greet(address.as_deref());
-    let server = listener.map(|listener| tokio::spawn(serve::serve(listener, daemon.sources(), stop.clone())));
+    let server = listener.map(|listener| tokio::spawn(serve::serve(listener, daemon.sources(started), stop.clone())));
+    service::ready(&daemon.status());
+    let mut watchdog = service::watchdog().map(tokio::time::interval);
 
     let mut publish = tokio::time::interval(PUBLISH_EVERY);
     publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -105,16 +110,23 @@ pub async fn run(
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
             _ = tidy.tick() => daemon.tidy(clock::now()),
             _ = corrections.tick() => daemon.look_for_corrections().await?,
-            _ = hangup.recv() => match reread() {
-                Ok(config) => daemon.reload(config).await?,
-                Err(problems) => tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}"),
-            },
+            () = tick(&mut watchdog) => daemon.prove_progress(),
+            _ = hangup.recv() => {
+                service::reloading();
+                match reread() {
+                    Ok(config) => daemon.reload(config).await?,
+                    Err(problems) => daemon.refuse(&problems),
+                }
+                service::ready(&daemon.status());
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
 
     tracing::info!("stopping");
+    service::stopping();
+    daemon.health.send_modify(|health| health.is_stopping = true);
     daemon.upkeep.shutdown().await;
     daemon.hosts.stop().await;
     stop.cancel();
@@ -130,6 +142,14 @@ pub async fn run(
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for the next tick; for ever where nobody waits for ours.
+async fn tick(interval: &mut Option<tokio::time::Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
 }
 
 struct Daemon {
@@ -150,6 +170,8 @@ struct Daemon {
     /// When the two clocks were last looked at, to tell when one of them was set.
     ticked: (DateTime<Utc>, tokio::time::Instant),
     store_trouble: Option<String>,
+    /// What is wrong with the configuration that was last read, if it was not taken.
+    refused: Option<String>,
     is_stale: bool,
     /// The last tidying of the store.
     upkeep: JoinSet<()>,
@@ -158,6 +180,7 @@ struct Daemon {
     published: watch::Sender<Published>,
     health: watch::Sender<Health>,
     pulse: watch::Sender<Pulse>,
+    counters: watch::Sender<Counters>,
 }
 
 impl Daemon {
@@ -176,12 +199,14 @@ impl Daemon {
             offline: HashSet::new(),
             ticked: (clock::now(), clock::instant()),
             store_trouble: None,
+            refused: None,
             is_stale: false,
             upkeep: JoinSet::new(),
             corrections: 0,
             published: watch::Sender::default(),
             health: watch::Sender::default(),
             pulse: watch::Sender::default(),
+            counters: watch::Sender::default(),
             reports,
             config,
             store,
@@ -223,11 +248,13 @@ impl Daemon {
     }
 
     /// What the server is given.
-    fn sources(&self) -> serve::Sources {
+    fn sources(&self, started: DateTime<Utc>) -> serve::Sources {
         serve::Sources {
             published: self.published.subscribe(),
             health: self.health.subscribe(),
             pulse: self.pulse.subscribe(),
+            counters: self.counters.subscribe(),
+            started,
             store: self.store.clone(),
             root: self.config.serve.public_url.path().to_owned(),
         }
@@ -355,8 +382,16 @@ impl Daemon {
     /// Notes what came of a poll.
     fn take(&mut self, report: Outcome) {
         match report {
-            Ok(Report { feed, polled, turn, .. }) => {
+            Ok(Report { feed, polled, outcome, turn }) => {
                 self.in_flight.remove(&feed.feed);
+                self.counters.send_modify(|counters| {
+                    if let Some(outcome) = outcome {
+                        counters.poll(outcome, feed.recent.iter().next_back().map_or(0, |newest| newest.bytes));
+                    }
+                    if let Polled::Document(ingested) = &polled {
+                        counters.ingest(*ingested);
+                    }
+                });
                 self.pulse.send_modify(|pulse| pulse.polls += 1);
                 self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
                 if self.roster.subscription(feed.feed).is_some() && feed.retired_at.is_none() {
@@ -424,8 +459,19 @@ impl Daemon {
         }
     }
 
+    /// Tells the service manager that all goes on: this loop turns, and once the writer has answered, so does that.
+    fn prove_progress(&self) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            if store.write(0, |_| Ok(())).await.is_ok() {
+                service::alive();
+            }
+        });
+    }
+
     /// Renders what changed, puts it where readers see it, and tells the hub.
     async fn publish(&mut self) -> Result<(), Error> {
+        let begun = clock::instant();
         let is_indexed = self.index().await?;
         let before = self.published.borrow().clone();
         let site = || Site { outputs: self.outputs.clone(), look: self.look.clone() };
@@ -446,6 +492,7 @@ impl Daemon {
         self.published.send_replace(rendered);
         self.corrections = self.store.read(outputs::corrections).await?;
         self.is_stale = !is_indexed;
+        self.counters.send_modify(|counters| counters.render = begun.elapsed());
         tracing::debug!(outputs = self.outputs.len(), "published");
         Ok(())
     }
@@ -521,23 +568,57 @@ impl Daemon {
         self.config = config;
         self.enlist(clock::now()).await?;
         self.publish().await?;
+        self.refused = None;
+        self.counters.send_modify(|counters| counters.reload(false));
         tracing::info!(feeds = self.roster.len(), "the configuration was read again");
         Ok(())
     }
 
+    /// Keeps the configuration as it is, because the one in the file is wrong.
+    fn refuse(&mut self, problems: &str) {
+        tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}");
+        self.refused = problems.lines().next().map(str::to_owned);
+        self.counters.send_modify(|counters| counters.reload(true));
+    }
+
+    /// What the daemon is at, in a line for the service manager.
+    fn status(&self) -> String {
+        let (feeds, failing) = (self.roster.len(), self.failing.len());
+        let mut status = format!("{feeds} {}, {failing} failing", if feeds == 1 { "feed" } else { "feeds" });
+        if let Some(Reverse((next, _))) = self.due.peek() {
+            status.push_str(&format!("; next poll {}", next.format("%H:%M:%SZ")));
+        }
+        if let Some(trouble) = &self.store_trouble {
+            status.push_str(&format!("; {trouble}"));
+        }
+        if let Some(refused) = &self.refused {
+            status.push_str(&format!("; the configuration is wrong, and the one before it stays in force: {refused}"));
+        }
+        status
+    }
+
     fn tell_health(&self) {
         let next_poll = self.due.peek().map(|Reverse((at, _))| *at);
-        self.pulse.send_if_modified(|pulse| std::mem::replace(&mut pulse.next_poll, next_poll) != next_poll);
+        let waiting = self.in_flight.len();
+        self.pulse.send_if_modified(|pulse| {
+            let changed = (pulse.next_poll, pulse.waiting) != (next_poll, waiting);
+            (pulse.next_poll, pulse.waiting) = (next_poll, waiting);
+            changed
+        });
         let health = Health {
             reasons: self.store_trouble.iter().cloned().collect(),
             feeds: self.roster.len(),
             failing: self.failing.len(),
+            is_stopping: false,
         };
-        self.health.send_if_modified(|known| {
+        let changed = self.health.send_if_modified(|known| {
             let changed = *known != health;
             *known = health;
             changed
         });
+        if changed {
+            service::status(&self.status());
+        }
     }
 }
 

@@ -68,12 +68,52 @@ pub struct Ingested {
     /// Entries that their publisher edited.
     pub revised: usize,
     /// New entries that joined a story.
-    pub folded: usize,
+    pub folds: Folds,
     /// New entries that a rule of the configuration dropped.
     pub dropped: usize,
 }
 
+/// New entries that joined a story, by rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Folds {
+    /// They lead to one page.
+    pub link: usize,
+    /// They have the same text.
+    pub copy: usize,
+    /// They tell the same happening in other words.
+    pub story: usize,
+}
+
+impl Folds {
+    /// By whichever rule.
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.link + self.copy + self.story
+    }
+
+    fn add(&mut self, rule: FoldRule) {
+        match rule {
+            FoldRule::Link => self.link += 1,
+            FoldRule::Copy => self.copy += 1,
+            FoldRule::Story => self.story += 1,
+            // A person joins stories, not entries that are new.
+            FoldRule::Person => {}
+        }
+    }
+}
+
 impl Ingested {
+    /// Adds what another document came to.
+    pub fn add(&mut self, other: Self) {
+        let Self { added, revised, folds, dropped } = self;
+        *added += other.added;
+        *revised += other.revised;
+        *dropped += other.dropped;
+        folds.link += other.folds.link;
+        folds.copy += other.folds.copy;
+        folds.story += other.folds.story;
+    }
+
     /// Whether anything that is published may have changed.
     #[must_use]
     pub fn changed(&self) -> bool {
@@ -201,7 +241,7 @@ impl Intake<'_> {
                     }
                     self.publish(found.story, shown)?;
                     self.touched.insert(found.story);
-                    ingested.folded += 1;
+                    ingested.folds.add(rule);
                 }
                 None => {}
             }

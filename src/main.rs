@@ -1,12 +1,18 @@
 //! The program: arguments in, exit status out.
 
+use std::fmt;
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use clap::Parser;
 use newsfold::cli::{Arguments, LogFormat};
 use newsfold::{commands, terminal};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{FormatFields, Writer, format};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent};
+use tracing_subscriber::registry::LookupSpan;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -26,7 +32,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Sends the log to standard error: text for people, JSON on request.
+/// Sends the log to standard error: text for people, JSON on request. The journal has the time already and wants the level
+/// in its own way.
 fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseError> {
     // What the crates below us have to say is for debugging them.
     let filter = EnvFilter::try_new(format!("warn,newsfold={}", arguments.log))
@@ -34,9 +41,36 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::line).with_target(false);
     match arguments.log_format {
         LogFormat::Json => logger.json().flatten_event(true).init(),
+        LogFormat::Text if is_journal() => logger.event_format(Journal).init(),
         LogFormat::Text => {
             logger.with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
         }
     }
     Ok(())
+}
+
+/// Whether standard error is the journal's, as `$JOURNAL_STREAM` says (systemd.exec(5)).
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
+}
+
+/// A line of the log as the journal takes it: its level in front, as sd-daemon(3) has it.
+struct Journal;
+
+impl<S, N> FormatEvent<S, N> for Journal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{level}>")?;
+        format().without_time().with_level(false).with_target(false).format_event(context, writer, event)
+    }
 }

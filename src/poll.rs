@@ -368,12 +368,12 @@ impl Poller {
         let submitted = self.store.submit(held, move |desk| ingest(desk, &record)).await?;
         drop(place);
         let ingested = submitted.committed().await?;
-        let Ingested { added, revised, folded, .. } = ingested;
+        let Ingested { added, revised, folds, .. } = ingested;
         tracing::info!(
             feed.name,
             added,
             revised,
-            folded,
+            folded = folds.total(),
             size_bytes = reply.bytes,
             duration_ms = millis(reply.took),
             "polled"

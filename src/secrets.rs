@@ -24,7 +24,9 @@ pub fn reveal(secret: &Secret) -> Result<String, String> {
                     "the credential `{name}` is not there; the unit has to pass it with `LoadCredential={name}:FILE`"
                 )
             })?;
-            read(&Path::new(&folder).join(name))
+            // `LoadCredential=feed:FOLDER`, as in our unit, passes each file of the folder under its name behind `feed_`.
+            let one_of_many = Path::new(&folder).join(format!("feed_{name}"));
+            if one_of_many.exists() { read(&one_of_many) } else { read(&Path::new(&folder).join(name)) }
         }
     }
 }

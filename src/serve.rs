@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use listener::{ListenError, Listener, listen};
 
+use crate::metrics::Counters;
 use crate::publish::Published;
 use crate::store::Store;
 
@@ -38,6 +39,8 @@ pub struct Health {
     pub feeds: usize,
     /// How many of them failed the last time.
     pub failing: usize,
+    /// Whether the daemon is about to end: it still answers, and takes nothing new on.
+    pub is_stopping: bool,
 }
 
 /// How far the polls are.
@@ -47,6 +50,8 @@ pub struct Pulse {
     pub polls: u64,
     /// When the next one is due: until then nothing changes.
     pub next_poll: Option<DateTime<Utc>>,
+    /// How many are in line or under way.
+    pub waiting: usize,
 }
 
 /// What is served, as the daemon keeps it up.
@@ -58,6 +63,10 @@ pub struct Sources {
     pub health: watch::Receiver<Health>,
     /// How far the polls are.
     pub pulse: watch::Receiver<Pulse>,
+    /// What was counted since the start.
+    pub counters: watch::Receiver<Counters>,
+    /// When the daemon started.
+    pub started: DateTime<Utc>,
     /// Where the other pages come from.
     pub store: Store,
     /// The path of the address that readers know us by, with a slash at its end.

@@ -240,6 +240,12 @@ impl Store {
         tokio::task::spawn_blocking(move || reader.read(look)).await.map_err(|_| Error::Closed)?
     }
 
+    /// How much polled text waits for the writer, in bytes.
+    #[must_use]
+    pub fn queued_bytes(&self) -> u64 {
+        (QUEUE_KIB as usize).saturating_sub(self.queue.available_permits()) as u64 * 1024
+    }
+
     /// A reader of the same file, for code that is not async.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -308,6 +314,13 @@ impl Reader {
         }
         found
     }
+}
+
+/// The size of the log beside the file of `connection`; 0 where there is none.
+#[must_use]
+pub fn log_bytes(connection: &Connection) -> u64 {
+    let log = connection.path().map(|path| format!("{path}-wal"));
+    log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len())
 }
 
 /// Milliseconds since 1970, as every time is stored.

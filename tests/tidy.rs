@@ -129,3 +129,14 @@ fn every_test_that_holds_a_rule_of_polling_is_there() {
     }
     assert!(named > 60, "the table was not read");
 }
+
+#[test]
+fn both_services_are_shut_off_alike() {
+    let sandbox = |unit: &str| {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(unit)).unwrap();
+        let from = text.find("DynamicUser=").unwrap();
+        let until = text.find("[Install]").unwrap_or(text.len());
+        text[from..until].trim().to_owned()
+    };
+    assert_eq!(sandbox("newsfold.service"), sandbox("newsfold-poll.service"));
+}

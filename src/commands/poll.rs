@@ -155,9 +155,7 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
             Polled::Document(ingested) => {
                 came.feeds_with_news += usize::from(ingested.changed());
                 came.unchanged += usize::from(!ingested.changed());
-                came.ingested.added += ingested.added;
-                came.ingested.revised += ingested.revised;
-                came.ingested.folded += ingested.folded;
+                came.ingested.add(ingested);
             }
             Polled::Unchanged => came.unchanged += 1,
             Polled::Gone => came.gone.push(feed.name.clone()),
@@ -171,10 +169,11 @@ async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, ask
 
 impl Came {
     fn summary(&self, asked: usize, left_alone: usize, files: usize) -> String {
-        let Ingested { added, revised, folded, .. } = self.ingested;
+        let Ingested { added, revised, folds, .. } = self.ingested;
         let mut parts = vec![format!(
-            "{added} new and {revised} revised entries in {} of {asked} feeds, {folded} of them folded",
-            self.feeds_with_news
+            "{added} new and {revised} revised entries in {} of {asked} feeds, {} of them folded",
+            self.feeds_with_news,
+            folds.total()
         )];
         parts.push(format!("{} feeds without news", self.unchanged));
         let mut named = |what: &str, names: &[String]| {

@@ -13,10 +13,12 @@ use serde_json::json;
 use super::negotiate::{choose, is_held};
 use super::{Health, Pulse, Served};
 use crate::clock;
+use crate::metrics::{self, Figures};
+use crate::model::Feed;
 use crate::publish::Found;
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
-use crate::store::{Result, search};
+use crate::store::{Result, feeds, retention, search};
 
 /// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' https: http:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -78,6 +80,8 @@ async fn at(served: &Served, request: &Request<()>) -> Response {
     match path {
         // Addresses for machines that watch over us.
         "/healthz" => healthz(&served.sources.health.borrow()),
+        "/readyz" => readyz(&served.sources.health.borrow()),
+        "/metrics" => metrics(served).await,
         _ => page(served, path, request).await,
     }
 }
@@ -150,6 +154,54 @@ fn healthz(health: &Health) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whether new readers should be sent here.
+fn readyz(health: &Health) -> Response {
+    let mut response = match health {
+        Health { is_stopping: true, .. } => plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        Health { reasons, .. } if !reasons.is_empty() => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "not ready; /healthz says why\n")
+        }
+        _ => plain(StatusCode::OK, "ready\n"),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn metrics(served: &Served) -> Response {
+    let sources = &served.sources;
+    let (counters, started) = (sources.counters.borrow().clone(), sources.started);
+    let (polls_waiting, store_queue_bytes) = (sources.pulse.borrow().waiting, sources.store.queued_bytes());
+    let figures = sources.store.read(move |connection| {
+        let counts = feeds::entry_counts(connection)?;
+        let count = |feed: Feed| {
+            let entries = counts.get(&feed.feed).copied().unwrap_or(0);
+            (feed, entries)
+        };
+        let (used, free) = retention::room(connection)?;
+        Ok(Figures {
+            counters,
+            started,
+            feeds: feeds::configured(connection)?.into_iter().map(count).collect(),
+            store_bytes: used + free,
+            log_bytes: crate::store::log_bytes(connection),
+            polls_waiting,
+            store_queue_bytes,
+        })
+    });
+    let figures = match figures.await {
+        Ok(figures) => figures,
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be read");
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read now; the log says why\n");
+        }
+    };
+    let mut response = Response::new(Body::from(metrics::render(&figures)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -62,7 +62,7 @@ pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: Cancell
             }
         }
     }
-    if let Listener::Unix(_, path) = &listener {
+    if let Listener::Unix(_, Some(path)) = &listener {
         let _ = std::fs::remove_file(path);
     }
     drop(listener);

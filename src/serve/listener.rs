@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use crate::config::Listen;
+use crate::service;
 
 /// Where the server stands ready.
 pub enum Listener {
     /// An address of the network.
     Tcp(TcpListener),
-    /// A socket in the file system.
-    Unix(UnixListener, PathBuf),
+    /// A socket in the file system, and where it is if it is ours to remove.
+    Unix(UnixListener, Option<PathBuf>),
 }
 
 /// The address could not be taken.
@@ -26,11 +27,19 @@ pub struct ListenError {
     cure: String,
 }
 
-/// Takes the configured address; `None` when nothing is to be served.
+/// Takes the socket that the service manager passed, else the configured address; `None` when nothing is to be served.
 ///
 /// # Errors
-/// When it is taken, or not ours to take.
+/// When the address is taken, or not ours to take, or what was passed is no socket that listens.
 pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
+    let of_the_unit = |error| ListenError {
+        address: "the socket that the service manager passed".into(),
+        error,
+        cure: "`ListenStream=` in the socket unit is what newsfold can serve on".into(),
+    };
+    if let Some(socket) = service::socket().map_err(of_the_unit)? {
+        return Listener::of(socket).map(Some).map_err(of_the_unit);
+    }
     match at {
         Listen::Off => Ok(None),
         Listen::Tcp(address) => match TcpListener::bind(address).await {
@@ -45,7 +54,7 @@ pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
                 let _ = std::fs::remove_file(path);
             }
             match UnixListener::bind(path) {
-                Ok(listener) => Ok(Some(Listener::Unix(listener, path.clone()))),
+                Ok(listener) => Ok(Some(Listener::Unix(listener, Some(path.clone())))),
                 Err(error) => {
                     let cure = cure_for_socket(&error, path);
                     Err(ListenError { address: format!("unix:{}", path.display()), error, cure })
@@ -82,12 +91,26 @@ fn cure_for_socket(error: &std::io::Error, path: &Path) -> String {
 }
 
 impl Listener {
+    fn of(socket: service::Socket) -> std::io::Result<Self> {
+        match socket {
+            service::Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Self::Tcp)
+            }
+            service::Socket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(|listener| Self::Unix(listener, None))
+            }
+        }
+    }
+
     /// The address that was taken, as it is told to people.
     #[must_use]
     pub fn address(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
-            Self::Unix(_, path) => format!("unix:{}", path.display()),
+            Self::Unix(_, Some(path)) => format!("unix:{}", path.display()),
+            Self::Unix(_, None) => "the socket that the service manager passed".to_owned(),
         }
     }
 }

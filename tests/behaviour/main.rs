@@ -11,6 +11,7 @@ mod manners;
 mod polling;
 mod publishing;
 mod running;
+mod service;
 mod serving;
 mod support;
 mod validity;

@@ -105,8 +105,14 @@ impl Scene {
 
     /// Starts the daemon and waits until it serves.
     pub(crate) fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    /// Starts the daemon with more in its environment.
+    pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let mut child = self
             .command()
+            .envs(environment.iter().copied())
             .args(["--log", "debug", "run"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,0 +1,92 @@
+//! What the service manager and those who watch over the daemon are told.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use crate::support::{Answer, Origin, Scene, rss_of};
+
+/// The socket to which the daemon talks, as systemd opens it.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn at(scene: &Scene) -> Self {
+        let socket = UnixDatagram::bind(scene.path("notify")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self(socket)
+    }
+
+    /// Reads what the daemon says until it says this.
+    fn hears(&self, words: &str) -> String {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = self.0.recv(&mut buffer).unwrap_or_else(|error| panic!("{words:?} was not said: {error}"));
+            let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if said.contains(words) {
+                return said;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_of_each_turn() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    let manager = Manager::at(&scene);
+    let socket = scene.path("notify");
+    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let daemon = scene.start_with(&environment);
+    assert!(manager.hears("READY=1").contains("STATUS=1 feed, 0 failing"));
+    assert!(daemon.get("/readyz").0.starts_with("HTTP/1.1 200"), "ready means that it answers");
+    manager.hears("WATCHDOG=1");
+    manager.hears("WATCHDOG=1");
+
+    let right = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &right.replace("[[feed]]", "[[fed]]"));
+    daemon.signal("HUP");
+    assert!(manager.hears("RELOADING=1").contains("MONOTONIC_USEC="));
+    let refused = manager.hears("READY=1");
+    assert!(refused.contains("the configuration is wrong") && refused.contains("newsfold.toml:"), "{refused}");
+    assert!(daemon.get("/metrics").1.contains("newsfold_config_current 0.0"));
+    scene.write("newsfold.toml", &right);
+    daemon.signal("HUP");
+    manager.hears("RELOADING=1");
+    assert!(!manager.hears("READY=1").contains("wrong"));
+
+    daemon.signal("TERM");
+    manager.hears("STOPPING=1");
+    assert_eq!(daemon.ended(), 0);
+}
+
+#[test]
+fn metrics_tell_of_polls_feeds_and_the_store() {
+    let well = Origin::of(rss_of(&["a", "b"]));
+    let ill = Origin::start(|_| Answer::status("500 Internal Server Error"));
+    let scene = Scene::with(&[("well", well.url("/")), ("ill", ill.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.wait_for("500");
+    // The next request waits for the loop that counts: its answer comes from what was published after both polls.
+    while !daemon.get("/metrics").1.contains("newsfold_polls_total{outcome=\"server_failed\"} 1") {
+        std::thread::yield_now();
+    }
+    let (head, text) = daemon.get("/metrics");
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    for line in [
+        "newsfold_polls_total{outcome=\"document\"} 1",
+        "newsfold_entries_total{change=\"added\"} 2",
+        "newsfold_feed_entries{feed=\"well\"} 2.0",
+        "newsfold_feed_failures{feed=\"ill\"} 1.0",
+        "newsfold_feeds{state=\"failing\"} 1",
+        "newsfold_config_current 1.0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let store: f64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("newsfold_store_bytes "))
+        .unwrap_or_else(|| panic!("{text}"))
+        .parse()
+        .unwrap();
+    assert!(store > 0.0);
+}
