@@ -134,9 +134,8 @@ fn every_test_that_holds_a_rule_of_polling_is_there() {
 fn both_services_are_shut_off_alike() {
     let sandbox = |unit: &str| {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(unit)).unwrap();
-        let from = text.find("DynamicUser=").unwrap();
-        let until = text.find("[Install]").unwrap_or(text.len());
-        text[from..until].trim().to_owned()
+        let (_, from) = text.split_once("DynamicUser=").unwrap();
+        from.split_once("[Install]").map_or(from, |(before, _)| before).trim().to_owned()
     };
     assert_eq!(sandbox("newsfold.service"), sandbox("newsfold-poll.service"));
 }

@@ -3,7 +3,7 @@
 //! Pure. A date without a zone is read as UTC, never as local time; a spelling that two countries read differently
 //! (`05/06/2024`) has no meaning and stays absent. What counts as published or updated is the reader's to say.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 
 /// The longest text that is looked at; dates are short, and noise is not worth the time.
 const LONGEST: usize = 128;
@@ -12,9 +12,13 @@ const LONGEST: usize = 128;
 ///
 /// Read are RFC 3339 and the ISO 8601 profiles (calendar, ordinal and week dates, basic forms, parts left out), RFC 822
 /// and its successors, asctime, Unix times in seconds and milliseconds, and dates in words in the languages of [`MONTHS`].
-/// `None` when the text has no meaning, or more than one.
+/// `None` when the text has no meaning, or more than one, or names a year that four digits cannot.
 #[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    read(text).filter(|at| (1..=9999).contains(&at.year()))
+}
+
+fn read(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if text.is_empty() || text.len() > LONGEST {
         return None;
@@ -627,6 +631,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_or_two_is_absent() {
         for text in [
+            "0001T1:0,05,1W1",
             "",
             "yesterday",
             "05/06/2024",
