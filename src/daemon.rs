@@ -359,8 +359,12 @@ impl Daemon {
                 self.in_flight.remove(&feed.feed);
                 self.pulse.send_modify(|pulse| pulse.polls += 1);
                 self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
-                if self.roster.subscription(feed.feed).is_some() && feed.retired_at.is_none() {
-                    self.due.push(Reverse((feed.next_poll, feed.feed)));
+                if let Some(subscription) = self.roster.subscription(feed.feed).filter(|_| feed.retired_at.is_none()) {
+                    // The configuration may have been read again meanwhile.
+                    let is_planned = matches!(polled, Polled::Postponed(_))
+                        || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
+                    let due = if is_planned { None } else { subscription.replan(&feed) };
+                    self.due.push(Reverse((due.map_or(feed.next_poll, |due| due.at), feed.feed)));
                 }
                 match polled {
                     Polled::Failed(why) => {
