@@ -31,6 +31,8 @@ use crate::schedule::{self, ClockStep};
 use crate::serve::{self, Health, Pulse};
 use crate::store::{self, Store, feeds, holds, outputs, search};
 use crate::upkeep::{self, Kept};
+use crate::websub::ear::{Ear, Means, Word};
+use crate::websub::subscriber::Subscriber;
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -47,6 +49,8 @@ const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
+/// How often it is looked whether a hub is to be asked for something.
+const HUBS_EVERY: Duration = Duration::from_secs(2);
 /// How long answers under way may take when the daemon stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -82,7 +86,7 @@ pub async fn run(
 
     let store = Store::open(store_path)?;
     let listener = serve::listen(&config.serve.listen).await?;
-    let (mut daemon, mut reports) = Daemon::start(config, store).await?;
+    let (mut daemon, mut reports, mut words) = Daemon::start(config, store).await?;
     daemon.publish().await?;
     let stop = CancellationToken::new();
     let address = listener.as_ref().map(serve::Listener::address);
@@ -95,6 +99,8 @@ pub async fn run(
     tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
     corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut hubs = tokio::time::interval(HUBS_EVERY);
+    hubs.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = tokio::time::sleep(daemon.until_due(clock::now())) => {
@@ -104,6 +110,8 @@ pub async fn run(
             Some(report) = reports.recv() => daemon.take(report),
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
             _ = tidy.tick() => daemon.tidy(clock::now()),
+            Some(word) = words.recv() => daemon.heed_hub(word).await?,
+            _ = hubs.tick() => daemon.ask_hubs(clock::now()).await?,
             _ = corrections.tick() => daemon.look_for_corrections().await?,
             _ = hangup.recv() => match reread() {
                 Ok(config) => daemon.reload(config).await?,
@@ -125,12 +133,17 @@ pub async fn run(
     if daemon.is_stale {
         daemon.publish().await?;
     }
-    let Daemon { store, hosts, .. } = daemon;
-    drop(hosts);
+    let store = daemon.store.clone();
+    drop(daemon);
     store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
+
+/// What came of polls.
+type Reports = mpsc::UnboundedReceiver<Outcome>;
+/// What came of hubs.
+type Words = mpsc::UnboundedReceiver<Word>;
 
 struct Daemon {
     config: Config,
@@ -139,7 +152,12 @@ struct Daemon {
     roster: Roster,
     outputs: Vec<Output>,
     look: Look,
+    poller: Arc<Poller>,
     hosts: Hosts,
+    subscriber: Subscriber,
+    ear: Ear,
+    /// With what hubs' news is taken in.
+    means: watch::Sender<Means>,
     reports: mpsc::UnboundedSender<Outcome>,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
@@ -161,11 +179,18 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: Config, store: Store) -> Result<(Self, mpsc::UnboundedReceiver<Outcome>), Error> {
+    async fn start(config: Config, store: Store) -> Result<(Self, Reports, Words), Error> {
         let (reports, received) = mpsc::unbounded_channel();
+        let (words, heard) = mpsc::unbounded_channel();
         let manners = Manners::default();
+        let poller = poller(&config, &store, &manners);
+        let means = watch::Sender::new(Means { roster: Roster::default(), poller: poller.clone() });
         let mut daemon = Self {
-            hosts: hosts(&config, &store, &manners, reports.clone()),
+            hosts: Hosts::new(poller.clone(), Limits::of(&config), reports.clone()),
+            poller,
+            subscriber: Subscriber::new(store.clone()),
+            ear: Ear::new(store.clone(), means.subscribe(), words),
+            means,
             manners,
             roster: Roster::default(),
             outputs: Vec::new(),
@@ -187,7 +212,7 @@ impl Daemon {
             store,
         };
         daemon.enlist(clock::now()).await?;
-        Ok((daemon, received))
+        Ok((daemon, received, heard))
     }
 
     /// Makes the store's feeds those of the configuration, and looks up when they are due.
@@ -212,6 +237,7 @@ impl Daemon {
         self.manners.holds().restore_all(stored_holds);
         self.outputs = roster.outputs(&self.config);
         self.roster = roster;
+        self.means.send_replace(Means { roster: self.roster.clone(), poller: self.poller.clone() });
         self.due = due
             .into_iter()
             .filter(|(feed, _)| !self.in_flight.contains(feed))
@@ -229,6 +255,7 @@ impl Daemon {
             health: self.health.subscribe(),
             pulse: self.pulse.subscribe(),
             store: self.store.clone(),
+            ear: self.ear.clone(),
             root: self.config.serve.public_url.path().to_owned(),
         }
     }
@@ -502,6 +529,35 @@ impl Daemon {
         }
     }
 
+    /// Asks hubs for what is due; without waiting for them.
+    async fn ask_hubs(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        let Config { serve, .. } = &self.config;
+        let (client, roster) = (self.poller.client(), &self.roster);
+        match self.subscriber.ask_due(client, roster, &serve.public_url, serve.websub, now).await {
+            // The writer has told why; it is tried again soon.
+            Err(store::Error::Refused(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes what a hub said.
+    async fn heed_hub(&mut self, word: Word) -> Result<(), Error> {
+        match word {
+            Word::News => self.is_stale = true,
+            Word::Ended(feed) => {
+                let state = self.store.read(move |connection| feeds::one(connection, feed)).await?;
+                let due = self.roster.subscription(feed).filter(|_| state.retired_at.is_none());
+                if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
+                    && !self.in_flight.contains(&feed)
+                {
+                    self.due.retain(|Reverse((_, known))| *known != feed);
+                    self.due.push(Reverse((due.at, feed)));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A person may have corrected stories with `split` or `join`: then they are published anew.
     async fn look_for_corrections(&mut self) -> Result<(), Error> {
         let corrections = self.store.read(outputs::corrections).await?;
@@ -521,7 +577,8 @@ impl Daemon {
         if config.serve.public_url.path() != self.config.serve.public_url.path() {
             tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
         }
-        self.hosts = hosts(&config, &self.store, &self.manners, self.reports.clone());
+        self.poller = poller(&config, &self.store, &self.manners);
+        self.hosts = Hosts::new(self.poller.clone(), Limits::of(&config), self.reports.clone());
         self.config = config;
         self.enlist(clock::now()).await?;
         self.publish().await?;
@@ -545,9 +602,9 @@ impl Daemon {
     }
 }
 
-fn hosts(config: &Config, store: &Store, manners: &Manners, reports: mpsc::UnboundedSender<Outcome>) -> Hosts {
+fn poller(config: &Config, store: &Store, manners: &Manners) -> Arc<Poller> {
     let client = Client::new(Settings::of(config), manners.clone());
-    Hosts::new(Poller::new(client, store.clone()), Limits::of(config), reports)
+    Arc::new(Poller::new(client, store.clone()))
 }
 
 /// Reads the configuration, or says what is wrong with it, a problem a line.

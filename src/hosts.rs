@@ -54,7 +54,7 @@ pub struct Hosts {
 }
 
 struct Shared {
-    poller: Poller,
+    poller: Arc<Poller>,
     limits: Limits,
     places: Arc<Semaphore>,
     lines: Mutex<HashMap<String, Line>>,
@@ -71,7 +71,7 @@ struct Line {
 impl Hosts {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
-    pub fn new(poller: Poller, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
+    pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
         let shared = Shared {
             poller,
             limits,

@@ -21,11 +21,12 @@ use crate::ingest::{Ingested, PollRecord, Terms, ingest};
 use crate::manners::domain::domain_of;
 use crate::manners::uplink::{Side, Sign, Turn};
 use crate::model::history::Outcome;
-use crate::model::{Entry, Fault, Feed, Hints};
+use crate::model::{Entry, Fault, Feed, FeedRef, Hints};
 use crate::normalise;
 use crate::parse::{self, Context};
 use crate::schedule::{self, Cadence, Due};
-use crate::store::{self, Store, Submitted, feeds, holds};
+use crate::store::{self, Store, Submitted, feeds, holds, hubs};
+use crate::websub::discovery::{Found, discover};
 
 use remember::{Failure, millis, plan_next};
 
@@ -248,6 +249,7 @@ struct News {
     hints: Hints,
     repairs: Vec<String>,
     is_cut_off: bool,
+    found: Option<Found>,
     entries: Vec<Entry>,
 }
 
@@ -372,15 +374,24 @@ impl Poller {
         let until = now + WHEN_OFFLINE;
         remember::postponed(&mut feed, until, OFFLINE.to_owned());
         tracing::debug!(feed.name, "{error}; {OFFLINE}");
-        if let Turn::Down(others) = &turn {
-            tracing::warn!(
-                "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
-            );
-            let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
-            self.store.write(64, move |desk| feeds::excuse(desk.tx, &excused, until, OFFLINE)).await?;
-        }
         let polled = Polled::Postponed(Postponement::Offline);
-        self.record(feed, polled, Some(Outcome::Offline), turn, None, now).await
+        let Turn::Down(others) = &turn else {
+            return self.record(feed, polled, Some(Outcome::Offline), turn, None, now).await;
+        };
+        tracing::warn!(
+            "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
+        );
+        let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
+        // It is waited for, because the failures of the others have to be stored before they are taken back.
+        let saved = feed.clone();
+        self.store.write(size_of::<Feed>(), move |desk| feeds::save(desk.tx, &saved, None)).await?;
+        let work = move |desk: &mut store::Desk<'_>| {
+            feeds::excuse(desk.tx, &excused, until, OFFLINE)?;
+            Ok(None)
+        };
+        let submitted = self.store.submit(64, work).await?;
+        let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Offline), turn };
+        Ok(Recording { report, submitted })
     }
 
     fn note(&self, feed: &Feed, asked: &Url, sign: Sign, now: DateTime<Utc>) -> Turn {
@@ -401,7 +412,7 @@ impl Poller {
         now: DateTime<Utc>,
     ) -> store::Result<Recording> {
         let is_first = feed.last_success.is_none();
-        let News { reply, hash, title, link, hints, repairs, is_cut_off, entries } = news;
+        let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries } = news;
         remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
         if !is_cut_off {
             feed.validators = reply.validators;
@@ -414,12 +425,72 @@ impl Poller {
         let undated = (!is_first && entries.iter().all(|entry| entry.published.is_none())).then_some(now);
         feed.rhythm.note(dated.chain(undated), now);
         plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
-        let record = PollRecord { feed: feed.clone(), at: now, is_first, entries, terms: subscription.terms.clone() };
+        let record = PollRecord {
+            feed: feed.clone(),
+            at: now,
+            is_first,
+            is_partial: false,
+            entries,
+            terms: subscription.terms.clone(),
+        };
         let held = record.entries.iter().map(weight).sum();
-        let submitted = self.store.submit(held, move |desk| ingest(desk, &record).map(Some)).await?;
+        let work = move |desk: &mut store::Desk<'_>| {
+            let ingested = ingest(desk, &record)?;
+            if found.is_some() || !is_cut_off {
+                hubs::note(desk.tx, record.feed.feed, found.as_ref(), now)?;
+            }
+            if ingested.added > 0 && record.feed.told_until.is_some() {
+                hubs::missed(desk.tx, record.feed.feed)?;
+            }
+            Ok(Some(ingested))
+        };
+        let submitted = self.store.submit(held, work).await?;
         let polled = Polled::Document(Ingested::default());
         let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Document), turn };
         Ok(Recording { report, submitted })
+    }
+
+    /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
+    ///
+    /// It may be a part of the document, and it is none that validators vouch for: what is missing from it is not gone, and the
+    /// validators stay as they are.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn hear(
+        &self,
+        feed: FeedRef,
+        document: Document,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+    ) -> store::Result<Result<Ingested, String>> {
+        let entries = match self.read(document, Reply::default()).await {
+            Ok(news) => news.entries,
+            Err(error) => return Ok(Err(printable(&error.to_string()))),
+        };
+        let terms = subscription.terms.clone();
+        let held = entries.iter().map(weight).sum();
+        let work = move |desk: &mut store::Desk<'_>| {
+            // As it is now: a poll may have been stored since the hub called.
+            let mut feed = feeds::one(desk.tx, feed)?;
+            feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
+            hubs::told(desk.tx, feed.feed)?;
+            let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
+            ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms })
+        };
+        Ok(Ok(self.store.write(held, work).await?))
+    }
+
+    /// The largest document that is read, after unpacking.
+    #[must_use]
+    pub fn max_body_bytes(&self) -> u64 {
+        self.client.max_body_bytes()
+    }
+
+    /// What asks servers.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Fetch, parse, normalise.
@@ -452,6 +523,11 @@ impl Poller {
             Fetched::NotModified(reply) => return Ok(Answer::Unchanged(Box::new(reply))),
             Fetched::Gone => return Ok(Answer::Gone),
         };
+        Ok(Answer::News(Box::new(self.read(document, reply).await?)))
+    }
+
+    /// Unpacks and reads a document on a thread of its own.
+    async fn read(&self, document: Document, reply: Reply) -> Result<News, Error> {
         let most = self.client.max_body_bytes();
         let place = self.readers.clone().acquire_owned().await;
         let read = tokio::task::spawn_blocking(move || {
@@ -459,8 +535,7 @@ impl Poller {
             drop(place);
             news
         });
-        let news = read.await.map_err(|_| Error::Panicked)??;
-        Ok(Answer::News(Box::new(news)))
+        read.await.map_err(|_| Error::Panicked)?
     }
 
     /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
@@ -500,9 +575,10 @@ fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     let (title, link, hints) = (parsed.title.take(), parsed.link.clone(), parsed.hints);
     let mut repairs = std::mem::take(&mut parsed.repairs);
     let is_cut_off = parsed.is_cut_off;
+    let found = discover(&reply.links, &parsed.hubs, parsed.self_link.as_deref(), &address);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
-    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, entries })
+    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, found, entries })
 }
 
 /// A message that may repeat what a stranger sent, fit for a terminal and a log.

@@ -17,7 +17,7 @@ use crate::model::{Feed, FeedRef};
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::schedule::{self, Due};
-use crate::store::{self, feeds, holds};
+use crate::store::{self, feeds, holds, hubs};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -59,11 +59,14 @@ impl Roster {
             .collect();
         let handles = feeds::configure(tx, &configured)?;
         let roster = Self::of(config, handles.into_iter().zip(&config.feeds));
+        hubs::enlist(tx, config.serve.websub, now)?;
         let held = holds::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
             let Some(Member { config, subscription }) = roster.members.get(&feed) else { continue };
             let wanted = subscription.plan_name(is_told);
-            if wanted != planned_by {
+            // One more poll finds what was published before the hub began to tell.
+            let is_newly_told = is_told && planned_by == subscription.plan_name(false);
+            if wanted != planned_by && !is_newly_told {
                 let state = feeds::one(tx, feed)?;
                 let mut due = subscription.replan(&state).unwrap_or_else(|| first_poll(config));
                 let domain = domain_of(state.target());

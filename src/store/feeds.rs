@@ -17,7 +17,7 @@ macro_rules! columns {
     () => {
         "id, identity, address, name, moved_to, etag, last_modified, body_hash, body_bytes, hints, title, link, next_poll, next_poll_why, \
          last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before, recent, read_from, rhythm, floods, planned_by, fresh_until, \
-         (SELECT lease_until FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2)"
+         (SELECT lease_until FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.pending IS NOT 'unsubscribe')"
     };
 }
 
@@ -148,7 +148,7 @@ pub fn excuse(connection: &Connection, feeds: &[FeedRef], next: DateTime<Utc>, w
 /// When the store cannot be read.
 pub fn plans(connection: &Connection) -> Result<Vec<(FeedRef, String, bool)>> {
     let mut query = connection.prepare_cached(
-        "SELECT id, planned_by, EXISTS (SELECT 1 FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.lease_until IS NOT NULL)
+        "SELECT id, planned_by, EXISTS (SELECT 1 FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.pending IS NOT 'unsubscribe' AND hub.lease_until IS NOT NULL)
          FROM feed WHERE configured = 1 AND retired_at IS NULL AND planned_by IS NOT NULL",
     )?;
     let rows = query.query_map([], |row| Ok((FeedRef(row.get(0)?), row.get(1)?, row.get(2)?)))?;

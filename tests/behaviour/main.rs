@@ -14,3 +14,4 @@ mod running;
 mod serving;
 mod support;
 mod validity;
+mod websub;
