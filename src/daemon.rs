@@ -33,6 +33,8 @@ use crate::serve::{self, Health, Pulse};
 use crate::service;
 use crate::store::{self, Store, feeds, holds, outputs, search};
 use crate::upkeep::{self, Kept};
+use crate::websub::ear::{Ear, Means, Word};
+use crate::websub::subscriber::Subscriber;
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -49,6 +51,8 @@ const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
+/// How often it is looked whether a hub is to be asked for something.
+const HUBS_EVERY: Duration = Duration::from_secs(2);
 /// How long answers under way may take when the daemon stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -85,7 +89,7 @@ pub async fn run(
     let started = clock::now();
     let store = Store::open(store_path)?;
     let listener = serve::listen(&config.serve.listen).await?;
-    let (mut daemon, mut reports) = Daemon::start(config, store).await?;
+    let (mut daemon, mut reports, mut words) = Daemon::start(config, store).await?;
     daemon.publish().await?;
     let stop = CancellationToken::new();
     let address = listener.as_ref().map(serve::Listener::address);
@@ -100,6 +104,8 @@ pub async fn run(
     tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
     corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut hubs = tokio::time::interval(HUBS_EVERY);
+    hubs.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = tokio::time::sleep(daemon.until_due(clock::now())) => {
@@ -109,6 +115,8 @@ pub async fn run(
             Some(report) = reports.recv() => daemon.take(report),
             _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
             _ = tidy.tick() => daemon.tidy(clock::now()),
+            Some(word) = words.recv() => daemon.heed_hub(word).await?,
+            _ = hubs.tick() => daemon.ask_hubs(clock::now()).await?,
             _ = corrections.tick() => daemon.look_for_corrections().await?,
             () = tick(&mut watchdog) => daemon.prove_progress(),
             _ = hangup.recv() => {
@@ -137,8 +145,8 @@ pub async fn run(
     if daemon.is_stale {
         daemon.publish().await?;
     }
-    let Daemon { store, hosts, .. } = daemon;
-    drop(hosts);
+    let store = daemon.store.clone();
+    drop(daemon);
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -152,6 +160,11 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
     }
 }
 
+/// What came of polls.
+type Reports = mpsc::UnboundedReceiver<Outcome>;
+/// What came of hubs.
+type Words = mpsc::UnboundedReceiver<Word>;
+
 struct Daemon {
     config: Config,
     store: Store,
@@ -159,7 +172,12 @@ struct Daemon {
     roster: Roster,
     outputs: Vec<Output>,
     look: Look,
+    poller: Arc<Poller>,
     hosts: Hosts,
+    subscriber: Subscriber,
+    ear: Ear,
+    /// With what hubs' news is taken in.
+    means: watch::Sender<Means>,
     reports: mpsc::UnboundedSender<Outcome>,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
@@ -184,11 +202,18 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: Config, store: Store) -> Result<(Self, mpsc::UnboundedReceiver<Outcome>), Error> {
+    async fn start(config: Config, store: Store) -> Result<(Self, Reports, Words), Error> {
         let (reports, received) = mpsc::unbounded_channel();
+        let (words, heard) = mpsc::unbounded_channel();
         let manners = Manners::default();
+        let poller = poller(&config, &store, &manners);
+        let means = watch::Sender::new(Means { roster: Roster::default(), poller: poller.clone() });
         let mut daemon = Self {
-            hosts: hosts(&config, &store, &manners, reports.clone()),
+            hosts: Hosts::new(poller.clone(), Limits::of(&config), reports.clone()),
+            poller,
+            subscriber: Subscriber::new(store.clone()),
+            ear: Ear::new(store.clone(), means.subscribe(), words),
+            means,
             manners,
             roster: Roster::default(),
             outputs: Vec::new(),
@@ -212,7 +237,7 @@ impl Daemon {
             store,
         };
         daemon.enlist(clock::now()).await?;
-        Ok((daemon, received))
+        Ok((daemon, received, heard))
     }
 
     /// Makes the store's feeds those of the configuration, and looks up when they are due.
@@ -237,6 +262,7 @@ impl Daemon {
         self.manners.holds().restore_all(stored_holds);
         self.outputs = roster.outputs(&self.config);
         self.roster = roster;
+        self.means.send_replace(Means { roster: self.roster.clone(), poller: self.poller.clone() });
         self.due = due
             .into_iter()
             .filter(|(feed, _)| !self.in_flight.contains(feed))
@@ -256,6 +282,7 @@ impl Daemon {
             counters: self.counters.subscribe(),
             started,
             store: self.store.clone(),
+            ear: self.ear.clone(),
             root: self.config.serve.public_url.path().to_owned(),
         }
     }
@@ -394,8 +421,12 @@ impl Daemon {
                 });
                 self.pulse.send_modify(|pulse| pulse.polls += 1);
                 self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
-                if self.roster.subscription(feed.feed).is_some() && feed.retired_at.is_none() {
-                    self.due.push(Reverse((feed.next_poll, feed.feed)));
+                if let Some(subscription) = self.roster.subscription(feed.feed).filter(|_| feed.retired_at.is_none()) {
+                    // The configuration may have been read again meanwhile.
+                    let is_planned = matches!(polled, Polled::Postponed(_))
+                        || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
+                    let due = if is_planned { None } else { subscription.replan(&feed) };
+                    self.due.push(Reverse((due.map_or(feed.next_poll, |due| due.at), feed.feed)));
                 }
                 match polled {
                     Polled::Failed(why) => {
@@ -545,6 +576,35 @@ impl Daemon {
         }
     }
 
+    /// Asks hubs for what is due; without waiting for them.
+    async fn ask_hubs(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        let Config { serve, .. } = &self.config;
+        let (client, roster) = (self.poller.client(), &self.roster);
+        match self.subscriber.ask_due(client, roster, &serve.public_url, serve.websub, now).await {
+            // The writer has told why; it is tried again soon.
+            Err(store::Error::Refused(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes what a hub said.
+    async fn heed_hub(&mut self, word: Word) -> Result<(), Error> {
+        match word {
+            Word::News => self.is_stale = true,
+            Word::Ended(feed) => {
+                let state = self.store.read(move |connection| feeds::one(connection, feed)).await?;
+                let due = self.roster.subscription(feed).filter(|_| state.retired_at.is_none());
+                if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
+                    && !self.in_flight.contains(&feed)
+                {
+                    self.due.retain(|Reverse((_, known))| *known != feed);
+                    self.due.push(Reverse((due.at, feed)));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A person may have corrected stories with `split` or `join`: then they are published anew.
     async fn look_for_corrections(&mut self) -> Result<(), Error> {
         let corrections = self.store.read(outputs::corrections).await?;
@@ -564,7 +624,8 @@ impl Daemon {
         if config.serve.public_url.path() != self.config.serve.public_url.path() {
             tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
         }
-        self.hosts = hosts(&config, &self.store, &self.manners, self.reports.clone());
+        self.poller = poller(&config, &self.store, &self.manners);
+        self.hosts = Hosts::new(self.poller.clone(), Limits::of(&config), self.reports.clone());
         self.config = config;
         self.enlist(clock::now()).await?;
         self.publish().await?;
@@ -622,9 +683,9 @@ impl Daemon {
     }
 }
 
-fn hosts(config: &Config, store: &Store, manners: &Manners, reports: mpsc::UnboundedSender<Outcome>) -> Hosts {
+fn poller(config: &Config, store: &Store, manners: &Manners) -> Arc<Poller> {
     let client = Client::new(Settings::of(config), manners.clone());
-    Hosts::new(Poller::new(client, store.clone()), Limits::of(config), reports)
+    Arc::new(Poller::new(client, store.clone()))
 }
 
 /// Reads the configuration, or says what is wrong with it, a problem a line.

@@ -38,6 +38,8 @@ use connect::Clients;
 
 /// A longer chain of redirects is somebody's joke.
 const MOST_HOPS: usize = 10;
+/// The most redirects that a form is sent along.
+const MOST_FORM_HOPS: usize = 3;
 /// The largest body for which room is made before it comes.
 const MOST_FORESEEN: u64 = 1 << 20;
 
@@ -141,6 +143,8 @@ pub struct Reply {
     pub read_from: Option<Url>,
     /// Whether it came with a document, so that its validators vouch for that.
     pub is_full: bool,
+    /// Its `Link` fields.
+    pub links: Vec<String>,
     /// The body as received, in bytes.
     pub bytes: u64,
     /// From sending the request to the end of the body.
@@ -208,6 +212,7 @@ impl Client {
                 moved_to,
                 read_from: (!is_first).then(|| target.clone()),
                 is_full,
+                links: all_text(headers, &header::LINK),
                 bytes: 0,
                 took: asked.elapsed(),
             };
@@ -260,6 +265,43 @@ impl Client {
         }
     }
 
+    /// Sends a form to a hub, by the rules that hold for feeds, and gives the status of the answer.
+    ///
+    /// Only redirects that keep the request as it is are followed (307, 308).
+    ///
+    /// # Errors
+    /// When it may not be asked, or nobody answers.
+    pub async fn post_form(
+        &self,
+        target: &Url,
+        form: String,
+        access: &Access,
+        now: DateTime<Utc>,
+    ) -> Result<u16, Error> {
+        let mut target = without_fragment(target.clone());
+        for _ in 0..=MOST_FORM_HOPS {
+            self.check_hold(&target, now)?;
+            self.check_address(&target)?;
+            let _pass = self.enter(&target).await;
+            let request = self
+                .clients
+                .by(access.way(), &self.settings)?
+                .post(target.clone())
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.clone());
+            let is_proxied = access.way().proxy.is_some();
+            let sent = async { request.send().await.map_err(|error| Error::of(error, &target, is_proxied)) };
+            let response = self.in_time(clock::instant() + self.settings.timeout, sent).await?;
+            match response.status() {
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                    target = next_hop(&target, response.headers())?;
+                }
+                status => return Ok(status.as_u16()),
+            }
+        }
+        Err(Error::Redirect(format!("chain is longer than {MOST_FORM_HOPS} hops")))
+    }
+
     async fn enter(&self, target: &Url) -> Option<Pass> {
         let Settings { per_host, per_host_gap, .. } = *self.settings;
         self.manners.gates().enter(target.host_str()?, per_host, per_host_gap).await
@@ -279,20 +321,23 @@ impl Client {
         tokio::time::timeout_at(deadline, work).await.map_err(late)?
     }
 
-    /// One request to one address that may be asked.
-    async fn send(&self, target: &Url, validators: &Validators, access: &Access) -> Result<reqwest::Response, Error> {
+    /// The resolver is never asked about literal addresses, so they are checked here.
+    fn check_address(&self, target: &Url) -> Result<(), Error> {
         let literal = match target.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
             Some(Host::Domain(_)) => None,
             None => return Err(Error::Redirect("leads to an address without a host".into())),
         };
-        // The resolver is never asked about literal addresses, so they are checked here.
-        if let Some(literal) = literal
-            && let Some(why) = address::refused(literal, &self.settings.allow_networks)
-        {
-            return Err(Error::Refused(literal.to_string(), why));
+        match literal.and_then(|literal| Some((literal, address::refused(literal, &self.settings.allow_networks)?))) {
+            Some((literal, why)) => Err(Error::Refused(literal.to_string(), why)),
+            None => Ok(()),
         }
+    }
+
+    /// One request to one address that may be asked.
+    async fn send(&self, target: &Url, validators: &Validators, access: &Access) -> Result<reqwest::Response, Error> {
+        self.check_address(target)?;
         let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
         if let Some(headers) = access.headers_for(target) {
             request = request.headers(headers.clone());

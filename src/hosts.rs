@@ -2,7 +2,8 @@
 //!
 //! Edge. Feeds of one host are asked one after the other, with a pause between, so that no host sees a burst and one
 //! connection serves them all. A slow host holds up its own line only: a poll takes one of the places that limit how many
-//! run at once when its turn has come, and not while it waits for it.
+//! run at once when its turn has come, and not while it waits for it. Where no pause is wanted a line keeps its place for a
+//! while, so that a host is done with, and its connection closed, before too many others are begun.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,9 @@ use crate::config::Config;
 use crate::model::FeedRef;
 use crate::poll::{Errand, Poller, Report};
 use crate::store;
+
+/// How long a line without pauses keeps its place: a slow host takes turns with the others.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
 
 /// How many requests go out at once.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +54,7 @@ pub struct Hosts {
 }
 
 struct Shared {
-    poller: Poller,
+    poller: Arc<Poller>,
     limits: Limits,
     places: Arc<Semaphore>,
     lines: Mutex<HashMap<String, Line>>,
@@ -67,7 +71,7 @@ struct Line {
 impl Hosts {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
-    pub fn new(poller: Poller, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
+    pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
         let shared = Shared {
             poller,
             limits,
@@ -87,8 +91,8 @@ impl Hosts {
         line.waiting.push_back((clock::instant(), errand));
         if line.walkers < self.shared.limits.per_host {
             line.walkers += 1;
-            let shared = self.shared.clone();
-            self.tasks.spawn(async move { shared.walk(&host).await });
+            let (shared, tasks) = (self.shared.clone(), self.tasks.clone());
+            self.tasks.spawn(async move { shared.walk(&host, &tasks).await });
         }
     }
 
@@ -102,19 +106,33 @@ impl Hosts {
 
 impl Shared {
     /// Walks one host's line to its end.
-    async fn walk(&self, host: &str) {
+    async fn walk(&self, host: &str, tasks: &TaskTracker) {
         let walk = async {
+            let mut turn = None;
             while let Some((came, errand)) = self.next(host) {
-                let Ok(place) = self.places.clone().acquire_owned().await else {
-                    return;
+                let place = match turn.take() {
+                    Some(place) => place,
+                    None => match self.places.clone().acquire_owned().await {
+                        Ok(place) => (place, clock::instant()),
+                        Err(_) => return,
+                    },
                 };
                 // The future of a poll is large, and most walkers wait most of the time.
                 let feed = errand.feed.feed;
-                let report = Box::pin(self.poller.poll(errand, came.elapsed(), place)).await;
-                let report = report.map_err(|error| (feed, error));
-                // Nobody listens any more when the daemon is stopping.
-                let _ = self.reports.send(report);
-                if !host.is_empty() {
+                let polled = Box::pin(self.poller.poll(errand, came.elapsed())).await;
+                let reports = self.reports.clone();
+                tasks.spawn(async move {
+                    let report = match polled {
+                        Ok(recording) => recording.stored().await,
+                        Err(error) => Err(error),
+                    };
+                    // Nobody listens any more when the daemon is stopping.
+                    let _ = reports.send(report.map_err(|error| (feed, error)));
+                });
+                if self.limits.gap.is_zero() || host.is_empty() {
+                    turn = Some(place).filter(|(_, since)| since.elapsed() < LONGEST_TURN);
+                } else {
+                    drop(place);
                     tokio::time::sleep(self.limits.gap).await;
                 }
             }

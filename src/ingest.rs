@@ -37,6 +37,8 @@ pub struct PollRecord {
     pub at: DateTime<Utc>,
     /// Whether the feed had never been read before.
     pub is_first: bool,
+    /// Whether it is not the feed's whole document, so that what is not in it is not gone.
+    pub is_partial: bool,
     /// What the document holds, oldest first.
     pub entries: Vec<Entry>,
     /// How the configuration wants it taken in.
@@ -134,8 +136,12 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
         known.renamed.extend(update::rekeyed(&known, polled, listed));
     }
     let mut changes = update::plan(&known, polled);
-    let intake = update::intake(changes.added.len(), polled.len(), record.is_first, feed.floods);
+    let mut intake = update::intake(changes.added.len(), polled.len(), record.is_first, feed.floods);
     let mut feed = feed.clone();
+    if record.is_partial {
+        changes.gone.clear();
+        intake.floods = feed.floods;
+    }
     stem(&mut feed, &mut changes, intake);
     let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
@@ -147,7 +153,8 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
     intake.relist(&changes.gone, &kept, &known.listed)?;
     intake.settle()?;
 
-    let listed: Vec<EntryRef> = kept.into_iter().chain(added).collect();
+    let still_listed = known.listed.iter().filter(|entry| record.is_partial && !kept.contains(entry)).copied();
+    let listed: Vec<EntryRef> = still_listed.chain(kept.iter().copied()).chain(added).collect();
     feeds::save(tx, &feed, Some(&listed))?;
     Ok(ingested)
 }

@@ -19,6 +19,7 @@
 //! | entries to stories | [`fold`] |
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
 //! | stories to what subscribers see | [`publish`], [`sanitise`], [`serve`] |
+//! | hubs that tell of changes | [`websub`] |
 //! | all of it, for months | [`daemon`] |
 
 pub mod cli;
@@ -48,3 +49,4 @@ pub mod store;
 pub mod terminal;
 pub mod update;
 pub mod upkeep;
+pub mod websub;

@@ -315,6 +315,12 @@ pub struct Feed {
     pub next_poll: DateTime<Utc>,
     /// Why then, for a person.
     pub next_poll_why: String,
+    /// What the configuration said about its cadence when that was planned.
+    pub planned_by: Option<String>,
+    /// Until when the last answer is fresh, by its headers.
+    pub fresh_until: Option<DateTime<Utc>>,
+    /// Until when a hub has promised to tell of its changes; `None` too when that promise was broken.
+    pub told_until: Option<DateTime<Utc>>,
     /// Until when its server asked to be left alone (`Retry-After`).
     pub not_before: Option<DateTime<Utc>>,
     /// When it was last asked.

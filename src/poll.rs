@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::clock;
@@ -21,11 +21,12 @@ use crate::ingest::{Ingested, PollRecord, Terms, ingest};
 use crate::manners::domain::domain_of;
 use crate::manners::uplink::{Side, Sign, Turn};
 use crate::model::history::Outcome;
-use crate::model::{Entry, Fault, Feed, Hints};
+use crate::model::{Entry, Fault, Feed, FeedRef, Hints};
 use crate::normalise;
 use crate::parse::{self, Context};
-use crate::schedule::{self, Cadence};
-use crate::store::{self, Store, feeds, holds};
+use crate::schedule::{self, Cadence, Due};
+use crate::store::{self, Store, Submitted, feeds, holds, hubs};
+use crate::websub::discovery::{Found, discover};
 
 use remember::{Failure, millis, plan_next};
 
@@ -54,6 +55,27 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// When the feed is due after a poll that ended at `from`.
+    fn plan(
+        &self,
+        feed: &Feed,
+        fresh_for: Option<Duration>,
+        retry_after: Option<Duration>,
+        from: DateTime<Utc>,
+    ) -> Due {
+        let terms = schedule::Terms {
+            cadence: &self.cadence.settled(&feed.rhythm, from),
+            min_interval: self.min_interval,
+            address: feed.address.as_str(),
+            freshness: fresh_for,
+            retry_after,
+            hints: &feed.hints,
+            failures: feed.failures,
+            told_until: feed.told_until,
+        };
+        schedule::next_poll(terms, from)
+    }
+
     /// When the feed is due again should a poll begun at `now` never end: as after a failure, and no sooner.
     #[must_use]
     pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -65,8 +87,30 @@ impl Subscription {
             retry_after: None,
             hints: &feed.hints,
             failures: feed.failures.saturating_add(1),
+            told_until: None,
         };
         schedule::next_poll(terms, now).at
+    }
+
+    /// What a feed's due time is planned by, as far as the configuration and hubs can change it between two polls.
+    #[must_use]
+    pub fn plan_name(&self, is_told: bool) -> String {
+        let told = if is_told { ", told by a hub" } else { "" };
+        format!("{}, at least {}{told}", self.cadence, config::print_duration(self.min_interval))
+    }
+
+    /// When a feed that was polled before is due, now that its due time is not what the configuration asks for any more.
+    ///
+    /// It is what the last poll would have planned: no sooner after it than the new cadence has it, and no sooner than its
+    /// server asked for.
+    #[must_use]
+    pub fn replan(&self, feed: &Feed) -> Option<Due> {
+        let last = feed.recent.iter().next_back();
+        let took = last.map_or(0, |sample| sample.took_ms);
+        let begun = feed.last_poll.max(last.map(|sample| sample.at))?;
+        let ended = begun + TimeDelta::milliseconds(i64::try_from(took).unwrap_or(0));
+        let wait = |until: Option<DateTime<Utc>>| until.and_then(|until| (until - ended).to_std().ok());
+        Some(self.plan(feed, wait(feed.fresh_until), wait(feed.not_before), ended))
     }
 }
 
@@ -129,6 +173,40 @@ pub struct Report {
     pub turn: Turn,
 }
 
+/// A poll that is done, and whose outcome is on its way into the store.
+#[must_use]
+pub struct Recording {
+    report: Report,
+    /// What came in with a document; `None` where none came.
+    submitted: Submitted<Option<Ingested>>,
+}
+
+impl Recording {
+    /// Waits until the outcome is stored.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn stored(self) -> store::Result<Report> {
+        let Self { mut report, submitted } = self;
+        if let Some(ingested) = submitted.committed().await? {
+            let Ingested { added, revised, folds, .. } = ingested;
+            let Feed { name, body_bytes, recent, .. } = &*report.feed;
+            let duration_ms = recent.iter().next_back().map(|sample| sample.took_ms);
+            tracing::info!(
+                feed.name = name,
+                added,
+                revised,
+                folded = folds.total(),
+                size_bytes = body_bytes,
+                duration_ms,
+                "polled"
+            );
+            report.polled = Polled::Document(ingested);
+        }
+        Ok(report)
+    }
+}
+
 /// Why there is no document to store.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -179,6 +257,7 @@ struct News {
     hints: Hints,
     repairs: Vec<String>,
     is_cut_off: bool,
+    found: Option<Found>,
     entries: Vec<Entry>,
 }
 
@@ -196,18 +275,18 @@ impl Poller {
         Self { client, store, readers: Arc::new(Semaphore::new(READERS)) }
     }
 
-    /// Polls a feed once and records what came of it. `in_line` is how long it waited for its turn.
+    /// Polls a feed once and has what came of it recorded. `in_line` is how long it waited for its turn.
     ///
-    /// `place`, which limits how many ask at once, is given back as soon as the store has room for what came: the store
-    /// bounds what waits there, and nobody's turn should wait for a commit.
+    /// It is done as soon as the store has room for what came: the store bounds what waits there, and nobody's turn should
+    /// wait for a commit.
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
-    pub async fn poll(&self, errand: Errand, in_line: Duration, place: OwnedSemaphorePermit) -> store::Result<Report> {
+    pub async fn poll(&self, errand: Errand, in_line: Duration) -> store::Result<Recording> {
         let now = clock::now();
         let Errand { mut feed, subscription, urgency } = errand;
         if let Some(postponement) = self.postponement(&feed, urgency, now) {
-            return self.postpone(feed, postponement, now, place).await;
+            return self.postpone(feed, postponement, now).await;
         }
         if in_line > LONG_IN_LINE {
             let (handle, next) = (feed.feed, subscription.after_a_crash(&feed, now));
@@ -219,24 +298,20 @@ impl Poller {
         let took = begun.elapsed();
         if let Err(Error::Fetch(fetch::Error::Held { until, domain })) = &answer {
             let postponement = (Postponement::Held, *until, format!("Retry-After of {domain}"));
-            return self.postpone(feed, postponement, now, place).await;
+            return self.postpone(feed, postponement, now).await;
         }
         let sign = answer.as_ref().map_or_else(Error::sign, |_| Some(Sign::Answered));
         let turn = sign.map_or(Turn::None, |sign| self.note(&feed, &asked, sign, now));
         feed.polls += 1;
         match answer {
-            Ok(Answer::News(news)) => {
-                let (feed, ingested) = self.take_in(feed, &asked, *news, &subscription, now, place).await?;
-                Ok(Report { feed, polled: Polled::Document(ingested), outcome: Some(Outcome::Document), turn })
-            }
+            Ok(Answer::News(news)) => self.take_in(feed, &asked, *news, &subscription, turn, now).await,
             Ok(Answer::Unchanged(reply)) => {
                 let outcome = if reply.is_full { Outcome::Same } else { Outcome::NotModified };
                 remember::answered(&mut feed, &asked, &reply, outcome, now);
                 remember::refreshed(&mut feed, &reply);
                 plan_next(&mut feed, &subscription, reply.fresh_for, None, now + took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                let feed = self.record(feed, None, now, place).await?;
-                Ok(Report { feed, polled: Polled::Unchanged, outcome: Some(outcome), turn })
+                self.record(feed, Polled::Unchanged, Some(outcome), turn, None, now).await
             }
             Ok(Answer::Gone) => {
                 remember::gone(&mut feed, took, now);
@@ -244,12 +319,9 @@ impl Poller {
                     feed.name,
                     "the feed is gone for good (410) and is not polled any more; its entries are kept"
                 );
-                let feed = self.record(feed, None, now, place).await?;
-                Ok(Report { feed, polled: Polled::Gone, outcome: Some(Outcome::Gone), turn })
+                self.record(feed, Polled::Gone, Some(Outcome::Gone), turn, None, now).await
             }
-            Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => {
-                self.excuse(feed, &error, turn, now, place).await
-            }
+            Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => self.excuse(feed, &error, turn, now).await,
             Err(error) => {
                 let what = printable(&error.to_string());
                 let outcome = error.outcome();
@@ -269,8 +341,7 @@ impl Poller {
                     "{what}; its entries are kept, next try {next} ({})",
                     feed.next_poll_why
                 );
-                let feed = self.record(feed, hold, now, place).await?;
-                Ok(Report { feed, polled: Polled::Failed(what), outcome: Some(outcome), turn })
+                self.record(feed, Polled::Failed(what), Some(outcome), turn, hold, now).await
             }
         }
     }
@@ -300,36 +371,35 @@ impl Poller {
         mut feed: Feed,
         (postponement, until, why): (Postponement, DateTime<Utc>, String),
         now: DateTime<Utc>,
-        place: OwnedSemaphorePermit,
-    ) -> store::Result<Report> {
+    ) -> store::Result<Recording> {
         remember::postponed(&mut feed, until, why);
         tracing::debug!(feed.name, "put off: {}", feed.next_poll_why);
-        let feed = self.record(feed, None, now, place).await?;
-        Ok(Report { feed, polled: Polled::Postponed(postponement), outcome: None, turn: Turn::None })
+        self.record(feed, Polled::Postponed(postponement), None, Turn::None, None, now).await
     }
 
     /// A failure that is no feed's fault: nothing is counted, and what was counted while nobody knew is taken back.
-    async fn excuse(
-        &self,
-        mut feed: Feed,
-        error: &Error,
-        turn: Turn,
-        now: DateTime<Utc>,
-        place: OwnedSemaphorePermit,
-    ) -> store::Result<Report> {
+    async fn excuse(&self, mut feed: Feed, error: &Error, turn: Turn, now: DateTime<Utc>) -> store::Result<Recording> {
         let until = now + WHEN_OFFLINE;
         remember::postponed(&mut feed, until, OFFLINE.to_owned());
         tracing::debug!(feed.name, "{error}; {OFFLINE}");
-        let feed = self.record(feed, None, now, place).await?;
-        if let Turn::Down(others) = &turn {
-            tracing::warn!(
-                "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
-            );
-            let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
-            self.store.write(64, move |desk| feeds::excuse(desk.tx, &excused, until, OFFLINE)).await?;
-        }
         let polled = Polled::Postponed(Postponement::Offline);
-        Ok(Report { feed, polled, outcome: Some(Outcome::Offline), turn })
+        let Turn::Down(others) = &turn else {
+            return self.record(feed, polled, Some(Outcome::Offline), turn, None, now).await;
+        };
+        tracing::warn!(
+            "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
+        );
+        let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
+        // It is waited for, because the failures of the others have to be stored before they are taken back.
+        let saved = feed.clone();
+        self.store.write(size_of::<Feed>(), move |desk| feeds::save(desk.tx, &saved, None)).await?;
+        let work = move |desk: &mut store::Desk<'_>| {
+            feeds::excuse(desk.tx, &excused, until, OFFLINE)?;
+            Ok(None)
+        };
+        let submitted = self.store.submit(64, work).await?;
+        let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Offline), turn };
+        Ok(Recording { report, submitted })
     }
 
     fn note(&self, feed: &Feed, asked: &Url, sign: Sign, now: DateTime<Utc>) -> Turn {
@@ -346,11 +416,11 @@ impl Poller {
         asked: &Url,
         news: News,
         subscription: &Subscription,
+        turn: Turn,
         now: DateTime<Utc>,
-        place: OwnedSemaphorePermit,
-    ) -> store::Result<(Arc<Feed>, Ingested)> {
+    ) -> store::Result<Recording> {
         let is_first = feed.last_success.is_none();
-        let News { reply, hash, title, link, hints, repairs, is_cut_off, entries } = news;
+        let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries } = news;
         remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
         if !is_cut_off {
             feed.validators = reply.validators;
@@ -363,22 +433,72 @@ impl Poller {
         let undated = (!is_first && entries.iter().all(|entry| entry.published.is_none())).then_some(now);
         feed.rhythm.note(dated.chain(undated), now);
         plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
-        let record = PollRecord { feed: feed.clone(), at: now, is_first, entries, terms: subscription.terms.clone() };
+        let record = PollRecord {
+            feed: feed.clone(),
+            at: now,
+            is_first,
+            is_partial: false,
+            entries,
+            terms: subscription.terms.clone(),
+        };
         let held = record.entries.iter().map(weight).sum();
-        let submitted = self.store.submit(held, move |desk| ingest(desk, &record)).await?;
-        drop(place);
-        let ingested = submitted.committed().await?;
-        let Ingested { added, revised, folds, .. } = ingested;
-        tracing::info!(
-            feed.name,
-            added,
-            revised,
-            folded = folds.total(),
-            size_bytes = reply.bytes,
-            duration_ms = millis(reply.took),
-            "polled"
-        );
-        Ok((Arc::new(feed), ingested))
+        let work = move |desk: &mut store::Desk<'_>| {
+            let ingested = ingest(desk, &record)?;
+            if found.is_some() || !is_cut_off {
+                hubs::note(desk.tx, record.feed.feed, found.as_ref(), now)?;
+            }
+            if ingested.added > 0 && record.feed.told_until.is_some() {
+                hubs::missed(desk.tx, record.feed.feed)?;
+            }
+            Ok(Some(ingested))
+        };
+        let submitted = self.store.submit(held, work).await?;
+        let polled = Polled::Document(Ingested::default());
+        let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Document), turn };
+        Ok(Recording { report, submitted })
+    }
+
+    /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
+    ///
+    /// It may be a part of the document, and it is none that validators vouch for: what is missing from it is not gone, and the
+    /// validators stay as they are.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn hear(
+        &self,
+        feed: FeedRef,
+        document: Document,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+    ) -> store::Result<Result<Ingested, String>> {
+        let entries = match self.read(document, Reply::default()).await {
+            Ok(news) => news.entries,
+            Err(error) => return Ok(Err(printable(&error.to_string()))),
+        };
+        let terms = subscription.terms.clone();
+        let held = entries.iter().map(weight).sum();
+        let work = move |desk: &mut store::Desk<'_>| {
+            // As it is now: a poll may have been stored since the hub called.
+            let mut feed = feeds::one(desk.tx, feed)?;
+            feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
+            hubs::told(desk.tx, feed.feed)?;
+            let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
+            ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms })
+        };
+        Ok(Ok(self.store.write(held, work).await?))
+    }
+
+    /// The largest document that is read, after unpacking.
+    #[must_use]
+    pub fn max_body_bytes(&self) -> u64 {
+        self.client.max_body_bytes()
+    }
+
+    /// What asks servers.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Fetch, parse, normalise.
@@ -411,6 +531,11 @@ impl Poller {
             Fetched::NotModified(reply) => return Ok(Answer::Unchanged(Box::new(reply))),
             Fetched::Gone => return Ok(Answer::Gone),
         };
+        Ok(Answer::News(Box::new(self.read(document, reply).await?)))
+    }
+
+    /// Unpacks and reads a document on a thread of its own.
+    async fn read(&self, document: Document, reply: Reply) -> Result<News, Error> {
         let most = self.client.max_body_bytes();
         let place = self.readers.clone().acquire_owned().await;
         let read = tokio::task::spawn_blocking(move || {
@@ -418,30 +543,30 @@ impl Poller {
             drop(place);
             news
         });
-        let news = read.await.map_err(|_| Error::Panicked)??;
-        Ok(Answer::News(Box::new(news)))
+        read.await.map_err(|_| Error::Panicked)?
     }
 
     /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
     async fn record(
         &self,
         feed: Feed,
+        polled: Polled,
+        outcome: Option<Outcome>,
+        turn: Turn,
         hold: Option<(String, DateTime<Utc>)>,
         now: DateTime<Utc>,
-        place: OwnedSemaphorePermit,
-    ) -> store::Result<Arc<Feed>> {
+    ) -> store::Result<Recording> {
         let feed = Arc::new(feed);
         let saved = feed.clone();
         let work = move |desk: &mut store::Desk<'_>| {
             if let Some((domain, until)) = &hold {
                 holds::put(desk.tx, domain, *until, now)?;
             }
-            feeds::save(desk.tx, &saved, None)
+            feeds::save(desk.tx, &saved, None)?;
+            Ok(None)
         };
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;
-        drop(place);
-        submitted.committed().await?;
-        Ok(feed)
+        Ok(Recording { report: Report { feed, polled, outcome, turn }, submitted })
     }
 }
 
@@ -458,9 +583,10 @@ fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     let (title, link, hints) = (parsed.title.take(), parsed.link.clone(), parsed.hints);
     let mut repairs = std::mem::take(&mut parsed.repairs);
     let is_cut_off = parsed.is_cut_off;
+    let found = discover(&reply.links, &parsed.hubs, parsed.self_link.as_deref(), &address);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
-    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, entries })
+    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, found, entries })
 }
 
 /// A message that may repeat what a stranger sent, fit for a terminal and a log.

@@ -12,11 +12,12 @@ use url::Url;
 use crate::config::{Config, FeedConfig};
 use crate::fold::Rules;
 use crate::ingest::Terms;
+use crate::manners::domain::domain_of;
 use crate::model::{Feed, FeedRef};
 use crate::poll::Subscription;
 use crate::publish::Output;
-use crate::schedule;
-use crate::store::{self, feeds};
+use crate::schedule::{self, Due};
+use crate::store::{self, feeds, holds, hubs};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -32,28 +33,50 @@ struct Member {
 }
 
 impl Roster {
-    /// Makes the store's feeds those of the configuration.
+    /// Makes the store's feeds those of the configuration, and their due times what it asks for.
     ///
     /// # Errors
     /// When the store refuses.
     pub fn enlist(tx: &Connection, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
-        let configured: Vec<feeds::Configured> = config
-            .feeds
-            .iter()
-            .map(|feed| {
-                let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
-                let first =
-                    schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now);
+        let first_poll = |feed: &FeedConfig| {
+            let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
+            schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now)
+        };
+        let terms = Self::of(config, (0..).map(FeedRef).zip(&config.feeds));
+        let configured: Vec<feeds::Configured> = terms
+            .members
+            .values()
+            .map(|Member { config: feed, subscription }| {
+                let first = first_poll(feed);
                 feeds::Configured {
                     address: feed.url.clone(),
                     name: feed.name.clone(),
                     first_poll: first.at,
                     first_poll_why: first.reason,
+                    planned_by: subscription.plan_name(false),
                 }
             })
             .collect();
         let handles = feeds::configure(tx, &configured)?;
-        Ok(Self::of(config, handles.into_iter().zip(&config.feeds)))
+        let roster = Self::of(config, handles.into_iter().zip(&config.feeds));
+        hubs::enlist(tx, config.serve.websub, now)?;
+        let held = holds::all(tx, now)?;
+        for (feed, planned_by, is_told) in feeds::plans(tx)? {
+            let Some(Member { config, subscription }) = roster.members.get(&feed) else { continue };
+            let wanted = subscription.plan_name(is_told);
+            // One more poll finds what was published before the hub began to tell.
+            let is_newly_told = is_told && planned_by == subscription.plan_name(false);
+            if wanted != planned_by && !is_newly_told {
+                let state = feeds::one(tx, feed)?;
+                let mut due = subscription.replan(&state).unwrap_or_else(|| first_poll(config));
+                let domain = domain_of(state.target());
+                if let Some(until) = held.until(&domain, now).filter(|until| *until > due.at) {
+                    due = Due { at: until, reason: format!("Retry-After of {domain}") };
+                }
+                feeds::plan(tx, feed, &due, &wanted)?;
+            }
+        }
+        Ok(roster)
     }
 
     /// The configured feeds as far as the store knows them already. Changes nothing.

@@ -13,6 +13,7 @@ use crate::config::print_duration;
 use crate::model::Hints;
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -54,6 +55,17 @@ pub enum Cadence {
 impl Default for Cadence {
     fn default() -> Self {
         Self::Every(DEFAULT_INTERVAL)
+    }
+}
+
+impl fmt::Display for Cadence {
+    /// What is compared to tell whether a feed's cadence was changed; what was learned is no change.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(interval) => write!(f, "every {}", print_duration(*interval)),
+            Self::Crontab(crontab) => write!(f, "schedule `{crontab}` in {}", crontab.timezone()),
+            Self::Auto | Self::Learned(_) => f.write_str("auto"),
+        }
     }
 }
 
@@ -137,13 +149,24 @@ pub struct Terms<'a> {
     pub hints: &'a Hints,
     /// How many polls have failed in a row, the last one included; 0 after a success.
     pub failures: u32,
+    /// Until when a hub has promised to tell of changes (WebSub).
+    pub told_until: Option<DateTime<Utc>>,
 }
 
 impl<'a> Terms<'a> {
     /// Terms where nothing but the cadence is known, with the jitter of an empty address.
     pub fn of_cadence(cadence: &'a Cadence, min_interval: Duration) -> Self {
         const NONE: &Hints = &Hints { ttl_s: None, update_period_s: None, skip_hours: 0, skip_days: 0 };
-        Self { cadence, min_interval, address: "", freshness: None, retry_after: None, hints: NONE, failures: 0 }
+        Self {
+            cadence,
+            min_interval,
+            address: "",
+            freshness: None,
+            retry_after: None,
+            hints: NONE,
+            failures: 0,
+            told_until: None,
+        }
     }
 }
 
@@ -159,12 +182,13 @@ pub struct Due {
 /// Plans the poll that follows one made at `now`.
 ///
 /// The latest of these wins and gives the reason: the cadence; the answer's freshness, `ttl` and `sy:*`, each at most [`LONGEST_WAIT`]; back-off, which doubles from the interval to [`LONGEST_WAIT`]; `Retry-After`, at most [`LONGEST_RETRY_AFTER`].
+/// While a hub tells of changes, a poll only makes sure that it does: the wait is [`LONGEST_WAIT`], and no longer than the hub's promise.
 /// Then `skipHours` and `skipDays` put it off to the first hour they permit, by at most a day; all 24 hours or all 7 days are a mistake and ignored.
 /// Jitter, which a feed's address settles for good, lengthens the wait by up to a tenth of the interval and 5 minutes, or 3 seconds for a crontab line; it never leads into an hour that is to be skipped.
 ///
 /// The wait is never shorter than `min_interval`, save that a crontab line's time may come up to a tenth (at most 30 s) sooner.
 pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
-    let Terms { cadence, min_interval, address, freshness, retry_after, hints, failures } = terms;
+    let Terms { cadence, min_interval, address, freshness, retry_after, hints, failures, told_until } = terms;
     let interval = cadence.interval(min_interval, now);
     let asked = |asked: Option<Duration>, longest: Duration, name: &str, place: &str| {
         let wait = asked?.min(longest);
@@ -179,6 +203,11 @@ pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
     });
     let retry_after =
         retry_after.map(|wait| Due { at: after(now, wait.min(LONGEST_RETRY_AFTER)), reason: "Retry-After".to_owned() });
+    // A feed that fails is looked after as ever, and so is one whose hub has made no promise.
+    let told = told_until.filter(|_| failures == 0).map(|until| Due {
+        at: after(now, LONGEST_WAIT).min(until),
+        reason: "its hub tells of changes, and it is polled all the same now and then".to_owned(),
+    });
     let mut due = cadence.next(min_interval, now);
     let others = [
         asked(freshness, LONGEST_WAIT, "the server's max-age", ""),
@@ -186,6 +215,7 @@ pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
         asked(hints.update_period_s.map(Duration::from_secs), LONGEST_WAIT, "sy:updatePeriod", " in the feed"),
         backed_off,
         retry_after,
+        told,
     ];
     for other in others.into_iter().flatten() {
         if other.at > due.at {
@@ -389,6 +419,7 @@ mod tests {
                 retry_after: hints.retry_after,
                 hints: &hints.hints(),
                 failures,
+                told_until: None,
             },
             now,
         )
@@ -595,7 +626,7 @@ mod tests {
             min_s in 1..4_000_u64, now in instants(), address in "[a-z]{1,12}",
         ) {
             let min_interval = Duration::from_secs(min_s);
-            let terms = Terms { cadence: &cadence, min_interval, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures };
+            let terms = Terms { cadence: &cadence, min_interval, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures, told_until: None };
             let due = next_poll(terms, now);
             let least = match cadence {
                 Cadence::Crontab(_) => min_interval.mul_f64(0.9),
@@ -632,7 +663,7 @@ mod tests {
         ) {
             let hints = Said { skip_hours: hours, ..Said::default() };
             let cadence = Cadence::Every(HOUR);
-            let due = next_poll(Terms { cadence: &cadence, min_interval: MINUTE, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures: 0 }, now);
+            let due = next_poll(Terms { cadence: &cadence, min_interval: MINUTE, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures: 0, told_until: None }, now);
             prop_assert!(!skips_hour(due.at, &hints.hints()));
         }
 

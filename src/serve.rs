@@ -7,10 +7,11 @@
 //! | --- | --- |
 //! | an address to stand ready at | `listener` |
 //! | connections, and how patient we are with them | `connection` |
-//! | a request to an answer | `answer` |
+//! | a request to an answer | `answer`, and `callback` for hubs |
 //! | what the reader holds, and how it is sent | `negotiate` |
 
 mod answer;
+mod callback;
 mod connection;
 mod listener;
 mod negotiate;
@@ -26,6 +27,7 @@ pub use listener::{ListenError, Listener, listen};
 use crate::metrics::Counters;
 use crate::publish::Published;
 use crate::store::Store;
+use crate::websub::ear::Ear;
 
 /// How many pages are rendered at a time.
 const RENDERING: usize = 2;
@@ -69,6 +71,8 @@ pub struct Sources {
     pub started: DateTime<Utc>,
     /// Where the other pages come from.
     pub store: Store,
+    /// What listens to hubs.
+    pub ear: Ear,
     /// The path of the address that readers know us by, with a slash at its end.
     pub root: String,
 }

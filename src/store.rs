@@ -12,6 +12,7 @@ pub mod corrections;
 pub mod entries;
 pub mod feeds;
 pub mod holds;
+pub mod hubs;
 pub mod outputs;
 pub mod prints;
 pub mod rekey;

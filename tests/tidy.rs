@@ -77,6 +77,7 @@ fn each_crate_stays_at_home() {
         ("ammonia::", &["sanitise"]),
         ("minijinja::", &["publish"]),
         ("indicatif::", &["terminal"]),
+        ("aws_lc_rs::", &["websub"]),
         ("toml::", &["config"]),
         ("toml_edit::", &["config"]),
         ("psl::", &["manners"]),

@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let manners = Manners::default();
     manners.holds().restore_all(held);
     let client = Client::new(Settings::of(config), manners);
-    let hosts = Hosts::new(Poller::new(client, store.clone()), Limits::of(config), reports);
+    let hosts = Hosts::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
     let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
     let asked = states.len();
     for feed in states {

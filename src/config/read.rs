@@ -75,9 +75,6 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
 /// The sections, which are all that may stand at the top.
 const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
 
-/// What is read and checked, but has no effect in this version; shrink as the work is done.
-const NOT_YET: &[&str] = &["serve.websub"];
-
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -227,13 +224,6 @@ fn belongs_elsewhere(key: &str, here: &str) -> Option<String> {
         return None;
     }
     owner_of(key).map(|owner| format!("it belongs below {owner}"))
-}
-
-/// Notes that `key`, which is set to other than its default, has no effect in this version.
-pub(super) fn not_yet(value: &Value<'_>, key: &str) {
-    if NOT_YET.contains(&key) {
-        value.problem("is not built yet; leave it out until a later version");
-    }
 }
 
 /// The least that `store.max_size` may be.
@@ -423,7 +413,11 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
     });
     let websub = table.flag("websub", default.websub);
     if websub && let Some(value) = table.get("websub") {
-        not_yet(&value, "serve.websub");
+        if matches!(listen, Listen::Off) {
+            value.problem("needs a `serve.listen`, because hubs call there; give one, or take `websub` out");
+        } else if table.get("public_url").is_none() {
+            value.problem("needs a `serve.public_url` that hubs can reach; give one, or take `websub` out");
+        }
     }
     let hub = table.get("hub").and_then(|value| {
         value.parsed("\"https://hub.example/\"", |text| (!text.is_empty()).then(|| web_address(text)).transpose())?

@@ -464,15 +464,14 @@ fn a_bad_address_is_shown_without_its_token() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_unless_it_is_at_its_default() {
-    fn check(text: &str, subject: &str) {
+fn hubs_need_an_address_that_they_can_call() {
+    let check = |text: &str, cure: &str| {
         let message = problems(text);
-        assert!(
-            message.contains(&format!("{subject} is not built yet; leave it out until a later version")),
-            "{message}"
-        );
-    }
-    check("serve.websub = true", "serve.websub");
+        assert!(message.contains("serve.websub") && message.contains(cure), "{message}");
+    };
+    check("serve.websub = true", "serve.public_url");
+    check("[serve]\nwebsub = true\nlisten = ''\npublic_url = 'https://news.example/'", "serve.listen");
+    read("[serve]\nwebsub = true\npublic_url = 'https://news.example/'");
     read("[serve]\nwebsub = false\nhub = ''");
 }
 

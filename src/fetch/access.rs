@@ -60,6 +60,12 @@ impl Access {
         &self.way
     }
 
+    /// The way alone, without credentials.
+    #[must_use]
+    pub fn without_headers(self) -> Self {
+        Self { way: self.way, ..Self::default() }
+    }
+
     /// The headers that may be sent to `target`.
     #[must_use]
     pub fn headers_for(&self, target: &Url) -> Option<&HeaderMap> {

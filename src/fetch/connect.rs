@@ -22,6 +22,8 @@ const ACCEPT_ENCODING: &str = "gzip, br, zstd, deflate";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next feed of the same host, after the pause that is made between the two.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same where no pause is made: then the feeds of a host are asked back to back.
+const BRIEF_IDLE_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// The clients made so far. One is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
 /// not.
@@ -43,6 +45,8 @@ impl Clients {
 }
 
 fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+    let gap = settings.per_host_gap;
+    let idle = if gap.is_zero() { BRIEF_IDLE_TIMEOUT } else { gap + IDLE_TIMEOUT };
     let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     let mut client = reqwest::Client::builder()
         .user_agent(&settings.user_agent)
@@ -55,7 +59,7 @@ fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Clie
         .referer(false)
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(settings.per_host_gap + IDLE_TIMEOUT)
+        .pool_idle_timeout(idle)
         .pool_max_idle_per_host(1);
     let mut trusted = None;
     if let Some(proxy) = &way.proxy {

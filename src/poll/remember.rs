@@ -112,18 +112,9 @@ pub(super) fn plan_next(
     retry_after: Option<Duration>,
     from: DateTime<Utc>,
 ) {
-    let due = schedule::next_poll(
-        schedule::Terms {
-            cadence: &subscription.cadence.settled(&feed.rhythm, from),
-            min_interval: subscription.min_interval,
-            address: feed.address.as_str(),
-            freshness: fresh_for,
-            retry_after,
-            hints: &feed.hints,
-            failures: feed.failures,
-        },
-        from,
-    );
+    let due = subscription.plan(feed, fresh_for, retry_after, from);
+    feed.fresh_until = fresh_for.map(|fresh| from + fresh.min(schedule::LONGEST_WAIT));
+    feed.planned_by = Some(subscription.plan_name(feed.told_until.is_some()));
     feed.next_poll = due.at;
     feed.next_poll_why = due.reason;
 }

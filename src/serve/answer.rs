@@ -1,6 +1,6 @@
 //! A request to an answer.
 //!
-//! Edge. GET and HEAD only.
+//! Edge. GET and HEAD only, but for hubs that call.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::negotiate::{choose, is_held};
-use super::{Health, Pulse, Served};
+use super::{Health, Pulse, Served, callback};
 use crate::clock;
 use crate::metrics::{self, Figures};
 use crate::model::Feed;
@@ -42,9 +42,13 @@ enum Age {
     Asked,
 }
 
-pub(super) async fn answer(served: &Served, request: Request<()>) -> Response {
-    let mut response = if matches!(*request.method(), Method::GET | Method::HEAD) {
-        at(served, &request).await
+pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let callback = below(&served.sources.root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
+    let mut response = if let Some(callback) = callback.map(str::to_owned) {
+        callback::answer(&served.sources.ear, &callback, request).await
+    } else if matches!(*request.method(), Method::GET | Method::HEAD) {
+        at(served, &request.map(drop)).await
     } else {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -58,7 +62,7 @@ pub(super) async fn answer(served: &Served, request: Request<()>) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if request.method() == Method::HEAD {
+    if is_head {
         let length = headers.get(header::CONTENT_LENGTH).cloned();
         *response.body_mut() = Body::empty();
         if let Some(length) = length {
@@ -69,20 +73,24 @@ pub(super) async fn answer(served: &Served, request: Request<()>) -> Response {
 }
 
 async fn at(served: &Served, request: &Request<()>) -> Response {
-    // A reverse proxy may pass on the path that readers know, or only what stands below it.
     let root = &served.sources.root;
-    let path = request.uri().path();
-    let path = match path.strip_prefix(root.trim_end_matches('/')) {
-        Some("") if root.len() > 1 => return moved(root),
-        Some(below) if below.starts_with('/') => below,
-        _ => path,
-    };
+    let Some(path) = below(root, request.uri().path()) else { return moved(root) };
     match path {
         // Addresses for machines that watch over us.
         "/healthz" => healthz(&served.sources.health.borrow()),
         "/readyz" => readyz(&served.sources.health.borrow()),
         "/metrics" => metrics(served).await,
         _ => page(served, path, request).await,
+    }
+}
+
+/// What stands below `root`: a reverse proxy may pass on the path that readers know, or only that. `None` for the root itself
+/// without its slash.
+fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    match path.strip_prefix(root.trim_end_matches('/')) {
+        Some("") if root.len() > 1 => None,
+        Some(below) if below.starts_with('/') => Some(below),
+        _ => Some(path),
     }
 }
 
@@ -269,14 +277,14 @@ fn moved(to: &str) -> Response {
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

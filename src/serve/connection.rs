@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -91,7 +92,7 @@ async fn converse(
 ) {
     let answer = service_fn(move |request: Request<Incoming>| {
         let served = served.clone();
-        async move { Ok::<_, Infallible>(answer::answer(&served, request.map(drop)).await) }
+        async move { Ok::<_, Infallible>(answer::answer(&served, request.map(Body::new)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::model::history::History;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
+use crate::schedule::Due;
 use crate::schedule::rhythm::Rhythm;
 use crate::store::{Error, Result, instant, millis};
 
@@ -15,7 +16,8 @@ use crate::store::{Error, Result, instant, millis};
 macro_rules! columns {
     () => {
         "id, identity, address, name, moved_to, etag, last_modified, body_hash, body_bytes, hints, title, link, next_poll, next_poll_why, \
-         last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before, recent, read_from, rhythm, floods"
+         last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before, recent, read_from, rhythm, floods, planned_by, fresh_until, \
+         (SELECT lease_until FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.pending IS NOT 'unsubscribe')"
     };
 }
 
@@ -30,6 +32,8 @@ pub struct Configured {
     pub first_poll: DateTime<Utc>,
     /// Why then.
     pub first_poll_why: String,
+    /// By what that was planned.
+    pub planned_by: String,
 }
 
 /// Makes the store's feeds those of the configuration, and gives their handles in its order.
@@ -49,7 +53,7 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
     let mut followed = connection
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2, address = ?3, moved_to = NULL WHERE id = ?1")?;
     let mut added = connection.prepare_cached(
-        "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why) VALUES (?1, ?1, ?2, 1, ?3, ?4)",
+        "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why, planned_by) VALUES (?1, ?1, ?2, 1, ?3, ?4, ?5)",
     )?;
     // Feeds that kept their address are told first, so that none of them is taken for one that moved.
     let mut handles: Vec<Option<u64>> = Vec::with_capacity(feeds.len());
@@ -73,7 +77,13 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
                         id
                     }
                     None => {
-                        added.execute(params![address, feed.name, millis(feed.first_poll), feed.first_poll_why])?;
+                        added.execute(params![
+                            address,
+                            feed.name,
+                            millis(feed.first_poll),
+                            feed.first_poll_why,
+                            feed.planned_by
+                        ])?;
                         u64::try_from(connection.last_insert_rowid()).unwrap_or_default()
                     }
                 },
@@ -129,6 +139,30 @@ pub fn excuse(connection: &Connection, feeds: &[FeedRef], next: DateTime<Utc>, w
     for feed in feeds {
         update.execute(params![feed.0, millis(next), why])?;
     }
+    Ok(())
+}
+
+/// The feeds whose due times are planned by something, and whether a hub tells of their changes now.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn plans(connection: &Connection) -> Result<Vec<(FeedRef, String, bool)>> {
+    let mut query = connection.prepare_cached(
+        "SELECT id, planned_by, EXISTS (SELECT 1 FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.pending IS NOT 'unsubscribe' AND hub.lease_until IS NOT NULL)
+         FROM feed WHERE configured = 1 AND retired_at IS NULL AND planned_by IS NOT NULL",
+    )?;
+    let rows = query.query_map([], |row| Ok((FeedRef(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Stores when a feed is due, why, and by what that was planned.
+///
+/// # Errors
+/// When the store refuses.
+pub fn plan(connection: &Connection, feed: FeedRef, due: &Due, planned_by: &str) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE feed SET next_poll = ?2, next_poll_why = ?3, planned_by = ?4 WHERE id = ?1")?
+        .execute(params![feed.0, millis(due.at), due.reason, planned_by])?;
     Ok(())
 }
 
@@ -223,7 +257,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
          next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
          retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24, recent = ?25, read_from = ?26,
-         rhythm = ?27, floods = ?28 WHERE id = ?1",
+         rhythm = ?27, floods = ?28, planned_by = ?29, fresh_until = ?30 WHERE id = ?1",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -254,6 +288,8 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         feed.read_from.as_ref().map(Url::as_str),
         feed.rhythm.to_bytes(),
         feed.floods,
+        feed.planned_by,
+        feed.fresh_until.map(millis),
     ])?;
     Ok(())
 }
@@ -263,7 +299,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, next_poll = ?5, next_poll_why = ?6, last_success = ?7, failures = ?8,
          failing_since = ?9, last_error = ?10, retired_at = ?11, polls = ?12, not_modified = ?13, saved_bytes = ?14, response_ms = ?15,
-         last_full = ?16, not_before = ?17, recent = ?18, read_from = ?19 WHERE id = ?1",
+         last_full = ?16, not_before = ?17, recent = ?18, read_from = ?19, planned_by = ?20, fresh_until = ?21 WHERE id = ?1",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -285,6 +321,8 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
         feed.not_before.map(millis),
         feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),
+        feed.planned_by,
+        feed.fresh_until.map(millis),
     ])?;
     Ok(())
 }
@@ -335,6 +373,9 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         read_from: row.get::<_, Option<String>>(28)?.map(address).transpose()?,
         rhythm: row.get::<_, Option<Vec<u8>>>(29)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default(),
         floods: row.get(30)?,
+        planned_by: row.get(31)?,
+        fresh_until: time(row.get(32)?),
+        told_until: time(row.get(33)?),
     })
 }
 

@@ -15,3 +15,4 @@ mod service;
 mod serving;
 mod support;
 mod validity;
+mod websub;

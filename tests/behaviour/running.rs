@@ -64,6 +64,62 @@ fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
     assert_eq!((one.asked().len(), two.asked().len()), (1, 1));
 }
 
+/// The feed's last poll and its next, in seconds, and why.
+fn plan(scene: &Scene) -> (i64, String) {
+    let feed = scene.feed();
+    let time = |key: &str| feed[key].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    ((time("next_poll") - time("last_poll")).num_seconds(), feed["next_poll_why"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_shorter_interval_brings_the_next_poll_forward_at_a_reload_and_at_a_restart() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    let configure = |keys: &str| {
+        scene.write("newsfold.toml", &format!(
+        "[poll]\nmin_interval = \"1s\"\nallow_networks = [\"127.0.0.0/8\"]\n[serve]\nlisten = \"127.0.0.1:0\"\n[[feed]]\nname = \"example\"\nurl = \"{}\"\n{keys}\n",
+        origin.url("/")
+    ))
+    };
+    configure("interval = \"30m\"");
+    daemon.signal("HUP");
+    daemon.wait_for("read again");
+    let (wait, why) = plan(&scene);
+    assert!((1800..=2000).contains(&wait), "{wait}");
+    assert_eq!(why, "every 30m");
+    configure("interval = \"1s\"");
+    daemon.signal("HUP");
+    daemon.wait_for("unchanged");
+    daemon.signal("TERM");
+    daemon.ended();
+    configure("interval = \"10m\"");
+    let daemon = scene.start();
+    assert!((600..=700).contains(&plan(&scene).0));
+    drop(daemon);
+    assert_eq!(plan(&scene).1, "every 10m");
+}
+
+#[test]
+fn what_a_server_asked_for_outlasts_a_shorter_interval() {
+    for (status, headers, expected) in [
+        ("503 Service Unavailable", ("Retry-After", "7200"), "Retry-After"),
+        ("200 OK", ("Cache-Control", "max-age=7200"), "the server's max-age of 2h"),
+    ] {
+        let origin = Origin::start(move |_| Answer::new(status, &[headers], rss_of(&["a"])));
+        let scene = Scene::with(&[("example", origin.url("/"))], "");
+        scene.run(&["poll"]);
+        let file = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+        scene.write("newsfold.toml", &file.replace("interval = \"1h\"", "interval = \"1s\""));
+        assert!(scene.must(&["poll", "--due"]).starts_with("0 new"));
+        assert_eq!(origin.asked().len(), 1);
+        let (wait, why) = plan(&scene);
+        assert!((7199..7300).contains(&wait), "{wait}");
+        assert!(why.starts_with(expected), "{why}");
+    }
+}
+
 #[test]
 fn a_file_that_is_no_store_is_left_alone() {
     let scene = Scene::with(&[], "[store]\npath = \"notes.txt\"\n");

@@ -32,6 +32,9 @@ ALTER TABLE feed ADD COLUMN read_from TEXT;   -- where the document that we hold
 ALTER TABLE feed ADD COLUMN rhythm BLOB;      -- when it last published (schedule::rhythm)
 ALTER TABLE feed ADD COLUMN floods INTEGER NOT NULL DEFAULT 0; -- how many documents in a row held nothing but new entries
 
+ALTER TABLE feed ADD COLUMN planned_by TEXT;     -- what its cadence was when next_poll was planned
+ALTER TABLE feed ADD COLUMN fresh_until INTEGER; -- by the headers of the last answer
+
 -- Servers that asked to be left alone, each for its whole domain.
 CREATE TABLE hold (
     domain   TEXT PRIMARY KEY,
@@ -67,3 +70,19 @@ CREATE TABLE tally (
     corrections INTEGER NOT NULL
 ) STRICT;
 INSERT INTO tally (one, corrections) VALUES (1, 0);
+
+-- Hubs that feeds name, and our subscriptions there (WebSub).
+
+CREATE TABLE hub_subscription (
+    feed        INTEGER PRIMARY KEY REFERENCES feed(id),
+    hub         TEXT NOT NULL,             -- where to subscribe,
+    topic       TEXT NOT NULL,             -- and to what, by the feed's own word
+    callback    TEXT,                      -- the end of the address that the hub calls; NULL: it was never asked
+    secret      TEXT,                      -- what it signs with
+    pending     TEXT,                      -- `subscribe` or `unsubscribe`: what it was asked for and has not confirmed
+    lease_until INTEGER,                   -- NULL: there is no subscription
+    next_step   INTEGER,                   -- when it is asked for something; NULL: never
+    failures    INTEGER NOT NULL DEFAULT 0, -- how many times in a row it was asked in vain
+    missed      INTEGER NOT NULL DEFAULT 0  -- how many polls in a row found news that it had not told
+) STRICT;
+CREATE UNIQUE INDEX hub_subscription_by_callback ON hub_subscription(callback) WHERE callback IS NOT NULL;

@@ -11,11 +11,13 @@ use std::time::Duration;
 pub(crate) struct Request {
     /// Which connection it came over, from 0.
     pub(crate) connection: usize,
+    pub(crate) method: String,
     /// What the first line asks for.
     pub(crate) target: String,
     /// Names in lower case, in the order in which they came.
     pub(crate) headers: Vec<(String, String)>,
     raw: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -154,7 +156,8 @@ fn converse(connection: TcpStream, number: usize, script: &Mutex<Arc<Script>>, l
 fn read_head(reader: &mut impl BufRead, connection: usize) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let target = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
     let mut raw = Vec::new();
     loop {
         let mut line = Vec::new();
@@ -166,6 +169,12 @@ fn read_head(reader: &mut impl BufRead, connection: usize) -> Option<Request> {
         let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
         raw.push((name, line[colon + 1..].trim_ascii().to_vec()));
     }
+    let length = raw
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(0, |(_, length)| std::str::from_utf8(length).unwrap().parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
     let headers = raw.iter().map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned())).collect();
-    Some(Request { connection, target, headers, raw })
+    Some(Request { connection, method, target, headers, raw, body })
 }

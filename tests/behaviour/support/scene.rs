@@ -162,12 +162,22 @@ impl Daemon {
 
     /// One request over a connection of its own; gives the head and the body.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> (String, Vec<u8>) {
+        self.send(method, path, headers, b"")
+    }
+
+    /// One request with a body.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (String, Vec<u8>) {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: newsfold\r\nConnection: close\r\n");
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
+        if !body.is_empty() {
+            request += &format!("Content-Length: {}\r\n", body.len());
+        }
         connection.write_all((request + "\r\n").as_bytes()).unwrap();
+        // Who refuses a body need not read it.
+        let _ = connection.write_all(body);
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();

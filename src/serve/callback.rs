@@ -1,0 +1,87 @@
+//! The addresses that hubs call: `/websub/` and a word that only one hub knows.
+//!
+//! Edge. What is said there is `websub`'s to judge; here it is read, within limits, and answered. News is answered when it is
+//! stored, so that a hub sends again what we could not keep.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use axum::response::Response;
+
+use super::answer::{plain, put};
+use crate::clock;
+use crate::store;
+use crate::websub::ear::{Ear, Message};
+
+/// The path below which hubs call.
+pub(super) const PATH: &str = "/websub/";
+/// How long a message may take to arrive, and to find room.
+const FOR_A_MESSAGE: Duration = Duration::from_secs(30);
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature");
+
+/// Answers who calls at `callback`.
+pub(super) async fn answer(ear: &Ear, callback: &str, request: Request<Body>) -> Response {
+    let answered = match *request.method() {
+        Method::GET | Method::HEAD => question(ear, callback, request.uri().query().unwrap_or_default()).await,
+        Method::POST => tokio::time::timeout(FOR_A_MESSAGE, news(ear, callback, request))
+            .await
+            .unwrap_or_else(|_| Ok(plain(StatusCode::REQUEST_TIMEOUT, "that took too long\n"))),
+        _ => {
+            let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST are served here\n");
+            put(refused.headers_mut(), header::ALLOW, "GET, HEAD, POST");
+            Ok(refused)
+        }
+    };
+    let mut response = answered.unwrap_or_else(|error| {
+        tracing::error!(%error, "a hub could not be answered");
+        let mut later = plain(StatusCode::SERVICE_UNAVAILABLE, "this cannot be stored now; send it again later\n");
+        put(later.headers_mut(), header::RETRY_AFTER, "60");
+        later
+    });
+    put(response.headers_mut(), header::CACHE_CONTROL, "no-store");
+    response
+}
+
+/// A hub asks whether we meant it, or says that it will not.
+async fn question(ear: &Ear, callback: &str, query: &str) -> store::Result<Response> {
+    Ok(match ear.reply(callback, query, clock::now()).await? {
+        Some(challenge) => {
+            let mut meant = plain(StatusCode::OK, "");
+            *meant.body_mut() = Body::from(challenge);
+            meant
+        }
+        None => plain(StatusCode::NOT_FOUND, "nobody here asked for this\n"),
+    })
+}
+
+/// A hub sends news. Nothing of it is read unless it is expected.
+async fn news(ear: &Ear, callback: &str, request: Request<Body>) -> store::Result<Response> {
+    let Some(expected) = ear.expected(callback).await? else {
+        return Ok(plain(StatusCode::GONE, "nobody here is subscribed to this\n"));
+    };
+    let room = ear.room().await;
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, ear.most_bytes()).await else {
+        return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "this is too large, or broke off\n"));
+    };
+    let field = |name: HeaderName| text(&head.headers, &name);
+    let message = Message {
+        signature: field(SIGNATURE),
+        content_type: field(header::CONTENT_TYPE),
+        coding: field(header::CONTENT_ENCODING).unwrap_or_default(),
+        body,
+    };
+    let ear = ear.clone();
+    // A hub that hangs up before it is answered has told us all the same.
+    let heard = tokio::spawn(async move {
+        let _room = room;
+        ear.hear(expected, message, clock::now()).await
+    });
+    heard.await.map_err(|_| store::Error::Closed)??;
+    Ok(plain(StatusCode::OK, "thank you\n"))
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}

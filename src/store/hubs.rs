@@ -1,0 +1,252 @@
+//! Hubs and our subscriptions there, over restarts.
+//!
+//! Edge: SQL on the connection it is given. Asking and listening are `websub`'s work.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+use url::Url;
+
+use crate::model::FeedRef;
+use crate::store::{Error, Result, millis};
+use crate::websub::Mode;
+use crate::websub::discovery::Found;
+
+/// How long a hub has to ask back before it is asked again; twice as long each time, to a day.
+const FIRST_PATIENCE: TimeDelta = TimeDelta::hours(1);
+const LONGEST_PATIENCE: TimeDelta = TimeDelta::days(1);
+/// When a hub that will not tell us is asked again.
+const AFTER_DENIAL: TimeDelta = TimeDelta::days(7);
+/// How many times a hub is asked to stop; after that the subscription runs out by itself.
+const FAREWELLS: u32 = 3;
+
+/// Something to ask of a hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// For which feed,
+    pub feed: FeedRef,
+    /// as it is called.
+    pub name: String,
+    /// Whom.
+    pub hub: Url,
+    /// What about.
+    pub topic: String,
+    /// The end of the address that it is to call.
+    pub callback: String,
+    /// What it is to sign with.
+    pub secret: String,
+    /// What for.
+    pub mode: Mode,
+}
+
+/// Whose news is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Of which feed,
+    pub feed: FeedRef,
+    /// as it is called.
+    pub name: String,
+    /// What it is signed with.
+    pub secret: String,
+    /// What relative addresses in it are relative to.
+    pub address: Url,
+}
+
+/// Notes what a feed's document says about hubs. A subscription at a hub that it names no more is left.
+///
+/// # Errors
+/// When the store refuses.
+pub fn note(tx: &Connection, feed: FeedRef, found: Option<&Found>, now: DateTime<Utc>) -> Result<()> {
+    let mut query = tx.prepare_cached("SELECT hub, topic FROM hub_subscription WHERE feed = ?1")?;
+    let known: Option<(String, String)> = query.query_row([feed.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match (known, found) {
+        (None, None) => {}
+        (Some((hub, topic)), Some(found))
+            if found.topic.as_str() == topic && found.hubs.iter().any(|named| named.as_str() == hub) => {}
+        (Some(_), None) => leave(tx, "feed = ?1", now, [feed.0])?,
+        // Who calls at the old address is told that nobody is there.
+        (_, Some(found)) => {
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO hub_subscription (feed, hub, topic, next_step) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                feed.0,
+                found.hubs.first().map(Url::as_str),
+                found.topic.as_str(),
+                millis(now)
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves the subscriptions of feeds that the configuration does not name, or all of them; takes up those of feeds that are back.
+///
+/// # Errors
+/// When the store refuses.
+pub fn enlist(tx: &Connection, is_on: bool, now: DateTime<Utc>) -> Result<()> {
+    leave(tx, "NOT ?1 OR feed NOT IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)", now, [is_on])?;
+    tx.execute(
+        "UPDATE hub_subscription SET pending = NULL, failures = 0, next_step = ?2
+         WHERE pending = 'unsubscribe' AND ?1 AND feed IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)",
+        params![is_on, millis(now)],
+    )?;
+    Ok(())
+}
+
+fn leave(tx: &Connection, which: &str, now: DateTime<Utc>, value: [impl rusqlite::ToSql; 1]) -> Result<()> {
+    let [value] = value;
+    tx.execute(
+        &format!(
+            "UPDATE hub_subscription SET pending = iif(lease_until IS NULL, NULL, 'unsubscribe'), failures = 0, next_step = ?2
+             WHERE ({which}) AND pending IS NOT 'unsubscribe' AND (lease_until IS NOT NULL OR pending IS NOT NULL)"
+        ),
+        params![value, millis(now)],
+    )?;
+    Ok(())
+}
+
+/// The feeds whose hubs are to be asked for something now; only farewells unless `is_on`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn due(connection: &Connection, is_on: bool, now: DateTime<Utc>, most: usize) -> Result<Vec<FeedRef>> {
+    let mut query = connection.prepare_cached(
+        "SELECT feed FROM hub_subscription WHERE next_step <= ?1
+         AND (pending IS 'unsubscribe' OR ?2 AND feed IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL))
+         ORDER BY next_step LIMIT ?3",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = query.query_map(params![millis(now), is_on, most], |row| Ok(FeedRef(row.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that hubs are asked now, and gives what to ask. Each feed comes with words for a callback and a secret, for when it has
+/// none.
+///
+/// # Errors
+/// When the store refuses.
+pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime<Utc>) -> Result<Vec<Request>> {
+    let mut requests = Vec::new();
+    for (feed, (callback, secret)) in feeds {
+        let asked = tx
+            .prepare_cached(
+                "UPDATE hub_subscription SET callback = coalesce(callback, ?2), secret = coalesce(secret, ?3), failures = failures + 1,
+                 pending = coalesce(pending, 'subscribe'), lease_until = iif(lease_until > ?4, lease_until, NULL)
+                 WHERE feed = ?1 RETURNING hub, topic, callback, secret, pending, failures, lease_until, (SELECT name FROM feed WHERE id = ?1)",
+            )?
+            .query_row(params![feed.0, callback, secret, millis(now)], |row| {
+                let mode = match row.get::<_, String>(4)?.as_str() {
+                    "unsubscribe" => Mode::Unsubscribe,
+                    _ => Mode::Subscribe,
+                };
+                let request = (row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, mode, row.get(7)?);
+                Ok((request, row.get::<_, u32>(5)?, row.get::<_, Option<i64>>(6)?))
+            })
+            .optional()?;
+        let Some(((hub, topic, callback, secret, mode, name), times, lease)) = asked else { continue };
+        if mode == Mode::Unsubscribe && (times > FAREWELLS || lease.is_none()) {
+            forget(tx, *feed, now)?;
+            continue;
+        }
+        let patience = (FIRST_PATIENCE * 2_i32.pow(times.saturating_sub(1).min(8))).min(LONGEST_PATIENCE);
+        tx.prepare_cached("UPDATE hub_subscription SET next_step = ?2 WHERE feed = ?1")?
+            .execute(params![feed.0, millis(now + patience)])?;
+        let hub = Url::parse(&hub).map_err(|error| Error::Damaged(format!("the address of a hub: {error}")))?;
+        requests.push(Request { feed: *feed, name, hub, topic, callback, secret, mode });
+    }
+    Ok(requests)
+}
+
+/// Ends a subscription for good. When the feed is polled again, its hub is asked anew.
+fn forget(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE hub_subscription SET callback = NULL, secret = NULL, pending = NULL, lease_until = NULL, failures = 0, missed = 0, next_step = ?2
+         WHERE feed = ?1",
+    )?
+    .execute(params![feed.0, millis(now)])?;
+    Ok(())
+}
+
+/// Confirms what a hub asks back, if we asked for it; gives the feed's name then.
+///
+/// # Errors
+/// When the store refuses.
+pub fn confirm(
+    tx: &Connection,
+    callback: &str,
+    mode: Mode,
+    topic: &str,
+    lease: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
+    let meant = tx
+        .prepare_cached(
+            "SELECT feed, name FROM hub_subscription JOIN feed ON feed.id = feed WHERE callback = ?1 AND pending = ?2 AND topic = ?3",
+        )?
+        .query_row(params![callback, mode.name(), topic], |row| Ok((FeedRef(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    let Some((feed, name)) = meant else { return Ok(None) };
+    match mode {
+        Mode::Unsubscribe => forget(tx, feed, now)?,
+        Mode::Subscribe => {
+            // A fifth of its time is left for renewing it.
+            tx.prepare_cached(
+                "UPDATE hub_subscription SET pending = NULL, lease_until = ?2, next_step = ?3, failures = 0 WHERE feed = ?1",
+            )?
+            .execute(params![feed.0, millis(now + lease), millis(now + lease * 4 / 5)])?;
+        }
+    }
+    Ok(Some(name))
+}
+
+/// Takes a hub's refusal, or its end of a subscription; gives the feed and its name.
+///
+/// # Errors
+/// When the store refuses.
+pub fn deny(tx: &Connection, callback: &str, topic: &str, now: DateTime<Utc>) -> Result<Option<(FeedRef, String)>> {
+    let denied: Option<u64> = tx
+        .prepare_cached(
+            "UPDATE hub_subscription SET pending = NULL, lease_until = NULL, failures = 0, next_step = ?3 WHERE callback = ?1 AND topic = ?2 RETURNING feed",
+        )?
+        .query_row(params![callback, topic, millis(now + AFTER_DENIAL)], |row| row.get(0))
+        .optional()?;
+    let Some(feed) = denied else { return Ok(None) };
+    let name = tx.query_row("SELECT name FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
+    Ok(Some((FeedRef(feed), name)))
+}
+
+/// Whose news is expected at `callback`; `None` when nobody's is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn expected(connection: &Connection, callback: &str) -> Result<Option<Expected>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT feed, name, secret, coalesce(read_from, moved_to, address) FROM hub_subscription JOIN feed ON feed.id = feed
+             WHERE callback = ?1 AND lease_until IS NOT NULL AND pending IS NOT 'unsubscribe' AND configured = 1",
+        )?
+        .query_row([callback], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?)))
+        .optional()?;
+    let Some((feed, name, secret, address)) = found else { return Ok(None) };
+    let address = Url::parse(&address).map_err(|error| Error::Damaged(format!("the address of a feed: {error}")))?;
+    Ok(Some(Expected { feed: FeedRef(feed), name, secret, address }))
+}
+
+/// Notes that a hub told of a feed, so that its promise is believed.
+///
+/// # Errors
+/// When the store refuses.
+pub fn told(tx: &Connection, feed: FeedRef) -> Result<()> {
+    tx.prepare_cached("UPDATE hub_subscription SET missed = 0 WHERE feed = ?1 AND missed > 0")?.execute([feed.0])?;
+    Ok(())
+}
+
+/// Notes that a poll found news of which the hub had not told.
+///
+/// # Errors
+/// When the store refuses.
+pub fn missed(tx: &Connection, feed: FeedRef) -> Result<()> {
+    tx.prepare_cached("UPDATE hub_subscription SET missed = missed + 1 WHERE feed = ?1 AND lease_until IS NOT NULL")?
+        .execute([feed.0])?;
+    Ok(())
+}

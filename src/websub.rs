@@ -1,0 +1,38 @@
+//! Hubs that tell of changes (W3C WebSub): subscribing to them, and taking in what they say.
+//!
+//! Edge: asks, stores and answers; what is found in a document and what a signature proves are pure.
+//!
+//! | step | module |
+//! | --- | --- |
+//! | which hub and topic a document names | [`discovery`] |
+//! | asking hubs: subscriptions, renewals, farewells | [`subscriber`] |
+//! | what hubs say to us: questions and news | [`ear`] |
+//! | whether news is from whom we asked | [`signature`] |
+//!
+//! What a hub tells is taken in as a polled document is. Polling goes on, a day apart, because a promise is no delivery: when
+//! polls find news that the hub did not tell, the feed is polled at its own cadence again.
+
+pub mod discovery;
+pub mod ear;
+pub mod signature;
+pub mod subscriber;
+
+/// What we ask of a hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To tell us.
+    Subscribe,
+    /// To tell us no more.
+    Unsubscribe,
+}
+
+impl Mode {
+    /// Its name in requests and in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Asking hubs: to tell us of a feed, to go on, or to stop (WebSub §5.1).
+//!
+//! Edge. What is to be asked stands in the store (`store::hubs`), and is noted there before anything is sent: a hub may ask back
+//! before it has answered, and a crash does not have us ask again at once.
+
+use aws_lc_rs::rand;
+use chrono::{DateTime, Utc};
+use tokio::task::JoinSet;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use crate::clock;
+use crate::fetch::access::Access;
+use crate::fetch::{self, Client};
+use crate::roster::Roster;
+use crate::store::hubs::{self, Request};
+use crate::store::{self, Store};
+use crate::websub::{Mode, signature};
+
+/// How many hubs are asked at a time.
+const AT_ONCE: usize = 4;
+/// The subscription that we wish for, in seconds: ten days.
+const LEASE_S: u64 = 10 * 86_400;
+
+/// What asks hubs.
+pub struct Subscriber {
+    store: Store,
+    /// Requests under way.
+    asking: JoinSet<()>,
+}
+
+impl Subscriber {
+    /// One that has not asked anybody yet.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, asking: JoinSet::new() }
+    }
+
+    /// Asks for what is due, without waiting for answers. While `is_on` is false, hubs are only told to stop.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn ask_due(
+        &mut self,
+        client: &Client,
+        roster: &Roster,
+        public_url: &Url,
+        is_on: bool,
+        now: DateTime<Utc>,
+    ) -> store::Result<()> {
+        while self.asking.try_join_next().is_some() {}
+        let free = AT_ONCE.saturating_sub(self.asking.len());
+        let due = self.store.read(move |connection| hubs::due(connection, is_on, now, free)).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<_> = due.into_iter().filter_map(|feed| Some((feed, (unguessable()?, unguessable()?)))).collect();
+        let requests = self.store.write(named.len() * 64, move |desk| hubs::ask(desk.tx, &named, now)).await?;
+        for request in requests {
+            let access = roster.subscription(request.feed).map(|subscription| subscription.access.clone());
+            let (client, callback) = (client.clone(), format!("{public_url}websub/{}", request.callback));
+            self.asking.spawn(async move {
+                // Credentials are the publisher's, and not for hubs; the way there may be through a proxy.
+                let access =
+                    Access::of(&access.unwrap_or_default(), &request.hub).unwrap_or_default().without_headers();
+                let answer = client.post_form(&request.hub, form(&request, &callback), &access, clock::now()).await;
+                tell(&request, answer);
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The request, as it is sent.
+fn form(request: &Request, callback: &str) -> String {
+    let mut form = Serializer::new(String::new());
+    form.append_pair("hub.callback", callback)
+        .append_pair("hub.mode", request.mode.name())
+        .append_pair("hub.topic", &request.topic);
+    if request.mode == Mode::Subscribe {
+        form.append_pair("hub.lease_seconds", &LEASE_S.to_string()).append_pair("hub.secret", &request.secret);
+    }
+    form.finish()
+}
+
+fn tell(request: &Request, answer: Result<u16, fetch::Error>) {
+    let (name, mode) = (&request.name, request.mode.name());
+    match answer {
+        Ok(200..=299) => tracing::debug!(feed.name = name, mode, "the hub was asked"),
+        Ok(status) => tracing::warn!(
+            feed.name = name,
+            mode,
+            "the hub answered {status}; it is asked again later, and the feed is polled meanwhile"
+        ),
+        Err(error) => tracing::warn!(
+            feed.name = name,
+            mode,
+            "the hub could not be asked: {error}; that is tried again later, and the feed is polled meanwhile"
+        ),
+    }
+}
+
+/// A word that nobody can guess; `None` when the system has no randomness for us.
+fn unguessable() -> Option<String> {
+    let mut bytes = [0; 20];
+    rand::fill(&mut bytes).ok()?;
+    Some(signature::hex(&bytes))
+}

@@ -1,0 +1,265 @@
+//! Hubs: subscribing to them, and what they may and may not say.
+
+use aws_lc_rs::hmac;
+use url::form_urlencoded;
+
+use crate::support::{Answer, Daemon, Origin, Scene, rss_of};
+
+const TOPIC: &str = "https://example.org/topic?token=1";
+
+/// A feed that names a hub in its document; it is never asked for in full twice.
+fn feed(hub: &Origin) -> Origin {
+    let links = format!(
+        "<channel><link xmlns=\"http://www.w3.org/2005/Atom\" rel=\"hub\" href=\"{}\"/>\
+         <link xmlns=\"http://www.w3.org/2005/Atom\" rel=\"self\" href=\"{TOPIC}\"/>",
+        hub.url("/hub")
+    );
+    let document = rss_of(&["a"]).replace("<channel>", &links);
+    Origin::start(move |request| match request.header("if-none-match") {
+        Some(_) => Answer::status("304 Not Modified"),
+        None => Answer::new("200 OK", &[("ETag", "\"1\"")], &document),
+    })
+}
+
+fn hub() -> Origin {
+    Origin::start(|_| Answer::status("202 Accepted"))
+}
+
+const SERVE: &str = "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1:1/news/\"\nwebsub = true\n";
+
+fn scene(feed: &Origin, poll: &str) -> Scene {
+    Scene::with(&[("example", feed.url("/feed"))], &format!("{poll}{SERVE}"))
+}
+
+/// What a hub was asked the last time.
+#[derive(Debug, Clone, PartialEq)]
+struct Asked {
+    mode: String,
+    topic: String,
+    /// The path of the address to call.
+    path: String,
+    secret: String,
+}
+
+fn asked(hub: &Origin) -> Asked {
+    let last = hub.asked().pop().unwrap();
+    assert_eq!(
+        (last.method.as_str(), last.header("content-type")),
+        ("POST", Some("application/x-www-form-urlencoded"))
+    );
+    let said = |name: &str| {
+        let mut pairs = form_urlencoded::parse(&last.body);
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let callback = said("hub.callback");
+    let path = callback.strip_prefix("http://127.0.0.1:1").unwrap().to_owned();
+    Asked { mode: said("hub.mode"), topic: said("hub.topic"), path, secret: said("hub.secret") }
+}
+
+/// Asks back as a hub does; gives the status line and the body.
+fn ask_back(daemon: &Daemon, path: &str, mode: &str, topic: &str) -> (String, String) {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("hub.mode", mode)
+        .append_pair("hub.topic", topic)
+        .append_pair("hub.challenge", "a challenge & more")
+        .append_pair("hub.lease_seconds", "864000")
+        .finish();
+    let (head, body) = daemon.get(&format!("{path}?{query}"));
+    (head.lines().next().unwrap().to_owned(), body)
+}
+
+/// Runs until the hub has been asked and has asked back.
+fn subscribed(scene: &Scene, hub: &Origin) -> (Daemon, Asked) {
+    let mut daemon = scene.start();
+    daemon.wait_for("the hub was asked");
+    let asked = asked(hub);
+    assert_eq!((asked.mode.as_str(), asked.topic.as_str()), ("subscribe", TOPIC));
+    assert!(asked.path.starts_with("/news/websub/") && asked.path.len() > 40 && asked.secret.len() >= 40);
+    let answered = ask_back(&daemon, &asked.path, "subscribe", TOPIC);
+    assert_eq!((answered.0.as_str(), answered.1.as_str()), ("HTTP/1.1 200 OK", "a challenge & more"));
+    daemon.wait_for("a hub tells of this feed's changes");
+    (daemon, asked)
+}
+
+fn signature(secret: &str, body: &str) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
+    let digits: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
+/// Sends news as a hub does; gives the status line.
+fn notify(daemon: &Daemon, path: &str, secret: &str, body: &str) -> String {
+    let headers = [("X-Hub-Signature", &*signature(secret, body)), ("Content-Type", "application/rss+xml")];
+    let (head, _) = daemon.send("POST", path, &headers, body.as_bytes());
+    head.lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn what_a_hub_tells_is_published_without_a_poll() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
+    assert_eq!(notify(&daemon, &path, &secret, &rss_of(&["b"])), "HTTP/1.1 200 OK");
+    daemon.wait_for("told by a hub");
+    daemon.wait_for("published");
+    let published = daemon.get("/news.json").1;
+    assert!(published.contains("org/a\"") && published.contains("org/b\""), "{published}");
+    assert_eq!(origin.asked().len(), 1);
+    daemon.signal("TERM");
+    daemon.ended();
+    scene.must(&["poll"]);
+    assert_eq!(origin.asked()[1].header("if-none-match"), Some("\"1\""), "news vouches for no document");
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let gone: i64 =
+        store.query_row("SELECT count(*) FROM entry WHERE gone_at IS NOT NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(gone, 0, "what a hub leaves out is not gone");
+}
+
+#[test]
+fn what_is_not_signed_by_the_hub_is_ignored() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "max_body = \"64KiB\"\n");
+    let (daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
+    let forged = rss_of(&["forged"]);
+    assert_eq!(notify(&daemon, &path, "guessed", &forged), "HTTP/1.1 200 OK", "nobody learns what was wrong");
+    let bare = daemon.send("POST", &path, &[], forged.as_bytes()).0;
+    assert!(bare.starts_with("HTTP/1.1 200"), "{bare}");
+    let large = "x".repeat(100_000);
+    assert!(notify(&daemon, &path, &secret, &large).contains("413"));
+    assert_eq!(notify(&daemon, &path, &secret, "no feed at all"), "HTTP/1.1 200 OK");
+    assert!(notify(&daemon, "/news/websub/0123456789", &secret, &forged).contains("410"));
+    assert!(daemon.ask("PUT", &path, &[]).0.starts_with("HTTP/1.1 405"));
+    assert!(daemon.send("POST", "/news.atom", &[], b"x").0.starts_with("HTTP/1.1 405"));
+    drop(daemon);
+    assert_eq!(scene.stories().len(), 1);
+}
+
+#[test]
+fn only_what_we_asked_for_is_confirmed() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let mut daemon = scene.start();
+    daemon.wait_for("the hub was asked");
+    let Asked { path, secret, .. } = asked(&hub);
+    assert!(notify(&daemon, &path, &secret, &rss_of(&["b"])).contains("410"), "nothing is confirmed yet");
+    for (path, mode, topic) in [
+        (&*path, "subscribe", "https://example.org/other"),
+        (&*path, "unsubscribe", TOPIC),
+        (&*path, "publish", TOPIC),
+        ("/news/websub/0123456789", "subscribe", TOPIC),
+    ] {
+        let (status, body) = ask_back(&daemon, path, mode, topic);
+        assert!(status.contains("404") && !body.contains("challenge"), "{path} {mode} {topic}: {status}");
+    }
+    assert!(ask_back(&daemon, &path, "subscribe", TOPIC).0.contains("200"));
+    assert!(ask_back(&daemon, &path, "subscribe", TOPIC).0.contains("404"), "it was asked for once");
+}
+
+#[test]
+fn a_subscription_outlives_a_restart_and_is_renewed_before_it_ends() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (daemon, before) = subscribed(&scene, &hub);
+    daemon.signal("TERM");
+    daemon.ended();
+    let mut daemon = scene.start();
+    assert!(notify(&daemon, &before.path, &before.secret, &rss_of(&["b"])).contains("200"));
+    daemon.wait_for("told by a hub");
+    assert_eq!(hub.asked().len(), 1, "nothing is asked twice");
+    daemon.signal("TERM");
+    daemon.ended();
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let (lease, renewal): (i64, i64) = store
+        .query_row("SELECT lease_until, next_step FROM hub_subscription", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(lease - renewal, 2 * 86_400_000, "a fifth of ten days is left for renewing");
+    store.execute("UPDATE hub_subscription SET next_step = 0", []).unwrap();
+    drop(store);
+    let mut daemon = scene.start();
+    daemon.wait_for("the hub was asked");
+    assert_eq!(asked(&hub), before, "the address and the secret stay");
+    assert!(notify(&daemon, &before.path, &before.secret, &rss_of(&["c"])).contains("200"));
+    assert!(ask_back(&daemon, &before.path, "subscribe", TOPIC).0.contains("200"));
+    assert_eq!(hub.asked().len(), 2);
+}
+
+#[test]
+fn a_feed_that_leaves_the_configuration_is_unsubscribed() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
+    scene.configure(&[], SERVE);
+    daemon.signal("HUP");
+    daemon.wait_for("the hub was asked");
+    let farewell = asked(&hub);
+    assert_eq!((farewell.mode.as_str(), farewell.topic.as_str(), &farewell.path), ("unsubscribe", TOPIC, &path));
+    assert!(notify(&daemon, &path, &secret, &rss_of(&["b"])).contains("410"));
+    assert!(ask_back(&daemon, &path, "subscribe", TOPIC).0.contains("404"));
+    assert!(ask_back(&daemon, &path, "unsubscribe", TOPIC).0.contains("200"));
+    daemon.wait_for("no more");
+    scene.configure(&[("example", origin.url("/feed"))], SERVE);
+    daemon.signal("HUP");
+    daemon.wait_for("the hub was asked");
+    let again = asked(&hub);
+    assert!(again.mode == "subscribe" && again.path != path && again.secret != secret, "{again:?}");
+}
+
+#[test]
+fn while_a_hub_tells_a_feed_is_polled_once_a_day_and_as_configured_when_it_ends() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (daemon, Asked { path, .. }) = subscribed(&scene, &hub);
+    daemon.signal("TERM");
+    daemon.ended();
+    scene.must(&["poll"]);
+    let plan = scene.feed();
+    assert!(plan["next_poll_why"].as_str().unwrap().contains("its hub tells of changes"), "{plan}");
+    let file = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &file.replace("interval = \"1h\"", "interval = \"1s\""));
+    let mut daemon = scene.start();
+    assert!(scene.feed()["next_poll_why"].as_str().unwrap().contains("its hub tells of changes"));
+    let topic = form_urlencoded::Serializer::new(String::new()).append_pair("hub.topic", TOPIC).finish();
+    assert!(daemon.get(&format!("{path}?hub.mode=denied&{topic}")).0.starts_with("HTTP/1.1 200"));
+    daemon.wait_for("polled as configured");
+    daemon.wait_for("unchanged");
+}
+
+#[test]
+fn a_hub_that_misses_news_is_not_relied_on() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (daemon, _) = subscribed(&scene, &hub);
+    drop(daemon);
+    let why = || scene.feed()["next_poll_why"].as_str().unwrap().to_owned();
+    let document = |names: &[&str]| {
+        let link = format!(
+            "<channel><link xmlns=\"http://www.w3.org/2005/Atom\" rel=\"hub\" href=\"{}\"/><link xmlns=\"http://www.w3.org/2005/Atom\" rel=\"self\" href=\"{TOPIC}\"/>",
+            hub.url("/hub")
+        );
+        rss_of(names).replace("<channel>", &link)
+    };
+    for (names, is_relied_on) in [(&["a", "b"][..], true), (&["a", "b", "c"], true), (&["a", "b", "c", "d"], false)] {
+        let body = document(names);
+        origin.change(move |_| Answer::ok(&body));
+        scene.must(&["poll"]);
+        assert_eq!(why().contains("its hub tells"), is_relied_on, "{names:?}: {}", why());
+    }
+}
+
+#[test]
+fn a_hub_in_a_private_network_is_not_asked() {
+    let document = rss_of(&["a"]);
+    let link = ("Link", "<http://10.0.0.1/hub>; rel=\"hub\", </feed>; rel=\"self\"");
+    let origin = Origin::start(move |_| Answer::new("200 OK", &[link], &document));
+    let scene = scene(&origin, "");
+    let mut daemon = scene.start();
+    let said = daemon.wait_for("the hub could not be asked");
+    assert!(said.contains("10.0.0.1 is") && said.contains("allow_networks"), "{said}");
+}
