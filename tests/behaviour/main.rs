@@ -10,6 +10,7 @@ mod lists;
 mod manners;
 mod polling;
 mod publishing;
+mod reading;
 mod running;
 mod serving;
 mod support;
