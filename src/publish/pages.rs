@@ -134,7 +134,7 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
     let labels = story.tags.iter().chain(&story.categories);
     context! {
         id => story.id.to_string(),
-        title => &story.title,
+        title => &story.headline,
         permalink => &story.permalink,
         lead => &story.lead,
         language => &story.language,

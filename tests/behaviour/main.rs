@@ -8,6 +8,7 @@ mod folding;
 mod keeping;
 mod lists;
 mod manners;
+mod outputs;
 mod polling;
 mod publishing;
 mod reading;
