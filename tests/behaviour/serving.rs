@@ -186,6 +186,10 @@ fn a_search_knows_what_an_entry_says_now_and_nothing_of_what_is_forgotten() {
 #[test]
 fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
     let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", name, "t")])));
+    two.change(|_| {
+        let later = rss("Two", &[("1", "https://example.org/a", "Two", "t")]).replace("00:00:00 GMT", "02:00:00 GMT");
+        Answer::ok(later)
+    });
     let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], "");
     scene.must(&["poll", "one"]);
     scene.must(&["poll", "two"]);
@@ -199,7 +203,7 @@ fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
     assert!(daemon.get("/").1.contains(&format!("/story/{id}")));
     let (_, feeds) = daemon.get("/feeds?sort=name");
     assert!(feeds.contains("2 feeds") && feeds.contains("/feeds/one"), "{feeds}");
-    assert!(daemon.get("/feeds/one").1.contains("Its newest of 1 entry"));
+    assert!(daemon.get("/feeds/one").1.contains("Its only entry"));
     assert!(daemon.get("/feeds/three").0.starts_with("HTTP/1.1 404"));
     assert!(daemon.get("/feeds.opml").1.contains("<outline type=\"rss\" text=\"One\""));
 }
