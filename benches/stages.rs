@@ -147,6 +147,7 @@ fn merged_feed() -> MergedFeed {
     let story = |number: usize| MergedStory {
         id: StoryId::derive("https://example.org/feed", &newsfold::model::EntryId(number.to_string())),
         title: format!("Report number {number}"),
+        headline: format!("Report number {number}"),
         permalink: Some(format!("https://example.org/{number}")),
         published: at(),
         updated: at(),

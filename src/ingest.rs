@@ -18,7 +18,9 @@ use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, stories, texts};
+use crate::store::{
+    Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, search, stories, texts,
+};
 use crate::update::{self, Changes};
 
 /// After how many new entries the weights are kept and old prints forgotten.
@@ -323,6 +325,7 @@ impl Intake<'_> {
         let texts = texts::keep(self.tx, changes.revised.iter().map(|revision| &revision.now.detail))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
             entries::revise(self.tx, revision, text)?;
+            search::revise(self.tx, revision.entry, revision.now)?;
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
                 story.updated = Some(revised_at(revision.now, &story, self.record.at));
                 stories::save(self.tx, &story)?;

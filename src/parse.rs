@@ -35,6 +35,8 @@ use repairs::Repairs;
 /// A feed document, read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParsedFeed {
+    /// The format that it is written in, such as `RSS 2.0`.
+    pub format: String,
     /// The publisher's own name for it.
     pub id: Option<String>,
     /// Plain text.
@@ -200,9 +202,9 @@ pub fn tolerantly(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, E
 /// Reads a feed document by the fast path alone; `None` when it is not sound enough. For measuring and for testing.
 #[must_use]
 pub fn quickly(document: &[u8], context: Context<'_>) -> Option<ParsedFeed> {
-    let (text, had_forbidden) = charset::without_forbidden(std::str::from_utf8(document).ok()?.into());
+    let (text, forbidden) = charset::without_forbidden(std::str::from_utf8(document).ok()?.into());
     let feed = sound::read(text.trim_start_matches(is_padding), context)?;
-    (!had_forbidden && !feed.is_hollow()).then_some(feed)
+    (forbidden.is_none() && !feed.is_hollow()).then_some(feed)
 }
 
 /// What may stand before a document without meaning anything.
@@ -224,9 +226,9 @@ fn read(document: &[u8], context: Context<'_>, may_be_fast: bool) -> Result<Pars
     let decoded = charset::decode(document, context.content_type);
     let mut repairs = Repairs::default();
     repairs.general.extend(decoded.repair);
-    let (text, had_forbidden) = charset::without_forbidden(decoded.text);
-    if had_forbidden {
-        repairs.general.push("characters that XML forbids taken out".into());
+    let (text, forbidden) = charset::without_forbidden(decoded.text);
+    if let Some(at) = forbidden {
+        repairs.general.push(repairs::told_at(&text, at, "characters that XML forbids taken out"));
     }
     let start = text.trim_start_matches(is_padding);
     if start.is_empty() {

@@ -47,7 +47,7 @@ fn told(document: &[u8]) -> String {
     macro_rules! fields {
         ($indent:literal, $of:expr, $($field:ident)*) => { $( tell($indent, stringify!($field), format!("{:?}", $of.$field)); )* };
     }
-    fields!("", feed, id title link description base language updated authors image hints self_link hubs cloud next_page
+    fields!("", feed, format id title link description base language updated authors image hints self_link hubs cloud next_page
         previous_archive current is_archive is_complete repairs faults);
     for entry in &feed.entries {
         tell("", "entry", String::new());

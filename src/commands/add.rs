@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use url::Url;
 
 use crate::clock;
-use crate::commands::{Exit, print, runtime};
+use crate::commands::{Exit, counted, print, runtime};
 use crate::config::edit::{NewFeed, with_feeds};
 use crate::config::{self, Config};
 use crate::fetch::access::Access;
@@ -54,7 +54,7 @@ pub(super) fn add(config: &Config, address: &str, tags: &[String]) -> anyhow::Re
     let feed = NewFeed { url: found.url.to_string(), name: None, tags: tags.to_vec() };
     rewrite(config, &[feed])?;
     let Found { url, title, entries } = found;
-    print(&format!("added {url} ({title}, {entries} entries) to {}\n", config.file.display()))?;
+    print(&format!("added {url} ({title}, {}) to {}\n", counted(entries, "entry"), config.file.display()))?;
     eprintln!("a running newsfold takes it up on SIGHUP (`systemctl reload newsfold`)");
     Ok(Exit::Done)
 }
@@ -91,7 +91,12 @@ pub(super) fn import(config: &Config, file: &Path) -> anyhow::Result<Exit> {
         rewrite(config, &added)?;
     }
     skipped.iter().for_each(|line| eprintln!("skipped: {line}"));
-    print(&format!("{} feeds added to {}, {} skipped\n", added.len(), config.file.display(), skipped.len()))?;
+    print(&format!(
+        "{} added to {}, {} skipped\n",
+        counted(added.len(), "feed"),
+        config.file.display(),
+        skipped.len()
+    ))?;
     Ok(Exit::Done)
 }
 

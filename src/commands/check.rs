@@ -3,16 +3,21 @@
 //! Edge: with `--online`, asks each feed once and stores nothing.
 
 use crate::clock;
-use crate::commands::{Exit, print, runtime};
+use crate::commands::{Exit, counted, print, runtime};
 use crate::config::{Config, FeedConfig};
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
 use crate::manners::Manners;
 use crate::parse::{self, Context};
+use crate::publish::look::Look;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
-    let (feeds, outputs) = (config.feeds.len(), config.outputs.len());
-    print(&format!("{}: {feeds} feeds and {outputs} outputs, nothing wrong\n", config.file.display()))?;
+    if let Err(error) = Look::from(config.serve.templates.as_deref()) {
+        eprintln!("newsfold: {error}");
+        return Ok(Exit::Misconfigured);
+    }
+    let (feeds, outputs) = (counted(config.feeds.len(), "feed"), counted(config.outputs.len(), "output"));
+    print(&format!("{}: {feeds} and {outputs}, nothing wrong\n", config.file.display()))?;
     if online { runtime(2)?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
 }
 
@@ -47,8 +52,8 @@ async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
     let conditional = if reply.validators.is_empty() { ", sends no validators" } else { "" };
     let moved = reply.moved_to.map(|moved| format!(", has moved for good to {moved}")).unwrap_or_default();
     Ok(format!(
-        "{title:?}, {} entries, {bytes} bytes in {} ms{conditional}{moved}",
-        parsed.entries.len(),
+        "{title:?}, {}, {bytes} bytes in {} ms{conditional}{moved}",
+        counted(parsed.entries.len(), "entry"),
         reply.took.as_millis()
     ))
 }

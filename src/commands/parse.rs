@@ -29,6 +29,7 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
         None => fault.what.clone(),
     }));
     let shown = json!({
+        "format": feed.format,
         "feed": {
             "title": feed.title,
             "link": feed.link,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, counted, print};
 use crate::config::Config;
 use crate::fetch::{Client, Settings};
 use crate::hosts::{Hosts, Limits};
@@ -171,11 +171,12 @@ impl Came {
     fn summary(&self, asked: usize, left_alone: usize, files: usize) -> String {
         let Ingested { added, revised, folds, .. } = self.ingested;
         let mut parts = vec![format!(
-            "{added} new and {revised} revised entries in {} of {asked} feeds, {} of them folded",
+            "{added} new and {revised} revised entries in {} of {}, {} of them folded",
             self.feeds_with_news,
+            counted(asked, "feed"),
             folds.total()
         )];
-        parts.push(format!("{} feeds without news", self.unchanged));
+        parts.push(format!("{} without news", counted(self.unchanged, "feed")));
         let mut named = |what: &str, names: &[String]| {
             let mut names = names.to_vec();
             names.sort_unstable();
@@ -198,7 +199,7 @@ impl Came {
             parts.push(format!("{left_alone} left alone as their servers asked or because they are gone"));
         }
         if files > 0 {
-            parts.push(format!("{files} files written"));
+            parts.push(format!("{} written", counted(files, "file")));
         }
         parts.join("; ") + "\n"
     }

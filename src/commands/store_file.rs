@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cli::StoreCommand;
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, counted, print};
 use crate::config::Config;
 use crate::roster::Roster;
 use crate::store::{self, Reader, copies, retention};
@@ -34,7 +34,9 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
         StoreCommand::Prune { dry_run: true } => {
             let cutoff = upkeep::cutoff(config.store.keep, clock::now());
             let expired = Reader::open(store)?.read(|connection| retention::expired(connection, cutoff))?;
-            print(&format!("{expired} entries were last seen in their feeds before {}\n", cutoff.format("%Y-%m-%d")))?;
+            let expired = usize::try_from(expired).unwrap_or(usize::MAX);
+            let before = cutoff.format("%Y-%m-%d");
+            print(&format!("{} last seen before {before} would be pruned\n", counted(expired, "entry")))?;
             Ok(Exit::Done)
         }
         StoreCommand::Prune { dry_run: false } => prune(config, store),
@@ -53,7 +55,7 @@ fn prune(config: &Config, path: &Path) -> anyhow::Result<Exit> {
     let roster = Reader::open(path)?.read(|connection| Roster::look_up(connection, config))?;
     let mut kept = Kept::default();
     while kept.add(store::correct(path, |tx| upkeep::step(tx, &config.store, &roster, clock::now()))?) {}
-    print(&format!("{} entries pruned\n", kept.pruned))?;
+    print(&format!("{} pruned\n", counted(kept.pruned, "entry")))?;
     if kept.is_too_large {
         anyhow::bail!(
             "{}: still larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds",

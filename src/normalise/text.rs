@@ -86,6 +86,20 @@ pub fn shorten(text: &str, most: usize) -> String {
     format!("{}…", head.trim_end_matches([',', ';', ':', ' ', '.', '-', '–']))
 }
 
+/// The longest beginning that stands for a text, in characters.
+const LONGEST_LEAD: usize = 300;
+
+/// The beginning of a text, plain, to stand for the whole; the second is whether the text goes on after it.
+///
+/// It is made where it is shown and never stored, so that folding does not compare a text with itself.
+#[must_use]
+pub fn lead(html: &str) -> (String, bool) {
+    let text = plain(html);
+    let lead = shorten(&text, LONGEST_LEAD);
+    let goes_on = lead != text;
+    (lead, goes_on)
+}
+
 /// Characters with no width that feeds carry between or inside words: byte order marks and soft hyphens' kin.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}')
@@ -171,6 +185,14 @@ mod tests {
         let attributes: String = (0..50_000).map(|n| format!(" a{n}='>'")).collect();
         check(&format!("<p title=\"a b\">before<p{attributes}>after"), "before");
         check(&format!("<p>before<p{}>after", attributes.replace(' ', "/")), "before");
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_stands_for_it() {
+        assert_eq!(lead("<p>A <b>short</b> text.</p>"), ("A short text.".to_owned(), false));
+        let (beginning, goes_on) = lead(&"<p>words and words</p>".repeat(50));
+        assert!(goes_on && beginning.ends_with('…') && beginning.chars().count() <= 301, "{beginning}");
+        assert_eq!(lead("<img src=\"a.png\">"), (String::new(), false));
     }
 
     #[test]

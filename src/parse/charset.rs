@@ -9,6 +9,9 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::memmem;
 
+use crate::normalise::text::shorten;
+use crate::parse::repairs::told_at;
+
 /// How far the XML declaration is looked for.
 const HEAD: usize = 1024;
 /// How much of a document the detector looks at.
@@ -89,18 +92,29 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
             return Decoded { text, repair: None };
         }
     }
-    if let Some(text) = mostly_utf8(document) {
-        return Decoded { text: Cow::Owned(text), repair: Some("stray bytes in UTF-8 read as windows-1252".into()) };
+    if let Some((text, first)) = mostly_utf8(document) {
+        let repair = told_at(&text, first, "stray bytes in UTF-8 read as windows-1252");
+        return Decoded { text: Cow::Owned(text), repair: Some(repair) };
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(document.get(..LONGEST_SAMPLE).unwrap_or(document), true);
     let guess = detector.guess(None, Utf8Detection::Deny);
     let (text, _) = guess.decode_without_bom_handling(document);
-    Decoded { text, repair: Some(format!("the character set is not as declared; read as {}", guess.name())) }
+    // Until there, every character set that is guessed reads the bytes alike.
+    let first = document.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
+    let what = match declared {
+        Some(declared) => {
+            format!("the character set is not `{}` as declared; read as {}", shorten(declared, 40), guess.name())
+        }
+        None => format!("no character set is declared, and it is no UTF-8; read as {}", guess.name()),
+    };
+    let repair = told_at(&text, first, &what);
+    Decoded { text, repair: Some(repair) }
 }
 
-/// The text, if the valid sequences outnumber the stray bytes, which are then read as windows-1252.
-fn mostly_utf8(document: &[u8]) -> Option<String> {
+/// The text, if the valid sequences outnumber the stray bytes, which are then read as windows-1252; and where in it the
+/// first of those is.
+fn mostly_utf8(document: &[u8]) -> Option<(String, usize)> {
     let (mut valid, mut stray) = (0_usize, 0_usize);
     for chunk in document.utf8_chunks() {
         valid += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
@@ -110,12 +124,14 @@ fn mostly_utf8(document: &[u8]) -> Option<String> {
         return None;
     }
     let mut text = String::with_capacity(document.len() + stray);
+    let mut first = None;
     for chunk in document.utf8_chunks() {
         text.push_str(chunk.valid());
+        first.get_or_insert(text.len());
         let (characters, _) = WINDOWS_1252.decode_without_bom_handling(chunk.invalid());
         text.push_str(&characters);
     }
-    Some(text)
+    Some((text, first.unwrap_or_default()))
 }
 
 /// The `charset` parameter of a `Content-Type`.
@@ -140,12 +156,15 @@ fn declared(document: &[u8]) -> Option<&str> {
 }
 
 /// The text without characters that XML forbids: they carry nothing, and one of them would spoil what we publish.
-pub(super) fn without_forbidden(text: Cow<'_, str>) -> (Cow<'_, str>, bool) {
+///
+/// The second is where the first of them stood.
+pub(super) fn without_forbidden(text: Cow<'_, str>) -> (Cow<'_, str>, Option<usize>) {
     if !has_forbidden(text.as_bytes()) {
-        return (text, false);
+        return (text, None);
     }
+    let first = text.find(is_forbidden);
     let clean = text.chars().filter(|c| !is_forbidden(*c)).collect();
-    (Cow::Owned(clean), true)
+    (Cow::Owned(clean), first)
 }
 
 fn is_forbidden(c: char) -> bool {
@@ -194,7 +213,8 @@ mod tests {
     #[test]
     fn forbidden_characters_go() {
         assert_eq!(without_forbidden("a\u{0}b\u{b}c\td\u{ffff}".into()).0, "abc\td");
-        assert!(!without_forbidden("a\n\t".into()).1);
+        assert_eq!(without_forbidden("a\u{0}".into()).1, Some(1));
+        assert_eq!(without_forbidden("a\n\t".into()).1, None);
     }
 
     proptest! {

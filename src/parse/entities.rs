@@ -45,6 +45,8 @@ pub(super) struct Found {
     pub(super) forbidden: bool,
     /// A number of windows-1252, where XML's would be a control character.
     pub(super) windows: bool,
+    /// Where in the text the first of these was met.
+    pub(super) at: Option<usize>,
 }
 
 /// Appends `raw` to `text` with its references decoded.
@@ -54,6 +56,7 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         text.push_str(before);
+        let met = raw.len() - after.len();
         let window = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or(after);
         let reference = window.find(';').and_then(|end| after.split_at_checked(end + 1));
         let decoded = reference.is_some_and(|(reference, _)| {
@@ -67,6 +70,9 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
                 found.bare = true;
                 rest = after.strip_prefix('&').unwrap_or_default();
             }
+        }
+        if found.at.is_none() && found != Found::default() {
+            found.at = Some(met);
         }
     }
     text.push_str(rest);

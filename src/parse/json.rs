@@ -60,7 +60,9 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
         return Err(Error::NotAFeed("JSON that is no feed".into()));
     }
     let address = |value: &Value| string(value).map(|url| absolute(&url, context.base));
+    let is_of_1_0 = string(&read.version).is_some_and(|version| version.trim_end_matches('/').ends_with("/1"));
     let mut feed = ParsedFeed {
+        format: if is_of_1_0 { "JSON Feed 1.0" } else { "JSON Feed 1.1" }.to_owned(),
         title: string(&read.title).map(|title| text::fold_space(&title)),
         link: address(&read.home_page_url),
         description: string(&read.description).map(|said| markup::escape(&said)),

@@ -188,6 +188,25 @@ struct Reader<'a, 'c> {
     outlines: Vec<Outline>,
 }
 
+/// The format of a document with this root, by its version or the namespaces that it names.
+fn format(root: &str, attributes: Attributes<'_>) -> String {
+    let names = |namespace| attributes.0.contains(namespace);
+    let version = attributes.get("version").map(str::trim).filter(|version| !version.is_empty());
+    match (root, version) {
+        ("rss", Some(version)) => return format!("RSS {}", text::shorten(version, 10)),
+        ("rss", None) => "RSS",
+        ("rdf", _) if names("my.netscape.com/rdf/simple/0.9") => "RSS 0.90",
+        ("rdf", _) => "RSS 1.0",
+        ("channel", _) if names("purl.org/net/rss1.1#") => "RSS 1.1",
+        ("channel", _) if attributes.get("href").or_else(|| attributes.get("HREF")).is_some() => "CDF",
+        ("channel" | "item", _) => "RSS",
+        (_, Some("0.3")) => "Atom 0.3",
+        _ if names("purl.org/atom/ns#") => "Atom 0.3",
+        _ => "Atom 1.0",
+    }
+    .to_owned()
+}
+
 impl<'a, 'c> Reader<'a, 'c> {
     fn new(text: &'a str, context: Context<'c>, repairs: &'c mut Repairs, is_survey: bool) -> Self {
         Self {
@@ -271,6 +290,7 @@ impl<'a, 'c> Reader<'a, 'c> {
                     if name == "rss" && !matches!(version, Some("2.0" | "0.91" | "0.92")) {
                         self.repairs.note(Repair::Version, self.at);
                     }
+                    self.feed.format = format(&local, attributes);
                     self.start(name, attributes, is_empty);
                     return Ok(());
                 }
@@ -609,7 +629,9 @@ fn is_sibling(local: &str) -> bool {
     )
 }
 
-fn note_references(repairs: &mut Repairs, at: usize, found: Found) {
+/// Notes what was met in the references of a text that begins at `from`.
+fn note_references(repairs: &mut Repairs, from: usize, found: Found) {
+    let at = from + found.at.unwrap_or_default();
     if found.bare {
         repairs.note(Repair::Ampersand, at);
     }

@@ -55,7 +55,7 @@ impl Repair {
 #[derive(Debug, Default)]
 pub(super) struct Repairs {
     found: Vec<(Repair, usize, usize)>,
-    /// What has no place in the document.
+    /// What was done to the bytes before there was a text, with its place where it has one.
     pub(super) general: Vec<String>,
 }
 
@@ -68,12 +68,12 @@ impl Repairs {
         }
     }
 
-    /// Whether nothing had to be repaired.
     /// Whether the document ends before its end.
     pub(super) fn has_cut_off(&self) -> bool {
         self.found.iter().any(|(repair, ..)| *repair == Repair::CutOff)
     }
 
+    /// Whether nothing had to be repaired.
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty() && self.general.is_empty()
     }
@@ -82,17 +82,19 @@ impl Repairs {
     pub(super) fn lines(mut self, text: &str) -> Vec<String> {
         self.found.sort_by_key(|(_, at, _)| *at);
         let mut lines = self.general;
-        let (mut line, mut from) = (1, 0);
+        // Places are counted in one pass: a document may be one line of many megabytes.
+        let (mut line, mut column, mut from) = (1, 1, 0);
         for (repair, at, count) in self.found {
-            let piece = text.as_bytes().get(from..at).unwrap_or_default();
-            line += memchr_iter(b'\n', piece).count();
-            from = at.max(from);
+            let at = text.floor_char_boundary(at).max(from);
+            let piece = text.get(from..at).unwrap_or_default();
+            (line, column) = advanced((line, column), piece);
+            from = at;
             let more = match count {
                 1 => String::new(),
                 2 => " (and once more)".into(),
                 count => format!(" (and {} times more)", count - 1),
             };
-            lines.push(format!("line {line}: {}{more}", repair.told()));
+            lines.push(format!("line {line}, column {column}: {}{more}", repair.told()));
         }
         lines
     }
@@ -100,11 +102,20 @@ impl Repairs {
 
 /// The line and the column, both from 1, of a byte of the text; columns count characters.
 pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
-    let at = text.floor_char_boundary(at);
-    let before = text.get(..at).unwrap_or(text);
-    let line = memchr_iter(b'\n', before.as_bytes()).count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
+    advanced((1, 1), text.get(..text.floor_char_boundary(at)).unwrap_or(text))
+}
+
+/// The place that is reached after `piece`.
+fn advanced((line, column): (usize, usize), piece: &str) -> (usize, usize) {
+    let breaks = memchr_iter(b'\n', piece.as_bytes()).count();
+    let last = piece.rsplit('\n').next().unwrap_or_default().chars().count();
+    (line + breaks, if breaks > 0 { last + 1 } else { column + last })
+}
+
+/// A repair at a place, in words.
+pub(super) fn told_at(text: &str, at: usize, what: &str) -> String {
+    let (line, column) = place(text, at);
+    format!("line {line}, column {column}: {what}")
 }
 
 #[cfg(test)]
@@ -120,8 +131,8 @@ mod tests {
         repairs.note(Repair::CutOff, text.len());
         let lines = repairs.lines(text);
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0], "line 2: bare `&` read as text (and once more)");
-        assert!(lines[1].starts_with("line 4: "));
+        assert_eq!(lines[0], "line 2, column 3: bare `&` read as text (and once more)");
+        assert!(lines[1].starts_with("line 4, column 1: "));
         assert_eq!(place("a\nbéc", 5), (2, 3));
     }
 }

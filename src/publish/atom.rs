@@ -191,7 +191,7 @@ fn instant(at: DateTime<Utc>) -> String {
 /// time, and publishers date many to the full hour.
 fn distinct(at: DateTime<Utc>, id: StoryId) -> String {
     let [.., a, b, c, d] = id.0;
-    let fraction = TimeDelta::microseconds(i64::from(u32::from_be_bytes([a, b, c, d]) % 1_000_000));
+    let fraction = TimeDelta::nanoseconds(i64::from(u32::from_be_bytes([a, b, c, d]) % 1_000_000_000));
     let second = DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at);
-    (second + fraction).to_rfc3339_opts(SecondsFormat::Micros, true)
+    (second + fraction).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }

@@ -55,8 +55,12 @@ pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteEr
             for (coding, ending) in [(Coding::Gzip, ".gz"), (Coding::Brotli, ".br")] {
                 let mut beside = path.as_os_str().to_owned();
                 beside.push(ending);
-                if *compress && (is_new || !Path::new(&beside).exists()) {
-                    written += usize::from(replace(Path::new(&beside), &rendered.packed(coding))?);
+                let beside = PathBuf::from(beside);
+                if *compress && (is_new || is_older(&beside, &path)) {
+                    written += usize::from(replace(&beside, &rendered.packed(coding))?);
+                } else if is_new {
+                    // A server that prefers packed files would go on showing what was there before.
+                    remove(&beside)?;
                 }
             }
             Ok(())
@@ -77,6 +81,21 @@ pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteEr
         }
     }
     Ok(written)
+}
+
+/// Whether a packed form is missing, or was left behind by a crash when the file beside it was replaced.
+fn is_older(packed: &Path, plain: &Path) -> bool {
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    changed(packed) < changed(plain)
+}
+
+fn remove(path: &Path) -> Result<(), WriteError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(WriteError::File { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts `bytes` at `path`, all at once: whoever reads the file sees the old document or the new one, never a part.

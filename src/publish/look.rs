@@ -75,7 +75,10 @@ impl Look {
             };
             texts.insert(name, text);
         }
-        Self::of(texts)
+        Self::of(texts).map_err(|error| match error {
+            LookError::Wrong(told) => LookError::Wrong(format!("{}", folder.join(told).display())),
+            unreadable => unreadable,
+        })
     }
 
     fn of(mut texts: BTreeMap<&'static str, String>) -> Result<Self, LookError> {

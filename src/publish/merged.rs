@@ -112,8 +112,10 @@ pub struct MergedFeed {
 pub struct MergedStory {
     /// Its name for life.
     pub id: StoryId,
-    /// Plain text, never empty.
+    /// Plain text, never empty; after the name of the source where the output asks for that.
     pub title: String,
+    /// The title alone, for pages, which name the source beside it.
+    pub headline: String,
     /// The canonical entry's page.
     pub permalink: Option<String>,
     /// When it was first published.
@@ -237,7 +239,8 @@ pub fn story<'a>(
         markup.as_deref().map(|markup| sanitise::html(markup, base.as_ref())).filter(|clean| !clean.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
-    let lead = sanitise::line(&text::plain(summary.as_deref().or(full.as_deref()).unwrap_or_default()));
+    let (lead, goes_on) = text::lead(summary.as_deref().or(full.as_deref()).unwrap_or_default());
+    let lead = sanitise::line(&lead);
     let title = match sanitise::line(&speaker.title) {
         none if none.is_empty() && lead.is_empty() => permalink.clone().unwrap_or_else(|| "Untitled".into()),
         none if none.is_empty() => text::shorten(&lead, TITLE_FROM_TEXT),
@@ -254,6 +257,11 @@ pub fn story<'a>(
         })
         .take(MOST_OTHERS)
         .collect();
+    // A publisher that gives one text gives no short form of it; where it is long, its beginning is one.
+    let summary_shown = match (&summary, &full) {
+        (Some(summary), Some(_)) => Some(summary.clone()),
+        _ => goes_on.then(|| sanitise::escape(&lead)),
+    };
     let mut content = full.or_else(|| summary.clone()).unwrap_or_default();
     append_others(&mut content, &others);
     let revised = story.updated.unwrap_or(published);
@@ -266,14 +274,15 @@ pub fn story<'a>(
     };
     Some(MergedStory {
         id: story.id,
-        title: if style.source_in_title { format!("{}: {title}", source.title) } else { title },
+        title: if style.source_in_title { format!("{}: {title}", source.title) } else { title.clone() },
+        headline: title,
         permalink,
         published,
         updated: updated.max(published),
         authors: detail.authors.into_iter().filter_map(person).collect(),
-        summary: summary.filter(|_| detail.content.is_some()),
+        summary: summary_shown,
         content,
-        lead: text::shorten(&lead, 300),
+        lead,
         categories: labels(&detail.categories),
         enclosures: detail.enclosures,
         language: detail.language.filter(|tag| is_language(tag)),

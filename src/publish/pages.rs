@@ -134,16 +134,17 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
     let labels = story.tags.iter().chain(&story.categories);
     context! {
         id => story.id.to_string(),
-        title => &story.title,
+        title => &story.headline,
         permalink => &story.permalink,
-        lead => &story.lead,
+        // Some publishers repeat the title where a text should be.
+        lead => Some(&story.lead).filter(|lead| **lead != story.headline),
         language => &story.language,
         image => story.image.as_deref().filter(|image| sanitise::web_address(image, None).is_some()),
         comments => &story.comments,
         comment_count => story.comment_count,
         source => &story.source.title,
         sources => story.sources,
-        time => time(story.published, if with_date { "%-d %b %H:%M" } else { "%H:%M" }),
+        time => time(story.published, if with_date { "%-d %b %Y %H:%M" } else { "%H:%M" }),
         labels => labels.take(MOST_LABELS).cloned().collect::<Vec<_>>(),
         tellers => tellers.iter().take(MOST_TELLERS).map(|teller| (*teller).to_owned()).collect::<Vec<_>>(),
         more_tellers => tellers.len().saturating_sub(MOST_TELLERS),

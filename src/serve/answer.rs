@@ -36,8 +36,8 @@ const INDEXED_AT_A_TIME: usize = 500;
 enum Age {
     /// Until the next poll can have changed it.
     UntilPolled,
-    /// As long as anybody likes, by RFC 8246.
-    Forever,
+    /// A day: an archive holds the same stories for good, but what it says of one follows the publisher's corrections.
+    Archive,
     /// Not without asking.
     Asked,
 }
@@ -97,14 +97,13 @@ fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
 async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     let published = served.sources.published.borrow().clone();
     let pulse = *served.sources.pulse.borrow();
-    let mut age = Age::UntilPolled;
+    let age = match Wanted::at(path, request.uri().query()) {
+        Some(Wanted::Archive(..)) => Age::Archive,
+        Some(Wanted::Feeds(_) | Wanted::Feed(_)) => Age::Asked,
+        Some(Wanted::Story(_) | Wanted::Search(..) | Wanted::Opml) | None => Age::UntilPolled,
+    };
     let found = match published.find(path, request.uri().query(), pulse.polls) {
         Found::Askable(wanted) => {
-            age = match wanted {
-                Wanted::Archive(..) => Age::Forever,
-                Wanted::Feeds(_) | Wanted::Feed(_) => Age::Asked,
-                Wanted::Story(_) | Wanted::Search(..) | Wanted::Opml => Age::UntilPolled,
-            };
             let rendered = async {
                 let _place = served.rendering.acquire().await;
                 if matches!(wanted, Wanted::Search(..)) {
@@ -265,7 +264,7 @@ fn kept_for(age: Age, next_poll: Option<DateTime<Utc>>, now: DateTime<Utc>) -> S
             let wait = next_poll.map_or(LONGEST_AGE, |next| next - now + UNTIL_PUBLISHED);
             format!("public, max-age={}", wait.clamp(SHORTEST_AGE, LONGEST_AGE).num_seconds())
         }
-        Age::Forever => "public, max-age=86400".to_owned(),
+        Age::Archive => "public, max-age=86400".to_owned(),
         Age::Asked => "no-cache".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{EntryId, EntryRef, FeedRef, StoryRef};
 use crate::store::texts::{self, Place, place_columns};
-use crate::store::{Result, corrections, millis};
+use crate::store::{Result, corrections, millis, search};
 
 /// After this long even the tombstone goes.
 const TOMBSTONES_FOR: TimeDelta = TimeDelta::days(2 * 365);
@@ -67,6 +67,7 @@ pub fn prune(
             connection.prepare_cached("DELETE FROM story WHERE id = ?1 OR merged_into = ?1")?.execute([story.0])?;
         }
     }
+    search::forget(connection, &expired)?;
     connection
         .prepare_cached("DELETE FROM tombstone WHERE pruned_at < ?1")?
         .execute([now.checked_sub_signed(TOMBSTONES_FOR).map(millis)])?;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 
 use crate::config::Query;
-use crate::model::{EntryRef, StoryRef};
+use crate::model::{Detail, Entry, EntryRef, StoryRef};
 use crate::normalise::text;
 use crate::store::{Result, entries};
 
@@ -41,18 +41,53 @@ pub fn is_current(connection: &Connection) -> Result<bool> {
 pub fn fill(connection: &Connection, most: usize) -> Result<bool> {
     let EntryRef(from) = filled(connection)?.unwrap_or(EntryRef(0));
     let mut query = connection.prepare_cached("SELECT id, title FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let mut insert = connection.prepare_cached("INSERT INTO search (rowid, title, text) VALUES (?1, ?2, ?3)")?;
     let mut rows = query.query(params![from, most])?;
     let (mut last, mut count) = (from, 0);
     while let Some(row) = rows.next()? {
         last = row.get(0)?;
         let detail = entries::detail_of(connection, EntryRef(last))?;
-        let markup = detail.content.as_deref().or(detail.summary.as_deref()).unwrap_or_default();
-        insert.execute(params![last, row.get_ref(1)?.as_str().unwrap_or_default(), text::plain(markup)])?;
+        put(connection, EntryRef(last), row.get_ref(1)?.as_str().unwrap_or_default(), &detail)?;
         count += 1;
     }
     connection.prepare_cached("UPDATE tally SET searchable = ?1")?.execute([last])?;
     Ok(count == most)
+}
+
+/// Takes in what a publisher made of an entry, if the words it had were known.
+///
+/// # Errors
+/// When the store refuses.
+pub fn revise(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<()> {
+    if filled(connection)?.is_some_and(|filled| entry <= filled) {
+        put(connection, entry, &now.title, &now.detail)?;
+    }
+    Ok(())
+}
+
+fn put(connection: &Connection, entry: EntryRef, title: &str, detail: &Detail) -> Result<()> {
+    let markup = detail.content.as_deref().or(detail.summary.as_deref()).unwrap_or_default();
+    let mut put =
+        connection.prepare_cached("INSERT OR REPLACE INTO search (rowid, title, text) VALUES (?1, ?2, ?3)")?;
+    put.execute(params![entry.0, title, text::plain(markup)])?;
+    Ok(())
+}
+
+/// Takes out the words of entries that are forgotten.
+///
+/// # Errors
+/// When the store refuses.
+pub fn forget(connection: &Connection, forgotten: &[EntryRef]) -> Result<()> {
+    let Some(filled) = filled(connection)? else { return Ok(()) };
+    let mut delete = connection.prepare_cached("DELETE FROM search WHERE rowid = ?1")?;
+    for entry in forgotten.iter().filter(|entry| **entry <= filled) {
+        delete.execute([entry.0])?;
+    }
+    // The handle of the newest entry may be given again.
+    let EntryRef(next) = entries::next_ref(connection)?;
+    connection
+        .prepare_cached("UPDATE tally SET searchable = min(searchable, ?1)")?
+        .execute([next.saturating_sub(1)])?;
+    Ok(())
 }
 
 /// The stories in which the query is found.

@@ -17,9 +17,9 @@ fn scene_with_an_old_entry() -> (Scene, Origin) {
 #[test]
 fn an_entry_that_left_its_feed_long_ago_is_pruned_and_is_no_news_when_it_comes_back() {
     let (scene, origin) = scene_with_an_old_entry();
-    assert!(scene.must(&["store", "prune", "--dry-run"]).starts_with("1 entries"));
+    assert!(scene.must(&["store", "prune", "--dry-run"]).starts_with("1 entry "));
     assert_eq!(scene.feed()["entries"], 2, "a dry run changes nothing");
-    assert_eq!(scene.must(&["store", "prune"]), "1 entries pruned\n");
+    assert_eq!(scene.must(&["store", "prune"]), "1 entry pruned\n");
     assert_eq!(scene.feed()["entries"], 1);
     let titles = |scene: &Scene| scene.stories().into_iter().map(|(title, _)| title).collect::<Vec<_>>();
     assert_eq!(titles(&scene), ["new"]);
@@ -140,6 +140,6 @@ fn a_store_larger_than_it_may_be_gives_up_what_left_its_feed_first() {
     let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     scene.write("newsfold.toml", &format!("[store]\nmax_size = \"16MiB\"\n{config}"));
     let pruned = scene.run(&["store", "prune"]);
-    assert!(pruned.out.contains("1 entries pruned") && pruned.err.contains("max_size"), "{pruned:?}");
+    assert!(pruned.out.contains("1 entry pruned") && pruned.err.contains("max_size"), "{pruned:?}");
     assert_eq!(scene.feed()["entries"], 1);
 }

@@ -15,7 +15,7 @@ fn add_finds_the_feed_that_a_page_names_tries_it_and_keeps_the_comments() {
     let before = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap() + "# The end.\n";
     scene.write("newsfold.toml", &before);
     let told = scene.must(&["add", &origin.url("/"), "--tag", "world"]);
-    assert!(told.contains("A feed, 1 entries"), "{told}");
+    assert!(told.contains("A feed, 1 entry"), "{told}");
     let after = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     assert!(after.contains(&format!("url = \"{}\"\ntags = [\"world\"]", origin.url("/rss"))), "{after}");
     assert!(after.contains("# The end."), "{after}");
@@ -50,7 +50,7 @@ fn a_list_goes_in_with_its_folders_as_tags_and_comes_out_again() {
     );
     let ended = scene.run(&["import", "list.opml"]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    assert!(ended.out.starts_with("1 feeds added") && ended.out.contains("2 skipped"), "{ended:?}");
+    assert!(ended.out.starts_with("1 feed added") && ended.out.contains("2 skipped"), "{ended:?}");
     assert!(ended.err.contains("list.opml:2: Known: it is there already"), "{ended:?}");
     assert!(ended.err.contains("list.opml:3: Odd"), "{ended:?}");
     let out = scene.must(&["export"]);

@@ -61,6 +61,10 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
         let holders = documents.iter().skip(1).filter(|document| document.contains(&format!("<title>{name}</title>")));
         assert_eq!(holders.count(), 1, "{name}");
     }
+    for _ in 0..2 {
+        let (head, _) = daemon.get("/news/2026-01.atom");
+        assert_eq!(header(&head, "cache-control"), "public, max-age=86400");
+    }
     let archive = daemon.get("/news/2026-01.atom").1;
     assert!(archive.contains("<fh:archive/>") && archive.contains("rel=\"current\""), "{archive}");
     assert!(archive.contains("rel=\"next-archive\""), "{archive}");
@@ -144,8 +148,48 @@ fn every_search_is_a_feed() {
 }
 
 #[test]
+fn a_search_knows_what_an_entry_says_now_and_nothing_of_what_is_forgotten() {
+    let entry = |title: &'static str, text: &'static str| {
+        rss("A feed", &[("1", "https://example.org/a", title, text), ("2", "https://example.org/b", "Other", "Rest.")])
+    };
+    let origin = Origin::of(entry("A ferry runs aground", "On a sandbank."));
+    let output = |query: &str| format!("[[output]]\nname = \"{query}\"\nquery = \"{query}\"\ndirectory = \"public\"\n");
+    let outputs: String = ["ferry", "sandbank", "bridge", "island"].map(output).concat();
+    let scene = Scene::with(&[("example", origin.url("/feed"))], &outputs);
+    let found = || {
+        ["ferry", "sandbank", "bridge", "island"].map(|query| {
+            let written = std::fs::read_to_string(scene.path(&format!("public/{query}.json"))).unwrap();
+            serde_json::from_str::<serde_json::Value>(&written).unwrap()["items"].as_array().unwrap().len()
+        })
+    };
+    scene.must(&["poll"]);
+    assert_eq!(found(), [1, 1, 0, 0]);
+    origin.change(move |_| Answer::ok(entry("A bridge is closed", "On the island.")));
+    scene.must(&["poll"]);
+    assert_eq!(found(), [0, 0, 1, 1], "the words are those of the revised entry");
+    origin.change(|_| Answer::ok(rss("A feed", &[("2", "https://example.org/b", "Other", "Rest.")])));
+    scene.must(&["poll"]);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let rows = || store.query_row("SELECT count(*) FROM search_docsize", [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(rows(), 2);
+    store.execute("UPDATE entry SET gone_at = 0 WHERE gone_at IS NOT NULL", []).unwrap();
+    assert_eq!(scene.must(&["store", "prune"]), "1 entry pruned\n");
+    assert_eq!(rows(), 1, "its words are forgotten with it");
+    // The newest of all, whose handle may be given again: what comes under it is found.
+    store.execute("UPDATE entry SET gone_at = 0", []).unwrap();
+    assert_eq!(scene.must(&["store", "prune"]), "1 entry pruned\n");
+    origin.change(|_| Answer::ok(rss("A feed", &[("9", "https://example.org/c", "The ferry is afloat", "t")])));
+    scene.must(&["poll"]);
+    assert_eq!(found(), [1, 0, 0, 0]);
+}
+
+#[test]
 fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
     let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", name, "t")])));
+    two.change(|_| {
+        let later = rss("Two", &[("1", "https://example.org/a", "Two", "t")]).replace("00:00:00 GMT", "02:00:00 GMT");
+        Answer::ok(later)
+    });
     let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], "");
     scene.must(&["poll", "one"]);
     scene.must(&["poll", "two"]);
@@ -159,7 +203,7 @@ fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
     assert!(daemon.get("/").1.contains(&format!("/story/{id}")));
     let (_, feeds) = daemon.get("/feeds?sort=name");
     assert!(feeds.contains("2 feeds") && feeds.contains("/feeds/one"), "{feeds}");
-    assert!(daemon.get("/feeds/one").1.contains("Its newest of 1 entry"));
+    assert!(daemon.get("/feeds/one").1.contains("Its only entry"));
     assert!(daemon.get("/feeds/three").0.starts_with("HTTP/1.1 404"));
     assert!(daemon.get("/feeds.opml").1.contains("<outline type=\"rss\" text=\"One\""));
 }
@@ -278,4 +322,8 @@ fn templates_of_ones_own_replace_those_of_the_program() {
     scene.write("look/river.html", "{% if %}");
     let wrong = scene.run(&["publish", "--format", "html"]);
     assert!(wrong.status == 1 && wrong.err.contains("river.html:1"), "{wrong:?}");
+    let checked = scene.run(&["check"]);
+    assert!(checked.status == 78 && checked.err.contains("look/river.html:1"), "{checked:?}");
+    scene.write("look/river.html", "<h1>{{ title }}</h1>");
+    assert!(scene.must(&["check"]).contains("1 feed and 1 output, nothing wrong"));
 }

@@ -73,7 +73,7 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         last_poll => feed.last_poll.map(|at| time(at, MOMENT)),
         recent => feed.recent.iter().rev().map(|sample| context! {
             time => time(sample.at, "%-d %b %H:%M:%S"),
-            outcome => sample.outcome.name(),
+            outcome => in_words(&sample),
             is_good => sample.outcome.is_good(),
             took => format!("{} ms", sample.took_ms),
             size => bytes(sample.bytes),
@@ -157,10 +157,12 @@ fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
 /// A bar for each of the last polls, the newest at the right: how long it took, and whether it went well.
 fn spark(feed: &Feed) -> Value {
     const TALLEST: u32 = 30;
+    // A feed that was added today has few bars at the right end, and not a few broad ones.
+    const FEWEST_PLACES: usize = 24;
     let samples: Vec<Sample> = feed.recent.iter().collect();
     let bars: Vec<Value> = samples
         .iter()
-        .zip((0_u32..).map(|place| place * 5))
+        .zip((FEWEST_PLACES.saturating_sub(samples.len())..).map(|place| place * 5))
         .map(|(sample, x)| {
             // Times differ by orders of magnitude, so the height is that of their logarithm.
             let height = (sample.took_ms.max(1).ilog2() * 2 + 6).min(TALLEST);
@@ -172,7 +174,7 @@ fn spark(feed: &Feed) -> Value {
             let told = format!(
                 "{}: {}, {} ms, {}",
                 sample.at.format("%-d %b %H:%M"),
-                sample.outcome.name(),
+                in_words(sample),
                 sample.took_ms,
                 bytes(sample.bytes)
             );
@@ -180,7 +182,7 @@ fn spark(feed: &Feed) -> Value {
         })
         .collect();
     let failed = samples.iter().filter(|sample| !sample.outcome.is_good()).count();
-    context! { bars, width => samples.len() * 5, failed, count => samples.len() }
+    context! { bars, width => samples.len().max(FEWEST_PLACES) * 5, failed, count => samples.len() }
 }
 
 fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u64>) -> store::Result<Value> {
@@ -194,24 +196,55 @@ fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u6
     Ok(context! {
         feeds => counted(states.len() as u64, "feed", "feeds"),
         in_trouble,
-        entries => counts.values().sum::<u64>(),
-        polls,
+        entries => grouped(counts.values().sum::<u64>()),
+        polls => grouped(polls),
         unchanged_share => (polls > 0).then(|| unchanged * 100 / polls),
         saved => bytes(states.iter().map(|feed| feed.saved_bytes).sum()),
-        week_tellings => week.0,
-        week_stories => week.1,
-        week_spared => week.0.saturating_sub(week.1),
+        week_tellings => grouped(week.0),
+        week_stories => grouped(week.1),
+        week_spared => grouped(week.0.saturating_sub(week.1)),
         next => states.iter().filter(|feed| feed.retired_at.is_none()).map(|feed| feed.next_poll).min().map(|at: DateTime<Utc>| time(at, MOMENT)),
     })
 }
 
+/// What came of a poll, as people say it.
+fn in_words(sample: &Sample) -> String {
+    sample.outcome.name().replace('_', " ")
+}
+
 /// A size as people read it.
 fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["B", "KB", "MB", "GB"];
-    let (mut whole, mut unit) = (count, 0);
-    while whole >= 10_000 && unit + 1 < UNITS.len() {
-        whole /= 1_000;
-        unit += 1;
+    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
+    match UNITS.iter().find(|(_, unit)| count >= *unit) {
+        // Two digits that count: nobody needs more to see what is large.
+        Some((name, unit)) if count < unit * 10 => format!("{}.{}\u{a0}{name}", count / unit, count % unit * 10 / unit),
+        Some((name, unit)) => format!("{}\u{a0}{name}", count / unit),
+        None => format!("{count}\u{a0}B"),
     }
-    format!("{whole} {}", UNITS[unit])
+}
+
+/// A number with its thousands set apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_sizes_are_easy_to_read() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        let sizes = [0, 999, 1_000, 9_140, 12_999, 761_000, 4_200_000, 3_000_000_000]
+            .map(|size| bytes(size).replace('\u{a0}', " "));
+        assert_eq!(sizes, ["0 B", "999 B", "1.0 KB", "9.1 KB", "12 KB", "761 KB", "4.2 MB", "3.0 GB"]);
+    }
 }

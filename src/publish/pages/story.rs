@@ -91,7 +91,7 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         comments => &shown.comments,
         comment_count => shown.comment_count,
         media => shown.enclosures.iter().map(|enclosure| context! {
-            href => &enclosure.url, kind => enclosure.media_type.as_deref().unwrap_or("file"),
+            href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()).unwrap_or("file"),
         }).collect::<Vec<_>>(),
         timeline => timeline::drawn(&dots),
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),

@@ -31,10 +31,11 @@ pub(super) struct Dot {
     pub(super) speaks: bool,
 }
 
-/// What the picture shows, in the order of the first telling of each source; `None` when there is only one telling.
+/// What the picture shows, in the order of the first telling of each source; `None` when all was told within a minute.
 pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
     let (first, last) = (dots.iter().map(|dot| dot.at).min()?, dots.iter().map(|dot| dot.at).max()?);
-    if dots.len() < 2 {
+    let span = last - first;
+    if span < TimeDelta::minutes(1) {
         return None;
     }
     let mut by_time: Vec<&Dot> = dots.iter().collect();
@@ -48,7 +49,6 @@ pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
     }
     let hidden = lanes.len().saturating_sub(MOST_LANES);
     lanes.truncate(MOST_LANES);
-    let span = (last - first).max(TimeDelta::minutes(1));
     #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
     let x = |at: DateTime<Utc>| {
         LEFT + (RIGHT - LEFT) * (at - first).num_milliseconds() as f64 / span.num_milliseconds() as f64

@@ -1,0 +1,61 @@
+//! What is said of documents: what they are, what was repaired where, and what cannot be read.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Origin, Scene, rss_of};
+
+fn parsed(document: &[u8]) -> Value {
+    let ended = Scene::with(&[], "").run_with(&["parse", "-"], document);
+    assert_eq!(ended.status, 0, "{}", ended.err);
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+#[test]
+fn parse_says_which_format_a_document_is_written_in() {
+    for (file, format) in [
+        ("sound-rss2.xml", "RSS 2.0"),
+        ("sound-atom.xml", "Atom 1.0"),
+        ("atom-03.xml", "Atom 0.3"),
+        ("rss-090.xml", "RSS 0.90"),
+        ("rss-10.xml", "RSS 1.0"),
+        ("rss-11.xml", "RSS 1.1"),
+        ("rss-without-version.xml", "RSS"),
+        ("cdf.xml", "CDF"),
+        ("jsonfeed.json", "JSON Feed 1.1"),
+    ] {
+        let path = format!("{}/tests/fixtures/feeds/{file}", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(parsed(&std::fs::read(path).unwrap())["format"], format, "{file}");
+    }
+}
+
+#[test]
+fn parse_says_what_was_repaired_and_where() {
+    let document = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<rss version=\"2.0\"><channel>\n<title>Caf\xe9 & bar</title>\n<item><title>One</title><pubDate>soon</pubDate></item></channel></rss>";
+    let repairs = parsed(document)["repairs"].to_string();
+    for told in [
+        "line 3, column 11: the character set is not `utf-8` as declared; read as windows-1252",
+        "line 3, column 13: bare `&` read as text",
+        "line 4, column",
+    ] {
+        assert!(repairs.contains(told), "{told} in {repairs}");
+    }
+}
+
+#[test]
+fn a_document_that_became_unreadable_says_where_and_keeps_what_is_stored() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    for (document, told) in [
+        ("{\"version\": \"https://jsonfeed.org/version/1.1\",\n \"items\": [}", "line 2, column 12"),
+        ("\n<data>\n <row/>\n</data>", "line 2, column 1: `<data>`"),
+    ] {
+        origin.change(move |_| Answer::ok(document));
+        assert_eq!(scene.run(&["poll"]).status, 1, "every feed failed");
+        let feed = scene.feed();
+        assert_eq!((feed["state"].as_str(), feed["entries"].as_u64()), (Some("failing"), Some(2)));
+        let listed = scene.must(&["feeds"]);
+        assert!(listed.contains("failing since") && listed.contains(told), "{told} in {listed}");
+    }
+    assert_eq!(scene.stories().len(), 2);
+}
