@@ -1,7 +1,17 @@
 //! The daemon: a loop over a closed set of events.
 //!
 //! Edge. A feed comes due, a poll is done, something is to be published, the configuration is to be read again, or it is time
-//! to stop. Each is handled by one function below, and none of them waits for the network.
+//! to stop. Each is handled by one function, and none of them waits for the network.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | feeds come due, polls are done | `due` |
+//! | something is to be published | `publishing` |
+//! | hubs are to be asked, or say something | `hubs` |
+
+mod due;
+mod hubs;
+mod publishing;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -9,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -17,40 +27,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{self, Config, Format};
-use crate::fetch::{self, Client, Settings};
+use crate::fetch::{Client, Settings};
 use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
-use crate::manners::uplink::{Side, Turn};
 use crate::metrics::Counters;
 use crate::model::FeedRef;
-use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
-use crate::publish::files;
+use crate::poll::Poller;
 use crate::publish::look::{Look, LookError};
-use crate::publish::{self, Output, Published, Site};
+use crate::publish::{Output, Published};
 use crate::roster::Roster;
-use crate::schedule::{self, ClockStep};
+use crate::schedule;
 use crate::serve::{self, Health, Pulse};
 use crate::service;
-use crate::store::{self, Store, feeds, holds, outputs, search};
+use crate::store::{self, Store, feeds, holds};
 use crate::upkeep::{self, Kept};
 use crate::websub::ear::{Ear, Means, Word};
 use crate::websub::subscriber::Subscriber;
 
-/// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// What changed within this time is published together.
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 /// How often a person's corrections, which come from another process, are looked for.
 const CORRECTIONS_EVERY: Duration = Duration::from_secs(2);
-/// How many entries are indexed at a time for searches, and how many times between two looks at the polls.
-const INDEXED_AT_A_TIME: usize = 500;
-const INDEXED_AT_ONCE: usize = 10;
-/// How long nobody is asked after the store refused to write.
-const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
 /// How often the store is tidied, the first time soon after the start.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
-/// While our network is down, how long feeds that are due wait before it is looked at again.
-const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// How often it is looked whether a hub is to be asked for something.
 const HUBS_EVERY: Duration = Duration::from_secs(2);
 /// How long answers under way may take when the daemon stops.
@@ -310,148 +309,6 @@ impl Daemon {
         }
     }
 
-    /// How long to sleep until a feed is due.
-    fn until_due(&self, now: DateTime<Utc>) -> Duration {
-        let next = self.due.peek().map_or(TimeDelta::MAX, |Reverse((at, _))| *at - now);
-        next.to_std().unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
-    }
-
-    /// Keeps due times right when the clock is set, and when the machine slept.
-    ///
-    /// A clock that was put back would leave every feed waiting for a time that has been; one that leapt ahead makes all feeds
-    /// due at once.
-    fn heed_the_clock(&mut self, now: DateTime<Utc>) {
-        let (then, since) = self.ticked;
-        self.ticked = (now, clock::instant());
-        match schedule::clock_step(then, now, since.elapsed()) {
-            ClockStep::None => {}
-            ClockStep::Back(step) => {
-                tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
-                self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
-            }
-            ClockStep::Ahead(step) => {
-                tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
-                self.spread(now, |at, _| at <= now);
-            }
-        }
-    }
-
-    /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
-    fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
-        let count = self.due.iter().filter(|Reverse((at, feed))| is_meant(*at, *feed)).count();
-        let roster = &self.roster;
-        let later = |Reverse((at, feed)): Reverse<(DateTime<Utc>, FeedRef)>| {
-            let address = roster.address(feed).map_or("", |address| address.as_str());
-            Reverse((if is_meant(at, feed) { schedule::after_a_gap(address, count, now) } else { at }, feed))
-        };
-        self.due = self.due.drain().map(later).collect();
-    }
-
-    /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
-    fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Urgency)> {
-        let mut chosen = Vec::new();
-        let mut waiting = Vec::new();
-        let mut probes: HashMap<Side, usize> = HashMap::new();
-        while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.due.pop();
-            let Some(address) = self.roster.address(feed) else { continue };
-            let side = Side::of(address);
-            if !self.manners.uplinks().is_down(side) {
-                chosen.push((feed, Urgency::Due));
-                continue;
-            }
-            let left = probes.entry(side).or_insert_with(|| self.manners.uplinks().allowance(side, now));
-            if *left > 0 {
-                *left -= 1;
-                chosen.push((feed, Urgency::Probe));
-            } else {
-                self.offline.insert(feed);
-                waiting.push(Reverse((now + OFFLINE_LOOK, feed)));
-            }
-        }
-        self.due.extend(waiting);
-        chosen
-    }
-
-    /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
-    async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        let chosen = self.due_now(now);
-        if chosen.is_empty() {
-            return Ok(());
-        }
-        let feeds: Vec<FeedRef> = chosen.iter().map(|(feed, _)| *feed).collect();
-        let (asked, roster) = (feeds.clone(), self.roster.clone());
-        let leased = move |desk: &mut store::Desk<'_>| {
-            feeds::lease(desk.tx, asked.iter().copied(), now, |feed| roster.after_a_crash(feed, now))
-        };
-        match self.store.write(feeds.len() * 64, leased).await {
-            Ok(states) => {
-                self.store_trouble = None;
-                for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
-                    if let Some(subscription) = self.roster.subscription(feed.feed).cloned() {
-                        self.in_flight.insert(feed.feed);
-                        self.hosts.push(Errand { feed, subscription, urgency });
-                    }
-                }
-            }
-            Err(store::Error::Closed) => return Err(store::Error::Closed.into()),
-            Err(error) => {
-                // Nothing is asked of anyone while we could not keep the answer.
-                self.store_trouble = Some(error.to_string());
-                let later = now + AFTER_TROUBLE;
-                self.due.extend(feeds.into_iter().map(|feed| Reverse((later, feed))));
-            }
-        }
-        self.tell_health();
-        Ok(())
-    }
-
-    /// Notes what came of a poll.
-    fn take(&mut self, report: Outcome) {
-        match report {
-            Ok(Report { feed, polled, outcome, turn }) => {
-                self.in_flight.remove(&feed.feed);
-                self.counters.send_modify(|counters| {
-                    if let Some(outcome) = outcome {
-                        counters.poll(outcome, feed.recent.iter().next_back().map_or(0, |newest| newest.bytes));
-                    }
-                    if let Polled::Document(ingested) = &polled {
-                        counters.ingest(*ingested);
-                    }
-                });
-                self.pulse.send_modify(|pulse| pulse.polls += 1);
-                self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
-                if let Some(subscription) = self.roster.subscription(feed.feed).filter(|_| feed.retired_at.is_none()) {
-                    // The configuration may have been read again meanwhile.
-                    let is_planned = matches!(polled, Polled::Postponed(_))
-                        || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
-                    let due = if is_planned { None } else { subscription.replan(&feed) };
-                    self.due.push(Reverse((due.map_or(feed.next_poll, |due| due.at), feed.feed)));
-                }
-                match polled {
-                    Polled::Failed(why) => {
-                        self.failing.insert(feed.feed, why);
-                    }
-                    Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
-                        self.failing.remove(&feed.feed);
-                    }
-                    Polled::Postponed(Postponement::Held) => {}
-                    Polled::Postponed(Postponement::Offline) => {
-                        self.offline.insert(feed.feed);
-                    }
-                }
-                self.turn(turn, clock::now());
-            }
-            // The writer has told why. What the feed brought is lost with its validators, so nothing of it is missed later.
-            Err((feed, error)) => {
-                self.in_flight.remove(&feed);
-                self.due.push(Reverse((clock::now() + AFTER_TROUBLE, feed)));
-                self.store_trouble = Some(error.to_string());
-            }
-        }
-        self.tell_health();
-    }
-
     /// Begins to tidy the store, unless that is still being done.
     fn tidy(&mut self, now: DateTime<Utc>) {
         while self.upkeep.try_join_next().is_some() {}
@@ -472,24 +329,6 @@ impl Daemon {
         });
     }
 
-    /// What a poll says about the network on our side.
-    fn turn(&mut self, turn: Turn, now: DateTime<Utc>) {
-        match turn {
-            Turn::None | Turn::StillDown => {}
-            Turn::Down(feeds) => {
-                feeds.iter().for_each(|feed| drop(self.failing.remove(feed)));
-                self.offline.extend(feeds);
-                let offline = self.offline.clone();
-                self.spread(now, |_, feed| offline.contains(&feed));
-            }
-            Turn::Up => {
-                let offline = std::mem::take(&mut self.offline);
-                tracing::info!(feeds = offline.len(), "the network is back; what was missed is polled now, spread out");
-                self.spread(now, |_, feed| offline.contains(&feed));
-            }
-        }
-    }
-
     /// Tells the service manager that all goes on: this loop turns, and once the writer has answered, so does that.
     fn prove_progress(&self) {
         let store = self.store.clone();
@@ -498,118 +337,6 @@ impl Daemon {
                 service::alive();
             }
         });
-    }
-
-    /// Renders what changed, puts it where readers see it, and tells the hub.
-    async fn publish(&mut self) -> Result<(), Error> {
-        let begun = clock::instant();
-        let is_indexed = self.index().await?;
-        let before = self.published.borrow().clone();
-        let site = || Site { outputs: self.outputs.clone(), look: self.look.clone() };
-        let (mut rendered, mut chores) = self.render(site(), before.clone()).await?;
-        while !chores.archives.is_empty() {
-            // An archive that was closed is named in the document that it belongs to.
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-            (rendered, chores) = self.render(site(), rendered).await?;
-        }
-        if !chores.is_empty() {
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-        }
-        let (written, outputs) = (rendered.clone(), self.outputs.clone());
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
-            tracing::error!("{error}");
-        }
-        self.tell_hub(&before, &rendered);
-        self.published.send_replace(rendered);
-        self.corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale = !is_indexed;
-        self.counters.send_modify(|counters| counters.render = begun.elapsed());
-        tracing::debug!(outputs = self.outputs.len(), "published");
-        Ok(())
-    }
-
-    async fn render(&self, site: Site, before: Published) -> store::Result<(Published, publish::Chores)> {
-        let now = clock::now();
-        self.store.read(move |connection| publish::publish(connection, site, &before, now)).await
-    }
-
-    /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
-    async fn index(&self) -> store::Result<bool> {
-        let is_searched = self.outputs.iter().any(|output| output.config.query.is_some());
-        if !is_searched && self.store.read(search::filled).await?.is_none() {
-            return Ok(true);
-        }
-        for _ in 0..INDEXED_AT_ONCE {
-            if self.store.read(search::is_current).await? {
-                return Ok(true);
-            }
-            self.store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
-        }
-        Ok(false)
-    }
-
-    /// Tells the hub which documents changed, without waiting for it.
-    fn tell_hub(&self, before: &Published, now: &Published) {
-        let Some(hub) = &self.config.serve.hub else { return };
-        let formats = |output: &Output| {
-            let is_document = |format: &&Format| **format != Format::Html;
-            let heading = output.heading();
-            output
-                .config
-                .formats
-                .iter()
-                .filter(is_document)
-                .map(|format| heading.address(format.ending()))
-                .collect::<Vec<_>>()
-        };
-        let changed: Vec<String> = now.changed_since(before).into_iter().flat_map(formats).collect();
-        if !changed.is_empty() {
-            let (hub, agent) = (hub.clone(), self.config.poll.user_agent.clone());
-            tokio::spawn(async move {
-                match fetch::hub::tell(&hub, &changed, &agent).await {
-                    Ok(()) => tracing::debug!(documents = changed.len(), "the hub was told"),
-                    Err(error) => {
-                        tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll")
-                    }
-                }
-            });
-        }
-    }
-
-    /// Asks hubs for what is due; without waiting for them.
-    async fn ask_hubs(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        let Config { serve, .. } = &self.config;
-        let (client, roster) = (self.poller.client(), &self.roster);
-        match self.subscriber.ask_due(client, roster, &serve.public_url, serve.websub, now).await {
-            // The writer has told why; it is tried again soon.
-            Err(store::Error::Refused(_)) | Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Notes what a hub said.
-    async fn heed_hub(&mut self, word: Word) -> Result<(), Error> {
-        match word {
-            Word::News => self.is_stale = true,
-            Word::Ended(feed) => {
-                let state = self.store.read(move |connection| feeds::one(connection, feed)).await?;
-                let due = self.roster.subscription(feed).filter(|_| state.retired_at.is_none());
-                if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
-                    && !self.in_flight.contains(&feed)
-                {
-                    self.due.retain(|Reverse((_, known))| *known != feed);
-                    self.due.push(Reverse((due.at, feed)));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A person may have corrected stories with `split` or `join`: then they are published anew.
-    async fn look_for_corrections(&mut self) -> Result<(), Error> {
-        let corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale |= corrections != self.corrections;
-        Ok(())
     }
 
     /// Applies a changed configuration. Polls under way finish as they were begun.
