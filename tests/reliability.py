@@ -53,6 +53,11 @@ class Origin:
             def log_message(self, *_):
                 pass
 
+            def handle(self):
+                # A daemon that is killed leaves in the middle.
+                with contextlib.suppress(ConnectionError):
+                    super().handle()
+
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -89,9 +94,9 @@ class Scene:
             f'[serve]\nlisten = "127.0.0.1:0"\n[[output]]\nname = "news"\ndirectory = "public"\nlimit = 500\n{feeds}'
         )
 
-    def start(self, wrapper=(), environment=None):
+    def start(self, environment=None):
         log = open(self.folder / "log", "wb")
-        command = [*wrapper, self.program, "--config", str(self.folder / "newsfold.toml"), "--log", "debug", "run"]
+        command = [self.program, "--config", str(self.folder / "newsfold.toml"), "--log", "debug", "run"]
         return subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **(environment or {})})
 
     def log(self):
@@ -286,20 +291,22 @@ def disk_full(options):
 @trial
 def clock_jumps(options):
     """the clock a year and an hour off, either way, between runs"""
-    if not shutil.which("faketime"):
-        return "skipped: faketime is missing", True
+    library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        return "skipped: libfaketime is missing", True
     origin = Origin(feeds=5, moving=False)
     scene = Scene(options.program, origin, interval="1h")
     told = []
     good = True
     for offset, least, most in (("+0", 5, 5), ("+1h", 0, 5), ("-1h", 0, 0), ("+1y", 5, 5), ("-1y", 0, 5), ("+0", 0, 5)):
         before = len(origin.asked)
-        process = scene.start(wrapper=("faketime", "--exclude-monotonic", "-f", offset))
+        faked = {"LD_PRELOAD": str(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        process = scene.start(environment=faked)
         time.sleep(6)
         status, _ = end(process)
         asked = len(origin.asked) - before
         told.append(f"{offset}: {asked} asked")
-        good = good and least <= asked <= most and status in (0, -15, 143)
+        good = good and least <= asked <= most and status == 0
     faults = scene.faults()
     origin.stop()
     scene.gone()
