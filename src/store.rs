@@ -36,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::clock;
 use crate::fold::index::Index;
 use crate::model::EntryRef;
+use crate::service;
 
 /// How long the writer waits for another closure to share its transaction with.
 const GATHER: Duration = Duration::from_millis(40);
@@ -422,9 +423,17 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     let stopped_uncleanly = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    let (version, tables) = identify(&connection, path)?;
+    bring_up(&mut connection, path, stopped_uncleanly)?;
+    Ok(connection)
+}
+
+/// Makes the file at `path`, to which `connection` leads, a store of the newest version. Stopped at any instant, it is what
+/// it was or what it is to be.
+fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -> Result<()> {
+    let (version, tables) = identify(connection, path)?;
     if stopped_uncleanly {
-        look_through(&connection, path)?;
+        service::takes_its_time("looking through the store, because it was not closed");
+        look_through(connection, path)?;
     }
     if tables == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -438,15 +447,14 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // What a savepoint may have to restore; in a file it would be written for nothing.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    tune(&connection)?;
+    tune(connection)?;
     if version > 0 && version < schema::MIGRATIONS.len() {
-        let mut copy = path.as_os_str().to_owned();
-        copy.push(format!(".v{version}"));
-        copies::copy(&connection, Path::new(&copy))?;
-        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %Path::new(&copy).display(), "the store is brought up to date; a copy was made");
+        service::takes_its_time("bringing the store up to date");
+        let copy = copies::keep(connection, path, &format!(".v{version}"))?;
+        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
     }
-    schema::migrate(&mut connection, version)?;
-    Ok(connection)
+    schema::migrate(connection, version)?;
+    Ok(())
 }
 
 /// Says in words what SQLite would say in numbers: no file, a folder in its place, or no right to look.

@@ -368,11 +368,13 @@ def soak(options):
     while time.monotonic() < until:
         time.sleep(15)
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-        memory = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        memory = int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) / 1024
         descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
         wal = pathlib.Path(f"{scene.store}-wal")
         samples.append((memory, descriptors, wal.stat().st_size / 1e6 if wal.exists() else 0, scene.store.stat().st_size / 1e6))
         (scene.folder / "log").write_bytes(b"")
+        if options.verbose:
+            print(f"{len(samples) / 4:5.2f} min", *(f"{figure:.1f}" for figure in samples[-1]), len(origin.asked), flush=True)
     half = len(samples) // 2
     most = lambda part, column: max(sample[column] for sample in part)
     first, second = samples[len(samples) // 4:half], samples[half:]
@@ -384,8 +386,10 @@ def soak(options):
         f"{name} {most(first, column):.0f} then {most(second, column):.0f}"
         for column, name in enumerate(("memory MB", "descriptors", "log MB", "store MB"))
     )
-    flat = all(most(second, column) <= most(first, column) * 1.25 + 2 for column in range(3))
-    return f"{options.soak} min, {len(origin.asked)} polls: {words}; {faults or 'whole'}", flat and status == 0 and not faults
+    fifths = " ".join(f"{samples[max(len(samples) * part // 20, 1) - 1][0]:.0f}" for part in (1, 5, 10, 15, 20))
+    flat = all(most(second, column) <= most(first, column) * 1.1 + 2 for column in range(3))
+    return (f"{options.soak} min, {len(origin.asked)} polls: {words}; memory after 1, 5, 10, 15 and 20 twentieths {fifths} MB; "
+            f"{faults or 'whole'}"), flat and status == 0 and not faults
 
 
 def main():
@@ -393,6 +397,7 @@ def main():
     parser.add_argument("program", type=lambda path: str(pathlib.Path(path).resolve()))
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--soak", type=int, default=0, metavar="MINUTES")
+    parser.add_argument("--verbose", action="store_true", help="print the soak's samples")
     parser.add_argument("names", nargs="*", help=", ".join(TRIALS))
     options = parser.parse_args()
     chosen = {name: TRIALS[name] for name in options.names} if options.names else dict(TRIALS)

@@ -96,6 +96,31 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     Ok(kept)
 }
 
+/// Copies the store at `path`, to which `from` leads, beside it, and checks the copy. Under its name, which is `path` with
+/// `ending`, there is never a part of it.
+///
+/// # Errors
+/// When the copy cannot be written, or is not whole.
+pub(super) fn keep(from: &Connection, path: &Path, ending: &str) -> Result<PathBuf> {
+    let (kept, unfinished) = (beside(path, ending), beside(path, &format!("{ending}.tmp")));
+    let unusable = |error| Error::Folder { path: kept.clone(), error };
+    // What a crash left.
+    for ending in ["", "-journal", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(&unfinished, ending));
+    }
+    copy(from, &unfinished)?;
+    store::look_through(&Connection::open(&unfinished)?, path)?;
+    std::fs::rename(&unfinished, &kept).map_err(unusable)?;
+    sync_folder(path).map_err(unusable)?;
+    Ok(kept)
+}
+
+/// Names that were changed beside `path` stay changed, whatever happens to the machine.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.
 ///
 /// # Errors
