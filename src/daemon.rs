@@ -33,6 +33,7 @@ use crate::manners::Manners;
 use crate::metrics::Counters;
 use crate::model::FeedRef;
 use crate::poll::Poller;
+use crate::publish::files;
 use crate::publish::look::{Look, LookError};
 use crate::publish::{Output, Published};
 use crate::roster::Roster;
@@ -190,6 +191,8 @@ struct Daemon {
     /// What is wrong with the configuration that was last read, if it was not taken.
     refused: Option<String>,
     is_stale: bool,
+    /// When an archive was last looked at in turn, and whose turn it is.
+    archive_turn: (tokio::time::Instant, usize),
     /// The last tidying of the store.
     upkeep: JoinSet<()>,
     /// How many corrections by a person are published.
@@ -225,6 +228,7 @@ impl Daemon {
             store_trouble: None,
             refused: None,
             is_stale: false,
+            archive_turn: (clock::instant(), 0),
             upkeep: JoinSet::new(),
             corrections: 0,
             published: watch::Sender::default(),
@@ -236,6 +240,7 @@ impl Daemon {
             store,
         };
         daemon.enlist(clock::now()).await?;
+        files::sweep(&daemon.outputs);
         Ok((daemon, received, heard))
     }
 

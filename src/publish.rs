@@ -36,8 +36,8 @@ use crate::store::{self, feeds, outputs, search, stories};
 
 /// How many stories a search shows.
 const MOST_HITS: usize = 100;
-/// How many pages are kept that were rendered when they were asked for.
-const MOST_KEPT: usize = 1_000;
+/// How many bytes of pages are kept that were rendered when they were asked for.
+const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// An output and the feeds that it takes stories from.
 #[derive(Debug, Clone)]
@@ -179,7 +179,8 @@ impl Published {
         let found = self.rendered(connection, wanted)?;
         if let Found::Ready(page) = &found {
             let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= MOST_KEPT {
+            let bytes: usize = kept.values().map(|(_, page)| page.body.len()).sum();
+            if bytes + page.body.len() > MOST_KEPT_BYTES {
                 kept.clear();
             }
             kept.insert(key(wanted), (polls, page.clone()));
@@ -236,19 +237,11 @@ impl Published {
         })
     }
 
-    /// The archives of an output and the story pages that are ready, as address and file.
+    /// The story pages that are ready, as address and file.
     #[must_use]
-    pub fn parts_of(&self, output: &str) -> Vec<(String, String)> {
-        let archives = format!("/{output}/");
-        let file = |path: &String| {
-            let file = path.trim_start_matches('/');
-            if path.starts_with(&archives) {
-                Some((path.clone(), file.to_owned()))
-            } else {
-                path.starts_with("/story/").then(|| (path.clone(), format!("{file}.html")))
-            }
-        };
-        self.0.pages.keys().filter_map(file).collect()
+    pub fn story_pages(&self) -> Vec<(String, String)> {
+        let pages = self.0.pages.keys().filter(|path| path.starts_with("/story/"));
+        pages.map(|path| (path.clone(), format!("{}.html", path.trim_start_matches('/')))).collect()
     }
 
     /// The outputs that look otherwise than in `before`, which was published until now.
@@ -332,8 +325,8 @@ pub fn publish(
             }
             put(format!("/{name}{}", format.ending()), page);
         }
-        if directory.is_some() {
-            for (path, page) in parts(connection, &site, output, &shown.feed)? {
+        if directory.is_some() && formats.contains(&Format::Html) {
+            for (path, page) in story_pages(connection, &site, &shown.feed)? {
                 put(path, page);
             }
         }
@@ -348,31 +341,16 @@ pub fn publish(
     Ok((Published(Arc::new(Inner { site, pages, served, kept: Mutex::default() })), chores))
 }
 
-/// What an output that is written as files has beside its documents: the pages of its stories, and its archives.
-fn parts(
-    connection: &Connection,
-    site: &Site,
-    output: &Output,
-    feed: &MergedFeed,
-) -> store::Result<Vec<(String, Rendered)>> {
-    let mut parts = Vec::new();
-    if output.config.formats.contains(&Format::Html) {
-        for shown in &feed.stories {
-            let Some(story) = stories::by_id(connection, shown.id)? else { continue };
-            if let Some((text, updated)) = pages::story(connection, site, &story)? {
-                let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
-                parts.push((format!("/story/{}", shown.id), page));
-            }
+/// The pages of the stories that an output shows, for those that are written as files.
+fn story_pages(connection: &Connection, site: &Site, feed: &MergedFeed) -> store::Result<Vec<(String, Rendered)>> {
+    let mut pages = Vec::new();
+    for shown in &feed.stories {
+        let Some(story) = stories::by_id(connection, shown.id)? else { continue };
+        if let Some((text, updated)) = pages::story(connection, site, &story)? {
+            pages.push((format!("/story/{}", shown.id), Rendered::new(Format::Html.media_type(), text, Some(updated))));
         }
     }
-    if output.has_archives() {
-        for Closed { name, .. } in outputs::archives(connection, &output.config.name)? {
-            if let Some(feed) = select::archive(connection, output, &name)? {
-                parts.push((format!("/{}/{name}.atom", output.config.name), render(site, &feed, Format::Atom)));
-            }
-        }
-    }
-    Ok(parts)
+    Ok(pages)
 }
 
 /// What is to be stored about what was published.

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 
 TRIALS = {}
@@ -363,6 +364,7 @@ def soak(options):
     (scene.folder / "newsfold.toml").write_text(f'[store]\nkeep = "1m"\n[fold]\nlevel = "link"\nwindow = "1m"\n{config}')
     process = scene.start()
     scene.wait("published")
+    address = scene.address()
     samples = []
     until = time.monotonic() + options.soak * 60
     while time.monotonic() < until:
@@ -372,6 +374,11 @@ def soak(options):
         descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
         wal = pathlib.Path(f"{scene.store}-wal")
         samples.append((memory, descriptors, wal.stat().st_size / 1e6 if wal.exists() else 0, scene.store.stat().st_size / 1e6))
+        # Readers come too.
+        for path in ("/news.atom", "/feeds", "/metrics", "/search?q=report"):
+            asked = urllib.request.Request(f"http://{address}{path}", headers={"Accept-Encoding": "br"})
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(asked, timeout=10).read()
         (scene.folder / "log").write_bytes(b"")
         if options.verbose:
             print(f"{len(samples) / 4:5.2f} min", *(f"{figure:.1f}" for figure in samples[-1]), len(origin.asked), flush=True)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -19,8 +20,9 @@ use crate::manners::domain::domain_of;
 use crate::manners::holds::Holds;
 use crate::model::{Feed, FeedRef};
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
+use crate::publish::files::{self, WriteError};
 use crate::publish::look::Look;
-use crate::publish::{self, Published, Site, files};
+use crate::publish::{self, Published, Site};
 use crate::roster::Roster;
 use crate::schedule;
 use crate::store::{self, Store, feeds, holds, search};
@@ -114,9 +116,16 @@ async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
         let is_final = chores.archives.is_empty();
         store.write(0, move |desk| chores.apply(desk.tx)).await?;
         if is_final {
-            return Ok(files::write(&published, &site.outputs)?);
+            files::sweep(&site.outputs);
+            let written = files::write(&published, &site.outputs)?;
+            return Ok(written + store.read(move |connection| write_archives(connection, &site)).await??);
         }
     }
+}
+
+fn write_archives(connection: &Connection, site: &Site) -> store::Result<Result<usize, WriteError>> {
+    let files = files::archives(connection, &site.outputs)?;
+    Ok(files.iter().map(|file| files::write_archive(connection, site, file)).sum())
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.

@@ -2,16 +2,23 @@
 //!
 //! Edge: reads the store, writes the outputs' files, and hands the documents to the server.
 
+use std::time::Duration;
+
 use super::{Daemon, Error};
 use crate::clock;
 use crate::config::Format;
 use crate::fetch;
-use crate::publish::{self, Output, Published, Site, files};
+use crate::publish::files::{self, ArchiveFile};
+use crate::publish::{self, Output, Published, Site};
 use crate::store::{self, outputs, search};
 
 /// How many entries are indexed at a time for searches, and how many times between two looks at the polls.
 const INDEXED_AT_A_TIME: usize = 500;
 const INDEXED_AT_ONCE: usize = 10;
+/// How many archives are written between two looks at the polls.
+const ARCHIVES_AT_ONCE: usize = 5;
+/// How often an archive that is there is looked at again.
+const ARCHIVE_EVERY: Duration = Duration::from_secs(60);
 
 impl Daemon {
     /// Renders what changed, puts it where readers see it, and tells the hub.
@@ -29,6 +36,7 @@ impl Daemon {
         if !chores.is_empty() {
             self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
         }
+        let are_written = self.write_archives(site()).await?;
         let (written, outputs) = (rendered.clone(), self.outputs.clone());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
             tracing::error!("{error}");
@@ -36,10 +44,34 @@ impl Daemon {
         self.tell_hub(&before, &rendered);
         self.published.send_replace(rendered);
         self.corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale = !is_indexed;
+        self.is_stale = !is_indexed || !are_written;
         self.counters.send_modify(|counters| counters.render = begun.elapsed());
         tracing::debug!(outputs = self.outputs.len(), "published");
         Ok(())
+    }
+
+    /// Writes the archives that are new, those that documents name first, and now and then another one in turn: what a
+    /// publisher corrects is corrected there too. Gives whether all that are new were written.
+    async fn write_archives(&mut self, site: Site) -> Result<bool, Error> {
+        let outputs = site.outputs.clone();
+        let all = self.store.read(move |connection| files::archives(connection, &outputs)).await?;
+        let mut due: Vec<ArchiveFile> = all.iter().rev().filter(|file| file.is_due()).cloned().collect();
+        let is_all = due.len() <= ARCHIVES_AT_ONCE;
+        due.truncate(ARCHIVES_AT_ONCE);
+        let (last, turn) = self.archive_turn;
+        if last.elapsed() >= ARCHIVE_EVERY && !all.is_empty() {
+            due.extend(all.get(turn % all.len()).cloned());
+            self.archive_turn = (clock::instant(), turn.wrapping_add(1));
+        }
+        for file in due {
+            let site = site.clone();
+            let write = move |connection: &_| Ok(files::write_archive(connection, &site, &file));
+            if let Err(error) = self.store.read(write).await? {
+                tracing::error!("{error}");
+                return Ok(true);
+            }
+        }
+        Ok(is_all)
     }
 
     pub(super) async fn render(&self, site: Site, before: Published) -> store::Result<(Published, publish::Chores)> {

@@ -84,6 +84,30 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
 }
 
 #[test]
+fn archives_are_written_beside_their_document_and_what_a_crash_left_is_taken_away() {
+    let entries = [("a", "05 Jan 2026 12:00:00 GMT"), ("b", "05 Mar 2026 12:00:00 GMT")];
+    let origin = Origin::of(dated(&entries));
+    let output = "[[output]]\nname = \"news\"\nlimit = 5\ndirectory = \"public\"\ncompress = true\n";
+    let scene = Scene::with(&[("example", origin.url("/feed"))], output);
+    std::fs::create_dir_all(scene.path("public/news")).unwrap();
+    let strays = ["public/news.atom.123.tmp", "public/news/2026-01.atom.br.7.tmp"];
+    let others = ["public/notes.5.tmp", "public/news.tmp"];
+    strays.iter().chain(&others).for_each(|file| scene.write(file, "<feed"));
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.wait_for("published");
+    let document = std::fs::read_to_string(scene.path("public/news.atom")).unwrap();
+    assert!(document.contains("/news/2026-03.atom"), "{document}");
+    for archive in ["news/2026-01.atom", "news/2026-03.atom"] {
+        let file = std::fs::read_to_string(scene.path("public").join(archive)).unwrap();
+        assert_eq!(file, daemon.get(&format!("/{archive}")).1);
+        assert!(scene.path(&format!("public/{archive}.br")).exists());
+    }
+    assert!(strays.iter().all(|stray| !scene.path(stray).exists()));
+    assert!(others.iter().all(|other| scene.path(other).exists()), "they are not ours");
+}
+
+#[test]
 fn an_output_that_is_gone_says_so_and_one_that_was_renamed_says_where_it_is() {
     let origin = Origin::of(rss_of(&["a"]));
     let feeds = [("example", origin.url("/feed"))];
