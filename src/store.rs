@@ -184,6 +184,7 @@ impl Store {
     /// When another process owns it, it is not ours, or the folder cannot be written to. Nothing was changed then.
     pub fn open(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
+        copies::sweep(path);
         let connection = open_for_writing(path)?;
         let (jobs, received) = channel();
         let writer = std::thread::Builder::new()
