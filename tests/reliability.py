@@ -541,18 +541,18 @@ def stopped_at_every_write(options):
 
 @trial
 def network_lost_and_back(options):
-    """the cable pulled for a minute: 40 feeds of 10 domains, in a network namespace"""
+    """the cable pulled for a minute: 80 feeds of 20 domains, in a network namespace"""
     if os.getuid() != 0 or not shutil.which("ip"):
         return "skipped: needs root and iproute2", True
     name = f"newsfold{os.getpid() % 10000}"
     near, far = f"{name}n", f"{name}f"
     hosts = pathlib.Path("/etc/netns", name)
     ip = lambda *words: subprocess.run(["ip", *words], check=True)
-    origin = Origin(feeds=40, address="0.0.0.0")
+    origin = Origin(feeds=80, address="0.0.0.0")
     process = None
     try:
         hosts.mkdir(parents=True)
-        (hosts / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"198.18.77.1 host{n}.example\n" for n in range(10)))
+        (hosts / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"198.18.77.1 host{n}.example\n" for n in range(20)))
         ip("netns", "add", name)
         ip("link", "add", far, "type", "veth", "peer", "name", near, "netns", name)
         ip("address", "add", "198.18.77.1/24", "dev", far)
@@ -563,12 +563,12 @@ def network_lost_and_back(options):
         scene = Scene(options.program, origin, interval="5s")
         config = scene.folder / "newsfold.toml"
         text = config.read_text().replace('"127.0.0.0/8"', '"198.18.0.0/15"')
-        for n in range(40):
-            text = text.replace(f'"http://127.0.0.1:{origin.server.server_port}/f{n}"', f'"http://host{n % 10}.example:{origin.server.server_port}/f{n}"')
+        for n in range(80):
+            text = text.replace(f'"http://127.0.0.1:{origin.server.server_port}/f{n}"', f'"http://host{n % 20}.example:{origin.server.server_port}/f{n}"')
         config.write_text(text)
         process = scene.start(inside=["ip", "netns", "exec", name])
         until = time.monotonic() + 60
-        while len({path for _, path in origin.asked}) < 40 and time.monotonic() < until:
+        while len({path for _, path in origin.asked}) < 80 and time.monotonic() < until:
             time.sleep(0.2)
         ip("link", "set", far, "down")
         noticed = scene.wait("network", 60)
@@ -579,21 +579,23 @@ def network_lost_and_back(options):
         alive = process.poll() is None
         ip("link", "set", far, "up")
         back = time.monotonic()
-        while len({path for at, path in origin.asked if at > back}) < 40 and time.monotonic() < back + 300:
+        while len({path for at, path in origin.asked if at > back}) < 80 and time.monotonic() < back + 300:
             time.sleep(0.2)
-        asked = [at for at, _ in origin.asked if at > back]
-        again = len({path for at, path in origin.asked if at > back})
+        firsts = {path: at for at, path in reversed(origin.asked) if at > back}
+        asked, again = list(firsts.values()), len(firsts)
         first = min(asked, default=back) - back
         herd = max((sum(1 for other in asked if at <= other < at + 1) for at in asked), default=0)
         status, _ = end(process)
         process = None
-        warnings = [line for line in during.splitlines() if " WARN " in line or " ERROR " in line]
+        # Five domains make an outage; their feeds are named before anyone can know.
+        told = during.count("the network here seems to be down")
+        named = sum(1 for line in during.splitlines() if " WARN " in line and "its entries are kept" in line)
         faults = scene.faults()
-        good = noticed and alive and failing == 0 and len(warnings) == 1 and again == 40 and status == 0 and not faults
+        good = noticed and alive and failing == 0 and told == 1 and named <= 5 and again == 80 and herd <= 30 and status == 0 and not faults
         if good:
             scene.gone()
-        return (f"noticed {noticed}, {len(warnings)} warning, {failing} feeds held to fail, {late} backed off, alive {alive}; "
-                f"asked again {first:.0f} s after the return, {again} of 40 within {max(asked, default=back) - back:.0f} s, at most {herd} in one second; {faults or 'whole'}"), good
+        return (f"noticed {noticed}, told {told} time after {named} feeds, {failing} feeds held to fail, {late} backed off, alive {alive}; "
+                f"asked again {first:.0f} s after the return, {again} of 80 within {max(asked, default=back) - back:.0f} s, at most {herd} in one second; {faults or 'whole'}"), good
     finally:
         if process:
             process.kill()
