@@ -134,7 +134,7 @@ class Scene:
             "JOIN feed AS f ON f.id = feed GROUP BY feed HAVING missing > 0"
         ):
             faults.append(f"entries lost: {gaps}")
-        if half := self.query("SELECT count(*) FROM entry WHERE story NOT IN (SELECT id FROM story)")[0][0]:
+        if half := self.query("SELECT count(*) FROM entry WHERE story IS NOT NULL AND story NOT IN (SELECT id FROM story)")[0][0]:
             faults.append(f"{half} entries without their story")
         for file in self.public.glob("news.json"):
             try:
@@ -536,7 +536,7 @@ def stopped_at_every_write(options):
                 return f"{name}, call {at} of {calls}: status {status}, {faults}", False
             scene.gone()
     origin.stop()
-    return f"{2 * rounds} instants among {calls} calls, slowest end {slowest:.2f} s, clean", slowest < 10
+    return f"{2 * (rounds + 1)} instants, last seen {', '.join(sorted(phases))}; slowest end {slowest:.2f} s, clean", slowest < 10
 
 
 @trial
