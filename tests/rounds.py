@@ -14,15 +14,15 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 import feedparser
+
+from checks import check, free_port, get, say
 
 newsfold = os.path.abspath(sys.argv[1])
 folder = pathlib.Path(tempfile.mkdtemp())
@@ -50,31 +50,10 @@ SOURCES = [{"storm": 1, "market": 1}, {"storm": 2, "market": 1, "chess": 1}, {"s
 NEW = [{"storm", "market"}, {"chess"}, set()]
 
 
-def say(text):
-    print(f"rounds: {text}", flush=True)
-
-
-def check(right, text):
-    if not right:
-        print(f"rounds: FAILED: {text}", file=sys.stderr)
-        sys.exit(1)
-
-
 def run(*command, **options):
     done = subprocess.run(command, capture_output=True, text=True, env=quiet, timeout=60, **options)
     check(done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}")
     return done.stdout
-
-
-def get(address):
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return answer.read()
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def write_feeds(entries_of):
