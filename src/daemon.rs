@@ -32,6 +32,7 @@ use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
 use crate::metrics::Counters;
 use crate::model::FeedRef;
+use crate::plural::counted;
 use crate::poll::Poller;
 use crate::publish::look::{Look, LookError};
 use crate::publish::{Output, Published};
@@ -319,11 +320,10 @@ impl Daemon {
         self.upkeep.spawn(async {
             match tidied.await {
                 Ok(Kept { pruned: 0, is_too_large: false }) => {}
-                Ok(Kept { pruned, is_too_large: false }) => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
-                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(
-                    pruned,
-                    "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds"
-                ),
+                Ok(Kept { pruned, is_too_large: false }) => {
+                    tracing::info!(pruned, "entries past `store.keep` are forgotten")
+                }
+                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
                 Err(error) => tracing::warn!("the store could not be tidied: {error}; it is tried again in an hour"),
             }
         });
@@ -372,7 +372,7 @@ impl Daemon {
     /// What the daemon is at, in a line for the service manager.
     fn status(&self) -> String {
         let (feeds, failing) = (self.roster.len(), self.failing.len());
-        let mut status = format!("{feeds} {}, {failing} failing", if feeds == 1 { "feed" } else { "feeds" });
+        let mut status = format!("{}, {failing} failing", counted(feeds, "feed"));
         if let Some(Reverse((next, _))) = self.due.peek() {
             status.push_str(&format!("; next poll {}", next.format("%H:%M:%SZ")));
         }

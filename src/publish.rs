@@ -25,6 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 use url::Url;
 
+use crate::clock;
 use crate::config::{Format, Order, OutputConfig, Query};
 use crate::model::FeedRef;
 use crate::publish::address::Wanted;
@@ -32,7 +33,7 @@ use crate::publish::look::Look;
 use crate::publish::merged::{Heading, MergedFeed};
 use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
-use crate::store::{self, feeds, outputs, search, stories};
+use crate::store::{self, Store, feeds, outputs, search, stories};
 
 /// How many stories a search shows.
 const MOST_HITS: usize = 100;
@@ -289,14 +290,42 @@ pub fn render(site: &Site, feed: &MergedFeed, format: Format) -> Rendered {
     Rendered::new(format.media_type(), text, feed.updated)
 }
 
-/// Renders every output, to be served, and says what is to be stored about that.
+/// Renders every output, to be served, and stores what is to be remembered about that.
 ///
-/// What has not changed since `before` is taken over with its packed forms. `now` decides which months are over, and when what
-/// changed did; no document shows it.
+/// What has not changed since `before` is taken over with its packed forms.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn publish(
+/// When the store refuses.
+pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Result<Published> {
+    let mut published = before;
+    loop {
+        let (site, now) = (site.clone(), clock::now());
+        let (rendered, Chores { served, archives }) =
+            store.read(move |connection| all(connection, site, &published, now)).await?;
+        if !archives.is_empty() {
+            // An archive that was closed is named in the document that it belongs to, so that one is rendered again.
+            store
+                .write(0, move |desk| {
+                    archives.iter().try_for_each(|(output, closed)| outputs::close(desk.tx, output, closed))
+                })
+                .await?;
+            published = rendered;
+            continue;
+        }
+        if !served.is_empty() {
+            store
+                .write(0, move |desk| {
+                    served.iter().try_for_each(|(name, served)| outputs::serve(desk.tx, name, served))
+                })
+                .await?;
+        }
+        return Ok(rendered);
+    }
+}
+
+/// Every output, rendered, and what is to be stored about that. `now` decides which months are over, and when what changed did;
+/// no document shows it.
+fn all(
     connection: &Connection,
     site: Site,
     before: &Published,
@@ -376,27 +405,10 @@ fn parts(
 }
 
 /// What is to be stored about what was published.
-#[derive(Debug, Clone, Default)]
-pub struct Chores {
+#[derive(Debug, Default)]
+struct Chores {
     /// Outputs whose documents are new.
-    pub served: Vec<(String, Served)>,
+    served: Vec<(String, Served)>,
     /// Archives to close, by output.
-    pub archives: Vec<(String, Vec<Closed>)>,
-}
-
-impl Chores {
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.served.is_empty() && self.archives.is_empty()
-    }
-
-    /// Does them.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub fn apply(&self, tx: &Connection) -> store::Result<()> {
-        self.served.iter().try_for_each(|(name, served)| outputs::serve(tx, name, served))?;
-        self.archives.iter().try_for_each(|(output, closed)| outputs::close(tx, output, closed))
-    }
+    archives: Vec<(String, Vec<Closed>)>,
 }

@@ -8,9 +8,9 @@ use crate::config::Format;
 use crate::fetch;
 use crate::publish::{self, Output, Published, Site, files};
 use crate::store::{self, outputs, search};
+use crate::upkeep;
 
-/// How many entries are indexed at a time for searches, and how many times between two looks at the polls.
-const INDEXED_AT_A_TIME: usize = 500;
+/// How many steps the index for searches is brought on between two looks at the polls.
 const INDEXED_AT_ONCE: usize = 10;
 
 impl Daemon {
@@ -19,16 +19,8 @@ impl Daemon {
         let begun = clock::instant();
         let is_indexed = self.index().await?;
         let before = self.published.borrow().clone();
-        let site = || Site { outputs: self.outputs.clone(), look: self.look.clone() };
-        let (mut rendered, mut chores) = self.render(site(), before.clone()).await?;
-        while !chores.archives.is_empty() {
-            // An archive that was closed is named in the document that it belongs to.
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-            (rendered, chores) = self.render(site(), rendered).await?;
-        }
-        if !chores.is_empty() {
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-        }
+        let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+        let rendered = publish::publish(&self.store, &site, before.clone()).await?;
         let (written, outputs) = (rendered.clone(), self.outputs.clone());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
             tracing::error!("{error}");
@@ -42,24 +34,13 @@ impl Daemon {
         Ok(())
     }
 
-    pub(super) async fn render(&self, site: Site, before: Published) -> store::Result<(Published, publish::Chores)> {
-        let now = clock::now();
-        self.store.read(move |connection| publish::publish(connection, site, &before, now)).await
-    }
-
     /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
     pub(super) async fn index(&self) -> store::Result<bool> {
         let is_searched = self.outputs.iter().any(|output| output.config.query.is_some());
         if !is_searched && self.store.read(search::filled).await?.is_none() {
             return Ok(true);
         }
-        for _ in 0..INDEXED_AT_ONCE {
-            if self.store.read(search::is_current).await? {
-                return Ok(true);
-            }
-            self.store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
-        }
-        Ok(false)
+        upkeep::index(&self.store, INDEXED_AT_ONCE).await
     }
 
     /// Tells the hub which documents changed, without waiting for it.

@@ -52,10 +52,8 @@ pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteEr
             let path = directory.join(file);
             let is_new = replace(&path, &rendered.body)?;
             written += usize::from(is_new);
-            for (coding, ending) in [(Coding::Gzip, ".gz"), (Coding::Brotli, ".br")] {
-                let mut beside = path.as_os_str().to_owned();
-                beside.push(ending);
-                let beside = PathBuf::from(beside);
+            for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
+                let beside = path.with_added_extension(ending);
                 if *compress && (is_new || is_older(&beside, &path)) {
                     written += usize::from(replace(&beside, &rendered.packed(coding))?);
                 } else if is_new {
@@ -108,9 +106,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
     let in_words = |error| WriteError::File { path: path.to_owned(), error };
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(in_words)?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
+    let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
     let put = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;

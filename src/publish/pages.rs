@@ -162,8 +162,3 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
 fn time(at: DateTime<Utc>, format: &str) -> Value {
     context! { at => at.to_rfc3339_opts(SecondsFormat::Secs, true), label => at.format(format).to_string() }
 }
-
-/// `1 source`, `2 sources`.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}

@@ -77,13 +77,13 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
         move |error| Error::Folder { path, error }
     };
     // The copy is whole under another name before anything is touched.
-    let fresh = beside(path, ".restored");
+    let fresh = path.with_added_extension("restored");
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let _ = std::fs::remove_file(&fresh);
     copy(&source, &fresh)?;
     let mut kept = None;
     if path.exists() {
-        let aside = beside(path, &now.format(".before-%Y%m%dT%H%M%SZ").to_string());
+        let aside = path.with_added_extension(now.format("before-%Y%m%dT%H%M%SZ").to_string());
         for ending in ["", "-wal", "-shm"] {
             let (old, new) = (beside(path, ending), beside(&aside, ending));
             if old.exists() {
@@ -106,7 +106,8 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The file whose name is that of `path` and `ending`.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
