@@ -145,6 +145,7 @@ pub async fn run(
     if daemon.is_stale {
         daemon.publish().await?;
     }
+    daemon.archiving.shutdown().await;
     let store = daemon.store.clone();
     drop(daemon);
     store.close().await;
@@ -193,6 +194,8 @@ struct Daemon {
     is_stale: bool,
     /// The last tidying of the store.
     upkeep: JoinSet<()>,
+    /// The last look at the files of archives.
+    archiving: JoinSet<()>,
     /// How many corrections by a person are published.
     corrections: u64,
     published: watch::Sender<Published>,
@@ -227,6 +230,7 @@ impl Daemon {
             refused: None,
             is_stale: false,
             upkeep: JoinSet::new(),
+            archiving: JoinSet::new(),
             corrections: 0,
             published: watch::Sender::default(),
             health: watch::Sender::default(),

@@ -35,10 +35,10 @@ use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
 use crate::store::{self, Store, feeds, outputs, search, stories};
 
-/// How many stories a search shows.
-const MOST_HITS: usize = 100;
 /// How many pages are kept that were rendered when they were asked for.
 const MOST_KEPT: usize = 1_000;
+/// And of how many bytes together, unless one alone has more.
+const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// An output and the feeds that it takes stories from.
 #[derive(Debug, Clone)]
@@ -70,8 +70,7 @@ impl Output {
     /// Whether every story that it shows stays in it until newer ones push it out. Only then has it a past to keep.
     #[must_use]
     pub fn has_archives(&self) -> bool {
-        let OutputConfig { order, per_feed, formats, .. } = &self.config;
-        *order == Order::Newest && *per_feed == 0 && formats.contains(&Format::Atom)
+        self.config.order == Order::Newest && self.config.per_feed == 0
     }
 }
 
@@ -167,7 +166,11 @@ impl Published {
         let now = self.0.site.outputs.iter().find(|output| output.config.formerly.iter().any(|former| former == name));
         match now {
             Some(output) => Found::Moved(format!("/{}{rest}", output.config.name)),
-            None if self.0.served.contains(name) => Found::Gone,
+            None if self.0.served.contains(name)
+                && !self.0.site.outputs.iter().any(|output| output.config.name == name) =>
+            {
+                Found::Gone
+            }
             None => Found::Nothing,
         }
     }
@@ -180,7 +183,8 @@ impl Published {
         let found = self.rendered(connection, wanted)?;
         if let Found::Ready(page) = &found {
             let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= MOST_KEPT {
+            let bytes: usize = kept.values().map(|(_, page)| page.body.len()).sum();
+            if kept.len() >= MOST_KEPT || bytes + page.body.len() > MOST_KEPT_BYTES {
                 kept.clear();
             }
             kept.insert(key(wanted), (polls, page.clone()));
@@ -201,10 +205,10 @@ impl Published {
                 }
                 None => Found::Nothing,
             },
-            Wanted::Search(text, format) => {
+            Wanted::Search { query: text, page: number, format } => {
                 let feed = match Query::parse(text) {
                     Ok(_) if !search::is_current(connection)? => return Ok(Found::NotIndexed),
-                    Ok(query) => Ok(select::search(connection, first, &query, MOST_HITS)?),
+                    Ok(query) => Ok(select::search(connection, first, &query, *number)?),
                     Err(why) => Err(why),
                 };
                 match (feed, format) {
@@ -222,14 +226,18 @@ impl Published {
                 let text = opml::render(&first.config.title, &feeds::configured(connection)?, &first.tags);
                 Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", text, None)))
             }
-            Wanted::Archive(name, archive) => {
-                let output = site.outputs.iter().find(|output| output.config.name == *name);
-                let Some(output) = output else { return Ok(self.once_served(&format!("/{name}/{archive}.atom"))) };
+            Wanted::Archive(name, archive, format) => {
+                let (output, ending) =
+                    (site.outputs.iter().find(|output| output.config.name == *name), format.ending());
+                let Some(output) = output else { return Ok(self.once_served(&format!("/{name}/{archive}{ending}"))) };
+                if !output.config.formats.contains(format) {
+                    return Ok(Found::Nothing);
+                }
                 match select::archive(connection, output, archive)? {
-                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, Format::Atom))),
+                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, *format))),
                     // A part of a month that is over by now.
                     None => match archive.split_once('.') {
-                        Some((month, _)) => Found::Moved(format!("/{name}/{month}.atom")),
+                        Some((month, _)) => Found::Moved(format!("/{name}/{month}{ending}")),
                         None => Found::Nothing,
                     },
                 }
@@ -237,19 +245,15 @@ impl Published {
         })
     }
 
-    /// The archives of an output and the story pages that are ready, as address and file.
+    /// What is published, and how it looks.
     #[must_use]
-    pub fn parts_of(&self, output: &str) -> Vec<(String, String)> {
-        let archives = format!("/{output}/");
-        let file = |path: &String| {
-            let file = path.trim_start_matches('/');
-            if path.starts_with(&archives) {
-                Some((path.clone(), file.to_owned()))
-            } else {
-                path.starts_with("/story/").then(|| (path.clone(), format!("{file}.html")))
-            }
-        };
-        self.0.pages.keys().filter_map(file).collect()
+    pub fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    /// The addresses of story pages that are ready.
+    pub fn story_pages(&self) -> impl Iterator<Item = &str> {
+        self.0.pages.keys().map(String::as_str).filter(|path| path.starts_with("/story/"))
     }
 
     /// The outputs that look otherwise than in `before`, which was published until now.
@@ -361,9 +365,13 @@ fn all(
             }
             put(format!("/{name}{}", format.ending()), page);
         }
-        if directory.is_some() {
-            for (path, page) in parts(connection, &site, output, &shown.feed)? {
-                put(path, page);
+        if directory.is_some() && formats.contains(&Format::Html) {
+            for shown in &shown.feed.stories {
+                let Some(story) = stories::by_id(connection, shown.id)? else { continue };
+                if let Some((text, updated)) = pages::story(connection, &site, &story)? {
+                    let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
+                    put(format!("/story/{}", shown.id), page);
+                }
             }
         }
         let closed = archive::due(connection, output, &shown, now)?;
@@ -375,33 +383,6 @@ fn all(
     put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
     let served = served.into_keys().collect();
     Ok((Published(Arc::new(Inner { site, pages, served, kept: Mutex::default() })), chores))
-}
-
-/// What an output that is written as files has beside its documents: the pages of its stories, and its archives.
-fn parts(
-    connection: &Connection,
-    site: &Site,
-    output: &Output,
-    feed: &MergedFeed,
-) -> store::Result<Vec<(String, Rendered)>> {
-    let mut parts = Vec::new();
-    if output.config.formats.contains(&Format::Html) {
-        for shown in &feed.stories {
-            let Some(story) = stories::by_id(connection, shown.id)? else { continue };
-            if let Some((text, updated)) = pages::story(connection, site, &story)? {
-                let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
-                parts.push((format!("/story/{}", shown.id), page));
-            }
-        }
-    }
-    if output.has_archives() {
-        for Closed { name, .. } in outputs::archives(connection, &output.config.name)? {
-            if let Some(feed) = select::archive(connection, output, &name)? {
-                parts.push((format!("/{}/{name}.atom", output.config.name), render(site, &feed, Format::Atom)));
-            }
-        }
-    }
-    Ok(parts)
 }
 
 /// What is to be stored about what was published.

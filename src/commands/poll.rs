@@ -107,7 +107,7 @@ async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
         upkeep::index(store, usize::MAX).await?;
     }
     let published = publish::publish(store, &site, Published::default()).await?;
-    Ok(files::write(&published, &site.outputs)?)
+    Ok(files::write(&published).await? + files::write_archives(store, &published).await?)
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.

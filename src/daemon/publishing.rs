@@ -21,10 +21,10 @@ impl Daemon {
         let before = self.published.borrow().clone();
         let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
         let rendered = publish::publish(&self.store, &site, before.clone()).await?;
-        let (written, outputs) = (rendered.clone(), self.outputs.clone());
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
+        if let Err(error) = files::write(&rendered).await {
             tracing::error!("{error}");
         }
+        self.archive(&rendered);
         self.tell_hub(&before, &rendered);
         self.published.send_replace(rendered);
         self.corrections = self.store.read(outputs::corrections).await?;
@@ -32,6 +32,19 @@ impl Daemon {
         self.counters.send_modify(|counters| counters.render = begun.elapsed());
         tracing::debug!(outputs = self.outputs.len(), "published");
         Ok(())
+    }
+
+    /// Begins to bring the files of archives up to date, unless that is still being done.
+    fn archive(&mut self, published: &Published) {
+        while self.archiving.try_join_next().is_some() {}
+        if self.archiving.is_empty() {
+            let (store, published) = (self.store.clone(), published.clone());
+            self.archiving.spawn(async move {
+                if let Err(error) = files::write_archives(&store, &published).await {
+                    tracing::error!("{error}");
+                }
+            });
+        }
     }
 
     /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.

@@ -7,9 +7,16 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
+
+use crate::clock;
 use crate::config::{Format, OutputConfig};
-use crate::publish::rendered::Coding;
-use crate::publish::{Output, Published};
+use crate::publish::rendered::{Coding, Rendered};
+use crate::publish::{self, Output, Published, Site, select};
+use crate::store::{self, Store, outputs};
+
+/// How often the files of archives are compared with what the store says now.
+const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// Why files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +29,9 @@ pub enum WriteError {
         /// Whose folder it should be.
         output: String,
     },
+    /// What belongs in them cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// A file cannot be written.
     #[error("{}: {error}; the file that was there is untouched", path.display())]
     File {
@@ -32,11 +42,67 @@ pub enum WriteError {
     },
 }
 
-/// Writes the outputs that have a directory there; gives how many files were written.
+/// Writes the documents of all outputs that have a directory there; gives how many files were written.
 ///
 /// # Errors
 /// When a file cannot be written; those before it were.
-pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
+pub async fn write(published: &Published) -> Result<usize, WriteError> {
+    let published = published.clone();
+    blocking(move || write_documents(&published, &published.site().outputs)).await
+}
+
+/// Writes their archives beside them. These hold years, so they are rendered one at a time, and only now and then: what is in
+/// them does not change, and what they say of it seldom.
+///
+/// # Errors
+/// When a file cannot be written, or the store refuses; those before it were.
+pub async fn write_archives(store: &Store, published: &Published) -> Result<usize, WriteError> {
+    let mut written = 0;
+    for output in published.site().outputs.iter().filter(|output| output.has_archives()) {
+        written += write_archives_of(store, published.site(), output).await?;
+    }
+    Ok(written)
+}
+
+async fn write_archives_of(store: &Store, site: &Site, output: &Output) -> Result<usize, WriteError> {
+    let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else { return Ok(0) };
+    let (now, asked) = (clock::now(), name.clone());
+    let known =
+        move |connection: &_| Ok((outputs::archives(connection, &asked)?, outputs::written(connection, &asked)?));
+    let (archives, fresh) = store.read(known).await?;
+    let formats: Vec<Format> = formats.iter().copied().filter(|format| *format != Format::Html).collect();
+    let mut written = 0;
+    for archive in archives.into_iter().map(|closed| closed.name) {
+        let path = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
+        let is_fresh = fresh.get(&archive).is_some_and(|at| (now - ARCHIVES_EVERY..=now).contains(at));
+        if is_fresh && formats.iter().all(|format| path(format).exists()) {
+            continue;
+        }
+        for format in &formats {
+            let (site, output, wanted, format) = (site.clone(), output.clone(), archive.clone(), *format);
+            let render = move |connection: &_| {
+                Ok(select::archive(connection, &output, &wanted)?.map(|feed| publish::render(&site, &feed, format)))
+            };
+            if let Some(document) = store.read(render).await? {
+                let (path, compress) = (path(&format), *compress);
+                written += blocking(move || put(&path, &document, compress)).await?;
+            }
+        }
+        let name = name.clone();
+        store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
+    }
+    Ok(written)
+}
+
+/// Writes files on a thread of its own: a disk may be slow.
+async fn blocking(write: impl FnOnce() -> Result<usize, WriteError> + Send + 'static) -> Result<usize, WriteError> {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+fn write_documents(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
     let mut written = 0;
     // The first output in a folder is shown at its index.
     let mut indexed: BTreeSet<&Path> = BTreeSet::new();
@@ -49,18 +115,7 @@ pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteEr
         }
         let mut put = |address: &str, file: String| -> Result<(), WriteError> {
             let Some(rendered) = published.ready(address) else { return Ok(()) };
-            let path = directory.join(file);
-            let is_new = replace(&path, &rendered.body)?;
-            written += usize::from(is_new);
-            for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
-                let beside = path.with_added_extension(ending);
-                if *compress && (is_new || is_older(&beside, &path)) {
-                    written += usize::from(replace(&beside, &rendered.packed(coding))?);
-                } else if is_new {
-                    // A server that prefers packed files would go on showing what was there before.
-                    remove(&beside)?;
-                }
-            }
+            written += put(&directory.join(file), &rendered, *compress)?;
             Ok(())
         };
         for format in formats {
@@ -74,8 +129,24 @@ pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteEr
         for file in ["style.css", "icon.svg"] {
             put(&format!("/{file}"), file.to_owned())?;
         }
-        for (address, file) in published.parts_of(name) {
-            put(&address, file)?;
+        for address in published.story_pages().filter(|_| formats.contains(&Format::Html)) {
+            put(address, format!("{}.html", address.trim_start_matches('/')))?;
+        }
+    }
+    Ok(written)
+}
+
+/// Puts a document at `path`, and its packed forms beside it if they are asked for; gives how many files were written.
+fn put(path: &Path, document: &Rendered, compress: bool) -> Result<usize, WriteError> {
+    let is_new = replace(path, &document.body)?;
+    let mut written = usize::from(is_new);
+    for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
+        let beside = path.with_added_extension(ending);
+        if compress && (is_new || is_older(&beside, path)) {
+            written += usize::from(replace(&beside, &document.packed(coding))?);
+        } else if is_new {
+            // A server that prefers packed files would go on showing what was there before.
+            remove(&beside)?;
         }
     }
     Ok(written)

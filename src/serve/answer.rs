@@ -100,13 +100,13 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     let age = match Wanted::at(path, request.uri().query()) {
         Some(Wanted::Archive(..)) => Age::Archive,
         Some(Wanted::Feeds(_) | Wanted::Feed(_)) => Age::Asked,
-        Some(Wanted::Story(_) | Wanted::Search(..) | Wanted::Opml) | None => Age::UntilPolled,
+        Some(Wanted::Story(_) | Wanted::Search { .. } | Wanted::Opml) | None => Age::UntilPolled,
     };
     let found = match published.find(path, request.uri().query(), pulse.polls) {
         Found::Askable(wanted) => {
             let rendered = async {
                 let _place = served.rendering.acquire().await;
-                if matches!(wanted, Wanted::Search(..)) {
+                if matches!(wanted, Wanted::Search { .. }) {
                     index(served).await?;
                 }
                 let read = move |connection: &_| published.render(connection, &wanted, pulse.polls);
