@@ -4,7 +4,7 @@
     benches/serving.py NEWSFOLD [SECONDS]
 
 It needs nginx and wrk. The document is made here: some hundred stories, about 300 KB when packed. nginx serves the same packed
-bytes as a static file. Also checked: nginx as a reverse proxy with a path in front of newsfold, and that memory stays flat.
+bytes as a static file. Also told: how much memory newsfold takes before and after.
 """
 
 import os
@@ -68,15 +68,14 @@ def main():
         f"<rss version='2.0'><channel><title>T</title><link>https://example.org/</link>{''.join(map(item, range(130)))}</channel></rss>"
     )
     (folder / "newsfold.toml").write_text(
-        f'[serve]\nlisten = "127.0.0.1:{ours}"\npublic_url = "http://127.0.0.1:{theirs}/planet/"\n[fold]\nlevel = "link"\n'
+        f'[serve]\nlisten = "127.0.0.1:{ours}"\n[fold]\nlevel = "link"\n'
         f'[[feed]]\nurl = "file:feed.xml"\n[[output]]\nname = "news"\nlimit = 130\n'
     )
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; events {{}}\n"
         f"http {{ access_log off; gzip_static on; types {{ application/atom+xml atom; }}\n"
         f"client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};\n"
-        f"server {{ listen 127.0.0.1:{theirs}; root {folder};\n"
-        f"location /planet/ {{ proxy_pass http://127.0.0.1:{ours}/; proxy_set_header Host $host; }} }} }}\n"
+        f"server {{ listen 127.0.0.1:{theirs}; root {folder}; }} }}\n"
     )
     subprocess.run([newsfold, "--config", folder / "newsfold.toml", "--log", "error", "poll"], check=True, stdout=subprocess.DEVNULL)
     daemon = subprocess.Popen([newsfold, "--config", folder / "newsfold.toml", "--log", "error", "run"])
@@ -90,10 +89,7 @@ def main():
         os.chmod(folder, 0o755)
         nginx = subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
         static = f"http://127.0.0.1:{theirs}/news.atom"
-        _, known = await_answer(static)
-        through, _ = ask(f"http://127.0.0.1:{theirs}/planet/news.atom")
-        if through != (folder / "news.atom").read_bytes():
-            sys.exit("the reverse proxy passes on other bytes")
+        await_answer(static)
         _, known = ask(static, {"Accept-Encoding": "gzip"})
         before = resident_kib(daemon)
         full = wrk(address, "Accept-Encoding: gzip"), wrk(static, "Accept-Encoding: gzip")

@@ -190,15 +190,6 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(3).enable_all().build()
 }
 
-/// `1 feed`, `2 feeds`, `1 entry`, `2 entries`.
-fn counted(count: usize, one: &str) -> String {
-    match (count, one.strip_suffix('y')) {
-        (1, _) => format!("1 {one}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {one}s"),
-    }
-}
-
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

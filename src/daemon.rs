@@ -32,6 +32,7 @@ use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
 use crate::metrics::Counters;
 use crate::model::FeedRef;
+use crate::plural::counted;
 use crate::poll::Poller;
 use crate::publish::files;
 use crate::publish::look::{Look, LookError};
@@ -145,6 +146,7 @@ pub async fn run(
     if daemon.is_stale {
         daemon.publish().await?;
     }
+    daemon.archiving.shutdown().await;
     let store = daemon.store.clone();
     drop(daemon);
     store.close().await;
@@ -191,10 +193,10 @@ struct Daemon {
     /// What is wrong with the configuration that was last read, if it was not taken.
     refused: Option<String>,
     is_stale: bool,
-    /// When an archive was last looked at in turn, and whose turn it is.
-    archive_turn: (tokio::time::Instant, usize),
     /// The last tidying of the store.
     upkeep: JoinSet<()>,
+    /// The last look at the files of archives.
+    archiving: JoinSet<()>,
     /// How many corrections by a person are published.
     corrections: u64,
     published: watch::Sender<Published>,
@@ -228,8 +230,8 @@ impl Daemon {
             store_trouble: None,
             refused: None,
             is_stale: false,
-            archive_turn: (clock::instant(), 0),
             upkeep: JoinSet::new(),
+            archiving: JoinSet::new(),
             corrections: 0,
             published: watch::Sender::default(),
             health: watch::Sender::default(),
@@ -324,11 +326,10 @@ impl Daemon {
         self.upkeep.spawn(async {
             match tidied.await {
                 Ok(Kept { pruned: 0, is_too_large: false }) => {}
-                Ok(Kept { pruned, is_too_large: false }) => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
-                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(
-                    pruned,
-                    "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds"
-                ),
+                Ok(Kept { pruned, is_too_large: false }) => {
+                    tracing::info!(pruned, "entries past `store.keep` are forgotten")
+                }
+                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
                 Err(error) => tracing::warn!("the store could not be tidied: {error}; it is tried again in an hour"),
             }
         });
@@ -377,7 +378,7 @@ impl Daemon {
     /// What the daemon is at, in a line for the service manager.
     fn status(&self) -> String {
         let (feeds, failing) = (self.roster.len(), self.failing.len());
-        let mut status = format!("{feeds} {}, {failing} failing", if feeds == 1 { "feed" } else { "feeds" });
+        let mut status = format!("{}, {failing} failing", counted(feeds, "feed"));
         if let Some(Reverse((next, _))) = self.due.peek() {
             status.push_str(&format!("; next poll {}", next.format("%H:%M:%SZ")));
         }

@@ -6,7 +6,7 @@
 //!
 //! | stage | module |
 //! | --- | --- |
-//! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`] |
+//! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`], [`plural`] |
 //! | what is configured | [`config`], [`opml`], [`secrets`] |
 //! | when a feed is due | [`schedule`] |
 //! | who is polled, and in which order | [`roster`], [`hosts`] |
@@ -37,6 +37,7 @@ pub mod model;
 pub mod normalise;
 pub mod opml;
 pub mod parse;
+pub mod plural;
 pub mod poll;
 pub mod publish;
 pub mod roster;

@@ -143,7 +143,7 @@ fn feeds(registry: &mut Registry, figures: &Figures) {
     let mut by_name: Vec<&(Feed, u64)> = figures.feeds.iter().collect();
     by_name.sort_by_key(|(feed, _)| (feed.failures == 0, &feed.name));
     for (feed, _) in &by_name {
-        states.get_or_create(&[("state", state(feed))]).inc();
+        states.get_or_create(&[("state", feed.state())]).inc();
     }
     registry.register("feeds", "Configured feeds, by state", states);
 
@@ -174,15 +174,6 @@ fn feeds(registry: &mut Registry, figures: &Figures) {
     per_feed("feed_response", "The median time to its answer", Some(Unit::Seconds), &|feed, _| {
         feed.recent.median_ms().map(|ms| Duration::from_millis(ms).as_secs_f64())
     });
-}
-
-fn state(feed: &Feed) -> &'static str {
-    match feed {
-        Feed { retired_at: Some(_), .. } => "gone",
-        Feed { failures: 1.., .. } => "failing",
-        Feed { last_success: None, .. } => "new",
-        _ => "ok",
-    }
 }
 
 fn seconds(at: DateTime<Utc>) -> f64 {

@@ -366,6 +366,17 @@ impl Feed {
         let doubtful = self.failures >= 4 && self.failures.is_multiple_of(2);
         self.moved_to.as_ref().filter(|_| !doubtful).unwrap_or(&self.address)
     }
+
+    /// How it is doing, in a word.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self { retired_at: Some(_), .. } => "gone",
+            Self { failures: 1.., .. } => "failing",
+            Self { last_success: None, .. } => "new",
+            _ => "ok",
+        }
+    }
 }
 
 /// Something about an entry or a feed that could not be read and was left out.

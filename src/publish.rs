@@ -25,6 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 use url::Url;
 
+use crate::clock;
 use crate::config::{Format, Order, OutputConfig, Query};
 use crate::model::FeedRef;
 use crate::publish::address::Wanted;
@@ -32,11 +33,11 @@ use crate::publish::look::Look;
 use crate::publish::merged::{Heading, MergedFeed};
 use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
-use crate::store::{self, feeds, outputs, search, stories};
+use crate::store::{self, Store, feeds, outputs, search, stories};
 
-/// How many stories a search shows.
-const MOST_HITS: usize = 100;
-/// How many bytes of pages are kept that were rendered when they were asked for.
+/// How many pages are kept that were rendered when they were asked for.
+const MOST_KEPT: usize = 1_000;
+/// And of how many bytes together, unless one alone has more.
 const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// An output and the feeds that it takes stories from.
@@ -69,8 +70,7 @@ impl Output {
     /// Whether every story that it shows stays in it until newer ones push it out. Only then has it a past to keep.
     #[must_use]
     pub fn has_archives(&self) -> bool {
-        let OutputConfig { order, per_feed, formats, .. } = &self.config;
-        *order == Order::Newest && *per_feed == 0 && formats.contains(&Format::Atom)
+        self.config.order == Order::Newest && self.config.per_feed == 0
     }
 }
 
@@ -166,7 +166,11 @@ impl Published {
         let now = self.0.site.outputs.iter().find(|output| output.config.formerly.iter().any(|former| former == name));
         match now {
             Some(output) => Found::Moved(format!("/{}{rest}", output.config.name)),
-            None if self.0.served.contains(name) => Found::Gone,
+            None if self.0.served.contains(name)
+                && !self.0.site.outputs.iter().any(|output| output.config.name == name) =>
+            {
+                Found::Gone
+            }
             None => Found::Nothing,
         }
     }
@@ -180,7 +184,7 @@ impl Published {
         if let Found::Ready(page) = &found {
             let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let bytes: usize = kept.values().map(|(_, page)| page.body.len()).sum();
-            if bytes + page.body.len() > MOST_KEPT_BYTES {
+            if kept.len() >= MOST_KEPT || bytes + page.body.len() > MOST_KEPT_BYTES {
                 kept.clear();
             }
             kept.insert(key(wanted), (polls, page.clone()));
@@ -201,10 +205,10 @@ impl Published {
                 }
                 None => Found::Nothing,
             },
-            Wanted::Search(text, format) => {
+            Wanted::Search { query: text, page: number, format } => {
                 let feed = match Query::parse(text) {
                     Ok(_) if !search::is_current(connection)? => return Ok(Found::NotIndexed),
-                    Ok(query) => Ok(select::search(connection, first, &query, MOST_HITS)?),
+                    Ok(query) => Ok(select::search(connection, first, &query, *number)?),
                     Err(why) => Err(why),
                 };
                 match (feed, format) {
@@ -222,14 +226,18 @@ impl Published {
                 let text = opml::render(&first.config.title, &feeds::configured(connection)?, &first.tags);
                 Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", text, None)))
             }
-            Wanted::Archive(name, archive) => {
-                let output = site.outputs.iter().find(|output| output.config.name == *name);
-                let Some(output) = output else { return Ok(self.once_served(&format!("/{name}/{archive}.atom"))) };
+            Wanted::Archive(name, archive, format) => {
+                let (output, ending) =
+                    (site.outputs.iter().find(|output| output.config.name == *name), format.ending());
+                let Some(output) = output else { return Ok(self.once_served(&format!("/{name}/{archive}{ending}"))) };
+                if !output.config.formats.contains(format) {
+                    return Ok(Found::Nothing);
+                }
                 match select::archive(connection, output, archive)? {
-                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, Format::Atom))),
+                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, *format))),
                     // A part of a month that is over by now.
                     None => match archive.split_once('.') {
-                        Some((month, _)) => Found::Moved(format!("/{name}/{month}.atom")),
+                        Some((month, _)) => Found::Moved(format!("/{name}/{month}{ending}")),
                         None => Found::Nothing,
                     },
                 }
@@ -237,11 +245,15 @@ impl Published {
         })
     }
 
-    /// The story pages that are ready, as address and file.
+    /// What is published, and how it looks.
     #[must_use]
-    pub fn story_pages(&self) -> Vec<(String, String)> {
-        let pages = self.0.pages.keys().filter(|path| path.starts_with("/story/"));
-        pages.map(|path| (path.clone(), format!("{}.html", path.trim_start_matches('/')))).collect()
+    pub fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    /// The addresses of story pages that are ready.
+    pub fn story_pages(&self) -> impl Iterator<Item = &str> {
+        self.0.pages.keys().map(String::as_str).filter(|path| path.starts_with("/story/"))
     }
 
     /// The outputs that look otherwise than in `before`, which was published until now.
@@ -282,14 +294,42 @@ pub fn render(site: &Site, feed: &MergedFeed, format: Format) -> Rendered {
     Rendered::new(format.media_type(), text, feed.updated)
 }
 
-/// Renders every output, to be served, and says what is to be stored about that.
+/// Renders every output, to be served, and stores what is to be remembered about that.
 ///
-/// What has not changed since `before` is taken over with its packed forms. `now` decides which months are over, and when what
-/// changed did; no document shows it.
+/// What has not changed since `before` is taken over with its packed forms.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn publish(
+/// When the store refuses.
+pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Result<Published> {
+    let mut published = before;
+    loop {
+        let (site, now) = (site.clone(), clock::now());
+        let (rendered, Chores { served, archives }) =
+            store.read(move |connection| all(connection, site, &published, now)).await?;
+        if !archives.is_empty() {
+            // An archive that was closed is named in the document that it belongs to, so that one is rendered again.
+            store
+                .write(0, move |desk| {
+                    archives.iter().try_for_each(|(output, closed)| outputs::close(desk.tx, output, closed))
+                })
+                .await?;
+            published = rendered;
+            continue;
+        }
+        if !served.is_empty() {
+            store
+                .write(0, move |desk| {
+                    served.iter().try_for_each(|(name, served)| outputs::serve(desk.tx, name, served))
+                })
+                .await?;
+        }
+        return Ok(rendered);
+    }
+}
+
+/// Every output, rendered, and what is to be stored about that. `now` decides which months are over, and when what changed did;
+/// no document shows it.
+fn all(
     connection: &Connection,
     site: Site,
     before: &Published,
@@ -326,8 +366,12 @@ pub fn publish(
             put(format!("/{name}{}", format.ending()), page);
         }
         if directory.is_some() && formats.contains(&Format::Html) {
-            for (path, page) in story_pages(connection, &site, &shown.feed)? {
-                put(path, page);
+            for shown in &shown.feed.stories {
+                let Some(story) = stories::by_id(connection, shown.id)? else { continue };
+                if let Some((text, updated)) = pages::story(connection, &site, &story)? {
+                    let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
+                    put(format!("/story/{}", shown.id), page);
+                }
             }
         }
         let closed = archive::due(connection, output, &shown, now)?;
@@ -341,40 +385,11 @@ pub fn publish(
     Ok((Published(Arc::new(Inner { site, pages, served, kept: Mutex::default() })), chores))
 }
 
-/// The pages of the stories that an output shows, for those that are written as files.
-fn story_pages(connection: &Connection, site: &Site, feed: &MergedFeed) -> store::Result<Vec<(String, Rendered)>> {
-    let mut pages = Vec::new();
-    for shown in &feed.stories {
-        let Some(story) = stories::by_id(connection, shown.id)? else { continue };
-        if let Some((text, updated)) = pages::story(connection, site, &story)? {
-            pages.push((format!("/story/{}", shown.id), Rendered::new(Format::Html.media_type(), text, Some(updated))));
-        }
-    }
-    Ok(pages)
-}
-
 /// What is to be stored about what was published.
-#[derive(Debug, Clone, Default)]
-pub struct Chores {
+#[derive(Debug, Default)]
+struct Chores {
     /// Outputs whose documents are new.
-    pub served: Vec<(String, Served)>,
+    served: Vec<(String, Served)>,
     /// Archives to close, by output.
-    pub archives: Vec<(String, Vec<Closed>)>,
-}
-
-impl Chores {
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.served.is_empty() && self.archives.is_empty()
-    }
-
-    /// Does them.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub fn apply(&self, tx: &Connection) -> store::Result<()> {
-        self.served.iter().try_for_each(|(name, served)| outputs::serve(tx, name, served))?;
-        self.archives.iter().try_for_each(|(output, closed)| outputs::close(tx, output, closed))
-    }
+    archives: Vec<(String, Vec<Closed>)>,
 }

@@ -353,9 +353,7 @@ pub fn correct<T>(path: &Path, work: impl FnOnce(&Connection) -> Result<T>) -> R
 
 /// Takes the file beside the store that says whose it is. Freed when the process ends, however it ends.
 fn lock(path: &Path) -> Result<File> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
+    let lock_path = path.with_added_extension("lock");
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
     }
@@ -419,9 +417,7 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
         Ok(()) | Err(Error::Missing(_)) => {}
         Err(unusable) => return Err(unusable),
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let stopped_uncleanly = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    let stopped_uncleanly = std::fs::metadata(copies::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     bring_up(&mut connection, path, stopped_uncleanly)?;

@@ -1,4 +1,4 @@
-//! What the store needs now and then: entries forgotten whose time is over, and their room given back.
+//! What the store needs now and then: entries forgotten whose time is over, their room given back, new ones indexed for searches.
 //!
 //! Edge: small steps, each in its own transaction, so that polls wait for none of them long.
 
@@ -10,16 +10,21 @@ use rusqlite::Connection;
 
 use crate::config::StoreConfig;
 use crate::roster::Roster;
-use crate::store::{self, Store, retention};
+use crate::store::{self, Store, retention, search};
 
 /// How many entries are forgotten in one step.
 const ENTRIES: usize = 200;
+/// How many entries are indexed for searches in one step.
+const INDEXED: usize = 500;
 /// How many free pages go back to the disk in one step.
 const PAGES: u32 = 256;
 /// One part in so many may stay free: the next entries need it.
 const SLACK: u64 = 8;
 /// What left its document more recently is kept, however large the store is.
 const LEAST_KEPT: TimeDelta = TimeDelta::days(1);
+
+/// What a person is told when pruning was not enough.
+pub const TOO_LARGE: &str = "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds";
 
 /// What one step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,4 +108,18 @@ pub async fn tidy(store: Store, config: StoreConfig, roster: Arc<Roster>, now: D
             return Ok(kept);
         }
     }
+}
+
+/// Takes the words of new entries into the index for searches, in at most `steps` steps; gives whether it has caught up.
+///
+/// # Errors
+/// When the store refuses. The steps before it stay done.
+pub async fn index(store: &Store, steps: usize) -> store::Result<bool> {
+    for _ in 0..steps {
+        if store.read(search::is_current).await? {
+            return Ok(true);
+        }
+        store.write(0, |desk| search::fill(desk.tx, INDEXED)).await?;
+    }
+    store.read(search::is_current).await
 }

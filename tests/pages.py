@@ -12,34 +12,18 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from checks import check, free_port, get, say
+
 newsfold = os.path.abspath(sys.argv[1])
 pictures = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
-
-
-def say(text):
-    print(f"pages: {text}", flush=True)
-
-
-def check(right, text):
-    if not right:
-        print(f"pages: FAILED: {text}", file=sys.stderr)
-        sys.exit(1)
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def demonstration(folder, base):
@@ -52,11 +36,6 @@ def demonstration(folder, base):
     feed = folder / "demo/meridian.atom.xml"
     picture = '<link rel="enclosure" type="image/png" href="http://127.0.0.2:9/picture.png"/></entry>'
     feed.write_text(feed.read_text().replace("</entry>", picture, 1))
-
-
-def get(address):
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return answer.read().decode()
 
 
 def await_stories(base, daemon):
@@ -135,7 +114,7 @@ def drive(browser, base, stories):
     page.wait_for_url("**/search?q=ferry+sandbank")
     check(page.locator("article").count() >= 1, "the search finds the ferry")
     feed = page.locator("link[rel=alternate]").get_attribute("href")
-    check("<entry" in get(f"{base.rstrip('/')}{feed}"), "the search is a feed")
+    check(b"<entry" in get(f"{base.rstrip('/')}{feed}"), "the search is a feed")
     say("the search is reached, filled in and sent by keyboard, and is a feed")
 
     page.goto(base)

@@ -36,7 +36,7 @@ def trial(function):
 class Origin:
     """A server of many feeds. Each has 20 entries at a time, and a new one every time `turn` is moved on."""
 
-    def __init__(self, feeds=8, moving=True, address="127.0.0.1"):
+    def __init__(self, feeds=8, moving=True, address="127.0.0.1", port=0):
         self.turn, self.feeds, self.moving, self.asked = 0, feeds, moving, []
         outer = self
 
@@ -61,7 +61,7 @@ class Origin:
                 with contextlib.suppress(ConnectionError):
                     super().handle()
 
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -327,33 +327,16 @@ def servers_gone_and_back(options):
     origin.stop()
     time.sleep(8)
     alive = process.poll() is None
-    back = Origin.__new__(Origin)
-    back.__dict__.update(origin.__dict__)
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(time.monotonic())
-            body = origin.document(self.path.strip("/"))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    http.server.ThreadingHTTPServer.allow_reuse_address = True
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = Origin(feeds=40, port=port)
     until = time.monotonic() + 90
-    while not asked and time.monotonic() < until:
+    while not origin.asked and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(3)
+    asked = [at for at, _ in origin.asked]
     herd = max((sum(1 for other in asked if at <= other < at + 1) for at in asked), default=0)
     status, _ = end(process)
     faults = scene.faults()
-    server.shutdown()
+    origin.stop()
     scene.gone()
     return f"alive {alive}, asked again {bool(asked)}, at most {herd} of 40 feeds in one second", alive and bool(asked) and status == 0 and not faults
 

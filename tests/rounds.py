@@ -4,7 +4,8 @@
     tests/rounds.py NEWSFOLD
 
 feedparser, newsboat, sfeed and newsfold itself have to see the same stories, links, dates, authors and enclosures, and a
-story whose coverage grows must not be a new one to any of them. It needs newsboat, sfeed, and feedparser from PyPI. Nothing
+story whose coverage grows must not be a new one to any of them. It needs newsboat, sfeed, and feedparser from PyPI; Liferea is tried
+where it is installed, with xvfb and dbus. Nothing
 is asked of the network but the daemon that is started here. One line is printed for each check; the first one that fails
 ends the script with status 1.
 """
@@ -14,15 +15,16 @@ import json
 import os
 import pathlib
 import shutil
-import socket
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 import feedparser
+
+from checks import check, free_port, get, say
 
 newsfold = os.path.abspath(sys.argv[1])
 folder = pathlib.Path(tempfile.mkdtemp())
@@ -45,36 +47,16 @@ ROUNDS = [
         "three": [("storm", "Ferries cancelled", "Di Fen", ""), ("market", "Cheese and eels", "Di Fen", "")],
     },
 ]
+OUTPUTS, ENDINGS = ("news", "bump"), ("atom", "rss")
 # After each round: how many feeds tell each story, and which stories are new.
 SOURCES = [{"storm": 1, "market": 1}, {"storm": 2, "market": 1, "chess": 1}, {"storm": 3, "market": 2, "chess": 1}]
 NEW = [{"storm", "market"}, {"chess"}, set()]
-
-
-def say(text):
-    print(f"rounds: {text}", flush=True)
-
-
-def check(right, text):
-    if not right:
-        print(f"rounds: FAILED: {text}", file=sys.stderr)
-        sys.exit(1)
 
 
 def run(*command, **options):
     done = subprocess.run(command, capture_output=True, text=True, env=quiet, timeout=60, **options)
     check(done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}")
     return done.stdout
-
-
-def get(address):
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return answer.read()
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def write_feeds(entries_of):
@@ -151,6 +133,60 @@ def by_newsboat(base, output, ending):
     return shown, unread, others
 
 
+def by_liferea(base):
+    """Reloads all feeds in a window that nobody sees; gives what its store holds of each, and which stories it counts as
+    unread. Then all is read."""
+    home = folder / "liferea"
+    nodes = {f"{output}{ending}": f"{base}{output}.{ending}" for output in OUTPUTS for ending in ENDINGS}
+    if not home.exists():
+        (home / "config/liferea").mkdir(parents=True)
+        outlines = "".join(
+            f'<outline title="{name}" text="{name}" description="{name}" type="feed" id="{name}" xmlUrl="{address}"/>'
+            for name, address in nodes.items()
+        )
+        (home / "config/liferea/feedlist.opml").write_text(
+            f'<?xml version="1.0"?><opml version="1.0"><head><title>feeds</title></head><body>{outlines}</body></opml>'
+        )
+    environment = {
+        **quiet, "HOME": str(home), "XDG_CONFIG_HOME": f"{home}/config", "XDG_DATA_HOME": f"{home}/data",
+        "XDG_CACHE_HOME": f"{home}/cache", "GSETTINGS_BACKEND": "memory", "GIO_USE_NETWORK_MONITOR": "base",
+    }
+    # It asks the system's bus whether there is a network; where there is no such bus, its own will not say no.
+    script = "DBUS_SYSTEM_BUS_ADDRESS=$DBUS_SESSION_BUS_ADDRESS exec xvfb-run -a liferea --debug-net"
+    ask = (
+        'until dbus-send --session --print-reply --dest=org.gnome.feed.Reader /org/gnome/feed/Reader '
+        'org.gnome.feed.Reader.Refresh; do sleep 1; done'
+    )
+    with open(home / "log", "w+") as log:
+        command = ["dbus-run-session", "--", "bash", "-c", f"({ask}) & {script}"]
+        liferea = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            until = time.monotonic() + 60
+            while (home / "log").read_text(errors="replace").count("download status code") < len(nodes):
+                check(time.monotonic() < until, "Liferea does not reload within 60 s")
+                time.sleep(0.2)
+            time.sleep(3)
+        finally:
+            os.killpg(liferea.pid, signal.SIGTERM)
+            liferea.wait(20)
+    store = sqlite3.connect(home / "data/liferea/liferea.db")
+    facts = {}
+    for item, key, value in store.execute("SELECT item_id, key, value FROM metadata"):
+        facts.setdefault(item, {}).setdefault(key, []).append(value)
+    shown = {name: ({}, set()) for name in nodes}
+    for item, node, title, link, name, date, read in store.execute("SELECT item_id, node_id, title, source, source_id, date, read FROM items"):
+        known = facts.get(item, {})
+        author = (known.get("author") or known.get("creator") or [""])[0]
+        media = [enclosure.split(":", 4)[-1] for enclosure in known.get("enclosure", [])]
+        shown[node][0][page_of(link)] = (name, title, link, date, author, media)
+        if not read:
+            shown[node][1].add(page_of(link))
+    store.execute("UPDATE items SET read = 1")
+    store.commit()
+    store.close()
+    return shown
+
+
 def by_newsfold(base, ending):
     """A newsfold that subscribes to this one; gives what it publishes, and how many entries were new to it."""
     home = folder / f"newsfold-{ending}"
@@ -204,8 +240,8 @@ def main():
             truth = by_json(base)
             check({page: truth[page] for page in before} == before, f"round {number}: what was told before looks otherwise now")
             check(set(truth) - set(before) == new, f"round {number}: {set(truth) - set(before)} are new, not {new}")
-            for output in ("news", "bump"):
-                for ending in ("atom", "rss"):
+            for output in OUTPUTS:
+                for ending in ENDINGS:
                     where = f"round {number}, {output}.{ending}"
                     for reader, shown in (("feedparser", by_feedparser), ("sfeed", by_sfeed)):
                         seen = shown(base, output, ending)
@@ -215,6 +251,13 @@ def main():
                     check(unread == new, f"{where}: newsboat shows {unread} as new, not {new}")
                     told = {page: count - 1 for page, count in sources.items()}
                     check(others == told, f"{where}: newsboat lists {others} other tellings, not {told}")
+            if shutil.which("liferea") and shutil.which("xvfb-run") and shutil.which("dbus-run-session"):
+                for name, (seen, unread) in by_liferea(base).items():
+                    check(seen == truth, f"round {number}, {name}: Liferea sees {seen}, not {truth}")
+                    check(unread == new, f"round {number}, {name}: Liferea shows {unread} as new, not {new}")
+                say(f"round {number}: Liferea too")
+            else:
+                say("Liferea is not tried: it needs liferea, xvfb and dbus")
             for ending in ("atom", "rss", "json"):
                 seen, added = by_newsfold(base, ending)
                 check(seen == {page: story[1:] for page, story in truth.items()}, f"round {number}, {ending}: newsfold sees {seen}, not {truth}")

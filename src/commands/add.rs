@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use url::Url;
 
 use crate::clock;
-use crate::commands::{Exit, counted, print, runtime};
+use crate::commands::{Exit, print, runtime};
 use crate::config::edit::{NewFeed, with_feeds};
 use crate::config::{self, Config};
 use crate::fetch::access::Access;
@@ -18,6 +18,7 @@ use crate::fetch::{Client, Fetched, Question, Settings, decode};
 use crate::manners::Manners;
 use crate::opml::{self, Outline};
 use crate::parse::{self, Context, LinkedFeed};
+use crate::plural::counted;
 
 /// Finds the feed at an address, tries it, and adds it.
 pub(super) fn add(config: &Config, address: &str, tags: &[String]) -> anyhow::Result<Exit> {
@@ -180,8 +181,7 @@ fn rewrite(config: &Config, feeds: &[NewFeed]) -> anyhow::Result<()> {
     config::from_toml(&after, &config.file).map_err(|problems| {
         anyhow::anyhow!("{}, because it would be wrong then:\n{}", cannot(), problems.shown_as(&config.file))
     })?;
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
+    let beside = file.with_added_extension("new");
     let written = std::fs::metadata(&file).and_then(|known| {
         let mut new = std::fs::File::create(&beside)?;
         new.set_permissions(known.permissions())?;

@@ -3,12 +3,13 @@
 //! Edge: with `--online`, asks each feed once and stores nothing.
 
 use crate::clock;
-use crate::commands::{Exit, counted, print, runtime};
+use crate::commands::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig};
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
 use crate::manners::Manners;
 use crate::parse::{self, Context};
+use crate::plural::counted;
 use crate::publish::look::Look;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {

@@ -47,21 +47,12 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
     Ok(Exit::Done)
 }
 
-fn state(feed: &Feed) -> &'static str {
-    match feed {
-        Feed { retired_at: Some(_), .. } => "gone",
-        Feed { failures: 1.., .. } => "failing",
-        Feed { last_success: None, .. } => "new",
-        _ => "ok",
-    }
-}
-
 fn row(feed: &Feed, entries: u64, now: DateTime<Utc>) -> Vec<String> {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
     vec![
         feed.name.clone(),
         match feed.failures {
-            0 => state(feed).to_owned(),
+            0 => feed.state().to_owned(),
             failures => format!("failing ({failures})"),
         },
         or_dash(feed.last_success.map(moment)),
@@ -83,7 +74,7 @@ fn in_json(feed: &Feed, entries: u64) -> serde_json::Value {
     json!({
         "name": feed.name,
         "title": feed.title,
-        "state": state(feed),
+        "state": feed.state(),
         "address": feed.address.as_str(),
         "moved_to": feed.moved_to.as_ref().map(url::Url::as_str),
         "entries": entries,

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::commands::{Exit, counted, print};
+use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::fetch::{Client, Settings};
 use crate::hosts::{Hosts, Limits};
@@ -19,13 +18,13 @@ use crate::manners::Manners;
 use crate::manners::domain::domain_of;
 use crate::manners::holds::Holds;
 use crate::model::{Feed, FeedRef};
+use crate::plural::counted;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
-use crate::publish::files::{self, WriteError};
 use crate::publish::look::Look;
-use crate::publish::{self, Published, Site};
+use crate::publish::{self, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{self, Store, feeds, holds, search};
+use crate::store::{self, Store, feeds, holds};
 use crate::terminal;
 use crate::upkeep;
 
@@ -105,27 +104,11 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
 /// Renders the outputs and writes those that have a directory there; gives how many files were written.
 async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
     if site.outputs.iter().any(|output| output.config.query.is_some()) {
-        while !store.read(search::is_current).await? {
-            store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
-        }
+        upkeep::index(store, usize::MAX).await?;
     }
-    loop {
-        let (now, shown) = (clock::now(), site.clone());
-        let render = move |connection: &_| publish::publish(connection, shown, &Published::default(), now);
-        let (published, chores) = store.read(render).await?;
-        let is_final = chores.archives.is_empty();
-        store.write(0, move |desk| chores.apply(desk.tx)).await?;
-        if is_final {
-            files::sweep(&site.outputs);
-            let written = files::write(&published, &site.outputs)?;
-            return Ok(written + store.read(move |connection| write_archives(connection, &site)).await??);
-        }
-    }
-}
-
-fn write_archives(connection: &Connection, site: &Site) -> store::Result<Result<usize, WriteError>> {
-    let files = files::archives(connection, &site.outputs)?;
-    Ok(files.iter().map(|file| files::write_archive(connection, site, file)).sum())
+    files::sweep(&site.outputs);
+    let published = publish::publish(store, &site, Published::default()).await?;
+    Ok(files::write(&published).await? + files::write_archives(store, &published).await?)
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.
@@ -136,8 +119,6 @@ fn may_be_asked(feed: &Feed, holds: &Holds, now: DateTime<Utc>) -> bool {
         && holds.until(&domain_of(feed.target()), now).is_none()
 }
 
-/// How many entries are indexed at a time for outputs with a query.
-const INDEXED_AT_A_TIME: usize = 500;
 /// How many feeds the summary names before it counts the rest.
 const MOST_NAMES: usize = 10;
 

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::cli::StoreCommand;
 use crate::clock;
-use crate::commands::{Exit, counted, print};
+use crate::commands::{Exit, print};
 use crate::config::Config;
+use crate::plural::counted;
 use crate::roster::Roster;
 use crate::store::{self, Reader, copies, retention};
 use crate::upkeep::{self, Kept};
@@ -57,10 +58,7 @@ fn prune(config: &Config, path: &Path) -> anyhow::Result<Exit> {
     while kept.add(store::correct(path, |tx| upkeep::step(tx, &config.store, &roster, clock::now()))?) {}
     print(&format!("{} pruned\n", counted(kept.pruned, "entry")))?;
     if kept.is_too_large {
-        anyhow::bail!(
-            "{}: still larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds",
-            path.display()
-        );
+        anyhow::bail!("{}: {}", path.display(), upkeep::TOO_LARGE);
     }
     Ok(Exit::Done)
 }

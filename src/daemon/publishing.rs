@@ -2,23 +2,16 @@
 //!
 //! Edge: reads the store, writes the outputs' files, and hands the documents to the server.
 
-use std::time::Duration;
-
 use super::{Daemon, Error};
 use crate::clock;
 use crate::config::Format;
 use crate::fetch;
-use crate::publish::files::{self, ArchiveFile};
-use crate::publish::{self, Output, Published, Site};
+use crate::publish::{self, Output, Published, Site, files};
 use crate::store::{self, outputs, search};
+use crate::upkeep;
 
-/// How many entries are indexed at a time for searches, and how many times between two looks at the polls.
-const INDEXED_AT_A_TIME: usize = 500;
+/// How many steps the index for searches is brought on between two looks at the polls.
 const INDEXED_AT_ONCE: usize = 10;
-/// How many archives are written between two looks at the polls.
-const ARCHIVES_AT_ONCE: usize = 5;
-/// How often an archive that is there is looked at again.
-const ARCHIVE_EVERY: Duration = Duration::from_secs(60);
 
 impl Daemon {
     /// Renders what changed, puts it where readers see it, and tells the hub.
@@ -26,57 +19,32 @@ impl Daemon {
         let begun = clock::instant();
         let is_indexed = self.index().await?;
         let before = self.published.borrow().clone();
-        let site = || Site { outputs: self.outputs.clone(), look: self.look.clone() };
-        let (mut rendered, mut chores) = self.render(site(), before.clone()).await?;
-        while !chores.archives.is_empty() {
-            // An archive that was closed is named in the document that it belongs to.
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-            (rendered, chores) = self.render(site(), rendered).await?;
-        }
-        if !chores.is_empty() {
-            self.store.write(0, move |desk| chores.apply(desk.tx)).await?;
-        }
-        let are_written = self.write_archives(site()).await?;
-        let (written, outputs) = (rendered.clone(), self.outputs.clone());
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || files::write(&written, &outputs)).await {
+        let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+        let rendered = publish::publish(&self.store, &site, before.clone()).await?;
+        if let Err(error) = files::write(&rendered).await {
             tracing::error!("{error}");
         }
+        self.archive(&rendered);
         self.tell_hub(&before, &rendered);
         self.published.send_replace(rendered);
         self.corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale = !is_indexed || !are_written;
+        self.is_stale = !is_indexed;
         self.counters.send_modify(|counters| counters.render = begun.elapsed());
         tracing::debug!(outputs = self.outputs.len(), "published");
         Ok(())
     }
 
-    /// Writes the archives that are new, those that documents name first, and now and then another one in turn: what a
-    /// publisher corrects is corrected there too. Gives whether all that are new were written.
-    async fn write_archives(&mut self, site: Site) -> Result<bool, Error> {
-        let outputs = site.outputs.clone();
-        let all = self.store.read(move |connection| files::archives(connection, &outputs)).await?;
-        let mut due: Vec<ArchiveFile> = all.iter().rev().filter(|file| file.is_due()).cloned().collect();
-        let is_all = due.len() <= ARCHIVES_AT_ONCE;
-        due.truncate(ARCHIVES_AT_ONCE);
-        let (last, turn) = self.archive_turn;
-        if last.elapsed() >= ARCHIVE_EVERY && !all.is_empty() {
-            due.extend(all.get(turn % all.len()).cloned());
-            self.archive_turn = (clock::instant(), turn.wrapping_add(1));
+    /// Begins to bring the files of archives up to date, unless that is still being done.
+    fn archive(&mut self, published: &Published) {
+        while self.archiving.try_join_next().is_some() {}
+        if self.archiving.is_empty() {
+            let (store, published) = (self.store.clone(), published.clone());
+            self.archiving.spawn(async move {
+                if let Err(error) = files::write_archives(&store, &published).await {
+                    tracing::error!("{error}");
+                }
+            });
         }
-        for file in due {
-            let site = site.clone();
-            let write = move |connection: &_| Ok(files::write_archive(connection, &site, &file));
-            if let Err(error) = self.store.read(write).await? {
-                tracing::error!("{error}");
-                return Ok(true);
-            }
-        }
-        Ok(is_all)
-    }
-
-    pub(super) async fn render(&self, site: Site, before: Published) -> store::Result<(Published, publish::Chores)> {
-        let now = clock::now();
-        self.store.read(move |connection| publish::publish(connection, site, &before, now)).await
     }
 
     /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
@@ -85,13 +53,7 @@ impl Daemon {
         if !is_searched && self.store.read(search::filled).await?.is_none() {
             return Ok(true);
         }
-        for _ in 0..INDEXED_AT_ONCE {
-            if self.store.read(search::is_current).await? {
-                return Ok(true);
-            }
-            self.store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
-        }
-        Ok(false)
+        upkeep::index(&self.store, INDEXED_AT_ONCE).await
     }
 
     /// Tells the hub which documents changed, without waiting for it.

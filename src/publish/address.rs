@@ -13,15 +13,22 @@ pub enum Wanted {
     /// A story and the timeline of its tellings.
     Story(StoryId),
     /// What is found, in a format.
-    Search(String, Format),
+    Search {
+        /// In which words.
+        query: String,
+        /// Which page of it, from 1.
+        page: usize,
+        /// As what.
+        format: Format,
+    },
     /// How all feeds are doing.
     Feeds(FeedOrder),
     /// How one feed is doing.
     Feed(String),
     /// The feeds as a list to subscribe to.
     Opml,
-    /// An archive of an output, by both names.
-    Archive(String, String),
+    /// An archive of an output, by both names, in a format.
+    Archive(String, String, Format),
 }
 
 /// What feeds are sorted by.
@@ -60,6 +67,9 @@ impl FeedOrder {
 /// The longest search that is looked up, in characters.
 const LONGEST_QUERY: usize = 300;
 
+/// The last page of a search, more than a search can find.
+const LAST_PAGE: usize = 1_000_000;
+
 impl Wanted {
     /// What the address asks for; `None` when it is no address of ours.
     #[must_use]
@@ -79,17 +89,17 @@ impl Wanted {
                 Some(Self::Feeds(known.map(|(_, order, _)| *order).unwrap_or_default()))
             }
             ["feeds", name] => Some(Self::Feed(decoded(name))),
-            [search] if search.starts_with("search") => {
-                let format = match search.strip_prefix("search")? {
-                    "" => Format::Html,
-                    ".atom" => Format::Atom,
-                    ".rss" => Format::Rss,
-                    ".json" => Format::Json,
-                    _ => return None,
-                };
-                Some(Self::Search(parameter("q").unwrap_or_default().chars().take(LONGEST_QUERY).collect(), format))
+            [document] => {
+                let ("search", format) = split(document) else { return None };
+                let query = parameter("q").unwrap_or_default().chars().take(LONGEST_QUERY).collect();
+                let page =
+                    parameter("page").and_then(|page| page.parse().ok()).filter(|page| (1..=LAST_PAGE).contains(page));
+                Some(Self::Search { query, page: page.unwrap_or(1), format })
             }
-            [output, archive] => Some(Self::Archive((*output).to_owned(), archive.strip_suffix(".atom")?.to_owned())),
+            [output, document] => match split(document) {
+                (_, Format::Html) => None,
+                (archive, format) => Some(Self::Archive((*output).to_owned(), archive.to_owned(), format)),
+            },
             _ => None,
         }
     }
@@ -99,6 +109,13 @@ impl Wanted {
     pub fn is_of_feeds(&self) -> bool {
         matches!(self, Self::Feeds(_) | Self::Feed(_))
     }
+}
+
+/// The name of a document, and its format by its ending.
+fn split(document: &str) -> (&str, Format) {
+    let known = [Format::Atom, Format::Rss, Format::Json].into_iter();
+    let named = known.filter_map(|format| Some((document.strip_suffix(format.ending())?, format))).next();
+    named.unwrap_or((document, Format::Html))
 }
 
 /// A part of a path as text. In a path a plus stands for itself.
@@ -124,13 +141,18 @@ mod tests {
 
     #[test]
     fn addresses_are_read() {
-        check("/search?q=grey+sea", Wanted::Search("grey sea".into(), Format::Html));
-        check("/search.atom?x=1&q=a%26b", Wanted::Search("a&b".into(), Format::Atom));
+        let search = |query: &str, page, format| Wanted::Search { query: query.into(), page, format };
+        check("/search?q=grey+sea", search("grey sea", 1, Format::Html));
+        check("/search.atom?x=1&q=a%26b&page=3", search("a&b", 3, Format::Atom));
+        for page in ["0", "-1", "x", "", "99999999999999999999"] {
+            check(&format!("/search.json?q=a&page={page}"), search("a", 1, Format::Json));
+        }
         check("/feeds?sort=next", Wanted::Feeds(FeedOrder::Next));
         check("/feeds?sort=nonsense", Wanted::Feeds(FeedOrder::Problems));
         check("/feeds/a%20b+c", Wanted::Feed("a b+c".into()));
         check("/feeds.opml", Wanted::Opml);
-        check("/news/2026-10.atom", Wanted::Archive("news".into(), "2026-10".into()));
+        check("/news/2026-10.atom", Wanted::Archive("news".into(), "2026-10".into(), Format::Atom));
+        check("/news/2026-11.2.json", Wanted::Archive("news".into(), "2026-11.2".into(), Format::Json));
         for nothing in ["/story/nonsense", "/search.exe", "/a/b/c", "/nothing", "nothing"] {
             check(nothing, None);
         }

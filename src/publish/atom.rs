@@ -30,7 +30,7 @@ pub fn render(feed: &MergedFeed) -> String {
         ],
     );
     let id = match part {
-        Part::Search { .. } => part.address(heading, ".atom"),
+        Part::Search { query, .. } => heading.search(query, 1, ".atom"),
         Part::Current { .. } | Part::Archive { .. } => heading.address(""),
     };
     document.leaf("id", &[], &id);
@@ -41,24 +41,17 @@ pub fn render(feed: &MergedFeed) -> String {
     }
     link(&mut document, "self", &part.address(heading, ".atom"), ATOM, None);
     match part {
-        Part::Current { newest_archive } => {
+        Part::Current { .. } => {
             link(&mut document, "alternate", &heading.address(""), HTML, None);
             if let Some(hub) = &heading.hub {
                 link(&mut document, "hub", hub.as_str(), None, None);
             }
-            if let Some(name) = newest_archive {
-                link(&mut document, "prev-archive", &heading.archive(name), ATOM, None);
-            }
         }
-        Part::Archive { older, newer, .. } => {
-            link(&mut document, "current", &heading.address(".atom"), ATOM, None);
-            for (rel, name) in [("prev-archive", older), ("next-archive", newer)] {
-                if let Some(name) = name {
-                    link(&mut document, rel, &heading.archive(name), ATOM, None);
-                }
-            }
-        }
+        Part::Archive { .. } => {}
         Part::Search { .. } => link(&mut document, "alternate", &part.address(heading, ""), HTML, None),
+    }
+    for (rel, address) in part.beside(heading, ".atom") {
+        link(&mut document, rel, &address, ATOM, None);
     }
     document.leaf(
         "generator",

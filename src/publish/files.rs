@@ -1,6 +1,6 @@
 //! The outputs as files, for whoever publishes them with a server of their own.
 //!
-//! Edge: writes files, and for archives reads the store. Each is replaced at once, and one that would hold what it holds is not touched.
+//! Edge: writes files. Each is replaced at once, and one that would hold what it holds is not touched.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -8,13 +8,16 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use chrono::TimeDelta;
 
+use crate::clock;
 use crate::config::{Format, OutputConfig};
 use crate::publish::rendered::{Coding, Rendered};
 use crate::publish::{self, Output, Published, Site, select};
-use crate::store;
-use crate::store::outputs::{self, Closed};
+use crate::store::{self, Store, outputs};
+
+/// How often the files of archives are compared with what the store says now.
+const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// Why files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum WriteError {
         /// Whose folder it should be.
         output: String,
     },
+    /// What belongs in them cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// A file cannot be written.
     #[error("{}: {error}; the file that was there is untouched", path.display())]
     File {
@@ -35,98 +41,58 @@ pub enum WriteError {
         /// Why not.
         error: std::io::Error,
     },
-    /// What is to be written cannot be read.
-    #[error(transparent)]
-    Store(#[from] store::Error),
 }
 
-/// Writes the outputs that have a directory there; gives how many files were written.
+/// Writes the documents of all outputs that have a directory there; gives how many files were written.
 ///
 /// # Errors
 /// When a file cannot be written; those before it were.
-pub fn write(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
+pub async fn write(published: &Published) -> Result<usize, WriteError> {
+    let published = published.clone();
+    blocking(move || write_documents(&published, &published.site().outputs)).await
+}
+
+/// Writes their archives beside them. These hold years, so they are rendered one at a time, and only now and then: what is in
+/// them does not change, and what they say of it seldom.
+///
+/// # Errors
+/// When a file cannot be written, or the store refuses; those before it were.
+pub async fn write_archives(store: &Store, published: &Published) -> Result<usize, WriteError> {
     let mut written = 0;
-    // The first output in a folder is shown at its index.
-    let mut indexed: BTreeSet<&Path> = BTreeSet::new();
-    for output in outputs {
-        let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else {
-            continue;
-        };
-        if directory.exists() && !directory.is_dir() {
-            return Err(WriteError::NoFolder { path: directory.clone(), output: name.clone() });
-        }
-        let mut put = |address: &str, file: String| -> Result<(), WriteError> {
-            let Some(rendered) = published.ready(address) else { return Ok(()) };
-            written += put(&directory.join(file), &rendered, *compress)?;
-            Ok(())
-        };
-        for format in formats {
-            let ending = format.ending();
-            let file_ending = if *format == Format::Html { ".html" } else { ending };
-            put(&format!("/{name}{ending}"), format!("{name}{file_ending}"))?;
-        }
-        if formats.contains(&Format::Html) && indexed.insert(directory) {
-            put(&format!("/{name}"), "index.html".to_owned())?;
-        }
-        for file in ["style.css", "icon.svg"] {
-            put(&format!("/{file}"), file.to_owned())?;
-        }
-        for (address, file) in published.story_pages() {
-            put(&address, file)?;
-        }
+    for output in published.site().outputs.iter().filter(|output| output.has_archives()) {
+        written += write_archives_of(store, published.site(), output).await?;
     }
     Ok(written)
 }
 
-/// The file of an archive.
-#[derive(Debug, Clone)]
-pub struct ArchiveFile {
-    /// The name of its output, which has a directory,
-    output: String,
-    /// and its own.
-    name: String,
-    path: PathBuf,
-    /// The archive after it, which it names, is not written yet.
-    is_behind: bool,
-}
-
-impl ArchiveFile {
-    /// Whether what it should say is new.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.is_behind || !self.path.exists()
-    }
-}
-
-/// The archives of those outputs that are written as files, oldest first.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn archives(connection: &Connection, outputs: &[Output]) -> store::Result<Vec<ArchiveFile>> {
-    let mut files: Vec<ArchiveFile> = Vec::new();
-    for output in outputs.iter().filter(|output| output.has_archives()) {
-        let Some(directory) = &output.config.directory else { continue };
-        let output = &output.config.name;
-        for Closed { name, .. } in outputs::archives(connection, output)? {
-            let path = directory.join(output).join(format!("{name}.atom"));
-            if let Some(before) = files.last_mut().filter(|before| before.output == *output) {
-                before.is_behind = !path.exists();
-            }
-            files.push(ArchiveFile { output: output.clone(), name, path, is_behind: false });
+async fn write_archives_of(store: &Store, site: &Site, output: &Output) -> Result<usize, WriteError> {
+    let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else { return Ok(0) };
+    let (now, asked) = (clock::now(), name.clone());
+    let known =
+        move |connection: &_| Ok((outputs::archives(connection, &asked)?, outputs::written(connection, &asked)?));
+    let (archives, fresh) = store.read(known).await?;
+    let formats: Vec<Format> = formats.iter().copied().filter(|format| *format != Format::Html).collect();
+    let mut written = 0;
+    for archive in archives.into_iter().map(|closed| closed.name) {
+        let path = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
+        let is_fresh = fresh.get(&archive).is_some_and(|at| (now - ARCHIVES_EVERY..=now).contains(at));
+        if is_fresh && formats.iter().all(|format| path(format).exists()) {
+            continue;
         }
+        for format in &formats {
+            let (site, output, wanted, format) = (site.clone(), output.clone(), archive.clone(), *format);
+            let render = move |connection: &_| {
+                Ok(select::archive(connection, &output, &wanted)?.map(|feed| publish::render(&site, &feed, format)))
+            };
+            if let Some(document) = store.read(render).await? {
+                let (path, compress) = (path(&format), *compress);
+                written += blocking(move || put(&path, &document, compress)).await?;
+            }
+        }
+        let name = name.clone();
+        store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
     }
-    Ok(files)
-}
-
-/// Renders one archive and writes it; gives how many files were written. All of them together are as large as the store, so
-/// no more than one is held in memory.
-///
-/// # Errors
-/// When the store cannot be read, or a file cannot be written.
-pub fn write_archive(connection: &Connection, site: &Site, file: &ArchiveFile) -> Result<usize, WriteError> {
-    let Some(output) = site.outputs.iter().find(|output| output.config.name == file.output) else { return Ok(0) };
-    let Some(feed) = select::archive(connection, output, &file.name)? else { return Ok(0) };
-    put(&file.path, &publish::render(site, &feed, Format::Atom), output.config.compress)
+    Ok(written)
 }
 
 /// Takes away what a crash left of files that were being written.
@@ -154,16 +120,56 @@ fn is_unfinished(name: &OsStr, beginnings: &[&str]) -> bool {
     is_number && beginnings.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// Writes a document, and its packed forms if they are wanted; gives how many files that were.
-fn put(path: &Path, rendered: &Rendered, compress: bool) -> Result<usize, WriteError> {
-    let is_new = replace(path, &rendered.body)?;
+/// Writes files on a thread of its own: a disk may be slow.
+async fn blocking(write: impl FnOnce() -> Result<usize, WriteError> + Send + 'static) -> Result<usize, WriteError> {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+fn write_documents(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
+    let mut written = 0;
+    // The first output in a folder is shown at its index.
+    let mut indexed: BTreeSet<&Path> = BTreeSet::new();
+    for output in outputs {
+        let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else {
+            continue;
+        };
+        if directory.exists() && !directory.is_dir() {
+            return Err(WriteError::NoFolder { path: directory.clone(), output: name.clone() });
+        }
+        let mut put = |address: &str, file: String| -> Result<(), WriteError> {
+            let Some(rendered) = published.ready(address) else { return Ok(()) };
+            written += put(&directory.join(file), &rendered, *compress)?;
+            Ok(())
+        };
+        for format in formats {
+            let ending = format.ending();
+            let file_ending = if *format == Format::Html { ".html" } else { ending };
+            put(&format!("/{name}{ending}"), format!("{name}{file_ending}"))?;
+        }
+        if formats.contains(&Format::Html) && indexed.insert(directory) {
+            put(&format!("/{name}"), "index.html".to_owned())?;
+        }
+        for file in ["style.css", "icon.svg"] {
+            put(&format!("/{file}"), file.to_owned())?;
+        }
+        for address in published.story_pages().filter(|_| formats.contains(&Format::Html)) {
+            put(address, format!("{}.html", address.trim_start_matches('/')))?;
+        }
+    }
+    Ok(written)
+}
+
+/// Puts a document at `path`, and its packed forms beside it if they are asked for; gives how many files were written.
+fn put(path: &Path, document: &Rendered, compress: bool) -> Result<usize, WriteError> {
+    let is_new = replace(path, &document.body)?;
     let mut written = usize::from(is_new);
-    for (coding, ending) in [(Coding::Gzip, ".gz"), (Coding::Brotli, ".br")] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(ending);
-        let beside = PathBuf::from(beside);
+    for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
+        let beside = path.with_added_extension(ending);
         if compress && (is_new || is_older(&beside, path)) {
-            written += usize::from(replace(&beside, &rendered.packed(coding))?);
+            written += usize::from(replace(&beside, &document.packed(coding))?);
         } else if is_new {
             // A server that prefers packed files would go on showing what was there before.
             remove(&beside)?;
@@ -197,9 +203,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
     let in_words = |error| WriteError::File { path: path.to_owned(), error };
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(in_words)?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
+    let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
     let put = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;

@@ -14,12 +14,21 @@ pub fn render(feed: &MergedFeed) -> String {
     let mut document = json!({
         "version": "https://jsonfeed.org/version/1.1",
         "title": heading.title,
-        "home_page_url": part.address(heading, ""),
+        "home_page_url": match part {
+            Part::Search { .. } => part.address(heading, ""),
+            Part::Current { .. } | Part::Archive { .. } => heading.address(""),
+        },
         "feed_url": part.address(heading, ".json"),
         "items": stories.iter().map(item).collect::<Vec<_>>(),
     });
     if let (Part::Current { .. }, Some(hub)) = (part, &heading.hub) {
         document["hubs"] = json!([{ "type": "WebSub", "url": hub.as_str() }]);
+    }
+    // What comes after this document in time or in order; the format has no name for other neighbours.
+    if let Some((_, next)) =
+        part.beside(heading, ".json").into_iter().find(|(rel, _)| ["next", "prev-archive"].contains(rel))
+    {
+        document["next_url"] = json!(next);
     }
     let mut text = serde_json::to_string_pretty(&document).expect("a JSON value has text");
     text.push('\n');

@@ -19,6 +19,8 @@ use crate::store::stories::{Story, Telling};
 const TITLE_FROM_TEXT: usize = 90;
 /// The longest name of a person, a label or a feed, in characters.
 const LONGEST_NAME: usize = 200;
+/// How many stories a page of a search shows.
+pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
 const MOST_OTHERS: usize = 100;
 
@@ -42,10 +44,18 @@ impl Heading {
         format!("{}{}{ending}", self.public_url, self.name)
     }
 
-    /// Where one of the output's archives is served.
+    /// Where one of the output's archives is served with this ending.
     #[must_use]
-    pub fn archive(&self, name: &str) -> String {
-        format!("{}{}/{name}.atom", self.public_url, self.name)
+    pub fn archive(&self, name: &str, ending: &str) -> String {
+        format!("{}{}/{name}{ending}", self.public_url, self.name)
+    }
+
+    /// Where what was found for a query is served with this ending; pages are counted from 1.
+    #[must_use]
+    pub fn search(&self, query: &str, page: usize, ending: &str) -> String {
+        let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let page = if page > 1 { format!("&page={page}") } else { String::new() };
+        format!("{}search{ending}?q={query}{page}", self.public_url)
     }
 
     /// Where a story has its page.
@@ -67,15 +77,17 @@ pub enum Part {
     Archive {
         /// Its name.
         name: String,
-        /// The one before it.
+        /// The one before it. The one after it is not named: it comes later, and this document stays as it is.
         older: Option<String>,
-        /// The one after it.
-        newer: Option<String>,
     },
-    /// What somebody looked for.
+    /// A page of what was found (RFC 5005 §3).
     Search {
-        /// In which words.
+        /// In which words it was looked for.
         query: String,
+        /// Which page this is, from 1.
+        page: usize,
+        /// How many stories were found on all pages.
+        hits: usize,
     },
 }
 
@@ -85,10 +97,26 @@ impl Part {
     pub fn address(&self, heading: &Heading, ending: &str) -> String {
         match self {
             Self::Current { .. } => heading.address(ending),
-            Self::Archive { name, .. } => heading.archive(name),
-            Self::Search { query } => {
-                let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-                format!("{}search{ending}?q={query}", heading.public_url)
+            Self::Archive { name, .. } => heading.archive(name, ending),
+            Self::Search { query, page, .. } => heading.search(query, *page, ending),
+        }
+    }
+
+    /// Where the documents beside this one are served with this ending, each with its relation to this one (RFC 5005).
+    #[must_use]
+    pub fn beside(&self, heading: &Heading, ending: &str) -> Vec<(&'static str, String)> {
+        let archive = |rel, name: &Option<String>| Some((rel, heading.archive(name.as_ref()?, ending)));
+        match self {
+            Self::Current { newest_archive } => archive("prev-archive", newest_archive).into_iter().collect(),
+            Self::Archive { older, .. } => [Some(("current", heading.address(ending))), archive("prev-archive", older)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            Self::Search { query, page, hits } => {
+                let last = hits.div_ceil(HITS_ON_A_PAGE).max(1);
+                let pages = [("first", 1), ("previous", page - 1), ("next", page + 1), ("last", last)];
+                let are_there = pages.into_iter().filter(|(_, other)| last > 1 && (1..=last).contains(other));
+                are_there.map(|(rel, other)| (rel, heading.search(query, other, ending))).collect()
             }
         }
     }

@@ -38,8 +38,15 @@ pub fn river(site: &Site, feed: &MergedFeed) -> String {
 #[must_use]
 pub fn search(site: &Site, query: &str, found: Result<&MergedFeed, &String>) -> String {
     let parts = found.as_ref().ok().map(|feed| {
-        let label = |ending| site_path(site, &feed.part.address(&feed.heading, ending));
-        context! { atom => label(".atom"), count => feed.stories.len(), days => days(feed) }
+        let beside = feed.part.beside(&feed.heading, "");
+        let page = |wanted| beside.iter().find(|(rel, _)| *rel == wanted).map(|(_, address)| site_path(site, address));
+        context! {
+            atom => site_path(site, &feed.heading.search(query, 1, ".atom")),
+            count => hits(&feed.part),
+            days => days(feed),
+            newer => page("previous"),
+            older => page("next"),
+        }
     });
     let shown = context! {
         query,
@@ -48,6 +55,11 @@ pub fn search(site: &Site, query: &str, found: Result<&MergedFeed, &String>) -> 
         ..layout(site, if query.trim().is_empty() { "Search" } else { query }, None)
     };
     site.look.page("search.html", &shown)
+}
+
+/// How many stories were found.
+fn hits(part: &Part) -> usize {
+    if let Part::Search { hits, .. } = part { *hits } else { 0 }
 }
 
 /// What every page shows around what it is about.
@@ -161,9 +173,4 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
 /// An instant for machines and for people.
 fn time(at: DateTime<Utc>, format: &str) -> Value {
     context! { at => at.to_rfc3339_opts(SecondsFormat::Secs, true), label => at.format(format).to_string() }
-}
-
-/// `1 source`, `2 sources`.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

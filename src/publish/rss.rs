@@ -9,6 +9,9 @@ use crate::publish::merged::{MergedFeed, MergedStory, Part};
 use crate::publish::xml::{Document, is_like_markup};
 use crate::sanitise;
 
+/// What this is.
+const RSS: Option<&str> = Some("application/rss+xml");
+
 /// The feed as an RSS document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
@@ -20,6 +23,7 @@ pub fn render(feed: &MergedFeed) -> String {
             ("version", Some("2.0")),
             ("xmlns:atom", Some("http://www.w3.org/2005/Atom")),
             ("xmlns:content", Some("http://purl.org/rss/1.0/modules/content/")),
+            ("xmlns:fh", matches!(part, Part::Archive { .. }).then_some("http://purl.org/syndication/history/1.0")),
             ("xmlns:dc", Some("http://purl.org/dc/elements/1.1/")),
             ("xmlns:media", Some("http://search.yahoo.com/mrss/")),
             ("xmlns:slash", Some("http://purl.org/rss/1.0/modules/slash/")),
@@ -27,23 +31,28 @@ pub fn render(feed: &MergedFeed) -> String {
     );
     document.open("channel", &[]);
     title(&mut document, &heading.title);
-    document.leaf("link", &[], &part.address(heading, ""));
+    let page = match part {
+        Part::Search { .. } => part.address(heading, ""),
+        Part::Current { .. } | Part::Archive { .. } => heading.address(""),
+    };
+    document.leaf("link", &[], &page);
     let about = match part {
-        Part::Search { query } => format!("What {} has on {query}", heading.title),
+        Part::Search { query, .. } => format!("What {} has on {query}", heading.title),
         Part::Current { .. } | Part::Archive { .. } => format!("{}, each story once", heading.title),
     };
     document.leaf("description", &[], &sanitise::escape(&about));
     let mut link = |rel, href: &str, kind| {
         document.empty("atom:link", &[("rel", Some(rel)), ("href", Some(href)), ("type", kind)]);
     };
-    link("self", &part.address(heading, ".rss"), Some("application/rss+xml"));
-    if let Part::Current { newest_archive } = part {
-        if let Some(hub) = &heading.hub {
-            link("hub", hub.as_str(), None);
-        }
-        if let Some(name) = newest_archive {
-            link("prev-archive", &heading.archive(name), Some("application/atom+xml"));
-        }
+    link("self", &part.address(heading, ".rss"), RSS);
+    if let (Part::Current { .. }, Some(hub)) = (part, &heading.hub) {
+        link("hub", hub.as_str(), None);
+    }
+    for (rel, address) in part.beside(heading, ".rss") {
+        link(rel, &address, RSS);
+    }
+    if matches!(part, Part::Archive { .. }) {
+        document.empty("fh:archive", &[]);
     }
     if let Some(updated) = updated {
         document.leaf("lastBuildDate", &[], &instant(*updated));

@@ -12,7 +12,7 @@ use crate::config::{Order, OutputConfig, Query};
 use crate::model::{EntryRef, FeedRef, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::publish::Output;
-use crate::publish::merged::{self, MergedFeed, MergedStory, Part, Style};
+use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Style};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{Story, Telling};
@@ -88,11 +88,11 @@ fn most_told(connection: &Connection, output: &Output) -> Result<Vec<Story>> {
     Ok(found)
 }
 
-/// What is found in all stories that are published, the newest first.
+/// A page of what is found in all stories that are published, the newest first; pages are counted from 1.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn search(connection: &Connection, output: &Output, query: &Query, limit: usize) -> Result<MergedFeed> {
+pub fn search(connection: &Connection, output: &Output, query: &Query, page: usize) -> Result<MergedFeed> {
     let found = search::find(connection, query)?;
     let everything = OutputConfig { title: output.config.title.clone(), ..OutputConfig::default() };
     let output = Output { config: everything, feeds: None, ..output.clone() };
@@ -101,10 +101,10 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, limit: us
     hits.retain(|story| story.sort_at.is_some());
     hits.sort_by_key(|story| (Reverse(story.sort_at), story.id));
     let mut shown = Vec::new();
-    for story in hits.iter().take(limit) {
+    for story in hits.iter().skip((page - 1) * HITS_ON_A_PAGE).take(HITS_ON_A_PAGE) {
         shown.extend(selection.merged(story, &stories::coverage(connection, story.story)?)?);
     }
-    Ok(merged::feed(output.heading(), Part::Search { query: query.text.clone() }, shown))
+    Ok(merged::feed(output.heading(), Part::Search { query: query.text.clone(), page, hits: hits.len() }, shown))
 }
 
 /// The archive of this name; `None` when there is none.
@@ -114,7 +114,6 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, limit: us
 pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<Option<MergedFeed>> {
     let closed = outputs::archives(connection, &output.config.name)?;
     let Some(at) = closed.iter().position(|closed| closed.name == name) else { return Ok(None) };
-    let name_of = |at: Option<usize>| Some(closed.get(at?)?.name.clone());
     let before = at.checked_sub(1).and_then(|at| closed.get(at));
     let selection = Selection::new(connection, output)?;
     let mut shown = Vec::new();
@@ -129,7 +128,7 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
             shown.extend(selection.merged(&story, &coverage)?);
         }
     }
-    let part = Part::Archive { name: name.to_owned(), older: name_of(at.checked_sub(1)), newer: name_of(Some(at + 1)) };
+    let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
     Ok(Some(merged::feed(output.heading(), part, shown)))
 }
 

@@ -18,7 +18,8 @@ use crate::model::Feed;
 use crate::publish::Found;
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
-use crate::store::{Result, feeds, retention, search};
+use crate::store::{Result, feeds, retention};
+use crate::upkeep;
 
 /// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' https: http:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -27,9 +28,8 @@ const SHORTEST_AGE: TimeDelta = TimeDelta::seconds(10);
 const LONGEST_AGE: TimeDelta = TimeDelta::minutes(15);
 /// How long it takes until what a poll brought is published, with room to spare.
 const UNTIL_PUBLISHED: TimeDelta = TimeDelta::seconds(5);
-/// How long a search waits for the index, which is made when it is first asked for, and how many entries it takes at a time.
+/// How long a search waits for the index, which is made when it is first asked for.
 const FOR_THE_INDEX: Duration = Duration::from_secs(8);
-const INDEXED_AT_A_TIME: usize = 500;
 
 /// How long what is sent may be kept.
 #[derive(Clone, Copy)]
@@ -100,13 +100,13 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     let age = match Wanted::at(path, request.uri().query()) {
         Some(Wanted::Archive(..)) => Age::Archive,
         Some(Wanted::Feeds(_) | Wanted::Feed(_)) => Age::Asked,
-        Some(Wanted::Story(_) | Wanted::Search(..) | Wanted::Opml) | None => Age::UntilPolled,
+        Some(Wanted::Story(_) | Wanted::Search { .. } | Wanted::Opml) | None => Age::UntilPolled,
     };
     let found = match published.find(path, request.uri().query(), pulse.polls) {
         Found::Askable(wanted) => {
             let rendered = async {
                 let _place = served.rendering.acquire().await;
-                if matches!(wanted, Wanted::Search(..)) {
+                if matches!(wanted, Wanted::Search { .. }) {
                     index(served).await?;
                 }
                 let read = move |connection: &_| published.render(connection, &wanted, pulse.polls);
@@ -143,15 +143,11 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
 
 /// Fills the index of words, for as long as a person waits.
 async fn index(served: &Served) -> Result<()> {
-    let store = &served.sources.store;
     let fill = async {
         let _alone = served.indexing.lock().await;
-        while !store.read(search::is_current).await? {
-            store.write(0, |desk| search::fill(desk.tx, INDEXED_AT_A_TIME)).await?;
-        }
-        Ok(())
+        upkeep::index(&served.sources.store, usize::MAX).await
     };
-    tokio::time::timeout(FOR_THE_INDEX, fill).await.unwrap_or(Ok(()))
+    tokio::time::timeout(FOR_THE_INDEX, fill).await.map_or(Ok(()), |filled| filled.map(drop))
 }
 
 fn healthz(health: &Health) -> Response {

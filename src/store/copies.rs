@@ -77,13 +77,13 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
         move |error| Error::Folder { path, error }
     };
     // The copy is whole under another name before anything is touched.
-    let fresh = beside(path, ".restored");
+    let fresh = path.with_added_extension("restored");
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     sweep(path);
     copy(&source, &fresh)?;
     let mut kept = None;
     if path.exists() {
-        let aside = beside(path, &now.format(".before-%Y%m%dT%H%M%SZ").to_string());
+        let aside = path.with_added_extension(now.format("before-%Y%m%dT%H%M%SZ").to_string());
         // It gets a second name before it loses its first, so that there is a store at `path` whenever this is cut short. Its
         // log goes before the copy comes, because the log of one store is poison to another.
         for ending in ["", "-wal"] {
@@ -148,7 +148,8 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The file whose name is that of `path` and `ending`.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -65,6 +65,27 @@ pub fn archives(connection: &Connection, output: &str) -> Result<Vec<Closed>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// When the files of each archive of an output were last brought up to date.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn written(connection: &Connection, output: &str) -> Result<BTreeMap<String, DateTime<Utc>>> {
+    let mut query =
+        connection.prepare_cached("SELECT name, written FROM archive WHERE output = ?1 AND written IS NOT NULL")?;
+    let rows = query.query_map([output], |row| Ok((row.get(0)?, instant(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that the files of an archive are up to date.
+///
+/// # Errors
+/// When the store refuses.
+pub fn wrote(connection: &Connection, output: &str, archive: &str, now: DateTime<Utc>) -> Result<()> {
+    let mut update = connection.prepare_cached("UPDATE archive SET written = ?3 WHERE output = ?1 AND name = ?2")?;
+    update.execute(params![output, archive, millis(now)])?;
+    Ok(())
+}
+
 /// Closes archives of an output, in this order. One that ends a month takes the place of the parts of that month.
 ///
 /// # Errors

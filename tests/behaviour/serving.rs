@@ -27,20 +27,23 @@ fn dated(entries: &[(&str, &str)]) -> String {
     )
 }
 
-/// Every document from `address` on, as an archiving reader follows them.
-fn walk(daemon: &Daemon, address: &str) -> Vec<String> {
+/// Every document from `address` on, as a reader follows the links `mark`, in which an address stands behind `behind`.
+fn walk(daemon: &Daemon, address: &str, (mark, behind): (&str, &str)) -> Vec<String> {
     let mut documents = Vec::new();
     let mut next = Some(address.to_owned());
     while let Some(address) = next {
         let (head, body) = daemon.get(&address);
         assert!(head.starts_with("HTTP/1.1 200"), "{address}: {head}");
-        let link = body.lines().find(|line| line.contains("rel=\"prev-archive\"")).map(str::to_owned);
-        next = link.and_then(|link| Some(link.split("href=\"").nth(1)?.split('"').next()?.to_owned()));
+        let link = body.lines().find(|line| line.contains(mark)).map(str::to_owned);
+        next = link.and_then(|link| Some(link.split(behind).nth(1)?.split('"').next()?.replace("&amp;", "&")));
         next = next.map(|address| format!("/{}", address.splitn(4, '/').nth(3).unwrap()));
         documents.push(body);
     }
     documents
 }
+
+const ARCHIVES: (&str, &str) = ("rel=\"prev-archive\"", "href=\"");
+const NEXT_URL: (&str, &str) = ("\"next_url\"", ": \"");
 
 #[test]
 fn a_reader_that_slept_finds_every_story_in_the_archives() {
@@ -55,19 +58,24 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
     let mut daemon = scene.start();
     daemon.wait_for("polled");
     daemon.wait_for("published");
-    let documents = walk(&daemon, "/news.atom");
-    assert_eq!(documents.len(), 3, "what is new, March and January");
-    for (name, _) in &entries {
-        let holders = documents.iter().skip(1).filter(|document| document.contains(&format!("<title>{name}</title>")));
-        assert_eq!(holders.count(), 1, "{name}");
+    for (address, link) in [("/news.atom", ARCHIVES), ("/news.rss", ARCHIVES), ("/news.json", NEXT_URL)] {
+        let documents = walk(&daemon, address, link);
+        assert_eq!(documents.len(), 3, "{address}: what is new, March and January");
+        for (name, _) in &entries {
+            let holds = |document: &&String| {
+                document.contains(&format!("https://example.org/{name}\""))
+                    || document.contains(&format!("<link>https://example.org/{name}<"))
+            };
+            assert_eq!(documents.iter().skip(1).filter(holds).count(), 1, "{address}: {name}");
+        }
     }
+    assert!(daemon.get("/news/2026-01").0.starts_with("HTTP/1.1 404"));
     for _ in 0..2 {
         let (head, _) = daemon.get("/news/2026-01.atom");
         assert_eq!(header(&head, "cache-control"), "public, max-age=86400");
     }
     let archive = daemon.get("/news/2026-01.atom").1;
     assert!(archive.contains("<fh:archive/>") && archive.contains("rel=\"current\""), "{archive}");
-    assert!(archive.contains("rel=\"next-archive\""), "{archive}");
     daemon.signal("TERM");
     daemon.ended();
     // A feed that comes later with old entries changes no archive, and its entries are not lost either.
@@ -79,32 +87,91 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
     scene.must(&["poll", "late"]);
     let daemon = scene.start();
     assert_eq!(daemon.get("/news/2026-01.atom").1, archive);
-    let documents = walk(&daemon, "/news.atom");
+    let documents = walk(&daemon, "/news.atom", ARCHIVES);
     assert!(documents.iter().any(|document| document.contains("<title>late</title>")));
 }
 
 #[test]
-fn archives_are_written_beside_their_document_and_what_a_crash_left_is_taken_away() {
-    let entries = [("a", "05 Jan 2026 12:00:00 GMT"), ("b", "05 Mar 2026 12:00:00 GMT")];
-    let origin = Origin::of(dated(&entries));
-    let output = "[[output]]\nname = \"news\"\nlimit = 5\ndirectory = \"public\"\ncompress = true\n";
+fn what_a_crash_left_of_files_is_taken_away_at_the_start() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let output = "[[output]]\nname = \"news\"\ndirectory = \"public\"\n";
     let scene = Scene::with(&[("example", origin.url("/feed"))], output);
     std::fs::create_dir_all(scene.path("public/news")).unwrap();
     let strays = ["public/news.atom.123.tmp", "public/news/2026-01.atom.br.7.tmp"];
     let others = ["public/notes.5.tmp", "public/news.tmp"];
     strays.iter().chain(&others).for_each(|file| scene.write(file, "<feed"));
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
     daemon.wait_for("published");
-    let document = std::fs::read_to_string(scene.path("public/news.atom")).unwrap();
-    assert!(document.contains("/news/2026-03.atom"), "{document}");
-    for archive in ["news/2026-01.atom", "news/2026-03.atom"] {
-        let file = std::fs::read_to_string(scene.path("public").join(archive)).unwrap();
-        assert_eq!(file, daemon.get(&format!("/{archive}")).1);
-        assert!(scene.path(&format!("public/{archive}.br")).exists());
-    }
     assert!(strays.iter().all(|stray| !scene.path(stray).exists()));
     assert!(others.iter().all(|other| scene.path(other).exists()), "they are not ours");
+}
+
+#[test]
+fn archives_are_written_as_they_are_served_and_once() {
+    let entries =
+        [("a", "05 Jan 2026 12:00:00 GMT"), ("b", "05 Feb 2026 12:00:00 GMT"), ("c", "05 Mar 2026 12:00:00 GMT")];
+    let origin = Origin::of(dated(&entries));
+    let feeds = [("example", origin.url("/feed"))];
+    let output = "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://example.org/\"\n[[output]]\nname = \"news\"\nlimit = 1\ndirectory = \"public\"\ncompress = true\n";
+    let scene = Scene::with(&feeds, output);
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    let names = ["2026-01", "2026-02", "2026-03"]
+        .map(|month| [".atom", ".rss", ".json"].map(|ending| format!("news/{month}{ending}")));
+    for name in names.iter().flatten() {
+        let path = scene.path("public").join(name);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), daemon.get(&format!("/{name}")).1, "{name}");
+        assert!(path.with_added_extension("br").exists());
+    }
+    daemon.signal("TERM");
+    daemon.ended();
+    let touched = |name: &String| std::fs::metadata(scene.path("public").join(name)).unwrap().modified().unwrap();
+    let before: Vec<_> = names.iter().flatten().map(touched).collect();
+    std::fs::remove_file(scene.path("public").join(&names[0][1])).unwrap();
+    assert!(scene.must(&["poll"]).contains("1 file written"), "only what is missing");
+    let after: Vec<_> = names.iter().flatten().map(touched).collect();
+    assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), 1);
+}
+
+#[test]
+fn a_search_that_finds_much_has_pages_in_every_format() {
+    let names: Vec<String> = (0..230).map(|n| format!("storm{n:03}")).collect();
+    let items: Vec<(&str, String)> =
+        names.iter().map(|name| (name.as_str(), format!("{:02} Mar 2026 12:00:00 GMT", 1 + name.len()))).collect();
+    let entries: Vec<(&str, &str)> = items.iter().map(|(name, date)| (*name, date.as_str())).collect();
+    let origin = Origin::of(dated(&entries));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\n");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    let next = ("rel=\"next\"", "href=\"");
+    for (address, link, first) in [
+        ("/search.atom?q=storm*", next, true),
+        ("/search.rss?q=storm*", next, true),
+        ("/search.json?q=storm*", NEXT_URL, false),
+    ] {
+        let documents = walk(&daemon, address, link);
+        assert_eq!(documents.len(), 3, "{address}");
+        let found = names
+            .iter()
+            .filter(|name| documents.iter().any(|document| document.contains(&format!("https://example.org/{name}"))));
+        assert_eq!(found.count(), 230, "{address}");
+        assert_eq!(
+            documents[1].contains("rel=\"first\"") && documents[1].contains("rel=\"previous\""),
+            first,
+            "{address}"
+        );
+    }
+    let page = daemon.get("/search?q=storm*&page=2").1;
+    assert!(page.contains("230 stories with"), "{page}");
+    assert!(
+        page.contains("href=\"/search?q=storm*\"") && page.contains("href=\"/search?q=storm*&amp;page=3\""),
+        "{page}"
+    );
+    assert!(
+        daemon.get("/search.atom?q=storm*&page=4").0.starts_with("HTTP/1.1 200"),
+        "a page behind the last is empty"
+    );
+    assert!(!daemon.get("/search?q=nothing").1.contains("Older stories"));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use minijinja::{Value, context};
 use rusqlite::Connection;
 
-use super::{counted, layout, time};
+use super::{layout, time};
 use crate::model::history::Sample;
 use crate::model::{Feed, FeedRef};
+use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::address::{FeedOrder, encoded};
 use crate::publish::merged::{name_of, public_address};
@@ -141,7 +142,7 @@ fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
         title => feed.title.as_deref().map(name_of).filter(|title| *title != feed.name),
         state,
         colour,
-        failures => (feed.failures > 0).then(|| counted(u64::from(feed.failures), "poll", "polls")),
+        failures => (feed.failures > 0).then(|| counted(feed.failures, "poll")),
         failing_since => feed.failing_since.map(|since| time(since, MOMENT)),
         error => feed.last_error.as_deref().map(sanitise::line),
         success => feed.last_success.map(|at| time(at, MOMENT)),
@@ -194,7 +195,7 @@ fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u6
         None => (0, 0),
     };
     Ok(context! {
-        feeds => counted(states.len() as u64, "feed", "feeds"),
+        feeds => counted(states.len(), "feed"),
         in_trouble,
         entries => grouped(counts.values().sum::<u64>()),
         polls => grouped(polls),

@@ -9,8 +9,9 @@ use minijinja::{Value, context};
 use rusqlite::Connection;
 
 use super::timeline::{self, Dot};
-use super::{counted, layout, time};
+use super::{layout, time};
 use crate::model::FeedRef;
+use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
 use crate::sanitise;
@@ -85,7 +86,7 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         authors => shown.authors.iter().map(|person| person.name.clone()).collect::<Vec<_>>(),
         published => time(shown.published, "%-d %B %Y, %H:%M"),
         updated => (shown.updated > shown.published).then(|| time(shown.updated, "%-d %B %Y, %H:%M")),
-        sources => counted(u64::from(shown.sources), "source", "sources"),
+        sources => counted(shown.sources, "source"),
         count => coverage.len(),
         labels,
         comments => &shown.comments,

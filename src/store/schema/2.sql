@@ -57,6 +57,7 @@ CREATE TABLE archive (
     until       INTEGER NOT NULL,
     upto        INTEGER NOT NULL,
     name        TEXT NOT NULL,             -- `2026-10` for a month that is over, `2026-11.3` for a part of one that is not
+    written     INTEGER,                   -- when its files were last brought up to date; NULL: never
     PRIMARY KEY (output, until)
 ) STRICT, WITHOUT ROWID;
 

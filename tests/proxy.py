@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Has nginx and Caddy pass readers on to newsfold, configured as README.md shows it.
+
+    tests/proxy.py NEWSFOLD
+
+The examples are taken out of README.md as they stand there, but for addresses and ports. It needs nginx; Caddy is tried where it
+is installed. Every address that a page or a feed behind the proxy names must be found there. One line is printed for each
+check; the first one that fails ends the script with status 1.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from checks import check, free_port, get, say
+
+newsfold = os.path.abspath(sys.argv[1])
+readme = pathlib.Path("README.md").read_text()
+
+
+def example(language):
+    """The example in README.md for a proxy."""
+    found = re.search(rf"```{language}\n(.*?)```", readme, re.S)
+    check(found, f"README.md has no example for {language}")
+    return found[1]
+
+
+def nginx(folder, ours, theirs):
+    location = example("nginx").replace("127.0.0.1:8080", f"127.0.0.1:{ours}")
+    temporary = "".join(f"{what}_temp_path {folder}/nginx;" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; events {{}}\n"
+        f"http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{theirs}; {location} }} }}\n"
+    )
+    return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+def caddy(folder, ours, theirs):
+    site = example("caddy").replace("127.0.0.1:8080", f"127.0.0.1:{ours}").replace("example.org", f"http://127.0.0.1:{theirs}")
+    (folder / "Caddyfile").write_text(f"{{\n admin off\n auto_https off\n}}\n{site}")
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+def await_answer(address, *processes):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        check(all(process.poll() is None for process in processes), "a server ended")
+        try:
+            items = json.loads(get(address))["items"]
+            if items:
+                return items
+        except OSError:
+            pass
+        time.sleep(0.1)
+    check(False, f"{address} does not answer within 30 s")
+
+
+def ends(process):
+    process.terminate()
+    process.wait(15)
+
+
+def status(address, headers=None):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers or {}), timeout=10) as answer:
+            return answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers
+
+
+def behind(name, configured):
+    ours, theirs = free_port(), free_port()
+    base = f"http://127.0.0.1:{theirs}/planet/"
+    folder = pathlib.Path(tempfile.mkdtemp())
+    shutil.copytree("config/demo", folder / "demo")
+    text = pathlib.Path("config/demo.toml").read_text()
+    text, changed = re.subn(r'listen = ".*"', f'listen = "127.0.0.1:{ours}"\npublic_url = "{base}"', re.sub(r"public_url = .*\n", "", text))
+    check(changed == 1, "config/demo.toml does not say where it listens")
+    (folder / "demo.toml").write_text(text)
+    environment = {**os.environ, "HOME": str(folder)}
+    daemon = subprocess.Popen([newsfold, "--config", str(folder / "demo.toml"), "--log", "error", "run"])
+    proxy = subprocess.Popen(configured(folder, ours, theirs), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        stories = await_answer(f"{base}news.json", daemon, proxy)
+        check(status(f"http://127.0.0.1:{theirs}/planet")[0] in (200, 404), f"{name}: /planet is a loop")
+        pages = [base, f"{base}feeds", f"{base}search?q=the", f"{base}story/{stories[0]['id'].split(':')[-1]}"]
+        named = set()
+        for page in pages:
+            hrefs = re.findall(r'(?:href|action)="([^"#]+)"', get(page).decode())
+            named |= {href if "://" in href else f"http://127.0.0.1:{theirs}{href}" for href in hrefs}
+        ours_named = {address.replace("&amp;", "&") for address in named if f":{theirs}/" in address}
+        check(len(ours_named) > 20, f"{name}: pages name only {ours_named}")
+        astray = [address for address in ours_named if not address.startswith(base) or status(address)[0] != 200]
+        check(not astray, f"{name}: these lead nowhere: {astray}")
+        say(f"{name}: {len(ours_named)} addresses on {len(pages)} pages are found below /planet/")
+        for ending in ("atom", "rss", "json"):
+            address = f"{base}news.{ending}"
+            check(address.encode() in get(address), f"{name}: news.{ending} does not say where it is")
+            _, headers = status(address)
+            check(status(address, {"If-None-Match": headers["ETag"]})[0] == 304, f"{name}: news.{ending} is sent again")
+        say(f"{name}: three feeds name themselves as readers know them, and are not sent twice")
+    finally:
+        ends(proxy)
+        ends(daemon)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+for program, configured in (("nginx", nginx), ("caddy", caddy)):
+    if shutil.which(program):
+        behind(program, configured)
+    else:
+        check(program != "nginx", "nginx is missing; try: apt-get install nginx-light")
+        say(f"{program} is not installed, and is not tried")
+say("all is well")
