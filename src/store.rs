@@ -442,8 +442,6 @@ fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 32 * 1024 * 1024 / PAGE_BYTES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    // What a savepoint may have to restore; in a file it would be written for nothing.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     tune(connection)?;
     if version > 0 && version < schema::MIGRATIONS.len() {
         service::takes_its_time("bringing the store up to date");
@@ -451,6 +449,9 @@ fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -
         tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
     }
     schema::migrate(connection, version)?;
+    // What a savepoint may have to restore; in a file it would be written for nothing. Only an upgrade restores more than
+    // fits into memory.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
 }
 
