@@ -83,12 +83,13 @@ pub async fn run(
     store_path: &Path,
     mut reread: impl FnMut() -> Result<Config, String>,
 ) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-
     let started = clock::now();
     let store = Store::open(store_path)?;
+    // Until here they end us at once, as they end any program: bringing a large store up to date takes long, and may be cut
+    // short at any instant.
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let listener = serve::listen(&config.serve.listen).await?;
     let (mut daemon, mut reports, mut words) = Daemon::start(config, store).await?;
     daemon.publish().await?;

@@ -512,14 +512,15 @@ def stopped_at_every_write(options):
             slowest = max(slowest, took)
             log = scene.log()
             calls = calls or int(killer.count.read_text())
-            reached = [word for word in ("stopped", "read again", "polled", "listening on", "brought up to date") if word in log]
-            phases[reached[0] if reached and status != -signal.SIGTERM else "before its handlers stood"] = True
+            ends = "at once" if status == -signal.SIGTERM else "in order"
+            reached = [word for word in ("read again", "published", "polled", "listening on", "brought up to date") if word in log]
+            phases[f"{(reached or ['nothing'])[0]} ({ends})"] = True
             faults = (scene.faults() if scene.store.exists() and scene.query("PRAGMA user_version")[0][0] == 2 else []) + torn(scene.public)
             if status not in (0, -signal.SIGTERM) or faults:
                 return f"{name}, call {at} of {calls}: status {status}, {faults}", False
             scene.gone()
     origin.stop()
-    return f"{2 * (rounds + 1)} instants, last seen {', '.join(sorted(phases))}; slowest end {slowest:.2f} s, clean", slowest < 10
+    return f"{2 * (rounds + 1)} instants, came as far as: {', '.join(sorted(phases))}; slowest end {slowest:.2f} s, clean", slowest < 10
 
 
 @trial
