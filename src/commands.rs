@@ -99,13 +99,14 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
     let store = store_path(&config);
     match command {
         Command::Run => {
-            let ended = runtime(2)?.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            let ended =
+                runtime_of_the_daemon()?.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
             match ended {
                 Err(daemon::Error::Store(error)) => Err(error.into()),
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),
             }
         }
-        Command::Poll { due, feeds } => runtime(2)?.block_on(poll::run(&config, &store, due, &feeds)),
+        Command::Poll { due, feeds } => runtime()?.block_on(poll::run(&config, &store, due, &feeds)),
         Command::Check { online } => check::run(&config, online),
         Command::Add { address, tags } => add::add(&config, &address, &tags),
         Command::Import { file } => add::import(&config, &file),
@@ -186,8 +187,17 @@ fn store_path(config: &Config) -> PathBuf {
 /// What `StateDirectory=newsfold` is in `systemd/newsfold.service`.
 const SERVICE_STATE: &str = "/var/lib/newsfold";
 
-fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).max_blocking_threads(3).enable_all().build()
+/// How many threads read documents, the store and names beside those that wait for the network.
+const READERS: usize = 3;
+
+/// For a command that ends: one thread waits for the network.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().max_blocking_threads(READERS).enable_all().build()
+}
+
+/// For the daemon, which answers readers while it polls.
+fn runtime_of_the_daemon() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(READERS).enable_all().build()
 }
 
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.

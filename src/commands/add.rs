@@ -30,14 +30,15 @@ pub(super) fn add(config: &Config, address: &str, tags: &[String]) -> anyhow::Re
     let url = Url::parse(&written)
         .with_context(|| format!("`{address}` is no address; write it like `https://example.org/`"))?;
     let client = Client::new(Settings::of(config), Manners::default());
-    let found = match runtime(2)?.block_on(look(&client, &url))? {
+    let runtime = runtime()?;
+    let found = match runtime.block_on(look(&client, &url))? {
         Look::Feed(found) => found,
         Look::Page(linked) => match linked.as_slice() {
             [] => anyhow::bail!("{url} is a page that names no feed; look for its feed's address and add that"),
             [only] => {
                 let url = Url::parse(&only.url)
                     .with_context(|| format!("the page names `{}` as its feed, which is no address", only.url))?;
-                match runtime(2)?.block_on(look(&client, &url))? {
+                match runtime.block_on(look(&client, &url))? {
                     Look::Feed(found) => found,
                     Look::Page(_) => anyhow::bail!("{url}, which the page names as its feed, is a page too"),
                 }

@@ -19,7 +19,7 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     }
     let (feeds, outputs) = (counted(config.feeds.len(), "feed"), counted(config.outputs.len(), "output"));
     print(&format!("{}: {feeds} and {outputs}, nothing wrong\n", config.file.display()))?;
-    if online { runtime(2)?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
+    if online { runtime()?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
 }
 
 /// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.
