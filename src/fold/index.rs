@@ -426,6 +426,7 @@ impl Index {
         likeness.title_in_other = overlap.title_in_other;
         likeness.other_title_in = overlap.other_title_in;
         likeness.mass = overlap.mass;
+        likeness.contained = overlap.contained;
         likeness.missing = overlap.missing;
         likeness.other_missing = overlap.other_missing;
         likeness.anchor = overlap.anchors[1];
