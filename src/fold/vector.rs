@@ -108,13 +108,13 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
 }
 
 impl Vector {
-    /// The terms by which the entry is looked for: the heaviest, heaviest first.
+    /// The terms by which the entry is looked for: the heaviest, in no order.
     pub fn keys(&self) -> Vec<Cell> {
         keys(self.cells.iter().copied())
     }
 }
 
-/// The heaviest of some terms, heaviest first.
+/// The heaviest of some terms, in no order.
 pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
     let mut keys: Vec<Cell> = cells.collect();
     let order = |key: &Cell| (std::cmp::Reverse(key.weight), key.hash);
@@ -122,7 +122,6 @@ pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
         keys.select_nth_unstable_by_key(KEYS, order);
         keys.truncate(KEYS);
     }
-    keys.sort_unstable_by_key(order);
     keys
 }
 
