@@ -44,6 +44,8 @@ const GATHER: Duration = Duration::from_millis(40);
 const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 /// How much polled text may wait for the writer, in KiB, before polls wait too.
 const QUEUE_KIB: u32 = 2 * 1024;
+/// With less room in the queue than this, those that wait for it may not fit.
+const FULL_BELOW_KIB: usize = 512;
 /// An entry is about a kilobyte: several fit a page, and few pages are half empty.
 const PAGE_BYTES: i32 = 8192;
 /// The pages that the writer keeps in memory.
@@ -187,16 +189,13 @@ impl Store {
         copies::sweep(path);
         let connection = open_for_writing(path)?;
         let (jobs, received) = channel();
+        let queue = Arc::new(Semaphore::new(QUEUE_KIB as usize));
+        let room = queue.clone();
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(connection, &received, lock))
+            .spawn(move || write_until_closed(connection, &received, &room, lock))
             .map_err(|error| Error::Folder { path: path.to_owned(), error })?;
-        Ok(Self {
-            jobs,
-            queue: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
-            reader: Reader::open(path)?,
-            writer: Arc::new(Mutex::new(Some(writer))),
-        })
+        Ok(Self { jobs, queue, reader: Reader::open(path)?, writer: Arc::new(Mutex::new(Some(writer))) })
     }
 
     /// Runs `work` on the writer's thread, all of it or nothing, and answers once it is committed.
@@ -493,7 +492,7 @@ fn tune(connection: &Connection) -> Result<()> {
 }
 
 /// The writer's thread: transaction after transaction until every [`Store`] is gone.
-fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, lock: File) {
+fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, room: &Semaphore, lock: File) {
     let mut memory = Memory::default();
     let mut version = None;
     while let Ok(first) = jobs.recv() {
@@ -503,7 +502,7 @@ fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>,
             memory = Memory::default();
             version = now;
         }
-        write_together(&mut connection, &mut memory, first, jobs);
+        write_together(&mut connection, &mut memory, first, jobs, room);
     }
     // A store that cannot be tidied is still whole.
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -517,6 +516,7 @@ fn write_together(
     memory: &mut Memory,
     first: Box<dyn Job>,
     jobs: &Receiver<Box<dyn Job>>,
+    room: &Semaphore,
 ) {
     let opened = clock::instant();
     let mut together = vec![first];
@@ -527,7 +527,9 @@ fn write_together(
                 return Ok(false);
             }
             let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
-            together.extend(jobs.recv_timeout(GATHER.min(left)));
+            let is_full = room.available_permits() < FULL_BELOW_KIB;
+            // Work makes room when it is committed; where there is none, nothing more can come before that.
+            together.extend(jobs.recv_timeout(if is_full { Duration::ZERO } else { GATHER.min(left) }));
             at += 1;
         }
         Ok(true)

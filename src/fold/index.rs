@@ -119,7 +119,11 @@ impl Index {
         let mut index = Self::new(rules, weights);
         index.splits.extend(splits);
         for Stored { print, story, counted } in stored {
-            index.place(&print, story, !counted);
+            index.take_in(&print, story, !counted);
+        }
+        // Made once from what is there in the end, the cores are what they became step by step.
+        for serial in index.first_story..index.after_last_story() {
+            index.refresh(serial);
         }
         index
     }
@@ -426,6 +430,7 @@ impl Index {
         likeness.title_in_other = overlap.title_in_other;
         likeness.other_title_in = overlap.other_title_in;
         likeness.mass = overlap.mass;
+        likeness.contained = overlap.contained;
         likeness.missing = overlap.missing;
         likeness.other_missing = overlap.other_missing;
         likeness.anchor = overlap.anchors[1];
@@ -479,6 +484,12 @@ impl Index {
     }
 
     fn place(&mut self, print: &Print, id: StoryRef, count: bool) {
+        let serial = self.take_in(print, id, count);
+        self.refresh_newest(serial);
+    }
+
+    /// Places an entry in its story, and leaves the story's core as it was.
+    fn take_in(&mut self, print: &Print, id: StoryRef, count: bool) -> u32 {
         self.expire(print.at);
         let arrival = self.members.first() + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         let serial = match self.by_id.get(&id.0) {
@@ -495,11 +506,15 @@ impl Index {
         self.hot.push_back(Hot { story: serial, feed: print.feed.map_or(0, super::terms::low) });
         self.members.push(print);
         self.link(arrival, serial);
-        self.refresh_newest(serial);
+        serial
+    }
+
+    fn after_last_story(&self) -> u32 {
+        self.first_story + u32::try_from(self.stories.len()).unwrap_or(u32::MAX)
     }
 
     fn found(&mut self, id: StoryRef, at: DateTime<Utc>) -> u32 {
-        let serial = self.first_story + u32::try_from(self.stories.len()).unwrap_or(u32::MAX);
+        let serial = self.after_last_story();
         self.stories.push_back(Some(Story { id, first: 0, last: 0, members: 0, newest: at, square: 0 }));
         self.by_id.insert(id.0, serial);
         serial
@@ -633,7 +648,9 @@ impl Index {
         let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
         let Some(story) = self.story(serial) else { return };
         core.add(self.members.vector(story.last));
-        if let Some(past) = self.arrivals_of(story).nth(CORE_MEMBERS) {
+        // To see that nobody falls out, nobody has to be counted.
+        let full = usize::try_from(story.members).is_ok_and(|members| members > CORE_MEMBERS);
+        if full && let Some(past) = self.arrivals_of(story).nth(CORE_MEMBERS) {
             core.remove(self.members.vector(past));
         }
         self.keep(serial, Some(core));

@@ -87,6 +87,7 @@ impl Language {
     pub fn stemmer(self) -> Stem {
         Stem {
             latin: self.known().is_some_and(|known| !matches!(known.code, "ru" | "ar" | "uk")),
+            cyrillic: self.known().is_some_and(|known| matches!(known.code, "ru" | "uk")),
             stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::create),
         }
     }
@@ -99,6 +100,7 @@ impl Language {
 /// Cuts words to what they share with their other forms.
 pub struct Stem {
     latin: bool,
+    cyrillic: bool,
     stemmer: Option<Stemmer>,
 }
 
@@ -110,9 +112,55 @@ impl Stem {
         {
             return stemmer.stem(word);
         }
+        if self.cyrillic && word.is_ascii() {
+            let mut sounds = romanised(word);
+            sounds.truncate(HEAD);
+            return std::borrow::Cow::Owned(sounds);
+        }
         let end = word.char_indices().nth(HEAD).map_or(word.len(), |(at, _)| at);
         std::borrow::Cow::Borrowed(word.get(..end).unwrap_or(word))
     }
+}
+
+/// How one Cyrillic letter is written in Latin ones, by one scheme or another, and what stands for it here. Longer ones first.
+const SPELLINGS: [(&str, &str); 13] = [
+    ("shch", "w"),
+    ("shh", "w"),
+    ("sch", "w"),
+    ("tch", "c"),
+    ("sh", "w"),
+    ("zh", "q"),
+    ("kh", "h"),
+    ("ch", "c"),
+    ("ts", "c"),
+    ("tc", "c"),
+    ("tz", "c"),
+    ("cz", "c"),
+    ("x", "h"),
+];
+
+/// A Cyrillic word in Latin letters by its sounds, as all schemes hear them: `bolnitsyu`, `bolnicju` and `bolnicu` are one.
+fn romanised(word: &str) -> String {
+    let mut sounds = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(first) = rest.chars().next() {
+        let spelt = SPELLINGS.iter().find(|(spelling, _)| rest.starts_with(spelling));
+        let (letters, sound) = spelt
+            .map_or((rest.get(..first.len_utf8()).unwrap_or_default(), None), |(letters, sound)| {
+                (*letters, Some(*sound))
+            });
+        rest = rest.get(letters.len()..).unwrap_or_default();
+        // `ya`, `ja` and `ia` differ only in how they write a softness; `yi`, `ij` and `y` are one ending.
+        let sound = match first {
+            'i' | 'j' | 'y' if rest.starts_with(['a', 'e', 'o', 'u', 'i', 'j', 'y']) => "",
+            'i' | 'j' | 'y' => "i",
+            _ => sound.unwrap_or(letters),
+        };
+        if !sounds.ends_with(sound) {
+            sounds.push_str(sound);
+        }
+    }
+    sounds
 }
 
 /// Counts which language's stop words a text uses most.
@@ -193,5 +241,18 @@ mod tests {
         assert_eq!(Language::of_tag("pl").stemmer().of("warszawskiego"), "warsza");
         assert_eq!(Language::of_tag("ru-Latn").stemmer().of("prezidenta"), "prezid");
         assert_eq!(Language::of_tag("en").stemmer().of("earthquakes"), "earthquak");
+    }
+
+    #[test]
+    fn cyrillic_in_latin_letters_is_read_by_its_sounds() {
+        fn check(spellings: &[&str], expected: &str) {
+            for spelling in spellings {
+                assert_eq!(Language::of_tag("ru-Latn").stemmer().of(spelling), expected, "{spelling}");
+            }
+        }
+        check(&["czena", "tsena", "cena", "tcena"], "cena");
+        check(&["khishchnik", "hishhnik", "xischnik"], "hiwnik");
+        check(&["novyi", "novyj", "novij", "noviy", "novy"], "novi");
+        check(&["yarmarka", "jarmarka", "iarmarka"], "armark");
     }
 }

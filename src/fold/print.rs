@@ -117,10 +117,9 @@ impl Print {
         let figures = bytes.byte()?;
         let title = Title { exact: bytes.hash()?, form: bytes.hash()?, figures: bytes.hash()?, words: bytes.byte()? };
         let norm = f32::from_le_bytes(bytes.some()?);
-        let cells = (0..bytes.length().filter(|length| usize::from(*length) <= vector::CELLS)?)
-            .map(|_| bytes.some().map(Cell::unpacked))
-            .collect::<Option<Box<[Cell]>>>()?;
-        let sketch = Sketch { hashes: (0..bytes.length()?).map(|_| bytes.length()).collect::<Option<_>>()? };
+        let cells = bytes.list().filter(|cells| cells.len() <= vector::CELLS)?;
+        let cells = cells.iter().map(|cell| Cell::unpacked(*cell)).collect();
+        let sketch = Sketch { hashes: bytes.list()?.iter().map(|hash| u16::from_le_bytes(*hash)).collect() };
         let (sentences, terms) = (bytes.hashes()?, bytes.hashes()?);
         if !bytes.0.is_empty() {
             return None;
@@ -172,7 +171,15 @@ impl Bytes<'_> {
         Some((there != 0).then_some(number))
     }
 
+    /// A list behind its length, each value in N bytes; its size is known before the first value is read.
+    fn list<const N: usize>(&mut self) -> Option<&[[u8; N]]> {
+        let length = usize::from(self.length()?);
+        let (list, rest) = self.0.split_at_checked(length * N)?;
+        self.0 = rest;
+        Some(list.as_chunks().0)
+    }
+
     fn hashes(&mut self) -> Option<Box<[u32]>> {
-        (0..self.length()?).map(|_| self.hash()).collect()
+        Some(self.list()?.iter().map(|hash| u32::from_le_bytes(*hash)).collect())
     }
 }

@@ -22,6 +22,8 @@ pub struct Likeness {
     pub other_title_in: f32,
     /// How much the shared terms tell, all in all.
     pub mass: f32,
+    /// The share of what the entry and the nearest member have in common, of the one that tells less.
+    pub contained: f32,
     /// How rare the entry's rarest title term is that the nearest member lacks.
     pub missing: f32,
     /// How rare the nearest member's rarest title term is that the entry lacks.
@@ -81,10 +83,14 @@ impl Likeness {
         let (more, less) = (self.title_in_other.max(self.other_title_in), self.title_in_other.min(self.other_title_in));
         let titles = measure.title_held * (more - 0.5) + measure.titles_held * (less - 0.5);
         let told = TOLD * (self.mass.ln_1p().min(5.0) - 3.5);
+        let contained = measure.contained * (self.contained - CONTAINED);
+        // What a feed says again days later is a series; what two feeds tell with the same rare words is news, also days later.
+        let certain = if self.same_feed { 0.0 } else { ((self.mass - 20.0) / 60.0).clamp(0.0, 1.0) };
         let silence = measure.silence * (self.gap_days.min(3.0) - measure.silence_free_days).max(0.0);
+        let silence = silence * (1.0 - measure.silence_waived * certain);
         let age = measure.age * (self.nearest_gap_days.min(3.0) - AGE_FREE_DAYS).max(0.0);
         let lack = LACK * (self.missing.min(self.other_missing) - self.anchor - LACK_FROM).max(0.0);
-        likeness + titles + told - silence - age - lack
+        likeness + titles + told + contained - silence - age - lack
     }
 
     /// How alike they have to be.
@@ -97,7 +103,9 @@ impl Likeness {
         if self.title_only {
             threshold += measure.title_only;
         }
-        if !self.bodies {
+        if self.bodies {
+            threshold += measure.bodies;
+        } else {
             threshold += COLD * (1.0 - self.known);
         }
         if let Some(beyond) = self.beyond_frame.filter(|beyond| *beyond < FRAME_BEYOND) {
@@ -142,6 +150,9 @@ const LEAST_SAME_TITLE: f32 = 24.0;
 /// What the amount of shared rarity counts: much shared in long texts is evidence that a cosine does not show.
 const TOLD: f32 = 0.04;
 
+/// The share of the one that tells less that two entries about different things have in common all the same.
+const CONTAINED: f32 = 0.4;
+
 /// Days that the nearest member may be old for nothing.
 const AGE_FREE_DAYS: f32 = 0.4;
 
@@ -171,14 +182,20 @@ struct Measure {
     /// What it counts that one title stands in the other entry, and that each does.
     title_held: f32,
     titles_held: f32,
+    /// What it counts that the one that tells less is held by the other.
+    contained: f32,
     /// What a day of silence in the story costs, and the days that cost nothing.
     silence: f32,
     silence_free_days: f32,
+    /// The share of it that is waived where two feeds share much.
+    silence_waived: f32,
     /// What a day between the entry and the nearest member costs.
     age: f32,
-    /// What is added for one feed, for titles without text (less than nothing), and for each doubling of the story, nearly.
+    /// What is added for one feed, for titles without text (less than nothing), for two texts, and for each doubling of the
+    /// story, nearly.
     same_feed: f32,
     title_only: f32,
+    bodies: f32,
     size: f32,
     merge_at: f32,
     /// The least that two entries without much text must share in rarity.
@@ -195,32 +212,38 @@ impl Measure {
 }
 
 static CAREFUL: Measure = Measure {
-    threshold: 0.46,
+    threshold: 0.465,
     nearest: 0.64,
     lower: 0.22,
     title_held: 0.4,
-    titles_held: 0.18,
-    silence: 0.25,
+    titles_held: 0.2,
+    contained: 0.0,
+    silence: 0.3,
     silence_free_days: 0.1,
+    silence_waived: 0.6,
     age: 0.1,
     same_feed: 0.37,
-    title_only: -0.055,
-    size: 0.01,
+    title_only: -0.085,
+    bodies: 0.035,
+    size: 0.025,
     merge_at: 0.85,
     least: 12.0,
 };
 
 static BALANCED: Measure = Measure {
-    threshold: 0.34,
-    nearest: 0.3,
+    threshold: 0.42,
+    nearest: 0.5,
     lower: 0.0,
     title_held: 0.3,
     titles_held: 0.1,
-    silence: 0.35,
+    contained: 0.2,
+    silence: 0.4,
     silence_free_days: 0.2,
+    silence_waived: 0.5,
     age: 0.0,
     same_feed: 0.3,
-    title_only: -0.1,
+    title_only: -0.19,
+    bodies: -0.1,
     size: 0.02,
     merge_at: 0.6,
     least: 0.0,
@@ -238,6 +261,7 @@ mod tests {
             title_in_other: 0.7,
             other_title_in: 0.6,
             mass: 40.0,
+            contained: 0.5,
             numbers_agree: 1.0,
             known: 1.0,
             members: 1,
@@ -252,8 +276,13 @@ mod tests {
     #[test]
     fn balanced_folds_whatever_careful_folds_of_two_feeds() {
         for nearest in [0.2, 0.3, 0.4, 0.5, 0.6, 0.8] {
-            let likeness = Likeness { nearest, core: nearest, ..alike() };
-            assert!(margin(&likeness, Profile::Balanced) >= margin(&likeness, Profile::Careful), "{nearest}");
+            for days in [0.0, 1.0, 3.0] {
+                let likeness = Likeness { nearest, core: nearest, gap_days: days, nearest_gap_days: days, ..alike() };
+                assert!(
+                    margin(&likeness, Profile::Balanced) >= margin(&likeness, Profile::Careful),
+                    "{nearest} {days}"
+                );
+            }
         }
     }
 
@@ -263,6 +292,16 @@ mod tests {
             assert!(margin(&alike(), profile) > 0.0);
             assert!(margin(&Likeness { same_feed: true, ..alike() }, profile) < 0.0);
             assert!(margin(&Likeness { gap_days: 2.0, ..alike() }, profile) < 0.0);
+        }
+    }
+
+    #[test]
+    fn silence_costs_less_where_two_feeds_share_much() {
+        for profile in [Profile::Careful, Profile::Balanced] {
+            let late = Likeness { gap_days: 2.0, mass: 80.0, ..alike() };
+            let cost = |late: Likeness| margin(&Likeness { gap_days: 0.0, ..late }, profile) - margin(&late, profile);
+            assert!(cost(late) < cost(Likeness { mass: 20.0, ..late }));
+            assert!(cost(late) < cost(Likeness { same_feed: true, ..late }));
         }
     }
 

@@ -14,6 +14,9 @@ const TITLE_CHARS: usize = 400;
 const SUMMARY_CHARS: usize = 1_500;
 const BODY_CHARS: usize = 4_000;
 
+/// Characters at the beginning of a body whose words count twice: news says first what it is about.
+const LEAD_CHARS: usize = 1_000;
+
 /// Distinct terms kept of one entry, first seen first; a text with more says the rest too late to matter.
 const TERMS_AT_MOST: usize = 320;
 
@@ -29,7 +32,7 @@ pub struct Term {
     pub title: u8,
     /// Times in the summary.
     pub summary: u8,
-    /// Times in the body.
+    /// Times in the body, those in its lead doubled.
     pub body: u8,
     /// Whether it is a number.
     pub number: bool,
@@ -87,6 +90,7 @@ impl Terms {
 enum Field {
     Title,
     Summary,
+    Lead,
     Body,
 }
 
@@ -130,13 +134,15 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
     if reader.found.is_empty() {
         reader.read(&title, Field::Title);
     }
-    for (text, field) in [(summary.as_ref(), Field::Summary), (body, Field::Body)] {
+    for (text, first, rest) in [(summary.as_ref(), Field::Summary, Field::Summary), (body, Field::Lead, Field::Body)] {
+        let mut read_bytes = 0;
         text::sentences(text, |sentence| {
             let hash = sentence_hash(sentence);
             learn(&mut sentences, hash);
             if !habits.repeats(hash) {
-                reader.read(sentence, field);
+                reader.read(sentence, if read_bytes < LEAD_CHARS { first } else { rest });
             }
+            read_bytes += sentence.len();
         });
     }
     let amount = match (reader.text_words, body.is_empty()) {
@@ -286,12 +292,13 @@ impl Reader {
             }
         };
         if let Some(term) = self.found.get_mut(at) {
-            let times = match field {
-                Field::Title => &mut term.title,
-                Field::Summary => &mut term.summary,
-                Field::Body => &mut term.body,
+            let (times, once) = match field {
+                Field::Title => (&mut term.title, 1),
+                Field::Summary => (&mut term.summary, 1),
+                Field::Lead => (&mut term.body, 2),
+                Field::Body => (&mut term.body, 1),
             };
-            *times = times.saturating_add(1);
+            *times = times.saturating_add(once);
         }
     }
 }

@@ -87,7 +87,7 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
         .terms
         .iter()
         .map(|term| {
-            let often = f32::from(term.title) + 0.7 * f32::from(term.summary) + 0.25 * f32::from(term.body);
+            let often = f32::from(term.title) + 0.7 * f32::from(term.summary) + 0.15 * f32::from(term.body);
             let rarity = weights.rarity(term.hash);
             let weight = (1.0 + often).log2() * rarity;
             let flags = if term.title > 0 { Cell::TITLE } else { 0 } | if term.number { Cell::NUMBER } else { 0 };
@@ -95,9 +95,9 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
         })
         .collect();
     raw.sort_unstable_by(|(a, x), (b, y)| b.total_cmp(a).then(x.hash.cmp(&y.hash)));
-    // The whole text sets the length, also that part of it that is not kept.
-    let norm = raw.iter().map(|(weight, _)| f64::from(*weight) * f64::from(*weight)).sum::<f64>().sqrt();
+    // What is not kept can be shared with nobody, and does not count as lacking: long texts would be unlike everything.
     raw.truncate(CELLS);
+    let norm = raw.iter().map(|(weight, _)| f64::from(*weight) * f64::from(*weight)).sum::<f64>().sqrt();
     let norm = narrow(norm);
     let mut cells: Vec<Cell> =
         raw.into_iter().map(|(weight, cell)| Cell { weight: whole(weight / norm * UNIT), ..cell }).collect();
@@ -108,13 +108,13 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
 }
 
 impl Vector {
-    /// The terms by which the entry is looked for: the heaviest, heaviest first.
+    /// The terms by which the entry is looked for: the heaviest, in no order.
     pub fn keys(&self) -> Vec<Cell> {
         keys(self.cells.iter().copied())
     }
 }
 
-/// The heaviest of some terms, heaviest first.
+/// The heaviest of some terms, in no order.
 pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
     let mut keys: Vec<Cell> = cells.collect();
     let order = |key: &Cell| (std::cmp::Reverse(key.weight), key.hash);
@@ -122,7 +122,6 @@ pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
         keys.select_nth_unstable_by_key(KEYS, order);
         keys.truncate(KEYS);
     }
-    keys.sort_unstable_by_key(order);
     keys
 }
 
@@ -153,6 +152,8 @@ pub(super) struct Overlap {
     pub(super) other_title_in: f32,
     /// How much the shared terms tell, all in all.
     pub(super) mass: f32,
+    /// The share of what the one that tells less tells that the other tells too.
+    pub(super) contained: f32,
     /// How rare the rarest term of the first one's title is that the second lacks.
     pub(super) missing: f32,
     /// How rare the rarest term of the second one's title is that the first lacks.
@@ -177,13 +178,15 @@ pub(super) struct Open<'a> {
     /// One more than the place of each cell, by the lower bits of its hash; what is taken goes to the next slot.
     slots: [u8; SLOTS],
     title: u32,
+    /// All weights together.
+    whole: u32,
     numbers: u16,
 }
 
 impl<'a> Open<'a> {
     pub(super) fn new(vector: &'a Vector) -> Self {
         let mut slots = [0; SLOTS];
-        let (mut title, mut numbers) = (0, 0);
+        let (mut title, mut whole, mut numbers) = (0, 0, 0);
         for (place, cell) in (1_u8..).zip(vector.cells.iter().take(CELLS)) {
             let mut slot = Self::home(cell.hash);
             while slots.get(slot).is_some_and(|taken| *taken != 0) {
@@ -192,10 +195,11 @@ impl<'a> Open<'a> {
             if let Some(free) = slots.get_mut(slot) {
                 *free = place;
             }
+            whole += u32::from(cell.weight);
             title += if cell.in_title() { u32::from(cell.weight) } else { 0 };
             numbers += u16::from(cell.is_number());
         }
-        Self { vector, slots, title, numbers }
+        Self { vector, slots, title, whole, numbers }
     }
 
     fn home(hash: u32) -> usize {
@@ -225,7 +229,7 @@ impl<'a> Open<'a> {
     /// Lays another vector over it.
     pub(super) fn overlap(&self, other: Packed<'_>) -> Overlap {
         let mut dot = 0_u64;
-        let (mut found, mut other_title, mut other_found) = (0_u32, 0_u32, 0_u32);
+        let (mut found, mut other_title, mut other_found, mut other_whole) = (0_u32, 0_u32, 0_u32, 0_u32);
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
         let mut shared = 0_u64;
@@ -234,6 +238,7 @@ impl<'a> Open<'a> {
         for theirs in other.cells() {
             let in_title = if theirs.in_title() { u32::from(theirs.weight) } else { 0 };
             other_title += in_title;
+            other_whole += u32::from(theirs.weight);
             other_numbers += u16::from(theirs.is_number());
             let Some((place, own)) = self.find(theirs.hash) else {
                 other_missing = other_missing.max(if theirs.in_title() { theirs.rarity } else { 0 });
@@ -254,12 +259,15 @@ impl<'a> Open<'a> {
         }
         let lacked = self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
         let missing = lacked.map(|(_, cell)| cell.rarity).max().unwrap_or(0);
+        let told = |whole: u32, norm: f32| super::weights::real(whole) * norm / UNIT;
+        let less = told(self.whole, self.vector.norm).min(told(other_whole, other.norm));
         Overlap {
             dot,
             cosine: cosine(dot, UNIT * UNIT),
             title_in_other: share(found, self.title),
             other_title_in: share(other_found, other_title),
             mass,
+            contained: if less > 0.0 { (mass / less).min(1.0) } else { 0.0 },
             missing: f32::from(missing) / 16.0,
             other_missing: f32::from(other_missing) / 16.0,
             numbers,

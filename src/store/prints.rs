@@ -46,15 +46,27 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
          WHERE entry.story IS NOT NULL AND first_seen >= ?1 ORDER BY print.entry",
     )?;
     let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
-    let mut stored = Vec::new();
+    let splits = corrections::splits(connection)?;
     let mut rows = query.query([millis(from)])?;
-    while let Some(row) = rows.next()? {
-        if let Some(print) = Print::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
-            let entry: u64 = row.get(2)?;
-            stored.push(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted });
+    let mut next = || -> Result<Option<Stored>> {
+        while let Some(row) = rows.next()? {
+            if let Some(print) = Print::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
+                let entry: u64 = row.get(2)?;
+                return Ok(Some(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted }));
+            }
         }
-    }
-    Ok(Index::restore(rules, weights, stored, corrections::splits(connection)?))
+        Ok(None)
+    };
+    // One at a time: all of a window's prints beside the index would take more memory than it does.
+    let mut fault = None;
+    let stored = std::iter::from_fn(|| {
+        next().unwrap_or_else(|error| {
+            fault = Some(error);
+            None
+        })
+    });
+    let index = Index::restore(rules, weights, stored, splits);
+    fault.map_or(Ok(index), Err)
 }
 
 /// Keeps the weights, which count every entry up to `counted`, and forgets the prints from before the window.
