@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod feeds;
 mod fold;
+mod manual;
 mod parse;
 mod poll;
 mod publish;
@@ -71,12 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            print(&String::from_utf8_lossy(&page))?;
-            Ok(Exit::Done)
-        }
+        Command::Man { folder } => manual::run(folder.as_deref()),
         configured => {
             let file = match config.map_or_else(find_config, Ok) {
                 Ok(file) => file,
@@ -123,7 +119,9 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Store(what) => store_file::run(&config, &store, what),
         Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
-        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
+        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man { .. } => {
+            Ok(Exit::Done)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -34,6 +34,7 @@ use crate::metrics::Counters;
 use crate::model::FeedRef;
 use crate::plural::counted;
 use crate::poll::Poller;
+use crate::publish::files;
 use crate::publish::look::{Look, LookError};
 use crate::publish::{Output, Published};
 use crate::roster::Roster;
@@ -82,12 +83,13 @@ pub async fn run(
     store_path: &Path,
     mut reread: impl FnMut() -> Result<Config, String>,
 ) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-
     let started = clock::now();
     let store = Store::open(store_path)?;
+    // Until here they end us at once, as they end any program: bringing a large store up to date takes long, and may be cut
+    // short at any instant.
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let listener = serve::listen(&config.serve.listen).await?;
     let (mut daemon, mut reports, mut words) = Daemon::start(config, store).await?;
     daemon.publish().await?;
@@ -134,21 +136,12 @@ pub async fn run(
 
     tracing::info!("stopping");
     service::stopping();
-    daemon.health.send_modify(|health| health.is_stopping = true);
-    daemon.upkeep.shutdown().await;
-    daemon.hosts.stop().await;
-    stop.cancel();
-    if let Some(server) = server {
-        // A reader that takes its time does not keep us.
-        let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
+    tokio::select! {
+        ended = daemon.end(server, stop) => ended?,
+        // What is stored is whole at any instant.
+        _ = terminate.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
+        _ = interrupt.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
     }
-    if daemon.is_stale {
-        daemon.publish().await?;
-    }
-    daemon.archiving.shutdown().await;
-    let store = daemon.store.clone();
-    drop(daemon);
-    store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -241,6 +234,7 @@ impl Daemon {
             store,
         };
         daemon.enlist(clock::now()).await?;
+        files::sweep(&daemon.outputs);
         Ok((daemon, received, heard))
     }
 
@@ -274,6 +268,29 @@ impl Daemon {
             .collect();
         self.failing.retain(|feed, _| self.roster.subscription(*feed).is_some());
         self.tell_health();
+        Ok(())
+    }
+
+    /// Lets polls and answers under way come to their end, publishes what they brought, and closes the store.
+    async fn end(mut self, server: Option<JoinHandle<()>>, stop: CancellationToken) -> Result<(), Error> {
+        self.health.send_modify(|health| health.is_stopping = true);
+        self.upkeep.shutdown().await;
+        self.hosts.stop().await;
+        stop.cancel();
+        if let Some(mut server) = server
+            && tokio::time::timeout(LAST_ANSWERS, &mut server).await.is_err()
+        {
+            // A reader that takes its time does not keep us; as long as it is served, the store stays open.
+            server.abort();
+            let _ = server.await;
+        }
+        if self.is_stale {
+            self.publish().await?;
+        }
+        self.archiving.shutdown().await;
+        let store = self.store.clone();
+        drop(self);
+        store.close().await;
         Ok(())
     }
 

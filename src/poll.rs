@@ -301,7 +301,12 @@ impl Poller {
             return self.postpone(feed, postponement, now).await;
         }
         let sign = answer.as_ref().map_or_else(Error::sign, |_| Some(Sign::Answered));
-        let turn = sign.map_or(Turn::None, |sign| self.note(&feed, &asked, sign, now));
+        let turn = match (sign, &answer) {
+            (Some(sign), _) => self.note(&feed, &asked, sign, now),
+            // It was asked before the network went down, and the answer never came.
+            (None, Err(error)) if error.outcome() == Outcome::TimedOut && self.is_down(&asked) => Turn::StillDown,
+            (None, _) => Turn::None,
+        };
         feed.polls += 1;
         match answer {
             Ok(Answer::News(news)) => self.take_in(feed, &asked, *news, &subscription, turn, now).await,
@@ -362,8 +367,13 @@ impl Poller {
             let until = until + schedule::share(feed.address.as_str(), spread);
             return Some((Postponement::Held, until, format!("Retry-After of {domain}")));
         }
-        let is_down = self.client.manners().uplinks().is_down(Side::of(feed.target()));
-        (is_down && urgency == Urgency::Due).then(|| (Postponement::Offline, now + WHEN_OFFLINE, OFFLINE.to_owned()))
+        (urgency == Urgency::Due && self.is_down(feed.target()))
+            .then(|| (Postponement::Offline, now + WHEN_OFFLINE, OFFLINE.to_owned()))
+    }
+
+    /// Whether our network is down on that side.
+    fn is_down(&self, asked: &Url) -> bool {
+        self.client.manners().uplinks().is_down(Side::of(asked))
     }
 
     async fn postpone(

@@ -8,6 +8,9 @@ use std::time::Duration;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
+/// How long the store may need before the daemon is ready, in microseconds.
+const LONGEST_START: u32 = 15 * 60 * 1_000_000;
+
 /// A listening socket that the service manager opened for us, before we ran.
 #[derive(Debug)]
 pub enum Socket {
@@ -35,6 +38,11 @@ pub fn socket() -> std::io::Result<Option<Socket>> {
 /// The configuration, the store and the listener are up; `status` is shown by `systemctl status`.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Ready will be late, and `why`: a large store is not looked through or brought up to date in a minute.
+pub fn takes_its_time(why: &str) {
+    tell(&[NotifyState::Status(why), NotifyState::ExtendTimeoutUsec(LONGEST_START)]);
 }
 
 /// What the daemon is at, for `systemctl status`.

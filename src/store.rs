@@ -36,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::clock;
 use crate::fold::index::Index;
 use crate::model::EntryRef;
+use crate::service;
 
 /// How long the writer waits for another closure to share its transaction with.
 const GATHER: Duration = Duration::from_millis(40);
@@ -185,6 +186,7 @@ impl Store {
     /// When another process owns it, it is not ours, or the folder cannot be written to. Nothing was changed then.
     pub fn open(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
+        copies::sweep(path);
         let connection = open_for_writing(path)?;
         let (jobs, received) = channel();
         let queue = Arc::new(Semaphore::new(QUEUE_KIB as usize));
@@ -417,9 +419,17 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     let stopped_uncleanly = std::fs::metadata(copies::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    let (version, tables) = identify(&connection, path)?;
+    bring_up(&mut connection, path, stopped_uncleanly)?;
+    Ok(connection)
+}
+
+/// Makes the file at `path`, to which `connection` leads, a store of the newest version. Stopped at any instant, it is what
+/// it was or what it is to be.
+fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -> Result<()> {
+    let (version, tables) = identify(connection, path)?;
     if stopped_uncleanly {
-        look_through(&connection, path)?;
+        service::takes_its_time("looking through the store, because it was not closed");
+        look_through(connection, path)?;
     }
     if tables == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -431,16 +441,17 @@ fn open_for_writing(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 32 * 1024 * 1024 / PAGE_BYTES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    // What a savepoint may have to restore; in a file it would be written for nothing.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    tune(&connection)?;
+    tune(connection)?;
     if version > 0 && version < schema::MIGRATIONS.len() {
-        let copy = path.with_added_extension(format!("v{version}"));
-        copies::copy(&connection, &copy)?;
+        service::takes_its_time("bringing the store up to date");
+        let copy = copies::keep(connection, path, &format!(".v{version}"))?;
         tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
     }
-    schema::migrate(&mut connection, version)?;
-    Ok(connection)
+    schema::migrate(connection, version)?;
+    // What a savepoint may have to restore; in a file it would be written for nothing. Only an upgrade restores more than
+    // fits into memory.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
 }
 
 /// Says in words what SQLite would say in numbers: no file, a folder in its place, or no right to look.

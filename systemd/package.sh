@@ -13,7 +13,8 @@ folder=$target/$profile
 cargo build --quiet --locked --profile "$profile"
 made=target/package
 mkdir -p "$made"
-"$folder/newsfold" man > "$made/newsfold.1"
+rm -rf "$made/man"
+"$folder/newsfold" man "$made/man"
 for shell in bash zsh fish; do
   "$folder/newsfold" completions "$shell" > "$made/newsfold.$shell"
 done

@@ -106,6 +106,7 @@ async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
     if site.outputs.iter().any(|output| output.config.query.is_some()) {
         upkeep::index(store, usize::MAX).await?;
     }
+    files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
     Ok(files::write(&published).await? + files::write_archives(store, &published).await?)
 }

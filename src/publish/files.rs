@@ -3,6 +3,7 @@
 //! Edge: writes files. Each is replaced at once, and one that would hold what it holds is not touched.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,31 @@ async fn write_archives_of(store: &Store, site: &Site, output: &Output) -> Resul
         store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
     }
     Ok(written)
+}
+
+/// Takes away what a crash left of files that were being written.
+pub fn sweep(outputs: &[Output]) {
+    for OutputConfig { name, directory, .. } in outputs.iter().map(|output| &output.config) {
+        let Some(directory) = directory else { continue };
+        let ours = [name, "index.html", "style.css", "icon.svg"];
+        for (folder, beginnings) in
+            [(directory.clone(), &ours[..]), (directory.join("story"), &[""]), (directory.join(name), &[""])]
+        {
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            for file in files.filter(|file| is_unfinished(&file.file_name(), beginnings)) {
+                // One that cannot be removed does no harm where it is.
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
+    }
+}
+
+/// Whether a file's name begins like one of ours, and ends as [`replace`] has it end before it renames.
+fn is_unfinished(name: &OsStr, beginnings: &[&str]) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let number = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.')).map_or("", |(_, number)| number);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && beginnings.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Writes files on a thread of its own: a disk may be slow.

@@ -19,9 +19,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::{Listener, Served, answer};
 
@@ -39,16 +39,17 @@ const MOST_FIELDS: usize = 64;
 /// How long nobody is let in after the system refused, as it does when it has no more files to open.
 const AFTER_TROUBLE: Duration = Duration::from_millis(100);
 
-/// Takes connections until `stop` is cancelled, then waits for those that are being answered.
+/// Takes connections until `stop` is cancelled, then waits for those that are being answered. Aborted, it drops them.
 pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let open = TaskTracker::new();
+    let mut open = JoinSet::new();
     loop {
         let next = async {
             let place = places.clone().acquire_owned().await.ok()?;
             Some((accept(&listener).await, place))
         };
         let Some(Some((accepted, place))) = stop.run_until_cancelled(next).await else { break };
+        while open.try_join_next().is_some() {}
         match accepted {
             Ok(Accepted::Tcp(stream)) => {
                 let _ = stream.set_nodelay(true);
@@ -67,8 +68,7 @@ pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: Cancell
         let _ = std::fs::remove_file(path);
     }
     drop(listener);
-    open.close();
-    open.wait().await;
+    while open.join_next().await.is_some() {}
 }
 
 enum Accepted {

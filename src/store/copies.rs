@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::store::{self, Error, Reader, Result};
+use crate::store::{self, Error, Reader, Result, schema};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -79,21 +79,63 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     // The copy is whole under another name before anything is touched.
     let fresh = path.with_added_extension("restored");
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let _ = std::fs::remove_file(&fresh);
+    sweep(path);
     copy(&source, &fresh)?;
     let mut kept = None;
     if path.exists() {
         let aside = path.with_added_extension(now.format("before-%Y%m%dT%H%M%SZ").to_string());
-        for ending in ["", "-wal", "-shm"] {
+        // It gets a second name before it loses its first, so that there is a store at `path` whenever this is cut short. Its
+        // log goes before the copy comes, because the log of one store is poison to another.
+        for ending in ["", "-wal"] {
             let (old, new) = (beside(path, ending), beside(&aside, ending));
             if old.exists() {
-                std::fs::rename(&old, &new).map_err(unusable(&old))?;
+                std::fs::hard_link(&old, &new).or_else(|_| std::fs::rename(&old, &new)).map_err(unusable(&old))?;
+            }
+        }
+        for ending in ["-wal", "-shm"] {
+            let old = beside(path, ending);
+            if old.exists() {
+                std::fs::remove_file(&old).map_err(unusable(&old))?;
             }
         }
         kept = Some(aside);
     }
     std::fs::rename(&fresh, path).map_err(unusable(path))?;
+    sync_folder(path).map_err(unusable(path))?;
     Ok(kept)
+}
+
+/// Copies the store at `path`, to which `from` leads, beside it, and checks the copy. Under its name, which is `path` with
+/// `ending`, there is never a part of it.
+///
+/// # Errors
+/// When the copy cannot be written, or is not whole.
+pub(super) fn keep(from: &Connection, path: &Path, ending: &str) -> Result<PathBuf> {
+    let (kept, unfinished) = (beside(path, ending), beside(path, &format!("{ending}.tmp")));
+    let unusable = |error| Error::Folder { path: kept.clone(), error };
+    sweep(path);
+    copy(from, &unfinished)?;
+    store::look_through(&Connection::open(&unfinished)?, path)?;
+    std::fs::rename(&unfinished, &kept).map_err(unusable)?;
+    sync_folder(path).map_err(unusable)?;
+    Ok(kept)
+}
+
+/// Takes away what a crash left of copies at `path` that were not finished. For who owns the store.
+pub(super) fn sweep(path: &Path) {
+    let upgrades = (1..schema::MIGRATIONS.len()).map(|version| format!(".v{version}.tmp"));
+    for unfinished in upgrades.chain([".restored".to_owned()]) {
+        for ending in ["", "-journal", "-wal", "-shm"] {
+            // One that cannot be removed does no harm where it is.
+            let _ = std::fs::remove_file(beside(path, &format!("{unfinished}{ending}")));
+        }
+    }
+}
+
+/// Names that were changed beside `path` stay changed, whatever happens to the machine.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.

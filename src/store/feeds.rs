@@ -39,7 +39,7 @@ pub struct Configured {
 /// Makes the store's feeds those of the configuration, and gives their handles in its order.
 ///
 /// A feed keeps its history when it is no longer named, and takes it up again when it comes back. One whose address was
-/// corrected to where a permanent redirect had led is the same feed.
+/// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on.
 ///
 /// # Errors
 /// When the store refuses.
@@ -48,10 +48,14 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
     let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
     let mut moved =
         connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
+    let mut encrypted = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1 AND configured = 0")?;
     let mut named = connection
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2 WHERE id = ?1 AND (configured = 0 OR name <> ?2)")?;
     let mut followed = connection
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2, address = ?3, moved_to = NULL WHERE id = ?1")?;
+    // A validator goes to no other address than the one that it came from.
+    let mut doubted = connection
+        .prepare_cached("UPDATE feed SET etag = NULL, last_modified = NULL, read_from = NULL WHERE id = ?1")?;
     let mut added = connection.prepare_cached(
         "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why, planned_by) VALUES (?1, ?1, ?2, 1, ?3, ?4, ?5)",
     )?;
@@ -74,6 +78,15 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
                 None => match moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
                     Some(id) => {
                         followed.execute(params![id, feed.name, address])?;
+                        id
+                    }
+                    None if let Some(rest) = address.strip_prefix("https://")
+                        && let Some(id) = encrypted
+                            .query_row([format!("http://{rest}")], |row| row.get::<_, u64>(0))
+                            .optional()? =>
+                    {
+                        followed.execute(params![id, feed.name, address])?;
+                        doubted.execute([id])?;
                         id
                     }
                     None => {
@@ -387,4 +400,39 @@ fn json<T: serde::Serialize + Default + PartialEq>(value: &T) -> Option<String> 
 /// A hint that cannot be read any more is no hint.
 fn parsed<T: serde::de::DeserializeOwned + Default>(json: Option<String>) -> T {
     json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn a_feed_that_is_asked_over_https_from_now_on_is_the_same_feed() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let configure = |addresses: &[&str]| {
+            let feeds: Vec<Configured> = addresses
+                .iter()
+                .map(|address| Configured {
+                    address: Url::parse(address).unwrap(),
+                    name: (*address).to_owned(),
+                    first_poll: DateTime::UNIX_EPOCH,
+                    first_poll_why: String::new(),
+                    planned_by: String::new(),
+                })
+                .collect();
+            configure(&connection, &feeds).unwrap()
+        };
+        let before = configure(&["http://one.example/feed?a", "http://two.example/"]);
+        connection.execute("UPDATE feed SET etag = x'31'", []).unwrap();
+        let after = configure(&["https://one.example/feed?a", "http://two.example/", "https://two.example/"]);
+        assert_eq!(before, after[..2]);
+        assert_ne!(after[2], before[1], "both are named, so they are two");
+        let vouched = |feed: FeedRef| -> bool {
+            connection.query_row("SELECT etag IS NOT NULL FROM feed WHERE id = ?1", [feed.0], |row| row.get(0)).unwrap()
+        };
+        assert!(!vouched(after[0]) && vouched(after[1]));
+        assert_ne!(configure(&["https://one.example/feed?b"])[0], before[0]);
+    }
 }

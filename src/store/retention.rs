@@ -126,5 +126,25 @@ pub fn room(connection: &Connection) -> Result<(u64, u64)> {
 /// # Errors
 /// When the store refuses.
 pub fn give_back(connection: &Connection, most: u32) -> Result<()> {
-    Ok(connection.execute_batch(&format!("PRAGMA incremental_vacuum({most})"))?)
+    // Each row that it gives stands for a page; executed as other statements are, it would stop after the first.
+    let mut pages = connection.prepare(&format!("PRAGMA incremental_vacuum({most})"))?;
+    let mut given = pages.query([])?;
+    while given.next()?.is_some() {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_back_many_pages_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("newsfold.db")).unwrap();
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; CREATE TABLE t (b); INSERT INTO t VALUES (zeroblob(1000000)); DELETE FROM t;").unwrap();
+        let (_, free) = room(&connection).unwrap();
+        give_back(&connection, 100).unwrap();
+        let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+        assert_eq!(room(&connection).unwrap().1, free - 100 * page);
+    }
 }

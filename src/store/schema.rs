@@ -11,29 +11,33 @@ pub const APPLICATION_ID: i32 = 0x6e77_7366;
 /// Each takes the tables one version further; how many there are is the version.
 pub const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
-/// Brings the tables to the newest version, each step in a transaction of its own.
+/// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
 ///
 /// # Errors
-/// When the database refuses; the steps before it stay.
+/// When the database refuses; nothing was changed then.
 pub fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
-    for (at, step) in MIGRATIONS.iter().enumerate().skip(from) {
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(step)?;
-        tx.pragma_update(None, "user_version", i64::try_from(at + 1).unwrap_or(i64::MAX))?;
-        tx.commit()?;
+    if from == MIGRATIONS.len() {
+        return Ok(());
     }
-    Ok(())
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    MIGRATIONS.iter().skip(from).try_for_each(|step| tx.execute_batch(step))?;
+    tx.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    tx.commit()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
     use crate::model::EntryRef;
-    use crate::store::entries;
+    use crate::store::{self, copies, entries};
 
-    #[test]
-    fn a_store_of_the_first_version_keeps_its_texts() {
-        let mut connection = Connection::open_in_memory().unwrap();
+    const TEXT: &str = "<p>The text</p>";
+
+    fn fill(connection: &Connection) {
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection
             .execute_batch(
@@ -43,8 +47,123 @@ mod tests {
                  VALUES (7, 1, 42, 'a', 'A title', 0, 0, 0, CAST(x'00' || '{\"c\":\"<p>The text</p>\"}' AS BLOB));",
             )
             .unwrap();
+    }
+
+    fn text(connection: &Connection) -> String {
+        entries::detail_of(connection, EntryRef(7)).unwrap().content.unwrap()
+    }
+
+    #[test]
+    fn a_store_of_the_first_version_keeps_its_texts() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        fill(&connection);
         migrate(&mut connection, 1).unwrap();
-        let detail = entries::detail_of(&connection, EntryRef(7)).unwrap();
-        assert_eq!(detail.content.as_deref(), Some("<p>The text</p>"));
+        assert_eq!(text(&connection), TEXT);
+    }
+
+    /// The files of a folder, by name.
+    type Files = BTreeMap<String, Vec<u8>>;
+
+    /// Brings the store in `folder` up, and gives all that a crash at any of SQLite's instructions would have left there, each
+    /// once, in order. Where its log grew, it is also cut at every sector, because a write may be stopped midway.
+    fn bring_up(folder: &Path) -> Vec<Files> {
+        let look = {
+            let folder = folder.to_owned();
+            move || -> Files {
+                let names =
+                    std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+                // Whoever opens a store first after a crash makes the log's index anew.
+                let names = names.filter(|name| !name.ends_with("-shm"));
+                names.map(|name| (name.clone(), std::fs::read(folder.join(name)).unwrap_or_default())).collect()
+            }
+        };
+        let seen = Arc::new(Mutex::new(vec![look()]));
+        let path = folder.join("newsfold.db");
+        let mut connection = Connection::open(&path).unwrap();
+        let (noted, glance) = (seen.clone(), look.clone());
+        let note = move || {
+            let (files, mut noted) = (glance(), noted.lock().unwrap());
+            if noted.last() != Some(&files) {
+                noted.push(files);
+            }
+            false
+        };
+        connection.progress_handler(1, Some(note)).unwrap();
+        store::bring_up(&mut connection, &path, false).unwrap();
+        let mut seen = seen.lock().unwrap().clone();
+        seen.push(look());
+        let mut all = Vec::new();
+        for pair in seen.windows(2) {
+            all.push(pair[0].clone());
+            for (name, after) in pair[1].iter().filter(|(name, _)| name.ends_with("-wal")) {
+                let before = pair[0].get(name).map_or(0, Vec::len);
+                for length in (before..after.len()).step_by(512) {
+                    let mut cut = pair[1].clone();
+                    cut.insert(name.clone(), after[..length].to_vec());
+                    all.push(cut);
+                }
+            }
+        }
+        all.extend(seen.pop());
+        all
+    }
+
+    /// Opens the store after each of `crashes`, and gives the versions that it was found at.
+    fn open_after(crashes: &[Files], check: impl Fn(usize, &Path, &Connection)) -> Vec<usize> {
+        let mut versions = Vec::new();
+        for files in crashes {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("newsfold.db");
+            files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
+            let (version, _) = store::identify(&Connection::open(&path).unwrap(), &path).unwrap();
+            let connection = store::open_for_writing(&path).unwrap();
+            check(version, folder.path(), &connection);
+            drop(connection);
+            assert_eq!(copies::check(&path).unwrap(), Vec::<String>::new());
+            let strays = std::fs::read_dir(folder.path()).unwrap();
+            let strays: Vec<_> = strays
+                .map(|file| file.unwrap().file_name())
+                .filter(|name| name.to_string_lossy().contains("tmp"))
+                .collect();
+            assert!(strays.is_empty(), "{strays:?}");
+            versions.push(version);
+        }
+        versions.dedup();
+        versions
+    }
+
+    #[test]
+    fn a_migration_killed_at_any_instruction_leaves_the_old_store_or_the_new_one_and_a_whole_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Connection::open(folder.path().join("newsfold.db")).unwrap();
+        old.pragma_update(None, "journal_mode", "WAL").unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        fill(&old);
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let crashes = bring_up(folder.path());
+        assert!(crashes.len() > 50, "{}", crashes.len());
+        let versions = open_after(&crashes, |_, folder, connection| {
+            assert_eq!(text(connection), TEXT);
+            let copy = Connection::open(folder.join("newsfold.db.v1")).unwrap();
+            let old =
+                copy.query_row("SELECT CAST(detail AS TEXT) FROM entry", [], |row| row.get::<_, String>(0)).unwrap();
+            assert!(old.contains(TEXT), "{old}");
+            assert_eq!(store::identify(&copy, folder).unwrap().0, 1);
+            store::look_through(&copy, folder).unwrap();
+        });
+        assert_eq!(versions, [1, 2], "it is the one until it is the other");
+    }
+
+    #[test]
+    fn a_store_killed_while_it_is_made_is_made_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let crashes = bring_up(folder.path());
+        assert!(crashes.len() > 50, "{}", crashes.len());
+        let versions = open_after(&crashes, |_, folder, connection| {
+            assert_eq!(connection.query_row("SELECT count(*) FROM tally", [], |row| row.get::<_, u64>(0)).unwrap(), 1);
+            assert!(!folder.join("newsfold.db.v1").exists(), "there is nothing to copy");
+        });
+        assert_eq!(versions, [0, 2]);
     }
 }

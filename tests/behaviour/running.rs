@@ -1,6 +1,7 @@
 //! Starting, stopping, and being stopped.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use newsfold::clock;
@@ -16,6 +17,27 @@ fn sigterm_ends_it_cleanly_and_soon_even_with_a_poll_under_way() {
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
     assert!(asked.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_reader_that_dawdles_keeps_it_for_a_moment_and_not_at_all_when_it_is_told_twice() {
+    for (times, longest) in [(1, 6), (2, 2)] {
+        let origin = Origin::of(rss_of(&["a"]));
+        let scene = Scene::with(&[("example", origin.url("/"))], "");
+        let mut daemon = scene.start();
+        daemon.wait_for("polled");
+        let mut reader = TcpStream::connect(&daemon.address).unwrap();
+        reader.write_all(b"GET /news.atom HTTP/1.1\r\n").unwrap();
+        daemon.get("/healthz");
+        let asked = clock::instant();
+        daemon.signal("TERM");
+        daemon.wait_for("stopping");
+        for _ in 1..times {
+            daemon.signal("TERM");
+        }
+        assert_eq!(daemon.ended(), 0);
+        assert!(asked.elapsed() < Duration::from_secs(longest), "{times}: {:?}", asked.elapsed());
+    }
 }
 
 #[test]

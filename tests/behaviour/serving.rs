@@ -92,6 +92,21 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
 }
 
 #[test]
+fn what_a_crash_left_of_files_is_taken_away_at_the_start() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let output = "[[output]]\nname = \"news\"\ndirectory = \"public\"\n";
+    let scene = Scene::with(&[("example", origin.url("/feed"))], output);
+    std::fs::create_dir_all(scene.path("public/news")).unwrap();
+    let strays = ["public/news.atom.123.tmp", "public/news/2026-01.atom.br.7.tmp"];
+    let others = ["public/notes.5.tmp", "public/news.tmp"];
+    strays.iter().chain(&others).for_each(|file| scene.write(file, "<feed"));
+    let mut daemon = scene.start();
+    daemon.wait_for("published");
+    assert!(strays.iter().all(|stray| !scene.path(stray).exists()));
+    assert!(others.iter().all(|other| scene.path(other).exists()), "they are not ours");
+}
+
+#[test]
 fn archives_are_written_as_they_are_served_and_once() {
     let entries =
         [("a", "05 Jan 2026 12:00:00 GMT"), ("b", "05 Feb 2026 12:00:00 GMT"), ("c", "05 Mar 2026 12:00:00 GMT")];

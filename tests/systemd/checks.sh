@@ -76,6 +76,10 @@ check "its state is its own" test "$(stat -c %a $state)" = 700
 sed -i.good 's/^name = "sample"/nmae = "sample"/' /etc/newsfold/newsfold.toml
 systemctl reload newsfold
 check "a wrong configuration is refused in words" until_true 10 says "wrong"
+check "in those of newsfold check" says "newsfold.toml:.*nmae"
+check "a figure says so too" holds /metrics "^newsfold_config_refused_total 1"
+refusals() { journalctl -u newsfold -o cat "$@" | grep -c "stays in force"; }
+check "and the journal, as an error and once" bash -c "$(declare -f refusals); test \"\$(refusals -p err) \$(refusals)\" = '1 1'"
 check "and the one before it stays in force" holds /news.atom "The first report"
 mv /etc/newsfold/newsfold.toml.good /etc/newsfold/newsfold.toml
 systemctl reload newsfold
@@ -143,4 +147,19 @@ check "a poll without the daemon works under its own unit" systemctl start newsf
 
 check "remove keeps the store" bash -c "apt-get remove -y newsfold && test -e $state/newsfold.db"
 check "purge takes it along" bash -c "apt-get purge -y newsfold && test ! -e $state && test ! -e /var/lib/newsfold"
+
+# Without the package, as the README has it.
+tree=/tmp/tree hand=/tmp/hand
+dpkg-deb -x /opt/checks/newsfold.deb $tree
+check "the package brings pages for its commands and its configuration" \
+  test -s $tree/usr/share/man/man1/newsfold-store-backup.1.gz -a -s $tree/usr/share/man/man5/newsfold.toml.5.gz
+mkdir -p $hand/target/release $hand/config $hand/systemd
+cp $tree/usr/bin/newsfold $hand/target/release/
+cp $tree/etc/newsfold/newsfold.toml $hand/config/
+cp $tree/usr/lib/systemd/system/newsfold* $hand/systemd/
+zcat -f $tree/usr/share/doc/newsfold/README.md* | sed -n '/^Without the package/,/^One file/p' |
+  sed -n '/^```sh$/,/^```$/p' | grep -v '^```' > $hand/typed
+check "by hand, it is installed as the README has it" bash -c "test -s $hand/typed && cd $hand && bash -e typed"
+check "and answers" until_true 10 answers /healthz
+systemctl disable --now newsfold >/dev/null 2>&1
 echo "all checks ran"

@@ -1,0 +1,139 @@
+//! `newsfold man`: the manual pages, from the command line and from the commented configuration.
+//!
+//! Pure but for [`write`], which makes files. Nothing is described here: what is to be read was written where it is used.
+
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, roman};
+
+use crate::cli::Arguments;
+use crate::commands::{Exit, print};
+use crate::config;
+
+/// Prints newsfold(1), or writes all pages into a folder.
+pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<Exit> {
+    match folder {
+        None => print(&page(Arguments::command(), &[]))?,
+        Some(folder) => write(folder)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn write(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut whole = Arguments::command().disable_help_subcommand(true);
+    whole.build();
+    let mut commands = vec![whole];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().cloned());
+        let name = Man::new(command.clone()).get_filename();
+        std::fs::write(folder.join(name), page(command, &["newsfold(1)"]))?;
+    }
+    std::fs::write(folder.join("newsfold.toml.5"), configuration(config::COMMENTED))?;
+    Ok(())
+}
+
+/// The page of a command.
+fn page(command: Command, more: &[&str]) -> String {
+    let is_whole = command.get_name() == "newsfold";
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = Man::new(command).render(&mut page);
+    let mut end = Roff::new();
+    if is_whole {
+        end.control("SH", ["EXIT STATUS"]).text([roman(
+            "0: done. 1: it failed, and said why. 2: the command line is wrong. 78: the configuration or the store has to be put right first.",
+        )]);
+    }
+    let others = if is_whole { &[][..] } else { more };
+    let see: Vec<&str> = others.iter().copied().chain(["newsfold.toml(5)"]).collect();
+    end.control("SH", ["SEE ALSO"]).text([roman(see.join(", "))]);
+    String::from_utf8_lossy(&page).into_owned() + &end.to_roff()
+}
+
+/// newsfold.toml(5): each key with its default and what stands above it, in the order of the file.
+fn configuration(commented: &str) -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["newsfold.toml", "5"]);
+    page.control("SH", ["NAME"]).text([roman("newsfold.toml - the configuration of newsfold")]);
+    page.control("SH", ["DESCRIPTION"]);
+    let (mut words, mut keys): (Vec<Vec<Inline>>, Vec<Vec<Inline>>) = Default::default();
+    let mut is_example = false;
+    // What follows a table's heading in a comment is an example of that table, and has one `#` more.
+    for line in commented.lines().chain([""]) {
+        let inner = line.strip_prefix('#').map(|line| line.strip_prefix(' ').unwrap_or(line));
+        is_example &= inner.is_some();
+        let line = inner.filter(|_| is_example).unwrap_or(line);
+        let heading = line.strip_prefix("# ").unwrap_or(line);
+        let comment = line.strip_prefix('#').map(|words| words.strip_prefix(' ').unwrap_or(words));
+        let key = is_key(comment.unwrap_or(line)).then(|| comment.unwrap_or(line));
+        if key.is_none() && !keys.is_empty() || line.is_empty() && !is_example {
+            put(&mut page, &mut keys, &mut words);
+        }
+        match (key, comment) {
+            (Some(key), Some(_)) if !is_example => keys.push(vec![bold(key), roman(" (not set)")]),
+            (Some(key), _) => keys.push(vec![bold(key)]),
+            _ if heading.starts_with('[') && heading.ends_with(']') => {
+                is_example = inner.is_some();
+                page.control("SH", [heading]);
+                put(&mut page, &mut keys, &mut words);
+            }
+            (None, Some("")) | (None, None) => {}
+            (None, Some(said)) => {
+                // What is set off in the file stays a line of its own.
+                words.extend(said.starts_with(' ').then(|| vec![clap_mangen::roff::line_break()]));
+                words.push(vec![roman(said.trim())]);
+            }
+        }
+    }
+    page.control("SH", ["SEE ALSO"]).text([roman("newsfold(1)")]);
+    page.to_roff()
+}
+
+/// Whether a line sets a key.
+fn is_key(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+}
+
+/// Keys, and what is said of them; or a paragraph.
+fn put(page: &mut Roff, keys: &mut Vec<Vec<Inline>>, words: &mut Vec<Vec<Inline>>) {
+    if words.is_empty() && keys.is_empty() {
+        return;
+    }
+    if keys.is_empty() {
+        page.control("PP", []);
+    }
+    for (at, key) in keys.drain(..).enumerate() {
+        page.control(if at == 0 { "TP" } else { "TQ" }, []).text(key);
+    }
+    for line in words.drain(..) {
+        page.text(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_configuration_has_its_place_and_its_words() {
+        let page = configuration(config::COMMENTED);
+        for (key, words) in [
+            ("\\fBkeep = \"90d\"\\fR", "Entries last seen in their feed longer ago are pruned."),
+            ("\\fBmax_size = \"2GiB\"\\fR (not set)", "While the store is larger"),
+            ("\\fBurl = \"https://example.org/feed.xml\"\\fR", "https or http; or file:"),
+            ("\\fBcompress = false\\fR", "Put a .gz and a .br beside each of these files."),
+        ] {
+            let place = page.find(key).unwrap_or_else(|| panic!("{key} is not in\n{page}"));
+            let after = page.get(place + key.len()..).unwrap();
+            assert!(after.trim_start().starts_with(words), "{key}: {}", after.get(..200).unwrap());
+        }
+        let keys = config::COMMENTED.lines().filter(|line| is_key(line.trim_start_matches(['#', ' ']))).count();
+        assert_eq!(page.matches("\n.TP").count() + page.matches("\n.TQ").count(), keys);
+        for section in [".SH [store]", ".SH [[feed]]", ".SH [[output]]"] {
+            assert!(page.contains(section), "{section}");
+        }
+    }
+}
