@@ -18,7 +18,7 @@ use super::print::Print;
 use super::ring::Ring;
 use super::score::{Likeness, Veto};
 use super::terms::{Amount, Terms};
-use super::vector::{self, Core, Open, Overlap};
+use super::vector::{self, Core, Open, Packed};
 use super::weights::{Plain, Weights, real};
 use super::{EntryRef, Level, Rules, StoryRef, copy, score};
 
@@ -384,35 +384,37 @@ impl Index {
             }
         }
         let mut dot = 0;
-        let mut nearest: Option<(&Member, Overlap)> = None;
+        let mut nearest: Option<(&Member, Packed<'_>, f32)> = None;
         let mut copied: Option<(&Member, f32)> = None;
         for &arrival in compared {
             let Some(member) = self.members.get(arrival) else { continue };
             let theirs = self.members.vector(arrival);
+            let product = open.dot(theirs);
+            dot += product;
             if !self.in_window(member.at, print.at) {
-                dot += open.dot(theirs);
                 continue;
             }
-            let overlap = open.overlap(theirs);
-            dot += overlap.dot;
+            let cosine = vector::cosine(product);
             if arrival == story.first {
-                likeness.founder = overlap.cosine;
+                likeness.founder = cosine;
             }
-            if overlap.cosine >= copy::COSINE {
+            if cosine >= copy::COSINE {
                 let (contained, runs) = print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]));
-                // One feed's entries share their stock phrases; there the title has to be the same news as well.
-                let retitled = print.feed.is_some()
-                    && print.feed == member.feed.map(NonZeroU64::get)
-                    && overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE;
-                let copy = runs >= copy::RUNS && contained >= copy::SHARE;
-                likeness.stock_text |= copy && retitled;
-                if copy && !retitled && copied.is_none_or(|(_, most)| contained > most) {
-                    copied = Some((member, contained));
+                if runs >= copy::RUNS && contained >= copy::SHARE {
+                    // One feed's entries share their stock phrases; there the title has to be the same news as well.
+                    let retitled = print.feed.is_some() && print.feed == member.feed.map(NonZeroU64::get) && {
+                        let overlap = open.overlap(theirs);
+                        overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE
+                    };
+                    likeness.stock_text |= retitled;
+                    if !retitled && copied.is_none_or(|(_, most)| contained > most) {
+                        copied = Some((member, contained));
+                    }
                 }
             }
             likeness.other_edition |= print.title.form == member.form && print.title.figures != member.title_figures;
-            if nearest.as_ref().is_none_or(|(_, most)| overlap.cosine > most.cosine) {
-                nearest = Some((member, overlap));
+            if nearest.as_ref().is_none_or(|(_, _, most)| cosine > *most) {
+                nearest = Some((member, theirs, cosine));
             }
         }
         // All members of a story without a kept core were compared, and the sum of products is the product of the sum.
@@ -422,11 +424,13 @@ impl Index {
                 return None;
             }
         }
-        let (member, overlap) = nearest?;
-        likeness.nearest = overlap.cosine;
+        let (member, theirs, cosine) = nearest?;
+        likeness.nearest = cosine;
         if story.members == 1 {
-            likeness.core = overlap.cosine;
+            likeness.core = cosine;
         }
+        // What else two entries have in common is asked of the nearest member alone.
+        let overlap = open.overlap(theirs);
         likeness.title_in_other = overlap.title_in_other;
         likeness.other_title_in = overlap.other_title_in;
         likeness.mass = overlap.mass;

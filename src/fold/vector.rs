@@ -142,10 +142,6 @@ impl<'a> Packed<'a> {
 /// What two vectors share.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Overlap {
-    /// The sum of the products of their weights.
-    pub(super) dot: u64,
-    /// Their cosine, 0 to 1.
-    pub(super) cosine: f32,
     /// The share of the first one's title, by weight, that the second has anywhere.
     pub(super) title_in_other: f32,
     /// The share of the second one's title, by weight, that the first has anywhere.
@@ -169,7 +165,7 @@ pub(super) struct Overlap {
 }
 
 /// Slots in which an open vector's cells are found.
-const SLOTS: usize = 256;
+const SLOTS: usize = 1 << u8::BITS;
 
 /// A vector laid open for comparing it with many others.
 #[derive(Debug)]
@@ -202,8 +198,9 @@ impl<'a> Open<'a> {
         Self { vector, slots, title, whole, numbers }
     }
 
+    /// The slot of a hash: its lowest byte, which is the first one of a packed cell.
     fn home(hash: u32) -> usize {
-        usize::try_from(hash).unwrap_or(0) % SLOTS
+        usize::from(hash.to_le_bytes()[0])
     }
 
     fn find(&self, hash: u32) -> Option<(usize, Cell)> {
@@ -219,16 +216,24 @@ impl<'a> Open<'a> {
     }
 
     /// What the two would give if they were multiplied.
+    ///
+    /// It is asked of every member of every story that an entry may tell, and most terms are not shared: a byte of the hash says so.
     pub(super) fn dot(&self, other: Packed<'_>) -> u64 {
-        other
-            .cells()
-            .filter_map(|theirs| Some(u64::from(theirs.weight) * u64::from(self.find(theirs.hash)?.1.weight)))
-            .sum()
+        let (cells, _) = other.cells.as_chunks::<{ Cell::PACKED }>();
+        let mut dot = 0;
+        for cell in cells {
+            let [home, ..] = *cell;
+            if self.slots.get(usize::from(home)).is_some_and(|place| *place != 0) {
+                let theirs = Cell::unpacked(*cell);
+                let own = self.find(theirs.hash).map_or(0, |(_, own)| own.weight);
+                dot += u64::from(own) * u64::from(theirs.weight);
+            }
+        }
+        dot
     }
 
     /// Lays another vector over it.
     pub(super) fn overlap(&self, other: Packed<'_>) -> Overlap {
-        let mut dot = 0_u64;
         let (mut found, mut other_title, mut other_found, mut other_whole) = (0_u32, 0_u32, 0_u32, 0_u32);
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
@@ -247,7 +252,6 @@ impl<'a> Open<'a> {
             shared |= 1 << place;
             other_found += in_title;
             found += if own.in_title() { u32::from(own.weight) } else { 0 };
-            dot += u64::from(own.weight) * u64::from(theirs.weight);
             numbers += u16::from(own.is_number());
             mass += (f32::from(own.weight) * self.vector.norm).min(f32::from(theirs.weight) * other.norm) / UNIT;
             let mut rest = f32::from(own.rarity.min(theirs.rarity)) / 16.0;
@@ -262,8 +266,6 @@ impl<'a> Open<'a> {
         let told = |whole: u32, norm: f32| super::weights::real(whole) * norm / UNIT;
         let less = told(self.whole, self.vector.norm).min(told(other_whole, other.norm));
         Overlap {
-            dot,
-            cosine: cosine(dot, UNIT * UNIT),
             title_in_other: share(found, self.title),
             other_title_in: share(other_found, other_title),
             mass,
@@ -382,17 +384,22 @@ impl Core {
             }
         }
         let (own, theirs) = (wide(self.square).sqrt(), wide(other.square).sqrt());
-        if own > 0.0 && theirs > 0.0 { cosine(dot, own * theirs) } else { 0.0 }
+        if own > 0.0 && theirs > 0.0 { over(dot, own * theirs) } else { 0.0 }
     }
+}
+
+/// The cosine of two vectors, by their product.
+pub(super) fn cosine(dot: u64) -> f32 {
+    over(dot, UNIT * UNIT)
 }
 
 /// The cosine of a vector and a core, by their product and the square of the core's length.
 pub(super) fn core_cosine(dot: u64, square: u64) -> f32 {
     let length = wide(square).sqrt();
-    if length > 0.0 { cosine(dot, length * UNIT) } else { 0.0 }
+    if length > 0.0 { over(dot, length * UNIT) } else { 0.0 }
 }
 
-fn cosine(dot: u64, lengths: f32) -> f32 {
+fn over(dot: u64, lengths: f32) -> f32 {
     (wide(dot) / lengths).min(1.0)
 }
 
