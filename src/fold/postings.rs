@@ -8,6 +8,9 @@
 /// Entries that a list keeps: as many as are looked at for one key.
 pub(super) const PER_KEY: usize = 300;
 
+/// Entries that the lists can tell apart at one time.
+pub(super) const ENTRIES_AT_MOST: usize = (1 << 24) - 1;
+
 /// Sizes of blocks, in whole numbers: what a list holds and one for its bounds.
 const SIZES: [usize; 15] = [3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, PER_KEY + 1];
 

@@ -325,9 +325,9 @@ impl Core {
         Self { square: square(&sums), sums }
     }
 
-    /// The square of its length.
-    pub(super) fn square(&self) -> u64 {
-        self.square
+    /// Its length.
+    pub(super) fn length(&self) -> f32 {
+        wide(self.square).sqrt()
     }
 
     /// Adds a vector to the sum.
@@ -370,7 +370,7 @@ impl Core {
                 dot += u64::from(*sum) * u64::from(cell.weight);
             }
         }
-        core_cosine(dot, self.square)
+        core_cosine(dot, self.length())
     }
 
     /// The cosine of two cores.
@@ -383,7 +383,7 @@ impl Core {
                 dot += u64::from(*theirs) * u64::from(*sum);
             }
         }
-        let (own, theirs) = (wide(self.square).sqrt(), wide(other.square).sqrt());
+        let (own, theirs) = (self.length(), other.length());
         if own > 0.0 && theirs > 0.0 { over(dot, own * theirs) } else { 0.0 }
     }
 }
@@ -393,9 +393,8 @@ pub(super) fn cosine(dot: u64) -> f32 {
     over(dot, UNIT * UNIT)
 }
 
-/// The cosine of a vector and a core, by their product and the square of the core's length.
-pub(super) fn core_cosine(dot: u64, square: u64) -> f32 {
-    let length = wide(square).sqrt();
+/// The cosine of a vector and a core, by their product and the core's length.
+pub(super) fn core_cosine(dot: u64, length: f32) -> f32 {
     if length > 0.0 { over(dot, length * UNIT) } else { 0.0 }
 }
 
