@@ -225,9 +225,10 @@ impl Index {
         let open = Open::new(&print.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
-        let candidates = self.called_up(&candidates);
-        for Candidate { serial, story, compared } in &candidates {
-            let Some((rule, found)) = self.compare(print, &open, &frame, *serial, story, compared) else { continue };
+        let candidates = self.called_up(print, &candidates);
+        for candidate in &candidates {
+            let Candidate { serial, story, .. } = candidate;
+            let Some((rule, found)) = self.compare(print, &open, &frame, candidate) else { continue };
             let margin = found.score - found.threshold;
             if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
                 passed.push(Passed { serial: *serial, first: story.first, rule, margin, found });
@@ -331,11 +332,16 @@ impl Index {
     ///
     /// They lie all over memory. Followed through one story after another, each is waited for; a step in every story at a
     /// time, they are waited for together.
-    fn called_up(&self, serials: &[u32]) -> Vec<Candidate> {
+    fn called_up(&self, print: &Print, serials: &[u32]) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = serials
             .iter()
             .filter_map(|serial| Some((*serial, *self.stories.get(*serial)?)))
-            .map(|(serial, story)| Candidate { serial, story, compared: Vec::with_capacity(COMPARED) })
+            .filter_map(|(serial, story)| {
+                // Of the large stories most are told from the entry by their cores, and nobody looks at their members.
+                let core = self.cores.get(&serial).map(|core| core.cosine(&print.vector));
+                let compared = Vec::with_capacity(COMPARED);
+                core.is_none_or(|core| core >= LEAST_CORE).then_some(Candidate { serial, story, core, compared })
+            })
             .collect();
         let mut ends: Vec<Option<u32>> = candidates.iter().map(|candidate| Some(candidate.story.last)).collect();
         for _ in 1..COMPARED {
@@ -350,24 +356,10 @@ impl Index {
         candidates
     }
 
-    fn compare(
-        &self,
-        print: &Print,
-        open: &Open<'_>,
-        frame: &[u32],
-        serial: u32,
-        story: &Story,
-        compared: &[u32],
-    ) -> Option<(Rule, Match)> {
+    fn compare(&self, print: &Print, open: &Open<'_>, frame: &[u32], candidate: &Candidate) -> Option<(Rule, Match)> {
+        let Candidate { story, core, compared, .. } = candidate;
         let now = print.at.timestamp_micros();
-        let mut likeness = Likeness::default();
-        let core = self.cores.get(&serial);
-        if let Some(core) = core {
-            likeness.core = core.cosine(&print.vector);
-            if likeness.core < LEAST_CORE {
-                return None;
-            }
-        }
+        let mut likeness = Likeness { core: core.unwrap_or(0.0), ..Likeness::default() };
         let feed = self.furniture.number(print.feed);
         let same_feed = |arrival| feed.is_some() && self.hot(arrival).map(|hot| hot.feed) == feed;
         let mut dot = 0;
@@ -669,6 +661,8 @@ impl Index {
 struct Candidate {
     serial: u32,
     story: Story,
+    /// The cosine to its core, where that is kept.
+    core: Option<f32>,
     compared: Vec<u32>,
 }
 

@@ -305,24 +305,35 @@ impl<'a> Open<'a> {
 const _: () = assert!(CELLS <= 64, "the shared terms of a vector are told in 64 bits");
 
 /// A story's core: the sum of its members' vectors.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// A table with linear probing. It lies cold in memory when it is asked, and of a table each question reads one place, whereas a
+/// search in a sorted list waits for a dozen, one after another.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Core {
-    sums: Vec<(u32, u32)>,
+    slots: Vec<Sum>,
+    taken: usize,
     square: u64,
 }
 
+/// A term and its weight in a core; 0 when those that had it are gone.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    hash: u32,
+    weight: u32,
+}
+
+impl Sum {
+    const FREE: Self = Self { hash: u32::MAX, weight: 0 };
+}
+
 impl Core {
+    const LEAST: usize = 64;
+
     /// The sum of some vectors.
     pub(super) fn of<'a>(vectors: impl Iterator<Item = Packed<'a>>) -> Self {
-        let mut sums: Vec<(u32, u32)> =
-            vectors.flat_map(Packed::cells).map(|cell| (cell.hash, u32::from(cell.weight))).collect();
-        sums.sort_unstable();
-        sums.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0 };
-            same
-        });
-        Self { square: square(&sums), sums }
+        let mut core = Self::default();
+        vectors.for_each(|vector| core.add(vector));
+        core
     }
 
     /// Its length.
@@ -332,57 +343,64 @@ impl Core {
 
     /// Adds a vector to the sum.
     pub(super) fn add(&mut self, vector: Packed<'_>) {
-        let mut sums = Vec::with_capacity(self.sums.len() + vector.cells.len() / Cell::PACKED);
-        let mut old = self.sums.iter().copied().peekable();
-        for cell in vector.cells() {
-            while let Some(sum) = old.next_if(|(hash, _)| *hash < cell.hash) {
-                sums.push(sum);
-            }
-            let before = old.next_if(|(hash, _)| *hash == cell.hash).map_or(0, |(_, sum)| sum);
-            sums.push((cell.hash, before + u32::from(cell.weight)));
-        }
-        sums.extend(old);
-        self.square = square(&sums);
-        self.sums = sums;
+        vector.cells().for_each(|cell| self.change(cell.hash, |sum| sum + u32::from(cell.weight)));
     }
 
     /// Takes a vector that was added out of the sum.
     pub(super) fn remove(&mut self, vector: Packed<'_>) {
-        for cell in vector.cells() {
-            if let Ok(at) = self.sums.binary_search_by_key(&cell.hash, |(hash, _)| *hash)
-                && let Some((_, sum)) = self.sums.get_mut(at)
-            {
-                *sum = sum.saturating_sub(u32::from(cell.weight));
+        vector.cells().for_each(|cell| self.change(cell.hash, |sum| sum.saturating_sub(u32::from(cell.weight))));
+    }
+
+    fn change(&mut self, hash: u32, change: impl Fn(u32) -> u32) {
+        if (self.taken + 1) * 4 > self.slots.len() * 3 {
+            self.grow();
+        }
+        let at = self.place(hash);
+        let Some(sum) = self.slots.get_mut(at) else { return };
+        self.taken += usize::from(sum.hash == u32::MAX);
+        let before = u64::from(sum.weight);
+        *sum = Sum { hash, weight: change(sum.weight) };
+        let after = u64::from(sum.weight);
+        self.square = (self.square + after * after).saturating_sub(before * before);
+    }
+
+    /// Makes room, first of all by dropping the terms that nobody has any more.
+    fn grow(&mut self) {
+        let kept: Vec<Sum> = self.slots.iter().copied().filter(|sum| sum.weight > 0).collect();
+        self.taken = kept.len();
+        self.slots = vec![Sum::FREE; (kept.len() * 7 / 4).max(Self::LEAST)];
+        for sum in kept {
+            let at = self.place(sum.hash);
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = sum;
             }
         }
-        self.sums.retain(|(_, sum)| *sum > 0);
-        self.square = square(&self.sums);
+    }
+
+    /// Where a term stands, or would. Terms are hashes, and their upper bits say where to begin.
+    fn place(&self, hash: u32) -> usize {
+        let length = u64::try_from(self.slots.len()).unwrap_or(0);
+        let mut at = usize::try_from((u64::from(hash) * length) >> HASH_BITS).unwrap_or(0);
+        while self.slots.get(at).is_some_and(|sum| sum.hash != hash && sum.hash != u32::MAX) {
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+        }
+        at
+    }
+
+    fn weight(&self, hash: u32) -> u64 {
+        self.slots.get(self.place(hash)).map_or(0, |sum| u64::from(sum.weight))
     }
 
     /// The cosine of a vector and the core.
     pub(super) fn cosine(&self, vector: &Vector) -> f32 {
-        let mut dot = 0_u64;
-        let mut sums = self.sums.as_slice();
-        for cell in &vector.cells {
-            let at = sums.partition_point(|(hash, _)| *hash < cell.hash);
-            sums = sums.get(at..).unwrap_or_default();
-            if let Some((_, sum)) = sums.first().filter(|(hash, _)| *hash == cell.hash) {
-                dot += u64::from(*sum) * u64::from(cell.weight);
-            }
-        }
+        let dot = vector.cells.iter().map(|cell| self.weight(cell.hash) * u64::from(cell.weight)).sum();
         core_cosine(dot, self.length())
     }
 
     /// The cosine of two cores.
     pub(super) fn cosine_to(&self, other: &Self) -> f32 {
-        let mut dot = 0_u64;
-        let mut sums = other.sums.iter().peekable();
-        for (hash, sum) in &self.sums {
-            while sums.next_if(|(theirs, _)| theirs < hash).is_some() {}
-            if let Some((_, theirs)) = sums.next_if(|(theirs, _)| theirs == hash) {
-                dot += u64::from(*theirs) * u64::from(*sum);
-            }
-        }
+        let sums = self.slots.iter().filter(|sum| sum.weight > 0);
+        let dot = sums.map(|sum| other.weight(sum.hash) * u64::from(sum.weight)).sum();
         let (own, theirs) = (self.length(), other.length());
         if own > 0.0 && theirs > 0.0 { over(dot, own * theirs) } else { 0.0 }
     }
@@ -404,10 +422,6 @@ fn over(dot: u64, lengths: f32) -> f32 {
 
 fn share(part: u32, whole: u32) -> f32 {
     if whole == 0 { 0.0 } else { super::weights::real(part) / super::weights::real(whole) }
-}
-
-fn square(sums: &[(u32, u32)]) -> u64 {
-    sums.iter().map(|(_, sum)| u64::from(*sum) * u64::from(*sum)).sum()
 }
 
 /// A whole number as a real one; sums here stay far below 2^53.
