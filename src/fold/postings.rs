@@ -1,7 +1,7 @@
 //! Which entries have a term, newest first.
 //!
 //! Pure. A table from term to list. A term of one entry, which most are, stands in the table itself; the others have a
-//! block of whole numbers, taken from pools by size, that is read from one end to the other: a search reads hundreds of
+//! block of words of three bytes, taken from pools by size, that is read from one end to the other: a search reads hundreds of
 //! places, and following a chain through memory would cost a cache miss for each. Lists keep the newest entries that a
 //! search reads and no more, and an endless stream needs no more than its window.
 
