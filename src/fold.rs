@@ -6,7 +6,7 @@
 //!
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
 //! `furniture` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
-//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window, over `members`, `postings` and `ring`),
+//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window, over `stories`, `members`, `postings` and `ring`),
 //! `plan` and `print` (what is decided and what is kept). `canonical` chooses who speaks; `lines` is `newsfold fold`.
 
 pub mod canonical;
@@ -22,6 +22,7 @@ mod postings;
 pub mod print;
 mod ring;
 pub mod score;
+mod stories;
 pub mod terms;
 pub mod text;
 pub mod title;

@@ -18,12 +18,16 @@ const STORIES: usize = 2;
 /// What the feeds repeat.
 #[derive(Debug, Default)]
 pub struct Furniture {
-    feeds: HashMap<u64, Feed, Plain>,
+    numbers: HashMap<u64, u32, Plain>,
+    /// The feeds by number; a number whose feed is forgotten goes to the next new one.
+    feeds: Vec<Feed>,
+    free: Vec<u32>,
 }
 
 /// The entries of a feed, and their sentences one after another.
 #[derive(Debug, Default)]
 struct Feed {
+    name: u64,
     entries: VecDeque<Seen>,
     sentences: VecDeque<u32>,
 }
@@ -51,32 +55,55 @@ impl Seen {
 impl Furniture {
     /// What a feed repeats; nothing for an unknown one. `stories` says for each arrival from `first` on which story it is in.
     pub(super) fn of<'a>(&'a self, feed: Option<u64>, stories: &'a Ring<Hot>, first: u32) -> Habits<'a> {
-        Habits { feed: feed.and_then(|feed| self.feeds.get(&feed)), stories: Some(stories), first }
+        Habits {
+            feed: self.number(feed).and_then(|number| self.feeds.get(place(number))),
+            stories: Some(stories),
+            first,
+        }
     }
 
-    /// Takes an entry into account.
-    pub(super) fn learn(&mut self, feed: Option<u64>, arrival: u32, sentences: &[u32]) {
-        let Some(feed) = feed else { return };
-        let feed = self.feeds.entry(feed).or_default();
+    /// The number of a feed that has an entry in the window.
+    pub(super) fn number(&self, feed: Option<u64>) -> Option<u32> {
+        self.numbers.get(&feed?).copied()
+    }
+
+    /// Takes an entry into account, and says which number its feed has.
+    pub(super) fn learn(&mut self, feed: Option<u64>, arrival: u32, sentences: &[u32]) -> u32 {
+        let Some(name) = feed else { return NO_FEED };
+        let number = *self.numbers.entry(name).or_insert_with(|| {
+            self.free.pop().unwrap_or_else(|| {
+                self.feeds.push(Feed::default());
+                u32::try_from(self.feeds.len() - 1).unwrap_or(NO_FEED)
+            })
+        });
+        let Some(feed) = self.feeds.get_mut(place(number)) else { return NO_FEED };
+        feed.name = name;
         if feed.entries.len() == LOOK_BACK {
             feed.pop();
         }
         feed.entries.push_back(Seen { arrival, sentences: u32::try_from(sentences.len()).unwrap_or(0) });
         feed.sentences.extend(sentences);
+        number
     }
 
-    /// Forgets an entry and those of its feed that came before it.
-    pub(super) fn forget(&mut self, feed: Option<u64>, arrival: u32) {
-        let Some(feed) = feed else { return };
-        if let Some(known) = self.feeds.get_mut(&feed) {
-            while known.entries.front().is_some_and(|seen| seen.arrival <= arrival) {
-                known.pop();
-            }
-            if known.entries.is_empty() {
-                self.feeds.remove(&feed);
-            }
+    /// Forgets an entry and those of its feed that came before it; `feed` is the number that `learn` gave.
+    pub(super) fn forget(&mut self, feed: u32, arrival: u32) {
+        let Some(known) = self.feeds.get_mut(place(feed)) else { return };
+        while known.entries.front().is_some_and(|seen| seen.arrival <= arrival) {
+            known.pop();
+        }
+        if known.entries.is_empty() && self.numbers.remove(&known.name).is_some() {
+            *known = Feed::default();
+            self.free.push(feed);
         }
     }
+}
+
+/// The number of no feed.
+const NO_FEED: u32 = u32::MAX;
+
+fn place(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// What one feed repeats, as far as the window shows it.
@@ -126,13 +153,13 @@ mod tests {
     fn a_sentence_of_two_stories_is_furniture_and_of_one_story_is_not() {
         let mut furniture = Furniture::default();
         let hot: Ring<Hot> = [7, 7, 8].into_iter().map(|story| Hot { story, feed: 0 }).collect();
-        furniture.learn(Some(1), 0, &[11]);
+        let feed = furniture.learn(Some(1), 0, &[11]);
         furniture.learn(Some(1), 1, &[11]);
         assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
         furniture.learn(Some(1), 2, &[11]);
         assert!(furniture.of(Some(1), &hot, 0).repeats(11));
         assert!(!furniture.of(Some(2), &hot, 0).repeats(11));
-        furniture.forget(Some(1), 1);
+        furniture.forget(feed, 1);
         assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
     }
 }

@@ -5,9 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::num::NonZeroU64;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::furniture::{Furniture, Habits};
 use super::link::Linked;
@@ -17,8 +16,9 @@ use super::postings::{self, Postings};
 use super::print::Print;
 use super::ring::Ring;
 use super::score::{Likeness, Veto};
+use super::stories::{Stories, Story};
 use super::terms::{Amount, Terms};
-use super::vector::{self, Core, Open, Overlap};
+use super::vector::{self, Core, Open, Packed};
 use super::weights::{Plain, Weights, real};
 use super::{EntryRef, Level, Rules, StoryRef, copy, score};
 
@@ -61,31 +61,18 @@ pub struct Index {
     /// The entries of the window by arrival; `hot` is what a search reads of each.
     members: Members,
     hot: Ring<Hot>,
-    stories: Ring<Option<Story>>,
-    first_story: u32,
+    stories: Stories,
     /// The cores of the large stories.
     cores: HashMap<u32, Core, Plain>,
     postings: Postings,
-    by_id: HashMap<u64, u32, Plain>,
     splits: BTreeSet<(EntryRef, StoryRef)>,
 }
 
-/// What a search reads of an entry: its story, and half its feed's name.
+/// What a search reads of an entry: its story, and its feed as [`Furniture`] numbers it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hot {
     pub(super) story: u32,
     pub(super) feed: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Story {
-    id: StoryRef,
-    first: u32,
-    last: u32,
-    members: u32,
-    newest: DateTime<Utc>,
-    /// The square of its core's length; 0 for a story of one entry, whose vector is its core.
-    square: u64,
 }
 
 impl Index {
@@ -97,11 +84,9 @@ impl Index {
             furniture: Furniture::default(),
             members: Members::default(),
             hot: Ring::default(),
-            stories: Ring::default(),
-            first_story: 0,
+            stories: Stories::default(),
             cores: HashMap::default(),
             postings: Postings::default(),
-            by_id: HashMap::default(),
             splits: BTreeSet::new(),
         }
     }
@@ -122,7 +107,7 @@ impl Index {
             index.take_in(&print, story, !counted);
         }
         // Made once from what is there in the end, the cores are what they became step by step.
-        for serial in index.first_story..index.after_last_story() {
+        for serial in index.stories.serials() {
             index.refresh(serial);
         }
         index
@@ -151,7 +136,7 @@ impl Index {
 
     /// How many stories these make.
     pub fn stories(&self) -> usize {
-        self.by_id.len()
+        self.stories.len()
     }
 
     /// Plans what becomes of an entry; `level` is its feed's, and `linked` the telling that leads to the same page, which
@@ -181,9 +166,9 @@ impl Index {
     pub fn join(&mut self, older: StoryRef, younger: StoryRef) {
         for (story, other) in [(older, younger), (younger, older)] {
             let members: Vec<EntryRef> = self
-                .by_id
-                .get(&story.0)
-                .and_then(|serial| self.story(*serial))
+                .stories
+                .of(story)
+                .and_then(|serial| self.stories.get(serial))
                 .into_iter()
                 .flat_map(|story| self.entries_of(story))
                 .collect();
@@ -197,16 +182,15 @@ impl Index {
     /// A person says that an entry is not in its story: it founds `alone`, and never joins the other again.
     pub fn split(&mut self, entry: EntryRef, from: StoryRef, alone: StoryRef) {
         self.splits.insert((entry, from));
-        let Some(&serial) = self.by_id.get(&from.0) else { return };
-        let Some(arrival) = self.story(serial).and_then(|story| {
+        let Some(serial) = self.stories.of(from) else { return };
+        let Some(arrival) = self.stories.get(serial).and_then(|story| {
             self.arrivals_of(story)
                 .find(|arrival| self.members.get(*arrival).is_some_and(|member| member.entry == entry))
         }) else {
             return;
         };
         self.unlink(arrival);
-        let at = self.members.get(arrival).map_or(DateTime::UNIX_EPOCH, |member| member.at);
-        let own = self.found(alone, at);
+        let own = self.stories.found(alone);
         self.link(arrival, own);
         self.refresh(own);
         self.refresh(serial);
@@ -215,11 +199,12 @@ impl Index {
 
     /// Forgets what came before the window that ends at `now`; `apply` does so by itself.
     pub fn expire(&mut self, now: DateTime<Utc>) {
-        while self.members.len() >= self.rules.entries_at_most.max(1)
-            || self.members.front().is_some_and(|member| !self.in_window(member.at, now))
+        let now = now.timestamp_micros();
+        while self.members.len() >= self.rules.entries_at_most.clamp(1, postings::ENTRIES_AT_MOST)
+            || (self.members.len() > 0 && !self.in_window(self.members.at(self.members.first()), now))
         {
             let arrival = self.members.first();
-            let Some(serial) = self.hot.front().map(|hot| hot.story) else { return };
+            let Some(Hot { story: serial, feed }) = self.hot.front().copied() else { return };
             self.unlink(arrival);
             self.refresh_oldest(serial, arrival);
             self.bury(serial);
@@ -227,8 +212,8 @@ impl Index {
             let keys = vector::keys(self.members.vector(arrival).cells());
             self.postings.call_up(keys.iter().map(|key| key.hash));
             self.postings.pop(keys.iter().map(|key| key.hash));
-            let Some(member) = self.members.pop_front() else { return };
-            self.furniture.forget(member.feed.map(NonZeroU64::get), arrival);
+            self.members.pop_front();
+            self.furniture.forget(feed, arrival);
         }
     }
 
@@ -240,9 +225,10 @@ impl Index {
         let open = Open::new(&print.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
-        let candidates = self.called_up(&candidates);
-        for Candidate { serial, story, compared } in &candidates {
-            let Some((rule, found)) = self.compare(print, &open, &frame, *serial, story, compared) else { continue };
+        let candidates = self.called_up(print, &candidates);
+        for candidate in &candidates {
+            let Candidate { serial, story, .. } = candidate;
+            let Some((rule, found)) = self.compare(print, &open, &frame, candidate) else { continue };
             let margin = found.score - found.threshold;
             if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
                 passed.push(Passed { serial: *serial, first: story.first, rule, margin, found });
@@ -272,8 +258,7 @@ impl Index {
                 one.push(other.serial);
             }
         }
-        let mut ids: Vec<StoryRef> =
-            one.iter().filter_map(|serial| self.story(*serial)).map(|story| story.id).collect();
+        let mut ids: Vec<StoryRef> = one.iter().filter_map(|serial| self.stories.get(*serial)).map(Story::id).collect();
         ids.sort_unstable();
         let mut ids = ids.into_iter();
         (ids.next().unwrap_or(best.found.story), ids.collect())
@@ -294,16 +279,16 @@ impl Index {
 
     /// The sum of a story's newest members.
     fn core_of(&self, serial: u32) -> Core {
-        let newest = self.story(serial).into_iter().flat_map(|story| self.arrivals_of(story).take(CORE_MEMBERS));
+        let newest = self.stories.get(serial).into_iter().flat_map(|story| self.arrivals_of(story).take(CORE_MEMBERS));
         Core::of(newest.map(|arrival| self.members.vector(arrival)))
     }
 
     /// Whether a person took an entry of one of two stories out of the other.
     fn kept_apart(&self, one: u32, two: u32) -> bool {
-        let (Some(one), Some(two)) = (self.story(one), self.story(two)) else { return true };
+        let (Some(one), Some(two)) = (self.stories.get(one), self.stories.get(two)) else { return true };
         !self.splits.is_empty()
-            && (self.entries_of(one).any(|entry| self.splits.contains(&(entry, two.id)))
-                || self.entries_of(two).any(|entry| self.splits.contains(&(entry, one.id))))
+            && (self.entries_of(one).any(|entry| self.splits.contains(&(entry, two.id())))
+                || self.entries_of(two).any(|entry| self.splits.contains(&(entry, one.id()))))
     }
 
     /// The stories that share the entry's keys, most promising first, and those of its title's terms that its feed often uses.
@@ -315,7 +300,7 @@ impl Index {
         let mut keys = print.vector.keys();
         keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
         self.postings.call_up(keys.iter().map(|key| key.hash));
-        let feed = print.feed.map(super::terms::low);
+        let feed = self.furniture.number(print.feed);
         for key in keys {
             let weight = u32::from(key.weight) * u32::from(key.weight);
             let mut last = u32::MAX;
@@ -347,18 +332,23 @@ impl Index {
     ///
     /// They lie all over memory. Followed through one story after another, each is waited for; a step in every story at a
     /// time, they are waited for together.
-    fn called_up(&self, serials: &[u32]) -> Vec<Candidate> {
+    fn called_up(&self, print: &Print, serials: &[u32]) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = serials
             .iter()
-            .filter_map(|serial| Some((*serial, *self.story(*serial)?)))
-            .map(|(serial, story)| Candidate { serial, story, compared: Vec::with_capacity(COMPARED) })
+            .filter_map(|serial| Some((*serial, *self.stories.get(*serial)?)))
+            .filter_map(|(serial, story)| {
+                // Of the large stories most are told from the entry by their cores, and nobody looks at their members.
+                let core = self.cores.get(&serial).map(|core| core.cosine(&print.vector));
+                let compared = Vec::with_capacity(COMPARED);
+                core.is_none_or(|core| core >= LEAST_CORE).then_some(Candidate { serial, story, core, compared })
+            })
             .collect();
         let mut ends: Vec<Option<u32>> = candidates.iter().map(|candidate| Some(candidate.story.last)).collect();
         for _ in 1..COMPARED {
             for (candidate, end) in candidates.iter_mut().zip(&mut ends) {
                 let newest = end.filter(|arrival| *arrival != candidate.story.first);
                 candidate.compared.extend(newest);
-                *end = newest.and_then(|arrival| self.members.get(arrival)?.before.get());
+                *end = newest.and_then(|arrival| self.members.before(arrival));
             }
         }
         candidates.iter_mut().for_each(|candidate| candidate.compared.push(candidate.story.first));
@@ -366,67 +356,60 @@ impl Index {
         candidates
     }
 
-    fn compare(
-        &self,
-        print: &Print,
-        open: &Open<'_>,
-        frame: &[u32],
-        serial: u32,
-        story: &Story,
-        compared: &[u32],
-    ) -> Option<(Rule, Match)> {
-        let mut likeness = Likeness::default();
-        let core = self.cores.get(&serial);
-        if let Some(core) = core {
-            likeness.core = core.cosine(&print.vector);
-            if likeness.core < LEAST_CORE {
-                return None;
-            }
-        }
+    fn compare(&self, print: &Print, open: &Open<'_>, frame: &[u32], candidate: &Candidate) -> Option<(Rule, Match)> {
+        let Candidate { story, core, compared, .. } = candidate;
+        let now = print.at.timestamp_micros();
+        let mut likeness = Likeness { core: core.unwrap_or(0.0), ..Likeness::default() };
+        let feed = self.furniture.number(print.feed);
+        let same_feed = |arrival| feed.is_some() && self.hot(arrival).map(|hot| hot.feed) == feed;
         let mut dot = 0;
-        let mut nearest: Option<(&Member, Overlap)> = None;
-        let mut copied: Option<(&Member, f32)> = None;
+        let mut nearest: Option<(u32, Member, Packed<'_>, f32)> = None;
+        let mut copied: Option<(Member, f32)> = None;
         for &arrival in compared {
             let Some(member) = self.members.get(arrival) else { continue };
             let theirs = self.members.vector(arrival);
-            if !self.in_window(member.at, print.at) {
-                dot += open.dot(theirs);
+            let product = open.dot(theirs);
+            dot += product;
+            if !self.in_window(member.at, now) {
                 continue;
             }
-            let overlap = open.overlap(theirs);
-            dot += overlap.dot;
+            let cosine = vector::cosine(product);
             if arrival == story.first {
-                likeness.founder = overlap.cosine;
+                likeness.founder = cosine;
             }
-            if overlap.cosine >= copy::COSINE {
+            if cosine >= copy::COSINE {
                 let (contained, runs) = print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]));
-                // One feed's entries share their stock phrases; there the title has to be the same news as well.
-                let retitled = print.feed.is_some()
-                    && print.feed == member.feed.map(NonZeroU64::get)
-                    && overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE;
-                let copy = runs >= copy::RUNS && contained >= copy::SHARE;
-                likeness.stock_text |= copy && retitled;
-                if copy && !retitled && copied.is_none_or(|(_, most)| contained > most) {
-                    copied = Some((member, contained));
+                if runs >= copy::RUNS && contained >= copy::SHARE {
+                    // One feed's entries share their stock phrases; there the title has to be the same news as well.
+                    let retitled = same_feed(arrival) && {
+                        let overlap = open.overlap(theirs);
+                        overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE
+                    };
+                    likeness.stock_text |= retitled;
+                    if !retitled && copied.is_none_or(|(_, most)| contained > most) {
+                        copied = Some((member, contained));
+                    }
                 }
             }
             likeness.other_edition |= print.title.form == member.form && print.title.figures != member.title_figures;
-            if nearest.as_ref().is_none_or(|(_, most)| overlap.cosine > most.cosine) {
-                nearest = Some((member, overlap));
+            if nearest.as_ref().is_none_or(|(.., most)| cosine > *most) {
+                nearest = Some((arrival, member, theirs, cosine));
             }
         }
         // All members of a story without a kept core were compared, and the sum of products is the product of the sum.
         if core.is_none() && story.members > 1 {
-            likeness.core = vector::core_cosine(dot, story.square);
+            likeness.core = vector::core_cosine(dot, story.length);
             if likeness.core < LEAST_CORE {
                 return None;
             }
         }
-        let (member, overlap) = nearest?;
-        likeness.nearest = overlap.cosine;
+        let (arrival, member, theirs, cosine) = nearest?;
+        likeness.nearest = cosine;
         if story.members == 1 {
-            likeness.core = overlap.cosine;
+            likeness.core = cosine;
         }
+        // What else two entries have in common is asked of the nearest member alone.
+        let overlap = open.overlap(theirs);
         likeness.title_in_other = overlap.title_in_other;
         likeness.other_title_in = overlap.other_title_in;
         likeness.mass = overlap.mass;
@@ -434,9 +417,9 @@ impl Index {
         likeness.missing = overlap.missing;
         likeness.other_missing = overlap.other_missing;
         likeness.anchor = overlap.anchors[1];
-        likeness.gap_days = days(print.at - story.newest);
-        likeness.nearest_gap_days = days(print.at - member.at);
-        likeness.same_feed = print.feed.is_some() && print.feed == member.feed.map(NonZeroU64::get);
+        likeness.gap_days = days(now.saturating_sub(self.members.at(story.newest)));
+        likeness.nearest_gap_days = days(now.saturating_sub(member.at));
+        likeness.same_feed = same_feed(arrival);
         likeness.title_only = print.amount.min(member.amount) == Amount::Title;
         likeness.bodies = print.amount.min(member.amount) == Amount::Body;
         likeness.beyond_frame = (likeness.same_feed && !frame.is_empty()).then(|| open.beyond(frame, overlap.shared));
@@ -448,9 +431,9 @@ impl Index {
         };
         likeness.members = story.members;
         likeness.known = self.weights.known(print.language);
-        let split = self.splits.contains(&(print.entry, story.id)).then_some(Veto::Split);
+        let split = self.splits.contains(&(print.entry, story.id())).then_some(Veto::Split);
         let found = |matched, score, threshold, veto| Match {
-            story: story.id,
+            story: story.id(),
             matched,
             score,
             threshold,
@@ -477,7 +460,7 @@ impl Index {
 
     /// The words that an entry shares with a story, heaviest first.
     fn carrying(&self, terms: &Terms, open: &Open<'_>, serial: u32) -> Vec<String> {
-        let Some(story) = self.story(serial) else { return Vec::new() };
+        let Some(story) = self.stories.get(serial) else { return Vec::new() };
         let mut shared = open.shared_with(self.compared(story).map(|arrival| self.members.vector(arrival)));
         shared.sort_unstable_by_key(|cell| (std::cmp::Reverse(cell.weight), cell.hash));
         shared.iter().take(8).filter_map(|cell| terms.word_of(cell.hash)).map(str::to_owned).collect()
@@ -492,63 +475,50 @@ impl Index {
     fn take_in(&mut self, print: &Print, id: StoryRef, count: bool) -> u32 {
         self.expire(print.at);
         let arrival = self.members.first() + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
-        let serial = match self.by_id.get(&id.0) {
-            Some(serial) => *serial,
-            None => self.found(id, print.at),
-        };
+        let serial = self.stories.of(id).unwrap_or_else(|| self.stories.found(id));
         if count {
             self.weights.learn(print.language, print.terms.iter().copied());
         }
-        self.furniture.learn(print.feed, arrival, &print.sentences);
+        let feed = self.furniture.learn(print.feed, arrival, &print.sentences);
         let keys = print.vector.keys();
         self.postings.call_up(keys.iter().map(|key| key.hash));
         self.postings.push(keys.iter().map(|key| key.hash));
-        self.hot.push_back(Hot { story: serial, feed: print.feed.map_or(0, super::terms::low) });
+        self.hot.push_back(Hot { story: serial, feed });
         self.members.push(print);
         self.link(arrival, serial);
         serial
     }
 
-    fn after_last_story(&self) -> u32 {
-        self.first_story + u32::try_from(self.stories.len()).unwrap_or(u32::MAX)
-    }
-
-    fn found(&mut self, id: StoryRef, at: DateTime<Utc>) -> u32 {
-        let serial = self.after_last_story();
-        self.stories.push_back(Some(Story { id, first: 0, last: 0, members: 0, newest: at, square: 0 }));
-        self.by_id.insert(id.0, serial);
-        serial
-    }
-
     /// Puts an entry into a story, at its place by arrival.
     fn link(&mut self, arrival: u32, serial: u32) {
-        let Some(at) = self.members.get(arrival).map(|member| member.at) else { return };
-        let (before, after) = match self.story(serial) {
+        let (before, after, newest) = match self.stories.get(serial) {
             Some(story) if story.members > 0 => {
                 let mut before = Some(story.last);
                 let mut after = None;
                 while let Some(here) = before.filter(|here| *here > arrival) {
                     after = Some(here);
-                    before = self.members.get(here).and_then(|member| member.before.get());
+                    before = self.members.before(here);
                 }
-                (before, after)
+                (
+                    before,
+                    after,
+                    if self.members.at(arrival) >= self.members.at(story.newest) { arrival } else { story.newest },
+                )
             }
-            _ => (None, None),
+            _ => (None, None, arrival),
         };
-        if let Some(member) = self.members.get_mut(arrival) {
-            (member.before, member.after) = (before.into(), after.into());
+        self.members.set_neighbours(arrival, before, after);
+        if let Some(before) = before {
+            self.members.set_after(before, Some(arrival));
         }
-        if let Some(member) = before.and_then(|before| self.members.get_mut(before)) {
-            member.after = Some(arrival).into();
-        }
-        if let Some(member) = after.and_then(|after| self.members.get_mut(after)) {
-            member.before = Some(arrival).into();
+        if let Some(after) = after {
+            self.members.set_before(after, Some(arrival));
         }
         if let Some(hot) = self.hot_mut(arrival) {
             hot.story = serial;
         }
-        if let Some(story) = self.story_mut(serial) {
-            story.newest = if story.members == 0 { at } else { story.newest.max(at) };
+        if let Some(story) = self.stories.get_mut(serial) {
+            story.newest = newest;
             story.members += 1;
             if before.is_none() {
                 story.first = arrival;
@@ -561,19 +531,15 @@ impl Index {
 
     /// Takes an entry out of its story.
     fn unlink(&mut self, arrival: u32) {
-        let Some((before, after, at)) =
-            self.members.get(arrival).map(|member| (member.before.get(), member.after.get(), member.at))
-        else {
-            return;
-        };
+        let (before, after) = (self.members.before(arrival), self.members.after(arrival));
         let Some(serial) = self.hot(arrival).map(|hot| hot.story) else { return };
-        if let Some(member) = before.and_then(|before| self.members.get_mut(before)) {
-            member.after = after.into();
+        if let Some(before) = before {
+            self.members.set_after(before, after);
         }
-        if let Some(member) = after.and_then(|after| self.members.get_mut(after)) {
-            member.before = before.into();
+        if let Some(after) = after {
+            self.members.set_before(after, before);
         }
-        if let Some(story) = self.story_mut(serial) {
+        if let Some(story) = self.stories.get_mut(serial) {
             story.members = story.members.saturating_sub(1);
             if before.is_none() {
                 story.first = after.unwrap_or(0);
@@ -583,11 +549,12 @@ impl Index {
             }
         }
         // Only where dates ran backwards can the one that goes have been the newest.
-        if self.story(serial).is_some_and(|story| story.newest == at) {
-            let newest = self.story(serial).and_then(|story| {
-                self.arrivals_of(story).filter_map(|arrival| self.members.get(arrival)).map(|member| member.at).max()
-            });
-            if let (Some(story), Some(newest)) = (self.story_mut(serial), newest) {
+        if self.stories.get(serial).is_some_and(|story| story.newest == arrival) {
+            let newest = self
+                .stories
+                .get(serial)
+                .and_then(|story| self.arrivals_of(story).max_by_key(|arrival| self.members.at(*arrival)));
+            if let (Some(story), Some(newest)) = (self.stories.get_mut(serial), newest) {
                 story.newest = newest;
             }
         }
@@ -595,24 +562,18 @@ impl Index {
 
     /// Removes a story that has no entry left.
     fn bury(&mut self, serial: u32) {
-        let Some(id) = self.story(serial).filter(|story| story.members == 0).map(|story| story.id) else { return };
-        self.by_id.remove(&id.0);
-        self.cores.remove(&serial);
-        if let Some(place) = self.place_of(serial).and_then(|at| self.stories.get_mut(at)) {
-            *place = None;
-        }
-        while self.stories.front().is_some_and(Option::is_none) {
-            self.stories.pop_front();
-            self.first_story += 1;
+        if self.stories.get(serial).is_some_and(|story| story.members == 0) {
+            self.cores.remove(&serial);
+            self.stories.bury(serial);
         }
     }
 
     fn absorb(&mut self, older: StoryRef, younger: StoryRef) {
-        let (Some(&into), Some(&from)) = (self.by_id.get(&older.0), self.by_id.get(&younger.0)) else { return };
+        let (Some(into), Some(from)) = (self.stories.of(older), self.stories.of(younger)) else { return };
         if into == from {
             return;
         }
-        let arrivals: Vec<u32> = self.story(from).into_iter().flat_map(|story| self.arrivals_of(story)).collect();
+        let arrivals: Vec<u32> = self.stories.get(from).into_iter().flat_map(|story| self.arrivals_of(story)).collect();
         for arrival in arrivals {
             self.unlink(arrival);
             self.link(arrival, into);
@@ -623,7 +584,7 @@ impl Index {
 
     /// Makes a story's core anew from its newest members.
     fn refresh(&mut self, serial: u32) {
-        let Some(members) = self.story(serial).map(|story| story.members) else { return };
+        let Some(members) = self.stories.get(serial).map(|story| story.members) else { return };
         if members < 2 {
             self.keep(serial, None);
         } else {
@@ -634,8 +595,8 @@ impl Index {
 
     /// Keeps the length of a story's core, and of a large story the core itself.
     fn keep(&mut self, serial: u32, core: Option<Core>) {
-        let Some(story) = self.story_mut(serial) else { return };
-        story.square = core.as_ref().map_or(0, Core::square);
+        let Some(story) = self.stories.get_mut(serial) else { return };
+        story.length = core.as_ref().map_or(0.0, Core::length);
         let large = usize::try_from(story.members).is_ok_and(|members| members > COMPARED);
         match core.filter(|_| large) {
             Some(core) => self.cores.insert(serial, core),
@@ -646,7 +607,7 @@ impl Index {
     /// Brings a story's core up to date after its newest member was linked: what `refresh` would make, in fewer steps.
     fn refresh_newest(&mut self, serial: u32) {
         let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
-        let Some(story) = self.story(serial) else { return };
+        let Some(story) = self.stories.get(serial) else { return };
         core.add(self.members.vector(story.last));
         // To see that nobody falls out, nobody has to be counted.
         let full = usize::try_from(story.members).is_ok_and(|members| members > CORE_MEMBERS);
@@ -658,7 +619,7 @@ impl Index {
 
     /// Brings a story's core up to date after its oldest member, `gone`, was taken out.
     fn refresh_oldest(&mut self, serial: u32, gone: u32) {
-        let members = self.story(serial).map_or(0, |story| story.members);
+        let members = self.stories.get(serial).map_or(0, |story| story.members);
         if usize::try_from(members).is_ok_and(|members| members >= CORE_MEMBERS) {
             return;
         }
@@ -675,30 +636,15 @@ impl Index {
 
     /// The members of a story, newest first.
     fn arrivals_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = u32> + 'a {
-        std::iter::successors((story.members > 0).then_some(story.last), |arrival| {
-            self.members.get(*arrival).and_then(|member| member.before.get())
-        })
+        std::iter::successors((story.members > 0).then_some(story.last), |arrival| self.members.before(*arrival))
     }
 
     fn entries_of<'a>(&'a self, story: &'a Story) -> impl Iterator<Item = EntryRef> + 'a {
         self.arrivals_of(story).filter_map(|arrival| self.members.get(arrival)).map(|member| member.entry)
     }
 
-    fn in_window(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        (now - at).abs() <= self.rules.window
-    }
-
-    fn place_of(&self, serial: u32) -> Option<usize> {
-        serial.checked_sub(self.first_story).and_then(|at| usize::try_from(at).ok())
-    }
-
-    fn story(&self, serial: u32) -> Option<&Story> {
-        self.stories.get(self.place_of(serial)?)?.as_ref()
-    }
-
-    fn story_mut(&mut self, serial: u32) -> Option<&mut Story> {
-        let at = self.place_of(serial)?;
-        self.stories.get_mut(at)?.as_mut()
+    fn in_window(&self, at: i64, now: i64) -> bool {
+        now.saturating_sub(at).saturating_abs() <= self.rules.window.num_microseconds().unwrap_or(i64::MAX)
     }
 
     fn hot(&self, arrival: u32) -> Option<Hot> {
@@ -715,6 +661,8 @@ impl Index {
 struct Candidate {
     serial: u32,
     story: Story,
+    /// The cosine to its core, where that is kept.
+    core: Option<f32>,
     compared: Vec<u32>,
 }
 
@@ -780,7 +728,7 @@ impl Hits {
 
 const _: () = assert!(POSTINGS_AT_MOST * 2 < Hits::SLOTS, "a slot is always free");
 
-fn days(gap: TimeDelta) -> f32 {
-    let minutes = u32::try_from(gap.num_minutes().unsigned_abs()).unwrap_or(u32::MAX);
-    real(minutes) / 1_440.0
+/// Days in some microseconds, by whole minutes.
+fn days(gap: i64) -> f32 {
+    real(u32::try_from(gap.unsigned_abs() / 60_000_000).unwrap_or(u32::MAX)) / 1_440.0
 }

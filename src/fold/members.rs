@@ -3,47 +3,77 @@
 //! Pure. What every entry has stands in a [`Ring`]; its terms and its sketch, of which it may have few or many, stand packed
 //! one after another in bytes, those of one piece of the ring together.
 
-use std::collections::VecDeque;
-use std::num::NonZeroU64;
-
-use chrono::{DateTime, Utc};
+use std::collections::{HashMap, VecDeque};
 
 use super::EntryRef;
 use super::copy::SIZE;
 use super::print::Print;
 use super::ring::{PIECE, Ring};
 use super::terms::Amount;
-use super::vector::{Cell, Packed};
+use super::vector::{CELLS, Cell, Packed};
+use super::weights::Plain;
 
-/// An entry.
+/// What is asked of an entry that another is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub(super) entry: EntryRef,
-    pub(super) feed: Option<NonZeroU64>,
-    pub(super) at: DateTime<Utc>,
+    /// When it came, in microseconds since 1970.
+    pub(super) at: i64,
     /// The form of its title, and what was masked in it.
     pub(super) form: u32,
     pub(super) title_figures: u32,
-    /// Its neighbours in its story, by arrival.
-    pub(super) before: Neighbour,
-    pub(super) after: Neighbour,
-    norm: f32,
-    /// Where its bytes begin, and how many terms and hashes they hold.
-    begin: u32,
-    terms: u8,
-    hashes: u8,
     pub(super) amount: Amount,
     pub(super) figures: u8,
 }
 
+/// An entry.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    /// Its number and its time, counted from those of its piece; [`FAR`] for what that cannot say.
+    entry: u32,
+    at: [u16; 3],
+    amount: Amount,
+    figures: u8,
+    form: u32,
+    title_figures: u32,
+    /// Its neighbours in its story, by arrival.
+    before: Neighbour,
+    after: Neighbour,
+    norm: f32,
+    /// Where its bytes begin, in the upper 19 bits, and how many terms (8 bits) and hashes (5) they hold.
+    bytes: u32,
+}
+
+/// The number of an entry that is kept apart with its time.
+const FAR: u32 = u32::MAX;
+
+const _: () = assert!(size_of::<Record>() == 36, "there are a million of them");
+const _: () =
+    assert!(PIECE * (CELLS * Cell::PACKED + SIZE * 2) < 1 << 19, "the bytes of a piece are counted in 19 bits");
+const _: () = assert!(SIZE < 1 << 5, "hashes are counted in 5 bits");
+
+impl Record {
+    fn begin(&self) -> usize {
+        usize::try_from(self.bytes >> 13).unwrap_or(usize::MAX)
+    }
+
+    fn terms(&self) -> usize {
+        usize::try_from(self.bytes >> 5 & 0xff).unwrap_or(0)
+    }
+
+    fn hashes(&self) -> usize {
+        usize::try_from(self.bytes & 31).unwrap_or(0)
+    }
+}
+
 /// An entry beside another in a story, in four bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Neighbour(u32);
+struct Neighbour(u32);
 
 impl Neighbour {
     const NONE: Self = Self(u32::MAX);
 
-    pub(super) fn get(self) -> Option<u32> {
+    fn get(self) -> Option<u32> {
         (self.0 != u32::MAX).then_some(self.0)
     }
 }
@@ -54,11 +84,23 @@ impl From<Option<u32>> for Neighbour {
     }
 }
 
+/// What the entries of one piece of the ring have together.
+#[derive(Debug)]
+struct Piece {
+    /// Their terms and sketches.
+    bytes: Vec<u8>,
+    /// The number and the time that theirs are counted from: those of its first entry.
+    entry: u64,
+    at: i64,
+}
+
 /// The entries of the window by arrival.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    ring: Ring<Member>,
-    bytes: VecDeque<Vec<u8>>,
+    ring: Ring<Record>,
+    pieces: VecDeque<Piece>,
+    /// Numbers and times that are too far from those of their piece.
+    far: HashMap<u32, (EntryRef, i64), Plain>,
     first: u32,
 }
 
@@ -72,17 +114,59 @@ impl Members {
         self.first
     }
 
-    pub(super) fn front(&self) -> Option<&Member> {
-        self.ring.front()
-    }
-
-    pub(super) fn get(&self, arrival: u32) -> Option<&Member> {
-        self.ring.get(self.position(arrival)?)
-    }
-
-    pub(super) fn get_mut(&mut self, arrival: u32) -> Option<&mut Member> {
+    pub(super) fn get(&self, arrival: u32) -> Option<Member> {
         let at = self.position(arrival)?;
-        self.ring.get_mut(at)
+        let record = self.ring.get(at)?;
+        let (entry, time) = self.entry_and_time(arrival, at, record)?;
+        Some(Member {
+            entry,
+            at: time,
+            form: record.form,
+            title_figures: record.title_figures,
+            amount: record.amount,
+            figures: record.figures,
+        })
+    }
+
+    /// When an entry came, in microseconds since 1970; 0 for one out of the window.
+    pub(super) fn at(&self, arrival: u32) -> i64 {
+        let time = |at: usize| Some(self.entry_and_time(arrival, at, self.ring.get(at)?)?.1);
+        self.position(arrival).and_then(time).unwrap_or(0)
+    }
+
+    fn entry_and_time(&self, arrival: u32, at: usize, record: &Record) -> Option<(EntryRef, i64)> {
+        if record.entry == FAR {
+            return self.far.get(&arrival).copied();
+        }
+        let piece = self.pieces.get(self.ring.piece_of(at))?;
+        Some((EntryRef(piece.entry.wrapping_add(record.entry.into())), piece.at.wrapping_add(after(record.at))))
+    }
+
+    /// The entry of the same story that came before.
+    pub(super) fn before(&self, arrival: u32) -> Option<u32> {
+        self.ring.get(self.position(arrival)?)?.before.get()
+    }
+
+    /// The entry of the same story that came after.
+    pub(super) fn after(&self, arrival: u32) -> Option<u32> {
+        self.ring.get(self.position(arrival)?)?.after.get()
+    }
+
+    pub(super) fn set_neighbours(&mut self, arrival: u32, before: Option<u32>, after: Option<u32>) {
+        self.set_before(arrival, before);
+        self.set_after(arrival, after);
+    }
+
+    pub(super) fn set_before(&mut self, arrival: u32, before: Option<u32>) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+            record.before = before.into();
+        }
+    }
+
+    pub(super) fn set_after(&mut self, arrival: u32, after: Option<u32>) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+            record.after = after.into();
+        }
     }
 
     pub(super) fn position(&self, arrival: u32) -> Option<usize> {
@@ -92,24 +176,24 @@ impl Members {
     /// The terms of an entry; none for one out of the window.
     pub(super) fn vector(&self, arrival: u32) -> Packed<'_> {
         let none = Packed { cells: &[], norm: 0.0 };
-        let Some((member, bytes)) = self.bytes_of(arrival) else { return none };
-        bytes.get(..usize::from(member.terms) * Cell::PACKED).map_or(none, |cells| Packed { cells, norm: member.norm })
+        let Some((record, bytes)) = self.bytes_of(arrival) else { return none };
+        bytes.get(..record.terms() * Cell::PACKED).map_or(none, |cells| Packed { cells, norm: record.norm })
     }
 
     /// The sketch of an entry's text, into `room`.
     pub(super) fn sketch<'a>(&self, arrival: u32, room: &'a mut [u16; SIZE]) -> &'a [u16] {
-        let Some((member, bytes)) = self.bytes_of(arrival) else { return &[] };
-        let (hashes, _) = bytes.get(usize::from(member.terms) * Cell::PACKED..).unwrap_or_default().as_chunks::<2>();
-        let length = usize::from(member.hashes).min(hashes.len()).min(SIZE);
+        let Some((record, bytes)) = self.bytes_of(arrival) else { return &[] };
+        let (hashes, _) = bytes.get(record.terms() * Cell::PACKED..).unwrap_or_default().as_chunks::<2>();
+        let length = record.hashes().min(hashes.len()).min(SIZE);
         room.iter_mut().zip(hashes.iter().take(length)).for_each(|(room, hash)| *room = u16::from_le_bytes(*hash));
         room.get(..length).unwrap_or_default()
     }
 
-    fn bytes_of(&self, arrival: u32) -> Option<(&Member, &[u8])> {
+    fn bytes_of(&self, arrival: u32) -> Option<(&Record, &[u8])> {
         let at = self.position(arrival)?;
-        let member = self.ring.get(at)?;
-        let bytes = self.bytes.get(self.ring.piece_of(at))?;
-        Some((member, bytes.get(usize::try_from(member.begin).ok()?..)?))
+        let record = self.ring.get(at)?;
+        let piece = self.pieces.get(self.ring.piece_of(at))?;
+        Some((record, piece.bytes.get(record.begin()..)?))
     }
 
     /// Reads a little of some entries that are about to be compared.
@@ -118,48 +202,83 @@ impl Members {
     pub(super) fn call_up(&self, arrivals: impl Iterator<Item = u32>) {
         let bytes: Vec<&[u8]> = arrivals.filter_map(|arrival| Some(self.bytes_of(arrival)?.1)).collect();
         let read = |at: usize| bytes.iter().fold(0, |all, bytes| all ^ bytes.get(at).copied().unwrap_or(0));
-        std::hint::black_box((read(0), read(64), read(128)));
+        std::hint::black_box((read(0), read(64), read(128), read(192)));
     }
 
     /// Takes in the next entry, which is in no story yet.
     pub(super) fn push(&mut self, print: &Print) {
-        if self.ring.piece_of(self.ring.len()) == self.bytes.len() {
+        let at = print.at.timestamp_micros();
+        if self.ring.piece_of(self.ring.len()) == self.pieces.len() {
             // The last piece is full, and its bytes grow no more.
-            if let Some(full) = self.bytes.back_mut() {
-                full.shrink_to_fit();
+            if let Some(full) = self.pieces.back_mut() {
+                full.bytes.shrink_to_fit();
             }
-            self.bytes.push_back(Vec::with_capacity(PIECE * 64));
+            self.pieces.push_back(Piece { bytes: Vec::with_capacity(PIECE * 64), entry: print.entry.0, at });
         }
-        let Some(bytes) = self.bytes.back_mut() else { return };
-        let begin = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let cells = print.vector.cells.iter().take(usize::from(u8::MAX));
-        bytes.extend(cells.clone().flat_map(|cell| cell.packed()));
+        let arrival = self.first + u32::try_from(self.ring.len()).unwrap_or(u32::MAX);
+        let Some(piece) = self.pieces.back_mut() else { return };
+        let begin = u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX);
+        let cells = print.vector.cells.iter().take(CELLS);
+        piece.bytes.extend(cells.clone().flat_map(|cell| cell.packed()));
         let hashes = print.sketch.hashes.iter().take(SIZE);
-        bytes.extend(hashes.clone().flat_map(|hash| hash.to_le_bytes()));
-        self.ring.push_back(Member {
-            entry: print.entry,
-            feed: print.feed.and_then(NonZeroU64::new),
-            at: print.at,
+        piece.bytes.extend(hashes.clone().flat_map(|hash| hash.to_le_bytes()));
+        let number = print.entry.0.checked_sub(piece.entry).and_then(|number| u32::try_from(number).ok());
+        let near = number.filter(|number| *number != FAR).zip(at.checked_sub(piece.at).and_then(short));
+        if near.is_none() {
+            self.far.insert(arrival, (print.entry, at));
+        }
+        let (entry, at) = near.unwrap_or((FAR, [0; 3]));
+        self.ring.push_back(Record {
+            entry,
+            at,
             form: print.title.form,
             title_figures: print.title.figures,
             before: Neighbour::NONE,
             after: Neighbour::NONE,
             norm: print.vector.norm,
-            begin,
-            terms: u8::try_from(cells.len()).unwrap_or(u8::MAX),
-            hashes: u8::try_from(hashes.len()).unwrap_or(u8::MAX),
+            bytes: begin << 13
+                | u32::try_from(cells.len()).unwrap_or(0) << 5
+                | u32::try_from(hashes.len()).unwrap_or(0),
             amount: print.amount,
             figures: print.figures,
         });
     }
 
     /// Forgets the oldest entry.
-    pub(super) fn pop_front(&mut self) -> Option<Member> {
-        let member = self.ring.pop_front()?;
-        self.first += 1;
-        while self.bytes.len() > self.ring.pieces() {
-            self.bytes.pop_front();
+    pub(super) fn pop_front(&mut self) {
+        let Some(record) = self.ring.pop_front() else { return };
+        if record.entry == FAR {
+            self.far.remove(&self.first);
         }
-        Some(member)
+        self.first += 1;
+        while self.pieces.len() > self.ring.pieces() {
+            self.pieces.pop_front();
+        }
+    }
+}
+
+/// A time that is at most four years away, in six bytes.
+fn short(time: i64) -> Option<[u16; 3]> {
+    let [a, b, c, d, e, f, ..] = time.to_le_bytes();
+    let short = [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]), u16::from_le_bytes([e, f])];
+    (after(short) == time).then_some(short)
+}
+
+/// The time that `short` wrote.
+fn after([low, middle, high]: [u16; 3]) -> i64 {
+    let high = i64::from(i16::from_le_bytes(high.to_le_bytes()));
+    high << 32 | i64::from(middle) << 16 | i64::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_near_and_far_are_kept() {
+        for time in [0, 1, -1, 65_536, -65_537, 259_200_000_000, -259_200_000_000, (1 << 47) - 1, -(1 << 47)] {
+            assert_eq!(short(time).map(after), Some(time));
+        }
+        assert_eq!(short(1 << 47), None);
     }
 }

@@ -1,17 +1,32 @@
 //! Which entries have a term, newest first.
 //!
 //! Pure. A table from term to list. A term of one entry, which most are, stands in the table itself; the others have a
-//! block of whole numbers, taken from pools by size, that is read from one end to the other: a search reads hundreds of
+//! block of words of three bytes, taken from pools by size, that is read from one end to the other: a search reads hundreds of
 //! places, and following a chain through memory would cost a cache miss for each. Lists keep the newest entries that a
 //! search reads and no more, and an endless stream needs no more than its window.
 
 /// Entries that a list keeps: as many as are looked at for one key.
 pub(super) const PER_KEY: usize = 300;
 
-/// Sizes of blocks, in whole numbers: what a list holds and one for its bounds.
+/// Entries that the lists can tell apart at one time: a list holds the lower 24 bits of their numbers.
+pub(super) const ENTRIES_AT_MOST: usize = (1 << 24) - 1;
+
+/// A number of 24 bits.
+type Word = [u8; 3];
+
+fn word(number: u32) -> Word {
+    let [a, b, c, _] = number.to_le_bytes();
+    [a, b, c]
+}
+
+fn number([a, b, c]: Word) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
+
+/// Sizes of blocks, in words: what a list holds and one for its bounds.
 const SIZES: [usize; 15] = [3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, PER_KEY + 1];
 
-/// Whole numbers in a chunk of a pool.
+/// Words in a chunk of a pool.
 const CHUNK: usize = 8_192;
 
 /// The lists.
@@ -31,7 +46,7 @@ impl Postings {
             Place::One(_) => None,
             Place::List { size, block } => Some(self.pools.get(size)?.block(size, block)),
         });
-        std::hint::black_box(blocks.fold(0, |all, block| all ^ block.first().copied().unwrap_or(0)));
+        std::hint::black_box(blocks.fold(0, |all, block| all ^ block.first().map_or(0, |word| word[0])));
     }
 
     /// Takes in the next entry by its keys, all different.
@@ -77,7 +92,9 @@ impl Postings {
             Some(Place::One(arrival)) => (Some(arrival), None),
             Some(Place::List { size, block }) => (None, self.pools.get(size).map(|pool| List(pool.block(size, block)))),
         };
-        one.into_iter().chain(list.into_iter().flat_map(|list| list.newest_first()))
+        let end = self.end;
+        one.into_iter()
+            .chain(list.into_iter().flat_map(move |list| list.newest_first().map(move |low| whole_of(low, end))))
     }
 
     fn append(&mut self, place: Place, arrival: u32) -> Place {
@@ -104,13 +121,13 @@ impl Postings {
         let place = Place::List { size, block };
         let Some(pool) = self.pools.get_mut(size) else { return place };
         let words = pool.block_mut(size, block);
-        if List(words).oldest() != Some(oldest) {
+        if List(words).oldest() != Some(number(word(oldest))) {
             return place;
         }
         pop(words);
         let list = List(words);
         if list.len() == 1 {
-            let only = list.oldest().unwrap_or(oldest);
+            let only = list.oldest().map_or(oldest, |low| whole_of(low, self.end));
             pool.give_back(block);
             return Place::One(only);
         }
@@ -145,35 +162,40 @@ impl Postings {
 }
 
 /// A block as a list: the first number holds where it begins and how long it is, the others go round.
-struct List<'a>(&'a [u32]);
+struct List<'a>(&'a [Word]);
 
-fn bounds(words: &[u32]) -> (usize, usize) {
-    let word = words.first().copied().unwrap_or(0);
-    (whole(word >> 16), whole(word & 0xffff))
+/// The number of an entry of which a list holds the lower bits, when `end` comes next.
+fn whole_of(low: u32, end: u32) -> u32 {
+    end.wrapping_sub(number(word(end.wrapping_sub(low))))
 }
 
-fn bind(words: &mut [u32], begin: usize, length: usize) {
-    if let Some(word) = words.first_mut() {
-        *word = u32::try_from(begin << 16 | length).unwrap_or(0);
+fn bounds(words: &[Word]) -> (usize, usize) {
+    let bounds = words.first().copied().map_or(0, number);
+    (whole(bounds >> 12), whole(bounds & 0xfff))
+}
+
+fn bind(words: &mut [Word], begin: usize, length: usize) {
+    if let Some(first) = words.first_mut() {
+        *first = word(u32::try_from(begin << 12 | length).unwrap_or(0));
     }
 }
 
 /// Adds to a list; `false` when there is no room.
-fn push(words: &mut [u32], arrival: u32) -> bool {
+fn push(words: &mut [Word], arrival: u32) -> bool {
     let (begin, length) = bounds(words);
     let room = words.len() - 1;
     if length == room {
         return false;
     }
-    if let Some(word) = words.get_mut(1 + (begin + length) % room) {
-        *word = arrival;
+    if let Some(place) = words.get_mut(1 + (begin + length) % room) {
+        *place = word(arrival);
     }
     bind(words, begin, length + 1);
     true
 }
 
 /// Takes the oldest out of a list that is not empty.
-fn pop(words: &mut [u32]) {
+fn pop(words: &mut [Word]) {
     let (begin, length) = bounds(words);
     let room = words.len() - 1;
     bind(words, (begin + 1) % room, length.saturating_sub(1));
@@ -190,11 +212,11 @@ impl<'a> List<'a> {
 
     fn oldest_first(&self) -> impl DoubleEndedIterator<Item = u32> + use<'a> {
         let (begin, length) = bounds(self.0);
-        let (_, ring) = self.0.split_first().unwrap_or((&0, &[]));
+        let ring = self.0.get(1..).unwrap_or_default();
         let (front, back) = ring.split_at(begin.min(ring.len()));
         let straight = length.min(back.len());
         let (back, front) = (back.get(..straight), front.get(..length - straight));
-        back.unwrap_or_default().iter().chain(front.unwrap_or_default()).copied()
+        back.unwrap_or_default().iter().chain(front.unwrap_or_default()).copied().map(number)
     }
 
     fn newest_first(self) -> impl Iterator<Item = u32> + use<'a> {
@@ -205,7 +227,7 @@ impl<'a> List<'a> {
 /// Blocks of one size.
 #[derive(Debug, Default)]
 struct Pool {
-    chunks: Vec<Box<[u32]>>,
+    chunks: Vec<Box<[Word]>>,
     blocks: u32,
     free: Vec<u32>,
 }
@@ -216,7 +238,7 @@ impl Pool {
             let block = self.blocks;
             self.blocks += 1;
             if whole(block).is_multiple_of(CHUNK / width(size)) {
-                self.chunks.push(vec![0; CHUNK].into_boxed_slice());
+                self.chunks.push(vec![[0; 3]; CHUNK].into_boxed_slice());
             }
             block
         });
@@ -228,12 +250,12 @@ impl Pool {
         self.free.push(block);
     }
 
-    fn block(&self, size: usize, block: u32) -> &[u32] {
+    fn block(&self, size: usize, block: u32) -> &[Word] {
         let (chunk, range) = range(size, block);
         self.chunks.get(chunk).and_then(|chunk| chunk.get(range)).unwrap_or_default()
     }
 
-    fn block_mut(&mut self, size: usize, block: u32) -> &mut [u32] {
+    fn block_mut(&mut self, size: usize, block: u32) -> &mut [Word] {
         let (chunk, range) = range(size, block);
         self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(range)).unwrap_or_default()
     }

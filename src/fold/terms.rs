@@ -112,35 +112,40 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
         stem: language.stemmer(),
         found: Vec::with_capacity(96),
         index: HashIndex::default(),
+        stemmed: [(0, 0); STEMMED],
         words: String::with_capacity(512),
         sketch: copy::Sketcher::default(),
         text_words: 0,
         numbers: 0,
     };
     let mut sentences = Vec::new();
+    let mut tokens = Tokens::default();
 
     let mut segments = 0_usize;
     text::segments(&title, |_| segments += 1);
     text::segments(&title, |segment| {
-        let hash = sentence_hash(segment);
+        tokens.take(segment);
+        let hash = tokens.hash();
         if segments > 1 {
             learn(&mut sentences, hash);
         }
         if segments == 1 || !habits.repeats(hash) {
-            reader.read(segment, Field::Title);
+            reader.read(&tokens, Field::Title);
         }
     });
     // A title that is furniture from end to end is still all there is to go by.
     if reader.found.is_empty() {
-        reader.read(&title, Field::Title);
+        tokens.take(&title);
+        reader.read(&tokens, Field::Title);
     }
     for (text, first, rest) in [(summary.as_ref(), Field::Summary, Field::Summary), (body, Field::Lead, Field::Body)] {
         let mut read_bytes = 0;
         text::sentences(text, |sentence| {
-            let hash = sentence_hash(sentence);
+            tokens.take(sentence);
+            let hash = tokens.hash();
             learn(&mut sentences, hash);
             if !habits.repeats(hash) {
-                reader.read(sentence, if read_bytes < LEAD_CHARS { first } else { rest });
+                reader.read(&tokens, if read_bytes < LEAD_CHARS { first } else { rest });
             }
             read_bytes += sentence.len();
         });
@@ -212,28 +217,58 @@ fn learn(sentences: &mut Vec<u32>, hash: u32) {
     sentences.push(hash);
 }
 
-/// Hash of a sentence without its case, signs and numbers; 0 for one with no letter.
-fn sentence_hash(sentence: &str) -> u32 {
-    let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
-    let mut any = false;
-    text::tokens(sentence, |kind, token| {
-        if kind == Kind::Number {
-            hasher.update(b"0 ");
-        } else {
-            any = true;
-            hasher.update(token.as_bytes());
-            hasher.update(b" ");
-        }
-        true
-    });
-    if any { low(hasher.digest()).max(1) } else { 0 }
+/// The tokens of a sentence, taken apart once for its hash and for its terms.
+#[derive(Default)]
+struct Tokens {
+    /// The tokens, a space behind each.
+    text: String,
+    /// The same with `0` for each number.
+    masked: String,
+    /// What each is, and where it ends.
+    ends: Vec<(Kind, usize)>,
 }
+
+impl Tokens {
+    fn take(&mut self, sentence: &str) {
+        self.text.clear();
+        self.masked.clear();
+        self.ends.clear();
+        text::tokens(sentence, |kind, token| {
+            self.text.push_str(token);
+            self.ends.push((kind, self.text.len()));
+            self.text.push(' ');
+            self.masked.push_str(if kind == Kind::Number { "0" } else { token });
+            self.masked.push(' ');
+            true
+        });
+    }
+
+    /// Hash of the sentence without its case, signs and numbers; 0 for one with no letter.
+    fn hash(&self) -> u32 {
+        let any = self.ends.iter().any(|(kind, _)| *kind != Kind::Number);
+        if any { low(hash_of(&self.masked)).max(1) } else { 0 }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Kind, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(kind, end)| {
+            let token = self.text.get(start..*end).unwrap_or_default();
+            start = end + 1;
+            (*kind, token)
+        })
+    }
+}
+
+/// Places for words whose stems are known.
+const STEMMED: usize = 128;
 
 struct Reader {
     language: Language,
     stem: super::language::Stem,
     found: Vec<Term>,
     index: HashIndex,
+    /// By the lower bits of a word's hash: the word seen last, and one more than the place of its term.
+    stemmed: [(u64, usize); STEMMED],
     words: String,
     sketch: copy::Sketcher,
     text_words: usize,
@@ -241,41 +276,49 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, text: &str, field: Field) {
-        text::tokens(text, |kind, token| {
-            let hash = match kind {
-                Kind::Word => {
-                    let plain = hash_of(token);
-                    if !matches!(field, Field::Title) {
-                        self.sketch.see(low(plain));
-                        self.text_words += 1;
-                    }
-                    if self.language.stops(token) || token.chars().nth(1).is_none() {
-                        return true;
-                    }
-                    let stem = self.stem.of(token);
-                    self.count(low(hash_of(&stem)), &stem, kind, field);
-                    return true;
-                }
-                Kind::Number | Kind::Pair => low(hash_of(token)),
-            };
+    fn read(&mut self, tokens: &Tokens, field: Field) {
+        for (kind, token) in tokens.iter() {
+            let hash = hash_of(token);
             if !matches!(field, Field::Title) {
-                self.sketch.see(hash);
+                self.sketch.see(low(hash));
                 self.text_words += 1;
                 self.numbers += usize::from(kind == Kind::Number);
             }
-            self.count(hash, token, kind, field);
-            true
-        });
+            if kind == Kind::Word {
+                self.word(token, hash, field);
+            } else {
+                self.count(low(hash), token, kind, field);
+            }
+        }
     }
 
-    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) {
+    fn word(&mut self, word: &str, hash: u64, field: Field) {
+        let place = usize::try_from(low(hash)).unwrap_or(0) % STEMMED;
+        if let Some((known, at)) = self.stemmed.get(place)
+            && *known == hash
+            && *at > 0
+        {
+            return self.see(at - 1, field);
+        }
+        if self.language.stops(word) || word.chars().nth(1).is_none() {
+            return;
+        }
+        let stem = self.stem.of(word);
+        if let Some(at) = self.count(low(hash_of(&stem)), &stem, Kind::Word, field)
+            && let Some(stemmed) = self.stemmed.get_mut(place)
+        {
+            *stemmed = (hash, at + 1);
+        }
+    }
+
+    /// Counts a term, and says where it stands among those found.
+    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) -> Option<usize> {
         let at = match self.index.at(hash, &self.found) {
             Some(at) => at,
-            None if self.found.len() >= TERMS_AT_MOST => return,
+            None if self.found.len() >= TERMS_AT_MOST => return None,
             None => {
                 let (Ok(start), Ok(length)) = (u32::try_from(self.words.len()), u8::try_from(word.len())) else {
-                    return;
+                    return None;
                 };
                 self.words.push_str(word);
                 self.index.insert(hash, self.found.len());
@@ -291,6 +334,11 @@ impl Reader {
                 self.found.len() - 1
             }
         };
+        self.see(at, field);
+        Some(at)
+    }
+
+    fn see(&mut self, at: usize, field: Field) {
         if let Some(term) = self.found.get_mut(at) {
             let (times, once) = match field {
                 Field::Title => (&mut term.title, 1),

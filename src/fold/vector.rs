@@ -142,10 +142,6 @@ impl<'a> Packed<'a> {
 /// What two vectors share.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Overlap {
-    /// The sum of the products of their weights.
-    pub(super) dot: u64,
-    /// Their cosine, 0 to 1.
-    pub(super) cosine: f32,
     /// The share of the first one's title, by weight, that the second has anywhere.
     pub(super) title_in_other: f32,
     /// The share of the second one's title, by weight, that the first has anywhere.
@@ -169,7 +165,7 @@ pub(super) struct Overlap {
 }
 
 /// Slots in which an open vector's cells are found.
-const SLOTS: usize = 256;
+const SLOTS: usize = 1 << u8::BITS;
 
 /// A vector laid open for comparing it with many others.
 #[derive(Debug)]
@@ -202,8 +198,9 @@ impl<'a> Open<'a> {
         Self { vector, slots, title, whole, numbers }
     }
 
+    /// The slot of a hash: its lowest byte, which is the first one of a packed cell.
     fn home(hash: u32) -> usize {
-        usize::try_from(hash).unwrap_or(0) % SLOTS
+        usize::from(hash.to_le_bytes()[0])
     }
 
     fn find(&self, hash: u32) -> Option<(usize, Cell)> {
@@ -219,16 +216,24 @@ impl<'a> Open<'a> {
     }
 
     /// What the two would give if they were multiplied.
+    ///
+    /// It is asked of every member of every story that an entry may tell, and most terms are not shared: a byte of the hash says so.
     pub(super) fn dot(&self, other: Packed<'_>) -> u64 {
-        other
-            .cells()
-            .filter_map(|theirs| Some(u64::from(theirs.weight) * u64::from(self.find(theirs.hash)?.1.weight)))
-            .sum()
+        let (cells, _) = other.cells.as_chunks::<{ Cell::PACKED }>();
+        let mut dot = 0;
+        for cell in cells {
+            let [home, ..] = *cell;
+            if self.slots.get(usize::from(home)).is_some_and(|place| *place != 0) {
+                let theirs = Cell::unpacked(*cell);
+                let own = self.find(theirs.hash).map_or(0, |(_, own)| own.weight);
+                dot += u64::from(own) * u64::from(theirs.weight);
+            }
+        }
+        dot
     }
 
     /// Lays another vector over it.
     pub(super) fn overlap(&self, other: Packed<'_>) -> Overlap {
-        let mut dot = 0_u64;
         let (mut found, mut other_title, mut other_found, mut other_whole) = (0_u32, 0_u32, 0_u32, 0_u32);
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
@@ -247,7 +252,6 @@ impl<'a> Open<'a> {
             shared |= 1 << place;
             other_found += in_title;
             found += if own.in_title() { u32::from(own.weight) } else { 0 };
-            dot += u64::from(own.weight) * u64::from(theirs.weight);
             numbers += u16::from(own.is_number());
             mass += (f32::from(own.weight) * self.vector.norm).min(f32::from(theirs.weight) * other.norm) / UNIT;
             let mut rest = f32::from(own.rarity.min(theirs.rarity)) / 16.0;
@@ -262,8 +266,6 @@ impl<'a> Open<'a> {
         let told = |whole: u32, norm: f32| super::weights::real(whole) * norm / UNIT;
         let less = told(self.whole, self.vector.norm).min(told(other_whole, other.norm));
         Overlap {
-            dot,
-            cosine: cosine(dot, UNIT * UNIT),
             title_in_other: share(found, self.title),
             other_title_in: share(other_found, other_title),
             mass,
@@ -303,105 +305,123 @@ impl<'a> Open<'a> {
 const _: () = assert!(CELLS <= 64, "the shared terms of a vector are told in 64 bits");
 
 /// A story's core: the sum of its members' vectors.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// A table with linear probing. It lies cold in memory when it is asked, and of a table each question reads one place, whereas a
+/// search in a sorted list waits for a dozen, one after another.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Core {
-    sums: Vec<(u32, u32)>,
+    slots: Vec<Sum>,
+    taken: usize,
     square: u64,
 }
 
+/// A term and its weight in a core; 0 when those that had it are gone.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    hash: u32,
+    weight: u32,
+}
+
+impl Sum {
+    const FREE: Self = Self { hash: u32::MAX, weight: 0 };
+}
+
 impl Core {
+    const LEAST: usize = 64;
+
     /// The sum of some vectors.
     pub(super) fn of<'a>(vectors: impl Iterator<Item = Packed<'a>>) -> Self {
-        let mut sums: Vec<(u32, u32)> =
-            vectors.flat_map(Packed::cells).map(|cell| (cell.hash, u32::from(cell.weight))).collect();
-        sums.sort_unstable();
-        sums.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0 };
-            same
-        });
-        Self { square: square(&sums), sums }
+        let mut core = Self::default();
+        vectors.for_each(|vector| core.add(vector));
+        core
     }
 
-    /// The square of its length.
-    pub(super) fn square(&self) -> u64 {
-        self.square
+    /// Its length.
+    pub(super) fn length(&self) -> f32 {
+        wide(self.square).sqrt()
     }
 
     /// Adds a vector to the sum.
     pub(super) fn add(&mut self, vector: Packed<'_>) {
-        let mut sums = Vec::with_capacity(self.sums.len() + vector.cells.len() / Cell::PACKED);
-        let mut old = self.sums.iter().copied().peekable();
-        for cell in vector.cells() {
-            while let Some(sum) = old.next_if(|(hash, _)| *hash < cell.hash) {
-                sums.push(sum);
-            }
-            let before = old.next_if(|(hash, _)| *hash == cell.hash).map_or(0, |(_, sum)| sum);
-            sums.push((cell.hash, before + u32::from(cell.weight)));
-        }
-        sums.extend(old);
-        self.square = square(&sums);
-        self.sums = sums;
+        vector.cells().for_each(|cell| self.change(cell.hash, |sum| sum + u32::from(cell.weight)));
     }
 
     /// Takes a vector that was added out of the sum.
     pub(super) fn remove(&mut self, vector: Packed<'_>) {
-        for cell in vector.cells() {
-            if let Ok(at) = self.sums.binary_search_by_key(&cell.hash, |(hash, _)| *hash)
-                && let Some((_, sum)) = self.sums.get_mut(at)
-            {
-                *sum = sum.saturating_sub(u32::from(cell.weight));
+        vector.cells().for_each(|cell| self.change(cell.hash, |sum| sum.saturating_sub(u32::from(cell.weight))));
+    }
+
+    fn change(&mut self, hash: u32, change: impl Fn(u32) -> u32) {
+        if (self.taken + 1) * 4 > self.slots.len() * 3 {
+            self.grow();
+        }
+        let at = self.place(hash);
+        let Some(sum) = self.slots.get_mut(at) else { return };
+        self.taken += usize::from(sum.hash == u32::MAX);
+        let before = u64::from(sum.weight);
+        *sum = Sum { hash, weight: change(sum.weight) };
+        let after = u64::from(sum.weight);
+        self.square = (self.square + after * after).saturating_sub(before * before);
+    }
+
+    /// Makes room, first of all by dropping the terms that nobody has any more.
+    fn grow(&mut self) {
+        let kept: Vec<Sum> = self.slots.iter().copied().filter(|sum| sum.weight > 0).collect();
+        self.taken = kept.len();
+        self.slots = vec![Sum::FREE; (kept.len() * 7 / 4).max(Self::LEAST)];
+        for sum in kept {
+            let at = self.place(sum.hash);
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = sum;
             }
         }
-        self.sums.retain(|(_, sum)| *sum > 0);
-        self.square = square(&self.sums);
+    }
+
+    /// Where a term stands, or would. Terms are hashes, and their upper bits say where to begin.
+    fn place(&self, hash: u32) -> usize {
+        let length = u64::try_from(self.slots.len()).unwrap_or(0);
+        let mut at = usize::try_from((u64::from(hash) * length) >> HASH_BITS).unwrap_or(0);
+        while self.slots.get(at).is_some_and(|sum| sum.hash != hash && sum.hash != u32::MAX) {
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+        }
+        at
+    }
+
+    fn weight(&self, hash: u32) -> u64 {
+        self.slots.get(self.place(hash)).map_or(0, |sum| u64::from(sum.weight))
     }
 
     /// The cosine of a vector and the core.
     pub(super) fn cosine(&self, vector: &Vector) -> f32 {
-        let mut dot = 0_u64;
-        let mut sums = self.sums.as_slice();
-        for cell in &vector.cells {
-            let at = sums.partition_point(|(hash, _)| *hash < cell.hash);
-            sums = sums.get(at..).unwrap_or_default();
-            if let Some((_, sum)) = sums.first().filter(|(hash, _)| *hash == cell.hash) {
-                dot += u64::from(*sum) * u64::from(cell.weight);
-            }
-        }
-        core_cosine(dot, self.square)
+        let dot = vector.cells.iter().map(|cell| self.weight(cell.hash) * u64::from(cell.weight)).sum();
+        core_cosine(dot, self.length())
     }
 
     /// The cosine of two cores.
     pub(super) fn cosine_to(&self, other: &Self) -> f32 {
-        let mut dot = 0_u64;
-        let mut sums = other.sums.iter().peekable();
-        for (hash, sum) in &self.sums {
-            while sums.next_if(|(theirs, _)| theirs < hash).is_some() {}
-            if let Some((_, theirs)) = sums.next_if(|(theirs, _)| theirs == hash) {
-                dot += u64::from(*theirs) * u64::from(*sum);
-            }
-        }
-        let (own, theirs) = (wide(self.square).sqrt(), wide(other.square).sqrt());
-        if own > 0.0 && theirs > 0.0 { cosine(dot, own * theirs) } else { 0.0 }
+        let sums = self.slots.iter().filter(|sum| sum.weight > 0);
+        let dot = sums.map(|sum| other.weight(sum.hash) * u64::from(sum.weight)).sum();
+        let (own, theirs) = (self.length(), other.length());
+        if own > 0.0 && theirs > 0.0 { over(dot, own * theirs) } else { 0.0 }
     }
 }
 
-/// The cosine of a vector and a core, by their product and the square of the core's length.
-pub(super) fn core_cosine(dot: u64, square: u64) -> f32 {
-    let length = wide(square).sqrt();
-    if length > 0.0 { cosine(dot, length * UNIT) } else { 0.0 }
+/// The cosine of two vectors, by their product.
+pub(super) fn cosine(dot: u64) -> f32 {
+    over(dot, UNIT * UNIT)
 }
 
-fn cosine(dot: u64, lengths: f32) -> f32 {
+/// The cosine of a vector and a core, by their product and the core's length.
+pub(super) fn core_cosine(dot: u64, length: f32) -> f32 {
+    if length > 0.0 { over(dot, length * UNIT) } else { 0.0 }
+}
+
+fn over(dot: u64, lengths: f32) -> f32 {
     (wide(dot) / lengths).min(1.0)
 }
 
 fn share(part: u32, whole: u32) -> f32 {
     if whole == 0 { 0.0 } else { super::weights::real(part) / super::weights::real(whole) }
-}
-
-fn square(sums: &[(u32, u32)]) -> u64 {
-    sums.iter().map(|(_, sum)| u64::from(*sum) * u64::from(*sum)).sum()
 }
 
 /// A whole number as a real one; sums here stay far below 2^53.
