@@ -99,8 +99,10 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
     let store = store_path(&config);
     match command {
         Command::Run => {
-            let ended =
-                runtime_of_the_daemon()?.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            let runtime = runtime_of_the_daemon()?;
+            let ended = runtime.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            // A name that is being looked up would keep us for as long as its server likes.
+            runtime.shutdown_background();
             match ended {
                 Err(daemon::Error::Store(error)) => Err(error.into()),
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),

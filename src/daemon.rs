@@ -50,8 +50,6 @@ use crate::websub::subscriber::Subscriber;
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 /// How often a person's corrections, which come from another process, are looked for.
 const CORRECTIONS_EVERY: Duration = Duration::from_secs(2);
-/// How often the store is tidied, the first time soon after the start.
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How often it is looked whether a hub is to be asked for something.
 const HUBS_EVERY: Duration = Duration::from_secs(2);
 /// How long answers under way may take when the daemon stops.
@@ -102,7 +100,7 @@ pub async fn run(
 
     let mut publish = tokio::time::interval(PUBLISH_EVERY);
     publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut tidy = tokio::time::interval(upkeep::every(daemon.config.store.keep));
     tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
     corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -137,7 +135,7 @@ pub async fn run(
     tracing::info!("stopping");
     service::stopping();
     tokio::select! {
-        ended = daemon.end(server, stop) => ended?,
+        ended = daemon.end(server, stop, reports) => ended?,
         // What is stored is whole at any instant.
         _ = terminate.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
         _ = interrupt.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
@@ -271,11 +269,19 @@ impl Daemon {
         Ok(())
     }
 
-    /// Lets polls and answers under way come to their end, publishes what they brought, and closes the store.
-    async fn end(mut self, server: Option<JoinHandle<()>>, stop: CancellationToken) -> Result<(), Error> {
+    /// Gives up the polls under way, lets answers come to their end, publishes what was stored, and closes the store.
+    async fn end(
+        mut self,
+        server: Option<JoinHandle<()>>,
+        stop: CancellationToken,
+        mut reports: Reports,
+    ) -> Result<(), Error> {
         self.health.send_modify(|health| health.is_stopping = true);
         self.upkeep.shutdown().await;
         self.hosts.stop().await;
+        while let Ok(report) = reports.try_recv() {
+            self.take(report);
+        }
         stop.cancel();
         if let Some(mut server) = server
             && tokio::time::timeout(LAST_ANSWERS, &mut server).await.is_err()
@@ -345,7 +351,9 @@ impl Daemon {
                     tracing::info!(pruned, "entries past `store.keep` are forgotten")
                 }
                 Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
-                Err(error) => tracing::warn!("the store could not be tidied: {error}; it is tried again in an hour"),
+                Err(error) => {
+                    tracing::warn!("the store could not be tidied: {error}; it is tried again within an hour")
+                }
             }
         });
     }

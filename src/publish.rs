@@ -1,6 +1,6 @@
 //! What subscribers and visitors see, rendered from the store and kept in memory.
 //!
-//! Edge: reads the store. What is served often is rendered once for each change ([`publish`]); what is asked for now and then
+//! Edge: reads the store, and notes there what is served. What is served often is rendered once for each change ([`publish`]); what is asked for now and then
 //! is rendered when it is asked for, and kept until the next change ([`Published::render`]). The formats themselves are pure,
 //! in the modules below, and depend on what is stored alone; `serve` hands out what was rendered here.
 
@@ -212,6 +212,7 @@ impl Published {
                     Err(why) => Err(why),
                 };
                 match (feed, format) {
+                    (Ok(feed), _) if *number > 1 && feed.stories.is_empty() => Found::Nothing,
                     (feed, Format::Html) => page(pages::search(site, text, feed.as_ref()), None),
                     (Ok(feed), format) => Found::Ready(Arc::new(render(site, &feed, *format))),
                     (Err(_), _) => Found::Nothing,

@@ -342,7 +342,9 @@ pub fn instant(millis: i64) -> DateTime<Utc> {
 /// # Errors
 /// What `work` returned, or why the store refuses.
 pub fn correct<T>(path: &Path, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    Reader::open(path)?;
+    // Only its owner may bring an older store up to date.
+    let version = Reader::open(path)?.read(|connection| identify(connection, path))?.0;
+    let _owned = if version < schema::MIGRATIONS.len() { Some(lock(path)?) } else { None };
     let mut connection = open_for_writing(path)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = work(&tx)?;

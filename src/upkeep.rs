@@ -62,6 +62,12 @@ impl Kept {
     }
 }
 
+/// How often the store is tidied: once an hour, and more often where entries are kept for a few hours only.
+#[must_use]
+pub fn every(keep: Duration) -> Duration {
+    (keep / 4).clamp(Duration::from_secs(10), Duration::from_secs(3600))
+}
+
 /// Before when an entry has to have left its feed's document to be forgotten.
 #[must_use]
 pub fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {

@@ -636,7 +636,7 @@ def soak(options):
         for column, name in enumerate(("memory MB", "descriptors", "log MB", "store MB"))
     )
     fifths = " ".join(f"{samples[max(len(samples) * part // 20, 1) - 1][0]:.0f}" for part in (1, 5, 10, 15, 20))
-    flat = all(most(second, column) <= most(first, column) * 1.1 + 2 for column in range(3))
+    flat = all(most(second, column) <= most(first, column) * 1.1 + 2 for column in range(4))
     return (f"{options.soak} min, {len(origin.asked)} polls: {words}; memory after 1, 5, 10, 15 and 20 twentieths {fifths} MB; "
             f"{faults or 'whole'}"), flat and status == 0 and not faults
 

@@ -108,7 +108,9 @@ async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
     }
     files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
-    Ok(files::write(&published).await? + files::write_archives(store, &published).await?)
+    let archives = files::write_new_archives(store, &published).await?;
+    let documents = files::write(&published).await?;
+    Ok(archives + documents + files::compare_archives(store, &published, clock::now()).await?)
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.

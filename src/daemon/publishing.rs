@@ -21,8 +21,11 @@ impl Daemon {
         let before = self.published.borrow().clone();
         let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
         let rendered = publish::publish(&self.store, &site, before.clone()).await?;
-        if let Err(error) = files::write(&rendered).await {
-            tracing::error!("{error}");
+        // An archive stands there before a document names it.
+        for written in [files::write_new_archives(&self.store, &rendered).await, files::write(&rendered).await] {
+            if let Err(error) = written {
+                tracing::error!("{error}");
+            }
         }
         self.archive(&rendered);
         self.tell_hub(&before, &rendered);
@@ -34,13 +37,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Begins to bring the files of archives up to date, unless that is still being done.
+    /// Begins to bring the files of older archives up to date, unless that is still being done.
     fn archive(&mut self, published: &Published) {
         while self.archiving.try_join_next().is_some() {}
         if self.archiving.is_empty() {
             let (store, published) = (self.store.clone(), published.clone());
             self.archiving.spawn(async move {
-                if let Err(error) = files::write_archives(&store, &published).await {
+                if let Err(error) = files::compare_archives(&store, &published, clock::now()).await {
                     tracing::error!("{error}");
                 }
             });

@@ -1,6 +1,6 @@
 //! When the archives of an output are closed (RFC 5005 §4).
 //!
-//! Edge: reads and writes the store; what it plans is a value. The document of an output and its archives together hold every story
+//! Edge: reads the store; what it plans is a value. The document of an output and its archives together hold every story
 //! that it ever showed, so a reader that slept for a month misses none. A month is closed when it is over. Where a month
 //! brings more than the document has room for, parts of it are closed on the way, and give way to the whole at its end.
 

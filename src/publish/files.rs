@@ -8,12 +8,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock;
 use crate::config::{Format, OutputConfig};
 use crate::publish::rendered::{Coding, Rendered};
 use crate::publish::{self, Output, Published, Site, select};
+use crate::store::outputs::Closed;
 use crate::store::{self, Store, outputs};
 
 /// How often the files of archives are compared with what the store says now.
@@ -52,47 +53,90 @@ pub async fn write(published: &Published) -> Result<usize, WriteError> {
     blocking(move || write_documents(&published, &published.site().outputs)).await
 }
 
-/// Writes their archives beside them. These hold years, so they are rendered one at a time, and only now and then: what is in
-/// them does not change, and what they say of it seldom.
+/// Writes the archives that were closed since the last time, each into the directory of its output. To be done before
+/// [`write`], whose documents name them.
 ///
 /// # Errors
 /// When a file cannot be written, or the store refuses; those before it were.
-pub async fn write_archives(store: &Store, published: &Published) -> Result<usize, WriteError> {
+pub async fn write_new_archives(store: &Store, published: &Published) -> Result<usize, WriteError> {
+    write_archives(store, published, |_, written| written.is_none()).await
+}
+
+/// Brings the files of older archives up to date. These hold years, so that is done now and then only: what is in them does
+/// not change, and what they say of it seldom.
+///
+/// # Errors
+/// When a file cannot be written, or the store refuses; those before it were.
+pub async fn compare_archives(store: &Store, published: &Published, now: DateTime<Utc>) -> Result<usize, WriteError> {
+    let is_recent = |at: DateTime<Utc>| (now - ARCHIVES_EVERY..=now).contains(&at);
+    write_archives(store, published, |files, written| {
+        !written.is_some_and(is_recent) || !files.iter().all(|file| file.exists())
+    })
+    .await
+}
+
+/// Writes the archives that are due by their files, and by when these were last brought up to date.
+async fn write_archives(
+    store: &Store,
+    published: &Published,
+    is_due: impl Fn(&[PathBuf], Option<DateTime<Utc>>) -> bool,
+) -> Result<usize, WriteError> {
     let mut written = 0;
     for output in published.site().outputs.iter().filter(|output| output.has_archives()) {
-        written += write_archives_of(store, published.site(), output).await?;
+        written += write_archives_of(store, published.site(), output, &is_due).await?;
     }
     Ok(written)
 }
 
-async fn write_archives_of(store: &Store, site: &Site, output: &Output) -> Result<usize, WriteError> {
+/// One at a time, because each may hold a month of many feeds.
+async fn write_archives_of(
+    store: &Store,
+    site: &Site,
+    output: &Output,
+    is_due: impl Fn(&[PathBuf], Option<DateTime<Utc>>) -> bool,
+) -> Result<usize, WriteError> {
     let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else { return Ok(0) };
     let (now, asked) = (clock::now(), name.clone());
     let known =
         move |connection: &_| Ok((outputs::archives(connection, &asked)?, outputs::written(connection, &asked)?));
     let (archives, fresh) = store.read(known).await?;
     let formats: Vec<Format> = formats.iter().copied().filter(|format| *format != Format::Html).collect();
+    remove_parts_but(&archives, &directory.join(name))?;
     let mut written = 0;
     for archive in archives.into_iter().map(|closed| closed.name) {
-        let path = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
-        let is_fresh = fresh.get(&archive).is_some_and(|at| (now - ARCHIVES_EVERY..=now).contains(at));
-        if is_fresh && formats.iter().all(|format| path(format).exists()) {
+        let file = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
+        let files: Vec<PathBuf> = formats.iter().map(file).collect();
+        if !is_due(&files, fresh.get(&archive).copied()) {
             continue;
         }
-        for format in &formats {
-            let (site, output, wanted, format) = (site.clone(), output.clone(), archive.clone(), *format);
-            let render = move |connection: &_| {
-                Ok(select::archive(connection, &output, &wanted)?.map(|feed| publish::render(&site, &feed, format)))
-            };
-            if let Some(document) = store.read(render).await? {
-                let (path, compress) = (path(&format), *compress);
-                written += blocking(move || put(&path, &document, compress)).await?;
-            }
+        let (wanted, selected) = (archive.clone(), output.clone());
+        if let Some(feed) = store.read(move |connection| select::archive(connection, &selected, &wanted)).await? {
+            let (site, compress, formats) = (site.clone(), *compress, formats.clone());
+            written += blocking(move || {
+                let documents = formats.iter().zip(&files);
+                documents.map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress)).sum()
+            })
+            .await?;
         }
         let name = name.clone();
         store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
     }
     Ok(written)
+}
+
+/// Takes away the parts of months that are over by now: the whole month has their stories.
+fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError> {
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = file.file_name();
+        // `2026-11.2.atom`, `2026-11.2.json.gz`
+        let mut pieces = name.to_str().unwrap_or_default().splitn(3, '.');
+        let (Some(month), Some(number), Some(_)) = (pieces.next(), pieces.next(), pieces.next()) else { continue };
+        let is_part = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if is_part && !archives.iter().any(|archive| archive.name == format!("{month}.{number}")) {
+            remove(&file.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes away what a crash left of files that were being written.
@@ -216,4 +260,28 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
         let _ = std::fs::remove_file(&temporary);
         in_words(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EntryRef;
+
+    #[test]
+    fn parts_of_months_that_are_over_are_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let stays = ["2026-10.atom", "2026-11.2.atom", "2026-11.2.json.gz", "notes.txt", "a.b.c"];
+        for name in stays.iter().chain(&["2026-10.1.atom", "2026-10.12.json.gz"]) {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let closed = |name: &str| Closed { name: name.into(), until: DateTime::UNIX_EPOCH, upto: EntryRef(1) };
+        remove_parts_but(&[closed("2026-10"), closed("2026-11.2")], folder.path()).unwrap();
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        let mut stays = stays.to_vec();
+        stays.sort_unstable();
+        assert_eq!(left, stays);
+        remove_parts_but(&[], &folder.path().join("missing")).unwrap();
+    }
 }

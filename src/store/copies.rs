@@ -2,10 +2,11 @@
 //!
 //! Edge: files and SQLite. A copy is made with SQLite's own means, never file by file, and nothing is ever overwritten.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::{self, Error, Reader, Result, schema};
@@ -81,9 +82,14 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     sweep(path);
     copy(&source, &fresh)?;
+    store::look_through(&Connection::open(&fresh)?, from)?;
     let mut kept = None;
     if path.exists() {
-        let aside = path.with_added_extension(now.format("before-%Y%m%dT%H%M%SZ").to_string());
+        // Whoever reads a store without its log misses what stands there only; so it is emptied first, where that can be done.
+        if let Ok(old) = Connection::open(path) {
+            let _ = old.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+        let aside = free_name(path, &now.format("before-%Y%m%dT%H%M%SZ").to_string());
         // It gets a second name before it loses its first, so that there is a store at `path` whenever this is cut short. Its
         // log goes before the copy comes, because the log of one store is poison to another.
         for ending in ["", "-wal"] {
@@ -121,6 +127,15 @@ pub(super) fn keep(from: &Connection, path: &Path, ending: &str) -> Result<PathB
     Ok(kept)
 }
 
+/// A name beside `path` that no file has.
+fn free_name(path: &Path, extension: &str) -> PathBuf {
+    let names = (1..).map(|number| match number {
+        1 => path.with_added_extension(extension),
+        number => path.with_added_extension(format!("{extension}-{number}")),
+    });
+    names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| path.with_added_extension(extension))
+}
+
 /// Takes away what a crash left of copies at `path` that were not finished. For who owns the store.
 pub(super) fn sweep(path: &Path) {
     let upgrades = (1..schema::MIGRATIONS.len()).map(|version| format!(".v{version}.tmp"));
@@ -128,6 +143,19 @@ pub(super) fn sweep(path: &Path) {
         for ending in ["", "-journal", "-wal", "-shm"] {
             // One that cannot be removed does no harm where it is.
             let _ = std::fs::remove_file(beside(path, &format!("{unfinished}{ending}")));
+        }
+    }
+    // A second name of the store itself, which a restore had made when it was cut short, is no copy.
+    let same_file = |one: &Path| std::fs::metadata(one).map(|file| (file.dev(), file.ino())).ok();
+    let (Some(ours), Some(folder), Some(name)) = (same_file(path), path.parent(), path.file_name()) else { return };
+    let spare = format!("{}.before-", name.to_string_lossy());
+    for file in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if file.file_name().to_string_lossy().starts_with(&spare) && same_file(&file.path()) == Some(ours) {
+            let _ = std::fs::remove_file(file.path());
         }
     }
 }
@@ -144,8 +172,11 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 /// When either cannot be used.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     let mut to = Connection::open(to)?;
-    Backup::new(from, &mut to)?.step(-1)?;
-    Ok(())
+    match Backup::new(from, &mut to)?.step(-1)? {
+        StepResult::Done => Ok(()),
+        // `step` may also come back with nothing copied because a file is in use.
+        _ => Err(Error::Refused("a file of the copy is in use".to_owned())),
+    }
 }
 
 /// The file whose name is that of `path` and `ending`.

@@ -48,16 +48,20 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
     let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
     let mut moved =
         connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
-    let mut encrypted = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1 AND configured = 0")?;
+    let mut idle = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1 AND configured = 0")?;
+    let mut first_named = connection.prepare_cached("SELECT id, configured FROM feed WHERE identity = ?1")?;
     let mut named = connection
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2 WHERE id = ?1 AND (configured = 0 OR name <> ?2)")?;
     let mut followed = connection
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2, address = ?3, moved_to = NULL WHERE id = ?1")?;
-    // A validator goes to no other address than the one that it came from.
-    let mut doubted = connection
-        .prepare_cached("UPDATE feed SET etag = NULL, last_modified = NULL, read_from = NULL WHERE id = ?1")?;
+    // A validator goes to no other address than the one that it came from, and what failed there may do well here.
+    let mut begun_anew = connection.prepare_cached(
+        "UPDATE feed SET etag = NULL, last_modified = NULL, read_from = NULL, retired_at = NULL, failures = 0, failing_since = NULL,
+             last_error = NULL, last_error_at = NULL, not_before = NULL, fresh_until = NULL,
+             next_poll = ?2, next_poll_why = ?3, planned_by = ?4 WHERE id = ?1",
+    )?;
     let mut added = connection.prepare_cached(
-        "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why, planned_by) VALUES (?1, ?1, ?2, 1, ?3, ?4, ?5)",
+        "INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why, planned_by) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
     )?;
     // Feeds that kept their address are told first, so that none of them is taken for one that moved.
     let mut handles: Vec<Option<u64>> = Vec::with_capacity(feeds.len());
@@ -72,36 +76,34 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
         .iter()
         .zip(handles)
         .map(|(feed, known)| {
-            let address = feed.address.as_str();
-            let id = match known {
-                Some(id) => id,
-                None => match moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
-                    Some(id) => {
-                        followed.execute(params![id, feed.name, address])?;
-                        id
-                    }
-                    None if let Some(rest) = address.strip_prefix("https://")
-                        && let Some(id) = encrypted
-                            .query_row([format!("http://{rest}")], |row| row.get::<_, u64>(0))
-                            .optional()? =>
-                    {
-                        followed.execute(params![id, feed.name, address])?;
-                        doubted.execute([id])?;
-                        id
-                    }
-                    None => {
-                        added.execute(params![
-                            address,
-                            feed.name,
-                            millis(feed.first_poll),
-                            feed.first_poll_why,
-                            feed.planned_by
-                        ])?;
-                        u64::try_from(connection.last_insert_rowid()).unwrap_or_default()
-                    }
-                },
-            };
-            Ok(FeedRef(id))
+            let (address, first_poll) = (feed.address.as_str(), millis(feed.first_poll));
+            if let Some(id) = known {
+                return Ok(FeedRef(id));
+            }
+            if let Some(id) = moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
+                followed.execute(params![id, feed.name, address])?;
+                return Ok(FeedRef(id));
+            }
+            // It may be known by the address that it was first configured with, or by the same one without encryption.
+            let mut identity = address.to_owned();
+            let named_so = |row: &Row<'_>| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?));
+            let mut taken = first_named.query_row([&identity], named_so).optional()?;
+            let mut former = taken.filter(|(_, is_configured)| !is_configured).map(|(id, _)| id);
+            if let (None, Some(rest)) = (former, address.strip_prefix("https://")) {
+                former = idle.query_row([format!("http://{rest}")], |row| row.get(0)).optional()?;
+            }
+            if let Some(id) = former {
+                followed.execute(params![id, feed.name, address])?;
+                begun_anew.execute(params![id, first_poll, feed.first_poll_why, feed.planned_by])?;
+                return Ok(FeedRef(id));
+            }
+            // Another feed that went elsewhere keeps the name that its stories have from it.
+            while taken.is_some() {
+                identity.push('#');
+                taken = first_named.query_row([&identity], named_so).optional()?;
+            }
+            added.execute(params![identity, address, feed.name, first_poll, feed.first_poll_why, feed.planned_by])?;
+            Ok(FeedRef(u64::try_from(connection.last_insert_rowid()).unwrap_or_default()))
         })
         .collect()
 }
@@ -434,5 +436,14 @@ mod tests {
         };
         assert!(!vouched(after[0]) && vouched(after[1]));
         assert_ne!(configure(&["https://one.example/feed?b"])[0], before[0]);
+        let all = "https://one.example/feed?a";
+        assert_eq!(configure(&["http://one.example/feed?a"])[0], before[0], "and back");
+        connection.execute("UPDATE feed SET retired_at = 1, failures = 9", []).unwrap();
+        assert_eq!(configure(&[all])[0], before[0]);
+        let is_due = "SELECT retired_at IS NULL AND failures = 0 FROM feed WHERE id = ?1";
+        assert!(connection.query_row(is_due, [before[0].0], |row| row.get::<_, bool>(0)).unwrap());
+        let both = configure(&[all, "http://one.example/feed?a"]);
+        assert_eq!(both[0], before[0]);
+        assert_ne!(both[1], before[0], "the old address is another feed beside the new one");
     }
 }

@@ -90,7 +90,12 @@ fn a_backup_is_made_beside_a_running_daemon_and_restored_after_it() {
     scene.must(&["store", "restore", copy]);
     assert_eq!(scene.stories(), stories);
     assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
-    assert!(scene.must(&["store", "restore", copy]).contains(".before-"), "what was there is kept");
+    for _ in 0..3 {
+        assert!(scene.must(&["store", "restore", copy]).contains(".before-"), "what was there is kept");
+    }
+    let kept =
+        std::fs::read_dir(scene.path("")).unwrap().filter_map(|file| file.unwrap().file_name().into_string().ok());
+    assert_eq!(kept.filter(|name| name.contains(".before-")).count(), 3, "each under a name of its own");
 }
 
 #[test]
