@@ -83,11 +83,13 @@ impl Language {
         self.0.is_some_and(|at| stop_words().get(&hash_of(word)).is_some_and(|languages| languages & (1 << at) != 0))
     }
 
-    /// The stemmer for a word of this language, if there is one; build it once per text.
-    pub fn stemmer(self) -> Stem {
+    /// The stemmer for the words of a text in this language, if there is one, which begins with `title`; build it once per text.
+    pub fn stemmer(self, title: &str) -> Stem {
+        // In a text in Cyrillic letters, Latin ones are somebody's name.
+        let is_romanised = !title.chars().any(|c| matches!(c, 'а'..='я' | 'А'..='Я'));
         Stem {
             latin: self.known().is_some_and(|known| !matches!(known.code, "ru" | "ar" | "uk")),
-            cyrillic: self.known().is_some_and(|known| matches!(known.code, "ru" | "uk")),
+            romanised: is_romanised && self.known().is_some_and(|known| matches!(known.code, "ru" | "uk")),
             stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::create),
         }
     }
@@ -100,7 +102,7 @@ impl Language {
 /// Cuts words to what they share with their other forms.
 pub struct Stem {
     latin: bool,
-    cyrillic: bool,
+    romanised: bool,
     stemmer: Option<Stemmer>,
 }
 
@@ -112,7 +114,7 @@ impl Stem {
         {
             return stemmer.stem(word);
         }
-        if self.cyrillic && word.is_ascii() {
+        if self.romanised && word.is_ascii() {
             let mut sounds = romanised(word);
             sounds.truncate(HEAD);
             return std::borrow::Cow::Owned(sounds);
@@ -238,16 +240,17 @@ mod tests {
 
     #[test]
     fn a_word_without_a_stemmer_is_its_first_letters() {
-        assert_eq!(Language::of_tag("pl").stemmer().of("warszawskiego"), "warsza");
-        assert_eq!(Language::of_tag("ru-Latn").stemmer().of("prezidenta"), "prezid");
-        assert_eq!(Language::of_tag("en").stemmer().of("earthquakes"), "earthquak");
+        assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warsza");
+        assert_eq!(Language::of_tag("ru-Latn").stemmer("").of("prezidenta"), "prezid");
+        assert_eq!(Language::of_tag("ru").stemmer("Завод Nissan").of("nissan"), "nissan");
+        assert_eq!(Language::of_tag("en").stemmer("").of("earthquakes"), "earthquak");
     }
 
     #[test]
     fn cyrillic_in_latin_letters_is_read_by_its_sounds() {
         fn check(spellings: &[&str], expected: &str) {
             for spelling in spellings {
-                assert_eq!(Language::of_tag("ru-Latn").stemmer().of(spelling), expected, "{spelling}");
+                assert_eq!(Language::of_tag("ru-Latn").stemmer("").of(spelling), expected, "{spelling}");
             }
         }
         check(&["czena", "tsena", "cena", "tcena"], "cena");

@@ -12,8 +12,9 @@ use super::title::Title;
 use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
 
-/// The version of the bytes that [`Print::to_bytes`] writes.
-const VERSION: u8 = 2;
+/// The version of the bytes that [`Print::to_bytes`] writes, and of what they mean: terms, weights and norms of two versions are
+/// not comparable.
+const VERSION: u8 = 3;
 
 /// An entry as the index keeps it and the store should.
 #[derive(Debug, Clone, PartialEq)]

@@ -109,7 +109,7 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
 
     let mut reader = Reader {
         language,
-        stem: language.stemmer(),
+        stem: language.stemmer(&title),
         found: Vec::with_capacity(96),
         index: HashIndex::default(),
         stemmed: [(0, 0); STEMMED],
@@ -139,15 +139,15 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
         reader.read(&tokens, Field::Title);
     }
     for (text, first, rest) in [(summary.as_ref(), Field::Summary, Field::Summary), (body, Field::Lead, Field::Body)] {
-        let mut read_bytes = 0;
+        let mut read_chars = 0;
         text::sentences(text, |sentence| {
             tokens.take(sentence);
             let hash = tokens.hash();
             learn(&mut sentences, hash);
             if !habits.repeats(hash) {
-                reader.read(&tokens, if read_bytes < LEAD_CHARS { first } else { rest });
+                reader.read(&tokens, if read_chars < LEAD_CHARS { first } else { rest });
             }
-            read_bytes += sentence.len();
+            read_chars += sentence.chars().count();
         });
     }
     let amount = match (reader.text_words, body.is_empty()) {

@@ -150,7 +150,7 @@ fn warm() -> &'static HashMap<u32, u32, Plain> {
     static COUNTS: OnceLock<HashMap<u32, u32, Plain>> = OnceLock::new();
     COUNTS.get_or_init(|| {
         let english = Language::of_tag("en");
-        let stem = english.stemmer();
+        let stem = english.stemmer("");
         let mut counts = HashMap::default();
         for (rank, word) in include_str!("warm.txt").split_whitespace().enumerate() {
             let expected = WARM_ENTRIES * 8 / (u32::try_from(rank).unwrap_or(u32::MAX).saturating_add(60));
