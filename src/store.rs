@@ -183,7 +183,7 @@ impl Store {
     /// Opens the store at `path`, makes it if there is none, and brings an older one up to date after copying it.
     ///
     /// # Errors
-    /// When another process owns it, it is not ours, or the folder cannot be written to. Nothing was changed then.
+    /// When another process owns it, it is not ours, or the folder cannot be written to. The store was not changed then.
     pub fn open(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
         copies::sweep(path);
