@@ -99,6 +99,31 @@ fn a_backup_is_made_beside_a_running_daemon_and_restored_after_it() {
 }
 
 #[test]
+fn what_a_restore_keeps_is_whole_without_its_log() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let copy = scene.path("copy.db");
+    let copy = copy.to_str().unwrap();
+    scene.must(&["store", "backup", copy]);
+    std::fs::remove_file(scene.path("newsfold.db")).unwrap();
+    origin.change(|_| Answer::ok(rss_of(&["a", "b", "c", "d"])));
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    daemon.signal("KILL");
+    daemon.ended();
+    assert!(std::fs::metadata(scene.path("newsfold.db-wal")).unwrap().len() > 0, "it had no time to tidy up");
+    scene.must(&["store", "restore", copy]);
+    let mut files = std::fs::read_dir(scene.path("")).unwrap().map(|file| file.unwrap().path());
+    let kept = files.find(|file| file.to_str().unwrap().contains(".before-")).unwrap();
+    let alone = scene.path("alone.db");
+    std::fs::copy(kept, &alone).unwrap();
+    let entries = "SELECT count(*) FROM entry";
+    let count = rusqlite::Connection::open(&alone).unwrap().query_row(entries, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(count, 4);
+}
+
+#[test]
 fn a_damaged_store_is_told_left_alone_and_never_a_crash_loop() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     type Damage = fn(&mut Vec<u8>);
