@@ -54,7 +54,7 @@ pub async fn write(published: &Published) -> Result<usize, WriteError> {
 }
 
 /// Writes the archives that were closed since the last time, each into the directory of its output. To be done before
-/// [`write`], whose documents name them.
+/// [`write()`], whose documents name them.
 ///
 /// # Errors
 /// When a file cannot be written, or the store refuses; those before it were.

@@ -2,6 +2,8 @@
 //!
 //! Edge: SQL on the connection it is given.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use url::Url;
@@ -44,7 +46,6 @@ pub struct Configured {
 /// # Errors
 /// When the store refuses.
 pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRef>> {
-    connection.execute("UPDATE feed SET configured = 0", [])?;
     let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
     let mut moved =
         connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
@@ -71,6 +72,16 @@ pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<Fe
             named.execute(params![id, feed.name])?;
         }
         handles.push(id);
+    }
+    // Only what changes is written: at most starts nothing does.
+    let named_still: HashSet<u64> = handles.iter().flatten().copied().collect();
+    let configured: Vec<u64> = connection
+        .prepare_cached("SELECT id FROM feed WHERE configured = 1")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut dropped = connection.prepare_cached("UPDATE feed SET configured = 0 WHERE id = ?1")?;
+    for id in configured.iter().filter(|id| !named_still.contains(id)) {
+        dropped.execute([id])?;
     }
     feeds
         .iter()
