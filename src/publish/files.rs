@@ -101,25 +101,31 @@ async fn write_archives_of(
         move |connection: &_| Ok((outputs::archives(connection, &asked)?, outputs::written(connection, &asked)?));
     let (archives, fresh) = store.read(known).await?;
     let formats: Vec<Format> = formats.iter().copied().filter(|format| *format != Format::Html).collect();
-    remove_parts_but(&archives, &directory.join(name))?;
-    let mut written = 0;
-    for archive in archives.into_iter().map(|closed| closed.name) {
+    let (mut written, mut is_any_due) = (0, false);
+    for archive in archives.iter().map(|closed| closed.name.clone()) {
         let file = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
         let files: Vec<PathBuf> = formats.iter().map(file).collect();
         if !is_due(&files, fresh.get(&archive).copied()) {
             continue;
         }
+        is_any_due = true;
         let (wanted, selected) = (archive.clone(), output.clone());
         if let Some(feed) = store.read(move |connection| select::archive(connection, &selected, &wanted)).await? {
             let (site, compress, formats) = (site.clone(), *compress, formats.clone());
             written += blocking(move || {
                 let documents = formats.iter().zip(&files);
-                documents.map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress)).sum()
+                documents
+                    .map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress))
+                    .sum::<Result<usize, _>>()
             })
             .await?;
         }
         let name = name.clone();
         store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
+    }
+    if is_any_due {
+        let folder = directory.join(name);
+        blocking(move || remove_parts_but(&archives, &folder)).await?;
     }
     Ok(written)
 }
@@ -131,8 +137,7 @@ fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError
         // `2026-11.2.atom`, `2026-11.2.json.gz`
         let mut pieces = name.to_str().unwrap_or_default().splitn(3, '.');
         let (Some(month), Some(number), Some(_)) = (pieces.next(), pieces.next(), pieces.next()) else { continue };
-        let is_part = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        if is_part && !archives.iter().any(|archive| archive.name == format!("{month}.{number}")) {
+        if is_number(number) && !archives.iter().any(|archive| archive.name == format!("{month}.{number}")) {
             remove(&file.path())?;
         }
     }
@@ -160,12 +165,17 @@ pub fn sweep(outputs: &[Output]) {
 fn is_unfinished(name: &OsStr, beginnings: &[&str]) -> bool {
     let Some(name) = name.to_str() else { return false };
     let number = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.')).map_or("", |(_, number)| number);
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && beginnings.iter().any(|beginning| name.starts_with(beginning))
+    is_number(number) && beginnings.iter().any(|beginning| name.starts_with(beginning))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Writes files on a thread of its own: a disk may be slow.
-async fn blocking(write: impl FnOnce() -> Result<usize, WriteError> + Send + 'static) -> Result<usize, WriteError> {
+async fn blocking<T: Send + 'static>(
+    write: impl FnOnce() -> Result<T, WriteError> + Send + 'static,
+) -> Result<T, WriteError> {
     match tokio::task::spawn_blocking(write).await {
         Ok(written) => written,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
