@@ -1,9 +1,14 @@
 """What the scripts that try newsfold with other programs have in common: they print a line for each check, and end at the first
 that fails."""
 
+import atexit
+import contextlib
 import pathlib
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 import urllib.request
 
 script = pathlib.Path(sys.argv[0]).stem
@@ -28,3 +33,21 @@ def free_port():
 def get(address):
     with urllib.request.urlopen(address, timeout=10) as answer:
         return answer.read()
+
+
+def scratch():
+    """A folder that is gone when the script ends, however it ends."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def running(command, **options):
+    """A server that is told to end with the block, and waited for."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(15)

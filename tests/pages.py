@@ -12,15 +12,13 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from checks import check, free_port, get, say
+from checks import check, free_port, get, running, say, scratch
 
 newsfold = os.path.abspath(sys.argv[1])
 pictures = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
@@ -135,10 +133,9 @@ def drive(browser, base, stories):
 
 def main():
     base = f"http://127.0.0.1:{free_port()}/"
-    folder = pathlib.Path(tempfile.mkdtemp())
+    folder = scratch()
     demonstration(folder, base)
-    daemon = subprocess.Popen([newsfold, "--config", folder / "demo.toml", "--log", "error", "run"])
-    try:
+    with running([newsfold, "--config", folder / "demo.toml", "--log", "error", "run"]) as daemon:
         stories = await_stories(base, daemon)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
@@ -146,10 +143,6 @@ def main():
             )
             drive(browser, base, stories)
             browser.close()
-    finally:
-        daemon.terminate()
-        daemon.wait(10)
-        shutil.rmtree(folder)
     say("all is well")
 
 

@@ -15,12 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 
-from checks import check, free_port, get, say
+from checks import check, free_port, get, running, say, scratch
 
 newsfold = os.path.abspath(sys.argv[1])
 readme = pathlib.Path("README.md").read_text()
@@ -63,11 +62,6 @@ def await_answer(address, *processes):
     check(False, f"{address} does not answer within 30 s")
 
 
-def ends(process):
-    process.terminate()
-    process.wait(15)
-
-
 def status(address, headers=None):
     try:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers or {}), timeout=10) as answer:
@@ -79,16 +73,16 @@ def status(address, headers=None):
 def behind(name, configured):
     ours, theirs = free_port(), free_port()
     base = f"http://127.0.0.1:{theirs}/planet/"
-    folder = pathlib.Path(tempfile.mkdtemp())
+    folder = scratch()
     shutil.copytree("config/demo", folder / "demo")
     text = pathlib.Path("config/demo.toml").read_text()
     text, changed = re.subn(r'listen = ".*"', f'listen = "127.0.0.1:{ours}"\npublic_url = "{base}"', re.sub(r"public_url = .*\n", "", text))
     check(changed == 1, "config/demo.toml does not say where it listens")
     (folder / "demo.toml").write_text(text)
     environment = {**os.environ, "HOME": str(folder)}
-    daemon = subprocess.Popen([newsfold, "--config", str(folder / "demo.toml"), "--log", "error", "run"])
-    proxy = subprocess.Popen(configured(folder, ours, theirs), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
-    try:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    ours_running = running([newsfold, "--config", str(folder / "demo.toml"), "--log", "error", "run"])
+    with ours_running as daemon, running(configured(folder, ours, theirs), **quiet) as proxy:
         stories = await_answer(f"{base}news.json", daemon, proxy)
         check(status(f"http://127.0.0.1:{theirs}/planet")[0] in (200, 404), f"{name}: /planet is a loop")
         pages = [base, f"{base}feeds", f"{base}search?q=the", f"{base}story/{stories[0]['id'].split(':')[-1]}"]
@@ -107,10 +101,6 @@ def behind(name, configured):
             _, headers = status(address)
             check(status(address, {"If-None-Match": headers["ETag"]})[0] == 304, f"{name}: news.{ending} is sent again")
         say(f"{name}: three feeds name themselves as readers know them, and are not sent twice")
-    finally:
-        ends(proxy)
-        ends(daemon)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 for program, configured in (("nginx", nginx), ("caddy", caddy)):

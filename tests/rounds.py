@@ -13,21 +13,19 @@ ends the script with status 1.
 import calendar
 import json
 import os
-import pathlib
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
 import feedparser
 
-from checks import check, free_port, get, say
+from checks import check, free_port, get, running, say, scratch
 
 newsfold = os.path.abspath(sys.argv[1])
-folder = pathlib.Path(tempfile.mkdtemp())
+folder = scratch()
 quiet = {**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 for name in ("http_proxy", "HTTP_PROXY", "NEWSFOLD_CONFIG", "STATE_DIRECTORY"):
     quiet.pop(name, None)
@@ -231,9 +229,8 @@ def main():
         '[[output]]\nname = "news"\n[[output]]\nname = "bump"\non_coverage = "bump"\n'
     )
     write_feeds(ROUNDS[0])
-    daemon = subprocess.Popen([newsfold, "--log", "error", "run"], cwd=folder, env=quiet)
     before = {}
-    try:
+    with running([newsfold, "--log", "error", "run"], cwd=folder, env=quiet) as daemon:
         for number, (entries_of, sources, new) in enumerate(zip(ROUNDS, SOURCES, NEW), 1):
             write_feeds(entries_of)
             await_coverage(base, daemon, sources)
@@ -264,10 +261,6 @@ def main():
                 check(added == len(new), f"round {number}, {ending}: {added} entries are new to newsfold, not {len(new)}")
             say(f"round {number}: all readers see the same {len(truth)} stories, {len(new)} of them new")
             before = truth
-    finally:
-        daemon.terminate()
-        daemon.wait(10)
-        shutil.rmtree(folder)
     say("all is well")
 
 
