@@ -90,7 +90,8 @@ impl EntryId {
 
 /// The public name of a story, the same for life and in every rebuilt store.
 ///
-/// Derived from the entry that founded it: a UUID of version 8 (RFC 9562 §5.8) over the feed's address and the entry's id.
+/// Derived from the entry that founded it: a UUID of version 8 (RFC 9562 §5.8), of which the first four bytes are the
+/// feed's, so that its stories stand together in the store, and the rest is over the feed's address and the entry's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoryId(pub [u8; 16]);
 
@@ -98,14 +99,12 @@ impl StoryId {
     /// The id of the story that entry `id` of the feed first configured at `address` founds.
     #[must_use]
     pub fn derive(address: &str, id: &EntryId) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(b"newsfold story\0");
-        hasher.update(address.as_bytes());
-        hasher.update([0]);
-        hasher.update(id.0.as_bytes());
-        let digest = hasher.finalize();
+        let feed = Sha256::new().chain_update(b"newsfold feed\0").chain_update(address).finalize();
+        let story = Sha256::new().chain_update(b"newsfold story\0").chain_update(address).chain_update([0]);
+        let story = story.chain_update(&id.0).finalize();
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
+        bytes[..4].copy_from_slice(&feed[..4]);
+        bytes[4..].copy_from_slice(&story[..12]);
         bytes[6] = (bytes[6] & 0x0f) | 0x80;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(bytes)
@@ -408,5 +407,6 @@ mod tests {
         assert_eq!(id("a", "1"), id("a", "1"));
         assert_ne!(id("a", "1"), id("b", "1"));
         assert_ne!(id("a", "1"), id("a", "2"));
+        assert_eq!(id("a", "1").0[..4], id("a", "2").0[..4], "the stories of a feed stand together");
     }
 }

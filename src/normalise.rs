@@ -95,7 +95,9 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: 
         return None;
     }
     let id = identity::id(&parsed, permalink.as_ref());
-    let id_permalink = id_permalink.filter(|address| Some(address) != permalink.as_ref());
+    // Where the id was shortened, the store could not say any more where it led.
+    let is_kept = parsed.id.as_ref() == Some(&id.0);
+    let id_permalink = id_permalink.filter(|address| is_kept && Some(address) != permalink.as_ref());
     let text = parsed.content.as_deref().or(parsed.summary.as_deref()).unwrap_or_default();
     let second_hand = credit::is_second_hand(*publisher, parsed.source.as_ref(), &parsed.authors, text);
     let mut capped = |markup: Option<String>| {

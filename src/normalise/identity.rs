@@ -39,7 +39,7 @@ pub fn id(entry: &ParsedEntry, permalink: Option<&Permalink>) -> EntryId {
 /// Makes ids unique within one document.
 ///
 /// Some feeds give every entry the same id; where their permalinks differ they are different entries, and each takes its
-/// permalink into its id. An entry that stands twice in a document is kept once, as it stands first.
+/// permalink into its id, which leads to no page then. An entry that stands twice in a document is kept once, as it stands first.
 pub fn make_unique(entries: &mut Vec<Entry>) {
     let mut permalinks_of: HashMap<EntryId, Vec<Option<Permalink>>> = HashMap::new();
     for entry in entries.iter() {
@@ -54,6 +54,7 @@ pub fn make_unique(entries: &mut Vec<Entry>) {
             && let Some(permalink) = &entry.permalink
         {
             entry.id = EntryId(format!("{}|{permalink}", entry.id.0));
+            entry.id_permalink = None;
         }
         seen.insert(entry.id.clone())
     });

@@ -141,9 +141,15 @@ impl Permalink {
     }
 
     /// What the store looks permalinks up by: a hash that `http` and `https` spellings share.
+    ///
+    /// Its upper 20 bits are the host's, so that the pages of a site stand together in an index: what a feed brings is
+    /// looked up in a few pages of the store however large it is.
     #[must_use]
     pub fn key(&self) -> i64 {
-        xxh3_64(self.without_scheme().as_bytes()).cast_signed()
+        const PAGE_BITS: u32 = 44;
+        let host = xxh3_64(self.host().as_bytes()) >> PAGE_BITS << PAGE_BITS;
+        let page = xxh3_64(self.without_scheme().as_bytes()) >> (u64::BITS - PAGE_BITS);
+        (host | page).cast_signed()
     }
 
     /// The address after `http://` or `https://`: two permalinks with equal rests are one page.
@@ -193,6 +199,15 @@ mod tests {
 
     fn check(input: &str, expected: &str) {
         assert_eq!(input.parse::<Permalink>().unwrap().as_str(), expected, "{input}");
+    }
+
+    #[test]
+    fn the_pages_of_a_site_have_keys_that_stand_together() {
+        let key = |text: &str| text.parse::<Permalink>().unwrap().key();
+        assert_eq!(key("http://example.org/1"), key("https://example.org/1"));
+        assert_ne!(key("https://example.org/1"), key("https://example.org/2"));
+        assert_eq!(key("https://example.org/1") >> 44, key("https://example.org/2") >> 44);
+        assert_ne!(key("https://example.org/1") >> 44, key("https://example.net/1") >> 44);
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub fn split(
     )?;
     settle(connection, from, priority_of, now)?;
     count(connection)?;
-    Ok(Corrected::Done(name))
+    Ok(Corrected::Done(stories::one(connection, alone)?.id))
 }
 
 /// Makes one story of two; the older one stays.

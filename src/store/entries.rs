@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fold::Article;
 use crate::fold::link::{Pages, Telling};
@@ -104,8 +104,8 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
     let Addition { handle, feed, entry, text, story, archived } = addition;
     let mut insert = connection.prepare_cached(
         "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, second_hand,
-                            text_block, text_at, text_length)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                            text_block, text_at, text_length, id_page_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     insert.execute(params![
         handle.0,
@@ -125,13 +125,8 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
         text.block,
         text.at,
         text.length,
+        entry.id_permalink.as_ref().map(Permalink::key),
     ])?;
-    if let Some(alias) = &entry.id_permalink {
-        let mut insert = connection.prepare_cached(
-            "INSERT OR IGNORE INTO entry_alias (permalink_key, entry, permalink) VALUES (?1, ?2, ?3)",
-        )?;
-        insert.execute(params![alias.key(), handle.0, alias.as_str()])?;
-    }
     Ok(())
 }
 
@@ -170,11 +165,11 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
 /// # Errors
 /// When the store refuses.
 pub fn rename(connection: &Connection, entry: EntryRef, id: &EntryId) -> Result<()> {
-    connection.prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3 WHERE id = ?1")?.execute(params![
-        entry.0,
-        id.0,
-        id.hash()
-    ])?;
+    let mut update = connection.prepare_cached(
+        "UPDATE entry SET entry_id = ?2, id_hash = ?3, id_page_key = nullif(?4, permalink_key) WHERE id = ?1",
+    )?;
+    let page = id.0.parse::<Permalink>().ok();
+    update.execute(params![entry.0, id.0, id.hash(), page.map(|page| page.key())])?;
     Ok(())
 }
 
@@ -208,10 +203,9 @@ pub fn relist(
 /// When the store cannot be read.
 pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = &'a Permalink>) -> Result<Pages> {
     let mut query = connection.prepare_cached(
-        "SELECT id, feed, story, permalink, title, NULL FROM entry WHERE permalink_key = ?1 AND story IS NOT NULL
+        "SELECT id, feed, title, permalink, NULL, story FROM entry WHERE permalink_key = ?1 AND story IS NOT NULL
          UNION ALL
-         SELECT entry.id, feed, story, entry.permalink, title, entry_alias.permalink FROM entry_alias JOIN entry ON entry.id = entry
-         WHERE entry_alias.permalink_key = ?1 AND story IS NOT NULL",
+         SELECT id, feed, title, permalink, entry_id, story FROM entry WHERE id_page_key = ?1 AND story IS NOT NULL",
     )?;
     let mut pages = Pages::default();
     let mut asked = HashSet::new();
@@ -221,17 +215,21 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
         }
         let mut rows = query.query([permalink.key()])?;
         while let Some(row) = rows.next()? {
-            let leads_to = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(5)?];
-            let telling = Telling {
-                entry: EntryRef(row.get(0)?),
-                feed: Some(row.get(1)?),
-                permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
-                title: row.get(4)?,
-            };
-            pages.add(&telling, StoryRef(row.get(2)?));
+            pages.add(&read_telling(row)?, StoryRef(row.get(5)?));
         }
     }
     Ok(pages)
+}
+
+/// A telling in the columns `id, feed, title, permalink` and, where that leads to a page of its own, the publisher's id.
+fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
+    let leads_to = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(4)?];
+    Ok(Telling {
+        entry: EntryRef(row.get(0)?),
+        feed: Some(row.get(1)?),
+        title: row.get(2)?,
+        permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
+    })
 }
 
 /// An entry as it is listed for people.
@@ -367,19 +365,16 @@ pub struct Told {
 /// When the store cannot be read.
 pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
     let mut query = connection.prepare_cached(
-        "SELECT id, feed, story, title, permalink, (SELECT min(permalink) FROM entry_alias WHERE entry = id),
+        "SELECT id, feed, title, permalink, iif(id_page_key IS NULL, NULL, entry_id), story,
                 (SELECT matched FROM fold WHERE entry = id AND rule = 'person')
          FROM entry WHERE story IS NOT NULL AND first_seen >= ?1 ORDER BY id",
     )?;
     let rows = query.query_map([millis(begins)], |row| {
-        let leads_to = [row.get::<_, Option<String>>(4)?, row.get::<_, Option<String>>(5)?];
-        let telling = Telling {
-            entry: EntryRef(row.get(0)?),
-            feed: Some(row.get(1)?),
-            permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
-            title: row.get(3)?,
-        };
-        Ok(Told { telling, story: StoryRef(row.get(2)?), joined_to: row.get::<_, Option<u64>>(6)?.map(EntryRef) })
+        Ok(Told {
+            telling: read_telling(row)?,
+            story: StoryRef(row.get(5)?),
+            joined_to: row.get::<_, Option<u64>>(6)?.map(EntryRef),
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

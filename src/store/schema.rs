@@ -3,13 +3,17 @@
 //! Pure but for [`migrate`], which writes to the connection it is given. A change to the tables is a new line at the end of
 //! [`MIGRATIONS`]; a line that was released never changes.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
+
+use crate::normalise::permalink::Permalink;
 
 /// Marks a SQLite file as ours ("nwsf").
 pub const APPLICATION_ID: i32 = 0x6e77_7366;
 
 /// Each takes the tables one version further; how many there are is the version.
-pub const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
 ///
@@ -19,10 +23,15 @@ pub fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()>
     if from == MIGRATIONS.len() {
         return Ok(());
     }
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("page_key", 1, flags, |given| {
+        Ok(given.get_raw(0).as_str().ok().and_then(|page| page.parse::<Permalink>().ok()).map(|page| page.key()))
+    })?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     MIGRATIONS.iter().skip(from).try_for_each(|step| tx.execute_batch(step))?;
     tx.pragma_update(None, "user_version", MIGRATIONS.len())?;
-    tx.commit()
+    tx.commit()?;
+    connection.remove_function("page_key", 1)
 }
 
 #[cfg(test)]
@@ -32,6 +41,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::fold::link::Telling;
     use crate::model::EntryRef;
     use crate::store::{self, copies, entries};
 
@@ -59,6 +69,29 @@ mod tests {
         fill(&connection);
         migrate(&mut connection, 1).unwrap();
         assert_eq!(text(&connection), TEXT);
+    }
+
+    #[test]
+    fn a_store_of_the_first_version_keeps_its_pages() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        fill(&connection);
+        connection
+            .execute_batch(
+                "UPDATE entry SET story = 7, entry_id = 'https://one.example/?p=7', permalink = 'https://one.example/7', permalink_key = 1;
+                 INSERT INTO entry_alias (permalink_key, entry, permalink) VALUES (2, 7, 'https://one.example/?p=7');",
+            )
+            .unwrap();
+        migrate(&mut connection, 1).unwrap();
+        for page in ["https://one.example/7", "http://one.example/?p=7"] {
+            let telling = Telling {
+                entry: EntryRef(8),
+                feed: Some(2),
+                permalinks: vec![page.parse().unwrap()],
+                title: "A title".into(),
+            };
+            let pages = entries::leading_to(&connection, telling.permalinks.iter()).unwrap();
+            assert_eq!(pages.find(&telling).map(|linked| linked.matched), Some(EntryRef(7)), "{page}");
+        }
     }
 
     /// The files of a folder, by name.
@@ -152,7 +185,7 @@ mod tests {
             assert_eq!(store::identify(&copy, folder).unwrap().0, 1);
             store::look_through(&copy, folder).unwrap();
         });
-        assert_eq!(versions, [1, 2], "it is the one until it is the other");
+        assert_eq!(versions, [1, MIGRATIONS.len()], "it is the one until it is the other");
     }
 
     #[test]
@@ -164,6 +197,6 @@ mod tests {
             assert_eq!(connection.query_row("SELECT count(*) FROM tally", [], |row| row.get::<_, u64>(0)).unwrap(), 1);
             assert!(!folder.join("newsfold.db.v1").exists(), "there is nothing to copy");
         });
-        assert_eq!(versions, [0, 2]);
+        assert_eq!(versions, [0, MIGRATIONS.len()]);
     }
 }
