@@ -5,11 +5,10 @@
 //! closes what stands open inside it, and what does not close at all ends where its parent or its next sibling does.
 //!
 //! Here is what is open and whose text it is. What an element means is `elements`' to say, and what becomes of its text
-//! `fields`'; `survey` goes through sound documents around what feed-rs maps.
+//! `fields`'.
 
 mod elements;
 mod fields;
-mod survey;
 
 use std::borrow::Cow;
 
@@ -24,7 +23,6 @@ use crate::parse::tokens::{Attributes, Token, Tokens};
 use crate::parse::{Context, Error, ParsedFeed, markup};
 use fields::{Draft, PersonDraft};
 pub(super) use fields::{body, link_by_id, resolve, title};
-pub(super) use survey::{Outline, Survey, survey};
 
 /// The most elements that are open at a time; deeper ones are taken out, their text stays.
 const DEEPEST: usize = 256;
@@ -38,7 +36,7 @@ const FARTHEST_ROOT: usize = 64 * 1024;
 /// # Errors
 /// When no element of it is the root of a feed.
 pub(super) fn read(text: &str, context: Context<'_>, repairs: &mut Repairs) -> Result<ParsedFeed, Error> {
-    Reader::new(text, context, repairs, false).run(text)
+    Reader::new(text, context, repairs).run(text)
 }
 
 /// What an open element is to us.
@@ -68,8 +66,6 @@ enum Kind {
     Inline,
     /// As `Inline`, and left out of the text.
     Unwrapped,
-    /// A text that is left to feed-rs.
-    Left,
     /// Anything else; only entries are looked for inside.
     Foreign,
 }
@@ -179,13 +175,6 @@ struct Reader<'a, 'c> {
     feed_draft: Draft,
     item: Option<Box<Draft>>,
     is_full: bool,
-    /// Whether the texts that feed-rs maps are left to it.
-    is_survey: bool,
-    /// Whether nothing was met yet that feed-rs would read in another way.
-    is_sound: bool,
-    /// How many pieces of text the element that is left to feed-rs has so far.
-    left_tokens: usize,
-    outlines: Vec<Outline>,
 }
 
 /// The format of a document with this root, by its version or the namespaces that it names.
@@ -208,7 +197,7 @@ fn format(root: &str, attributes: Attributes<'_>) -> String {
 }
 
 impl<'a, 'c> Reader<'a, 'c> {
-    fn new(text: &'a str, context: Context<'c>, repairs: &'c mut Repairs, is_survey: bool) -> Self {
+    fn new(text: &'a str, context: Context<'c>, repairs: &'c mut Repairs) -> Self {
         Self {
             tokens: Tokens::new(text),
             context,
@@ -226,10 +215,6 @@ impl<'a, 'c> Reader<'a, 'c> {
             feed_draft: Draft::default(),
             item: None,
             is_full: false,
-            is_survey,
-            is_sound: true,
-            left_tokens: 0,
-            outlines: Vec::new(),
         }
     }
 
@@ -251,7 +236,7 @@ impl<'a, 'c> Reader<'a, 'c> {
             };
             self.token(token);
         }
-        if let Some(at) = self.tokens.oddities.stray {
+        if let Some(at) = self.tokens.stray {
             self.repairs.note(Repair::StrayTag, at);
         }
         if !self.stack.is_empty() && !self.is_full {
@@ -333,9 +318,6 @@ impl<'a, 'c> Reader<'a, 'c> {
         if vocabulary != Vocabulary::Other && !self.bindings.is_bound(name) {
             self.repairs.note(Repair::Prefix, self.at);
         }
-        if self.is_survey {
-            self.survey_element(vocabulary, name, &local, attributes);
-        }
         let (frame, is_void) = if self.capture.is_some() && !self.ends_capture(vocabulary, &local) {
             self.inline(frame, vocabulary, &local, attributes, is_empty)
         } else {
@@ -361,8 +343,6 @@ impl<'a, 'c> Reader<'a, 'c> {
                     self.repairs.note(Repair::Namespace, self.at);
                 }
             } else if name == "xml:base" || (is_outer && name.eq_ignore_ascii_case("base")) {
-                // feed-rs joins addresses to it in its own way.
-                self.is_sound = false;
                 let value = self.decoded(value);
                 let base = match self.base() {
                     Some(base) => base.join(value.trim()).ok(),
@@ -496,9 +476,6 @@ impl<'a, 'c> Reader<'a, 'c> {
     }
 
     fn text(&mut self, raw: &'a str, is_literal: bool) {
-        if self.is_survey {
-            self.survey_text(raw, is_literal);
-        }
         if let Some(capture) = &mut self.capture {
             if capture.text.len() >= LONGEST_FIELD {
                 if !capture.is_cut {

@@ -73,11 +73,6 @@ impl Repairs {
         self.found.iter().any(|(repair, ..)| *repair == Repair::CutOff)
     }
 
-    /// Whether nothing had to be repaired.
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.general.is_empty()
-    }
-
     /// The repairs as lines for a person, in the order of the document.
     pub(super) fn lines(mut self, text: &str) -> Vec<String> {
         self.found.sort_by_key(|(_, at, _)| *at);

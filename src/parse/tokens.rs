@@ -35,24 +35,6 @@ pub(super) enum Token<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attributes<'a>(pub(super) &'a str);
 
-/// What the tokeniser met that a sound document does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Oddities {
-    /// Where a `<` stood that begins no tag.
-    pub(super) stray: Option<usize>,
-    /// Where something began that the document ends within.
-    pub(super) unclosed: Option<usize>,
-    /// Whether a document type is declared.
-    pub(super) has_doctype: bool,
-}
-
-impl Oddities {
-    /// Whether anything was met.
-    pub(super) fn is_any(self) -> bool {
-        self != Self::default()
-    }
-}
-
 /// Cuts a document into tokens.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
@@ -66,7 +48,8 @@ pub(super) struct Tokens<'a> {
     no_single_quote: bool,
     /// The entities that the document declares.
     pub(super) declared: Declared<'a>,
-    pub(super) oddities: Oddities,
+    /// Where a `<` stood that begins no tag.
+    pub(super) stray: Option<usize>,
 }
 
 impl<'a> Tokens<'a> {
@@ -80,7 +63,7 @@ impl<'a> Tokens<'a> {
             no_double_quote: false,
             no_single_quote: false,
             declared: Declared::default(),
-            oddities: Oddities::default(),
+            stray: None,
         }
     }
 
@@ -120,7 +103,6 @@ impl<'a> Tokens<'a> {
             }
             None => {
                 self.no_literal_end = true;
-                self.oddities.unclosed.get_or_insert(start);
                 self.at = self.text.len();
                 Token::Literal(self.slice(from, self.at))
             }
@@ -137,10 +119,8 @@ impl<'a> Tokens<'a> {
                 return;
             }
             self.no_comment_end = true;
-            self.oddities.unclosed.get_or_insert(start);
         } else if !self.seen_doctype && rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"<!DOCTYPE")) {
             self.seen_doctype = true;
-            self.oddities.has_doctype = true;
             self.doctype(start);
             return;
         }
@@ -163,7 +143,6 @@ impl<'a> Tokens<'a> {
         let end = memmem::find(window, b"]>").or_else(|| memmem::find(window, b"] >")).map(|found| start + found);
         let Some(end) = end else {
             // An unclosed declaration: nothing of it is used, and the document goes on at its next tag.
-            self.oddities.unclosed.get_or_insert(start);
             self.at = from;
             return;
         };
@@ -205,7 +184,6 @@ impl<'a> Tokens<'a> {
             let rest = self.rest(at);
             // Byte by byte: tags are short, and each byte is looked at once however many quotes there are.
             let Some(end) = rest.iter().position(|byte| matches!(byte, b'>' | b'<' | b'"' | b'\'')) else {
-                self.oddities.unclosed.get_or_insert(start);
                 self.at = self.text.len();
                 return Some(Token::Text(""));
             };
@@ -270,7 +248,7 @@ impl<'a> Iterator for Tokens<'a> {
                 (b'<', _) => match self.tag(start) {
                     Some(token) => return Some(token),
                     None => {
-                        self.oddities.stray.get_or_insert(start);
+                        self.stray.get_or_insert(start);
                         self.at = start + 1;
                         return Some(self.text_from(start));
                     }

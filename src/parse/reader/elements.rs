@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::fields::{Draft, PersonDraft};
-use super::{Capture, Field, Kind, Mode, Outline, Reader};
+use super::{Capture, Field, Kind, Mode, Reader};
 use crate::model::Enclosure;
 use crate::parse::names::{Vocabulary, lower};
 use crate::parse::repairs::Repair;
@@ -254,9 +254,6 @@ impl<'a> Reader<'a, '_> {
         draft.entry.base = self.bases.last().map(|base| base.as_str().to_owned());
         draft.entry.language = self.languages.last().filter(|language| !language.is_empty()).cloned();
         self.item = Some(draft);
-        if self.is_survey {
-            self.outlines.push(Outline::default());
-        }
         Kind::Entry
     }
 
@@ -267,12 +264,6 @@ impl<'a> Reader<'a, '_> {
 
     /// Begins to take the text of the element that is being opened.
     pub(super) fn capture(&mut self, field: Field, mode: Mode) -> Kind {
-        if self.is_survey
-            && self.item.is_some()
-            && let Some(kind) = self.leave(field, mode)
-        {
-            return kind;
-        }
         self.capture = Some(Capture {
             field,
             mode,
