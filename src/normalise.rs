@@ -76,9 +76,13 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: 
     let base = parsed.base.as_deref().and_then(|own| base.join(own).ok()).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
     // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
-    let id_permalink = parsed.id.as_deref().and_then(|id| id.parse::<Permalink>().ok());
+    let own = parsed.url.as_deref().and_then(absolute).and_then(|url| Permalink::new(url).ok());
+    let id_permalink = match &parsed.id {
+        Some(_) if own.is_some() && parsed.id == parsed.url => own.clone(),
+        id => id.as_deref().and_then(|id| id.parse::<Permalink>().ok()),
+    };
     let permalink = match &parsed.url {
-        Some(url) => absolute(url).and_then(|url| Permalink::new(url).ok()).or_else(|| id_permalink.clone()),
+        Some(_) => own.or_else(|| id_permalink.clone()),
         None => id_permalink.clone().filter(|_| parsed.id_is_permalink != Some(false)),
     };
     let title = text::shorten(parsed.title.as_deref().unwrap_or_default(), LONGEST_TITLE);

@@ -85,10 +85,10 @@ impl Roster {
     /// When the store cannot be read.
     pub fn look_up(connection: &Connection, config: &Config) -> store::Result<Self> {
         let sources = feeds::sources(connection)?;
-        let handle_of = |feed: &FeedConfig| {
-            sources.iter().find(|source| source.address == feed.url.as_str()).map(|source| source.feed)
-        };
-        Ok(Self::of(config, config.feeds.iter().filter_map(|feed| Some((handle_of(feed)?, feed)))))
+        let handles: HashMap<&str, FeedRef> =
+            sources.iter().map(|source| (source.address.as_str(), source.feed)).collect();
+        let known = config.feeds.iter().filter_map(|feed| Some((*handles.get(feed.url.as_str())?, feed)));
+        Ok(Self::of(config, known))
     }
 
     fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a FeedConfig)>) -> Self {

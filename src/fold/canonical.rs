@@ -63,11 +63,14 @@ fn rank(speaker: &Speaker) -> impl Ord {
 }
 
 /// Whether a feed at host `feed` and a page at host `page` have one publisher: `feeds.example.org` and `www.example.org` do.
+/// Nobody publishes at an empty host.
 #[must_use]
 pub fn same_publisher(feed: &str, page: &str) -> bool {
-    let bare = |host: &str| host.strip_prefix("www.").unwrap_or(host).to_owned();
+    let bare = |host| str::strip_prefix(host, "www.").unwrap_or(host);
     let (feed, page) = (bare(feed), bare(page));
-    feed == page || feed.ends_with(&format!(".{page}")) || page.ends_with(&format!(".{feed}"))
+    let is_within =
+        |one: &str, other: &str| one.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !feed.is_empty() && !page.is_empty() && (is_within(feed, page) || is_within(page, feed))
 }
 
 #[cfg(test)]

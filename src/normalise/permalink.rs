@@ -104,7 +104,10 @@ const TRACKING_PREFIXES: &[&str] =
 ///
 /// Two permalinks that are `==` lead to the same page. `http` and `https` spellings differ as text, and share a [`key`](Self::key).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Permalink(String);
+pub struct Permalink {
+    text: String,
+    key: i64,
+}
 
 /// The text is no address that a browser could open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,13 +134,20 @@ impl Permalink {
         if url.fragment().is_some_and(|fragment| fragment.is_empty() || fragment.split('&').all(is_tracking)) {
             url.set_fragment(None);
         }
-        Ok(Self(url.into()))
+        Ok(Self::stored(url.into()))
+    }
+
+    /// A permalink that was normalised before, as the store gives it back.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        let key = key(&text);
+        Self { text, key }
     }
 
     /// The address as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// What the store looks permalinks up by: a hash that `http` and `https` spellings share.
@@ -146,16 +156,13 @@ impl Permalink {
     /// looked up in a few pages of the store however large it is.
     #[must_use]
     pub fn key(&self) -> i64 {
-        const PAGE_BITS: u32 = 44;
-        let host = xxh3_64(self.host().as_bytes()) >> PAGE_BITS << PAGE_BITS;
-        let page = xxh3_64(self.without_scheme().as_bytes()) >> (u64::BITS - PAGE_BITS);
-        (host | page).cast_signed()
+        self.key
     }
 
     /// The address after `http://` or `https://`: two permalinks with equal rests are one page.
     #[must_use]
     pub fn without_scheme(&self) -> &str {
-        self.0.split_once("://").map_or(&self.0, |(_, rest)| rest)
+        without_scheme(&self.text)
     }
 
     /// Whether it is a site's front page, which many entries may link to and none owns.
@@ -167,9 +174,31 @@ impl Permalink {
     /// The host, for telling who owns the page.
     #[must_use]
     pub fn host(&self) -> &str {
-        let authority = self.without_scheme().split('/').next().unwrap_or_default();
-        authority.split([':', '?', '#']).next().unwrap_or_default()
+        host_of(&self.text)
     }
+}
+
+/// The host of an address that was read as a URL and written again, which leaves one spelling; empty where it has none.
+#[must_use]
+pub fn host_of(address: &str) -> &str {
+    let authority = without_scheme(address).split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // An address of IPv6 has colons of its own.
+    match host.find(']') {
+        Some(end) => host.get(..=end).unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn key(address: &str) -> i64 {
+    const PAGE_BITS: u32 = 44;
+    let page = without_scheme(address);
+    let host = xxh3_64(host_of(page).as_bytes()) >> PAGE_BITS << PAGE_BITS;
+    (host | xxh3_64(page.as_bytes()) >> (u64::BITS - PAGE_BITS)).cast_signed()
+}
+
+fn without_scheme(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
 }
 
 /// Whether a `name=value` pair tells how a reader came rather than what to show.
@@ -180,7 +209,7 @@ fn is_tracking(pair: &str) -> bool {
 
 impl fmt::Display for Permalink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -199,6 +228,19 @@ mod tests {
 
     fn check(input: &str, expected: &str) {
         assert_eq!(input.parse::<Permalink>().unwrap().as_str(), expected, "{input}");
+    }
+
+    #[test]
+    fn the_host_is_found_in_any_address() {
+        for (address, host) in [
+            ("https://example.org/a:b@c", "example.org"),
+            ("https://name:secret@example.org:8080/a", "example.org"),
+            ("http://[::1]:80/", "[::1]"),
+            ("http://example.org?a", "example.org"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(address), host, "{address}");
+        }
     }
 
     #[test]

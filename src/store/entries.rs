@@ -223,12 +223,13 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
 
 /// A telling in the columns `id, feed, title, permalink` and, where that leads to a page of its own, the publisher's id.
 fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
-    let leads_to = [row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(4)?];
+    let permalink = row.get::<_, Option<String>>(3)?.map(Permalink::stored);
+    let id_page = row.get_ref(4)?.as_str_or_null()?.and_then(|id| id.parse().ok());
     Ok(Telling {
         entry: EntryRef(row.get(0)?),
         feed: Some(row.get(1)?),
         title: row.get(2)?,
-        permalinks: leads_to.into_iter().flatten().filter_map(|page| page.parse().ok()).collect(),
+        permalinks: permalink.into_iter().chain(id_page).collect(),
     })
 }
 

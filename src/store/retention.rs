@@ -14,12 +14,13 @@ use crate::store::{Result, corrections, millis, search};
 const TOMBSTONES_FOR: TimeDelta = TimeDelta::days(2 * 365);
 
 /// The entries that may be forgotten: those that left their document before `?1`, and those of feeds that the
-/// configuration does not name any more and that were last polled before `?1`. Those that left first come first.
+/// configuration does not name any more and that were last polled before `?1`. Those that left first come first. (`CROSS` has
+/// SQLite begin with the few feeds.)
 macro_rules! expired {
     () => {
         "SELECT id, gone_at FROM entry WHERE gone_at < ?1
          UNION ALL
-         SELECT entry.id, last_poll FROM feed JOIN entry ON entry.feed = feed.id
+         SELECT entry.id, last_poll FROM feed CROSS JOIN entry ON entry.feed = feed.id
          WHERE configured = 0 AND coalesce(last_poll, 0) < ?1 AND coalesce(gone_at, ?1) >= ?1"
     };
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::fold::canonical::{Owner, Speaker, same_publisher};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::permalink::Permalink;
+use crate::normalise::permalink::{Permalink, host_of};
 use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
 
@@ -326,7 +326,7 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
             entry: EntryRef(row.get(0)?),
             feed: FeedRef(row.get(1)?),
             id: EntryId(row.get(2)?),
-            permalink: row.get::<_, Option<String>>(3)?.and_then(|permalink| permalink.parse().ok()),
+            permalink: row.get::<_, Option<String>>(3)?.map(Permalink::stored),
             title: row.get(4)?,
             published: time(row.get(5)?),
             updated: time(row.get(6)?),
@@ -351,19 +351,17 @@ pub fn speakers(
          WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
          ORDER BY entry.id",
     )?;
-    let host = |address: Option<String>| address.and_then(|address| address.parse::<Permalink>().ok());
     let mut feeds = Vec::new();
     let mut speakers = Vec::new();
     let mut rows = query.query([story.0])?;
     while let Some(row) = rows.next()? {
         let feed = FeedRef(row.get(1)?);
-        let page = host(row.get(2)?);
-        let publishes = |home: Option<Permalink>| {
-            home.zip(page.as_ref()).is_some_and(|(home, page)| same_publisher(home.host(), page.host()))
-        };
+        let address = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+        let (page, configured, claimed) = (address(2)?, address(5)?, address(6)?);
+        let publishes = |home: &str| same_publisher(host_of(home), host_of(&page));
         let owner = match () {
-            () if publishes(host(row.get(5)?)) => Owner::Certain,
-            () if publishes(host(row.get(6)?)) => Owner::Claimed,
+            () if publishes(&configured) => Owner::Certain,
+            () if publishes(&claimed) => Owner::Claimed,
             () => Owner::Another,
         };
         speakers.push(Speaker {

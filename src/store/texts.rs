@@ -1,7 +1,8 @@
-//! How the texts of entries are kept: as JSON, many in a block, each block compressed as one.
+//! How the texts of entries are kept: as MessagePack, many in a block, each block compressed as one.
 //!
 //! Edge: SQL on the connection it is given. Entries of one document resemble each other, so that a block takes half the room
 //! of its texts compressed one by one, and a third of the time. A block lives as long as an entry has its text in it.
+//! MessagePack copies a text where JSON would look at each of its characters; blocks of JSON are from older versions.
 
 use std::cell::RefCell;
 
@@ -20,14 +21,18 @@ macro_rules! place_columns {
 pub(crate) use place_columns;
 
 /// The block's first byte: JSON as it is.
-const PLAIN: u8 = 0;
-/// The block's first byte: one zstd frame.
-const ZSTD: u8 = 1;
+const JSON: u8 = 0;
+/// The block's first byte: JSON in one zstd frame.
+const ZSTD_JSON: u8 = 1;
+/// The block's first byte: MessagePack as it is.
+const PLAIN: u8 = 2;
+/// The block's first byte: MessagePack in one zstd frame.
+const ZSTD: u8 = 3;
 /// Shorter blocks grow when compressed.
 const WORTH_COMPRESSING: usize = 256;
 /// A block is closed when it holds this much: what is read to get at one entry.
 const FULL: usize = 64 * 1024;
-/// What `normalise` caps an entry at, with room for what JSON adds; no block of ours unpacks to more.
+/// What `normalise` caps an entry at, with room for what its form adds; no block of ours unpacks to more.
 const LARGEST: usize = FULL + 8 * 1024 * 1024;
 /// Level 3 takes half as long again for a twentieth less disk (`benches/poll.py`).
 const LEVEL: i32 = 1;
@@ -72,29 +77,25 @@ thread_local! {
 pub fn keep<'a>(connection: &Connection, details: impl IntoIterator<Item = &'a Detail>) -> Result<Vec<Place>> {
     let mut insert = connection.prepare_cached("INSERT INTO text_block (held, bytes) VALUES (?1, ?2)")?;
     let mut places: Vec<Place> = Vec::new();
-    let mut json = Vec::new();
+    let mut block = Vec::new();
     let mut closed = 0;
-    let mut close = |json: &mut Vec<u8>, places: &mut [Place]| {
-        PACKER.with_borrow_mut(|packer| insert.execute(params![places.len(), packer.pack(json)]))?;
+    let mut close = |block: &mut Vec<u8>, places: &mut [Place]| {
+        PACKER.with_borrow_mut(|packer| insert.execute(params![places.len(), packer.pack(block)]))?;
         places.iter_mut().for_each(|place| place.block = connection.last_insert_rowid());
-        json.clear();
+        block.clear();
         Ok::<_, Error>(())
     };
     for detail in details {
-        let at = json.len();
-        // Writing a value of plain strings to memory cannot fail; an empty object would be read as an empty text.
-        if serde_json::to_writer(&mut json, detail).is_err() {
-            json.truncate(at);
-            json.extend_from_slice(b"{}");
-        }
-        places.push(Place { block: 0, at, length: Some(json.len() - at) });
-        if json.len() >= FULL {
-            close(&mut json, places.get_mut(closed..).unwrap_or_default())?;
+        let at = block.len();
+        rmp_serde::encode::write_named(&mut block, detail).map_err(|error| damaged(&error.to_string()))?;
+        places.push(Place { block: 0, at, length: Some(block.len() - at) });
+        if block.len() >= FULL {
+            close(&mut block, places.get_mut(closed..).unwrap_or_default())?;
             closed = places.len();
         }
     }
     if closed < places.len() {
-        close(&mut json, places.get_mut(closed..).unwrap_or_default())?;
+        close(&mut block, places.get_mut(closed..).unwrap_or_default())?;
     }
     Ok(places)
 }
@@ -108,10 +109,13 @@ pub fn read(connection: &Connection, place: Place) -> Result<Detail> {
     let mut rows = query.query([place.block])?;
     let Some(row) = rows.next()? else { return Err(damaged("its block is missing")) };
     let bytes = row.get_ref(0)?.as_blob().map_err(|_| damaged("its block is not of bytes"))?;
-    let json = PACKER.with_borrow_mut(|packer| packer.unpack(bytes))?;
-    let end = place.length.map_or(json.len(), |length| place.at.saturating_add(length));
-    let text = json.get(place.at..end).ok_or_else(|| damaged("its block is too short"))?;
-    serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()))
+    let (is_json, block) = PACKER.with_borrow_mut(|packer| packer.unpack(bytes))?;
+    let end = place.length.map_or(block.len(), |length| place.at.saturating_add(length));
+    let text = block.get(place.at..end).ok_or_else(|| damaged("its block is too short"))?;
+    if is_json {
+        return serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()));
+    }
+    rmp_serde::from_slice(text).map_err(|error| damaged(&error.to_string()))
 }
 
 /// Gives up the text at `place`; the block goes with its last text.
@@ -126,20 +130,20 @@ pub fn release(connection: &Connection, place: Place) -> Result<()> {
 }
 
 impl Packer {
-    /// The block that holds `json`, valid until the next.
-    fn pack(&mut self, json: &[u8]) -> &[u8] {
+    /// The block that holds `texts`, valid until the next.
+    fn pack(&mut self, texts: &[u8]) -> &[u8] {
         let Self { compressor, packed, .. } = self;
         packed.clear();
         packed.push(ZSTD);
-        if json.len() >= WORTH_COMPRESSING {
+        if texts.len() >= WORTH_COMPRESSING {
             if compressor.is_none() {
                 *compressor = Compressor::new(LEVEL).ok();
             }
-            packed.resize(1 + zstd::zstd_safe::compress_bound(json.len()), 0);
+            packed.resize(1 + zstd::zstd_safe::compress_bound(texts.len()), 0);
             let room = packed.get_mut(1..).unwrap_or_default();
-            let done = compressor.as_mut().map(|compressor| compressor.compress_to_buffer(json, room));
+            let done = compressor.as_mut().map(|compressor| compressor.compress_to_buffer(texts, room));
             if let Some(Ok(length)) = done
-                && length < json.len()
+                && length < texts.len()
             {
                 packed.truncate(1 + length);
                 return packed;
@@ -147,21 +151,22 @@ impl Packer {
         }
         packed.clear();
         packed.push(PLAIN);
-        packed.extend_from_slice(json);
+        packed.extend_from_slice(texts);
         packed
     }
 
-    /// What [`pack`](Self::pack) packed.
-    fn unpack(&mut self, block: &[u8]) -> Result<Vec<u8>> {
+    /// What [`pack`](Self::pack) packed, and whether it is JSON.
+    fn unpack(&mut self, block: &[u8]) -> Result<(bool, Vec<u8>)> {
         match block.split_first() {
-            Some((&PLAIN, json)) => Ok(json.to_vec()),
-            Some((&ZSTD, frame)) => {
+            Some((code @ (&JSON | &PLAIN), texts)) => Ok((*code == JSON, texts.to_vec())),
+            Some((code @ (&ZSTD_JSON | &ZSTD), frame)) => {
                 if self.decompressor.is_none() {
                     self.decompressor = Decompressor::new().ok();
                 }
                 let decompressor = self.decompressor.as_mut().ok_or_else(|| damaged("out of memory"))?;
                 let capacity = Decompressor::upper_bound(frame).unwrap_or(LARGEST).min(LARGEST);
-                decompressor.decompress(frame, capacity).map_err(|error| damaged(&error.to_string()))
+                let texts = decompressor.decompress(frame, capacity).map_err(|error| damaged(&error.to_string()))?;
+                Ok((*code == ZSTD_JSON, texts))
             }
             Some((other, _)) => Err(damaged(&format!("coded in a way ({other}) that this newsfold does not know"))),
             None => Err(damaged("empty")),
@@ -205,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_older_versions_are_read() {
+        let connection = store();
+        let json = br#"{"c":"a text"}"#;
+        let blocks =
+            [[&[JSON], json.as_slice()].concat(), [vec![ZSTD_JSON], zstd::bulk::compress(json, 1).unwrap()].concat()];
+        for block in blocks {
+            connection.execute("INSERT INTO text_block (held, bytes) VALUES (1, ?1)", [block]).unwrap();
+            let place = Place { block: connection.last_insert_rowid(), at: 0, length: None };
+            assert_eq!(read(&connection, place).unwrap().content.as_deref(), Some("a text"));
+        }
+    }
+
+    #[test]
     fn a_block_goes_with_the_last_of_its_texts() {
         let connection = store();
         let places = keep(&connection, &["one", "two"].map(detail)).unwrap();
@@ -217,7 +235,7 @@ mod tests {
     #[test]
     fn damage_is_told_and_not_a_panic() {
         let connection = store();
-        for bytes in [&b""[..], b"\x00{", b"\x01nonsense", b"\x09{}"] {
+        for bytes in [&b""[..], b"\x00{", b"\x01nonsense", b"\x02\xc1", b"\x03nonsense", b"\x09{}"] {
             connection.execute("INSERT INTO text_block (held, bytes) VALUES (1, ?1)", [bytes]).unwrap();
             let place = Place { block: connection.last_insert_rowid(), at: 0, length: None };
             assert!(matches!(read(&connection, place), Err(Error::Damaged(_))));

@@ -3,7 +3,7 @@
 CREATE TABLE text_block (
     id    INTEGER PRIMARY KEY,
     held  INTEGER NOT NULL,                -- how many entries have their text in it
-    bytes BLOB NOT NULL                    -- a codec byte, then JSON texts one after the other
+    bytes BLOB NOT NULL                    -- a codec byte, then texts one after the other
 ) STRICT;
 INSERT INTO text_block (id, held, bytes) SELECT id, 1, detail FROM entry;
 ALTER TABLE entry ADD COLUMN text_block INTEGER;  -- where its text is,

@@ -7,3 +7,6 @@ DROP TABLE entry_alias;
 CREATE INDEX entry_by_id_page ON entry(id_page_key) WHERE id_page_key IS NOT NULL;
 
 CREATE INDEX story_by_merger ON story(merged_into) WHERE merged_into IS NOT NULL;
+
+-- Few feeds are not configured any more, and each new one may be one of those under its new address.
+CREATE INDEX feed_by_move ON feed(moved_to) WHERE configured = 0;
