@@ -224,9 +224,11 @@ impl Intake<'_> {
         };
         tellings.values().for_each(|telling| pages.note(telling));
         let texts = texts::keep(self.tx, changes.added.iter().map(|entry| &entry.detail))?;
+        let has_forgotten = retention::has_forgotten(self.tx, feed.feed)?;
         for ((handle, entry), text) in new.into_iter().zip(texts) {
             let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
-            let archived = retention::recall(self.tx, feed.feed, &entry.id)? || is_old;
+            let is_back = has_forgotten && retention::recall(self.tx, feed.feed, &entry.id)?;
+            let archived = is_back || is_old;
             let verdict = match tellings.get(&handle) {
                 Some(telling) => Some(self.fold(memory, telling, entry, &pages)?),
                 None => None,

@@ -37,8 +37,8 @@ pub struct Linked {
 #[derive(Debug, Default)]
 pub struct Pages {
     by_page: HashMap<i64, Vec<Known>>,
-    /// The titles, by hash, that a feed gives to a page.
-    titles: HashMap<(i64, u64), Vec<u64>>,
+    /// By page and feed: the title, by hash, that the feed gives to the page, and whether it gives it others too.
+    titles: HashMap<(i64, u64), (u64, bool)>,
 }
 
 #[derive(Debug)]
@@ -57,10 +57,8 @@ impl Pages {
         let title = title_of(telling);
         let Some(feed) = telling.feed else { return };
         for permalink in &telling.permalinks {
-            let titles = self.titles.entry((permalink.key(), feed)).or_default();
-            if titles.len() < 2 && !titles.contains(&title) {
-                titles.push(title);
-            }
+            let (first, has_others) = self.titles.entry((permalink.key(), feed)).or_insert((title, false));
+            *has_others |= *first != title;
         }
     }
 
@@ -75,7 +73,7 @@ impl Pages {
                 title: title_of(telling),
                 story,
             };
-            self.by_page.entry(permalink.key()).or_default().push(known);
+            self.by_page.entry(permalink.key()).or_insert_with(|| Vec::with_capacity(1)).push(known);
         }
     }
 
@@ -84,7 +82,7 @@ impl Pages {
     pub fn find(&self, telling: &Telling) -> Option<Linked> {
         let title = title_of(telling);
         let shared_within = |permalink: &Permalink, feed: Option<u64>| {
-            feed.and_then(|feed| self.titles.get(&(permalink.key(), feed))).is_some_and(|titles| titles.len() > 1)
+            feed.and_then(|feed| self.titles.get(&(permalink.key(), feed))).is_some_and(|(_, has_others)| *has_others)
         };
         let fits = |permalink: &Permalink, known: &Known| {
             let same_feed = known.feed.is_some() && known.feed == telling.feed;

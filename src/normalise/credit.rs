@@ -73,7 +73,9 @@ fn beginning(markup: &str) -> String {
         is_tag = c == '<' || (is_tag && c != '>');
         shown
     };
-    markup.chars().take(LONGEST_HEAD).filter(|c| is_text(*c)).take(LONGEST_DATELINE).collect()
+    let mut text = String::with_capacity(2 * LONGEST_DATELINE);
+    text.extend(markup.chars().take(LONGEST_HEAD).filter(|c| is_text(*c)).take(LONGEST_DATELINE));
+    text
 }
 
 fn names_another(feed: Publisher<'_>, source: Option<&Source>) -> bool {

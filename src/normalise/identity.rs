@@ -2,7 +2,7 @@
 //!
 //! Pure. An id is scoped to its feed, so nothing here looks at another one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -41,6 +41,10 @@ pub fn id(entry: &ParsedEntry, permalink: Option<&Permalink>) -> EntryId {
 /// Some feeds give every entry the same id; where their permalinks differ they are different entries, and each takes its
 /// permalink into its id, which leads to no page then. An entry that stands twice in a document is kept once, as it stands first.
 pub fn make_unique(entries: &mut Vec<Entry>) {
+    let ids: HashSet<&EntryId> = entries.iter().map(|entry| &entry.id).collect();
+    if ids.len() == entries.len() {
+        return;
+    }
     let mut permalinks_of: HashMap<EntryId, Vec<Option<Permalink>>> = HashMap::new();
     for entry in entries.iter() {
         let permalinks = permalinks_of.entry(entry.id.clone()).or_default();
@@ -48,7 +52,7 @@ pub fn make_unique(entries: &mut Vec<Entry>) {
             permalinks.push(entry.permalink.clone());
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     entries.retain_mut(|entry| {
         if permalinks_of.get(&entry.id).is_some_and(|permalinks| permalinks.len() > 1)
             && let Some(permalink) = &entry.permalink

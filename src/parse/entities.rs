@@ -53,6 +53,7 @@ pub(super) struct Found {
 pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>) -> Found {
     let mut found = Found::default();
     let mut rest = raw;
+    text.reserve(raw.len());
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         text.push_str(before);

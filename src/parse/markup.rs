@@ -212,8 +212,10 @@ pub(super) fn is_void(name: &str) -> bool {
 }
 
 /// The text without white space around it, in its own allocation where there is none.
-pub(super) fn trimmed(text: String) -> String {
-    if text.trim().len() == text.len() { text } else { text.trim().to_owned() }
+pub(super) fn trimmed(mut text: String) -> String {
+    text.truncate(text.trim_end().len());
+    text.drain(..text.len() - text.trim_start().len());
+    text
 }
 
 /// The text that a base64 text holds (RFC 4648 §4), white space inside ignored; `None` when it holds none.

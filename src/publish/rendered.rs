@@ -53,7 +53,8 @@ impl Rendered {
     /// A document of this text.
     #[must_use]
     pub fn new(media_type: &'static str, text: String, last_modified: Option<DateTime<Utc>>) -> Self {
-        let body = Bytes::from(text);
+        // In a box: a text that grew may hold on to as much again.
+        let body = Bytes::from(text.into_boxed_str().into_boxed_bytes());
         let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         Self { media_type, body, etag, last_modified, packed: Default::default() }
     }

@@ -29,6 +29,10 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
         "SELECT id, digest, quiet_revisions, updated, permalink FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
     )?;
     let mut known = Known { listed: feeds::listed(connection, feed)?, ..Known::default() };
+    let mut any = connection.prepare_cached("SELECT 1 FROM entry WHERE feed = ?1 LIMIT 1")?;
+    if known.listed.is_empty() && !any.exists([feed.0])? {
+        return Ok(known);
+    }
     for entry in polled {
         let mut rows = by_id.query(params![feed.0, entry.id.hash()])?;
         while let Some(row) = rows.next()? {

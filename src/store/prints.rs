@@ -11,12 +11,14 @@ use crate::fold::weights::Weights;
 use crate::fold::{EntryRef, Rules, StoryRef};
 use crate::store::{Result, corrections, millis};
 
-/// Keeps what folding needs of an entry.
+/// Keeps what folding needs of an entry. (`OR REPLACE` would have SQLite copy the page first, to be able to take it back.)
 ///
 /// # Errors
 /// When the store refuses.
 pub fn add(connection: &Connection, print: &Print) -> Result<()> {
-    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO print (entry, bytes) VALUES (?1, ?2)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO print (entry, bytes) VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET bytes = ?2",
+    )?;
     insert.execute(params![print.entry.0, print.to_bytes()])?;
     Ok(())
 }

@@ -97,6 +97,14 @@ fn forget(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> Resul
     Ok(story.map(StoryRef))
 }
 
+/// Whether anything of the feed is forgotten, so that [`recall`] may find it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn has_forgotten(connection: &Connection, feed: FeedRef) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM tombstone WHERE feed = ?1 LIMIT 1")?.exists([feed.0])?)
+}
+
 /// Whether an entry of this id was known once and is forgotten. It is known again from now on.
 ///
 /// # Errors

@@ -19,6 +19,15 @@ macro_rules! story_columns {
     };
 }
 
+/// The rows of `entry` that tell story `?1`: the founder, and those that joined it. They are put in order where they are
+/// read, because SQLite would make two tables for that, and asks as if they were `IN` a list would make one.
+macro_rules! tellings {
+    () => {
+        "(SELECT id AS telling FROM entry WHERE id = ?1 AND story = ?1
+          UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id) JOIN entry ON entry.id = telling"
+    };
+}
+
 /// A story as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
@@ -117,7 +126,8 @@ pub struct Shown {
 pub fn link(connection: &Connection, entry: EntryRef, rule: Rule, found: &Match, now: DateTime<Utc>) -> Result<()> {
     let evidence = serde_json::to_string(found).map_err(|error| Error::Damaged(error.to_string()))?;
     let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (entry) DO UPDATE SET rule = ?2, matched = ?3, score = ?4, evidence = ?5, at = ?6",
     )?;
     insert.execute(params![entry.0, rule.name(), found.matched.0, found.score, evidence, millis(now)])?;
     Ok(())
@@ -308,11 +318,9 @@ pub fn every(
 /// When the store cannot be read.
 pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
     let mut query = connection.prepare_cached(
-        "SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score, evidence
-         FROM entry LEFT JOIN fold ON fold.entry = entry.id
-         WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
-         ORDER BY entry.id",
-    )?;
+        concat!("SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score, evidence
+         FROM ", tellings!(), " LEFT JOIN fold ON fold.entry = entry.id",
+    ))?;
     let time = |at: Option<i64>| at.map(instant);
     let rows = query.query_map([story.0], |row| {
         let rule: Option<String> = row.get(8)?;
@@ -334,7 +342,9 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
             fold,
         })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut tellings = rows.collect::<rusqlite::Result<Vec<Telling>>>()?;
+    tellings.sort_by_key(|telling| telling.entry);
+    Ok(tellings)
 }
 
 /// The tellings of a story as far as choosing its canonical entry looks at them, and how many feeds tell it.
@@ -347,10 +357,8 @@ pub fn speakers(
     priority_of: impl Fn(FeedRef) -> i32,
 ) -> Result<(Vec<Speaker>, u32)> {
     let mut query = connection.prepare_cached(
-        "SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link, second_hand, withdrawn FROM entry JOIN feed ON feed.id = feed
-         WHERE entry.id IN (SELECT id FROM entry WHERE id = ?1 AND story = ?1 UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id)
-         ORDER BY entry.id",
-    )?;
+        concat!("SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link, second_hand, withdrawn FROM ", tellings!(), " JOIN feed ON feed.id = feed",
+    ))?;
     let mut feeds = Vec::new();
     let mut speakers = Vec::new();
     let mut rows = query.query([story.0])?;
@@ -377,6 +385,7 @@ pub fn speakers(
             feeds.push(feed);
         }
     }
+    speakers.sort_by_key(|speaker: &Speaker| speaker.entry);
     Ok((speakers, u32::try_from(feeds.len()).unwrap_or(u32::MAX)))
 }
 
