@@ -39,6 +39,13 @@ def arguments():
     return parser.parse_args(), target
 
 
+def of_unit(name):
+    """The environment that a unit of ours gives the program."""
+    unit = pathlib.Path(__file__).resolve().parent.parent / "systemd" / name
+    given = (line.removeprefix("Environment=") for line in unit.read_text().splitlines() if line.startswith("Environment="))
+    return {**os.environ, **dict(pair.split("=", 1) for pair in given)}
+
+
 def measured(command, **options):
     """Runs a command; gives its CPU seconds, wall seconds and peak memory in MB."""
     begun = time.monotonic()
@@ -75,9 +82,10 @@ def serve(generation, workload):
     current.symlink_to(generation)
 
 
-def idle_memory(newsfold, config):
+def idle_memory(newsfold, config, environment=None):
     """Resident memory of a daemon at rest, in MB."""
-    process = subprocess.Popen([newsfold, "--config", config, "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [newsfold, "--config", config, "run"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
         time.sleep(4)
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
@@ -122,10 +130,18 @@ def main():
                 note("warm poll, all 304, CPU s", warm)
                 note("store on disk, MB", (pathlib.Path(folder) / "store.db").stat().st_size / 1e6)
                 note("idle daemon, MB", idle_memory(options.newsfold, config))
+                note("  by its unit", idle_memory(options.newsfold, config, of_unit("newsfold.service")))
                 serve("gen2", workload)
                 changed, _, _, out = measured(poll)
                 note("changed poll, CPU s", changed)
                 note("entries new in gen2", entries(folder)[0] - stored)
+            with tempfile.TemporaryDirectory() as folder:
+                config = configuration(folder, urls, options.level)
+                poll = [options.newsfold, "--config", config, "--log", "warn", "poll"]
+                serve("gen1", workload)
+                cold, _, peak, _ = measured(poll, env=of_unit("newsfold-poll.service"))
+                note("cold poll by its unit / floor", cold / cpu)
+                note("  peak MB", peak)
             with tempfile.TemporaryDirectory() as folder:
                 serve("gen1", workload)
                 config = configuration(folder, bare, options.level)

@@ -289,8 +289,8 @@ impl Poller {
             return self.postpone(feed, postponement, now).await;
         }
         if in_line > LONG_IN_LINE {
-            let (handle, next) = (feed.feed, subscription.after_a_crash(&feed, now));
-            self.store.write(64, move |desk| feeds::lease(desk.tx, [handle], now, |_| next)).await?;
+            let lease = [(feed.feed, subscription.after_a_crash(&feed, now))];
+            self.store.write(64, move |desk| feeds::lease(desk.tx, &lease, now)).await?;
         }
         let asked = feed.target().clone();
         let begun = clock::instant();

@@ -24,7 +24,7 @@ use crate::publish::look::Look;
 use crate::publish::{self, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{self, Store, feeds, holds};
+use crate::store::{Store, feeds, holds};
 use crate::terminal;
 use crate::upkeep;
 
@@ -52,19 +52,16 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
         });
         at <= now
     };
-    let chosen: Vec<&Feed> = states
-        .iter()
+    let known = states.len();
+    let chosen: Vec<Feed> = states
+        .into_iter()
         .filter(|feed| wanted.as_ref().is_none_or(|wanted| wanted.contains(&feed.feed)))
         .filter(|feed| !only_due || is_due(feed))
         .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
         .collect();
-    let left_alone = if only_due || wanted.is_some() { 0 } else { states.len() - chosen.len() };
-    let leases: Vec<FeedRef> = chosen.iter().map(|feed| feed.feed).collect();
-    let known = roster.clone();
-    let leased = move |desk: &mut store::Desk<'_>| {
-        feeds::lease(desk.tx, leases.iter().copied(), now, |feed| known.after_a_crash(feed, now))
-    };
-    let states = store.write(chosen.len() * 64, leased).await?;
+    let left_alone = if only_due || wanted.is_some() { 0 } else { known - chosen.len() };
+    let leases: Vec<_> = chosen.iter().map(|feed| (feed.feed, roster.after_a_crash(feed, now))).collect();
+    store.write(chosen.len() * 64, move |desk| feeds::lease(desk.tx, &leases, now)).await?;
 
     let (reports, received) = mpsc::unbounded_channel();
     let manners = Manners::default();
@@ -72,8 +69,8 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let client = Client::new(Settings::of(config), manners);
     let hosts = Hosts::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
     let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
-    let asked = states.len();
-    for feed in states {
+    let asked = chosen.len();
+    for feed in chosen {
         if let Some(subscription) = roster.subscription(feed.feed).cloned() {
             hosts.push(Errand { feed, subscription, urgency });
         }

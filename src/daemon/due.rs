@@ -12,7 +12,7 @@ use super::{Daemon, Error};
 use crate::clock;
 use crate::hosts::Outcome;
 use crate::manners::uplink::{Side, Turn};
-use crate::model::FeedRef;
+use crate::model::{Feed, FeedRef};
 use crate::poll::{Errand, Polled, Postponement, Report, Urgency};
 use crate::schedule::{self, ClockStep};
 use crate::store::{self, feeds};
@@ -97,7 +97,11 @@ impl Daemon {
         let feeds: Vec<FeedRef> = chosen.iter().map(|(feed, _)| *feed).collect();
         let (asked, roster) = (feeds.clone(), self.roster.clone());
         let leased = move |desk: &mut store::Desk<'_>| {
-            feeds::lease(desk.tx, asked.iter().copied(), now, |feed| roster.after_a_crash(feed, now))
+            let states: Vec<Feed> =
+                asked.iter().map(|feed| feeds::one(desk.tx, *feed)).collect::<store::Result<_>>()?;
+            let lease = |feed: &Feed| (feed.feed, roster.after_a_crash(feed, now));
+            feeds::lease(desk.tx, &states.iter().map(lease).collect::<Vec<_>>(), now)?;
+            Ok(states)
         };
         match self.store.write(feeds.len() * 64, leased).await {
             Ok(states) => {

@@ -131,26 +131,17 @@ pub fn due_times(connection: &Connection) -> Result<Vec<(FeedRef, DateTime<Utc>)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Moves the due times of feeds that are about to be polled to `next`, so that no crash can make us ask again at once, and
-/// gives their state.
+/// Moves the due times of feeds that are about to be polled, each to its own, so that no crash can make us ask again at once.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn lease(
-    connection: &Connection,
-    due: impl IntoIterator<Item = FeedRef>,
-    now: DateTime<Utc>,
-    next: impl Fn(&Feed) -> DateTime<Utc>,
-) -> Result<Vec<Feed>> {
+pub fn lease(connection: &Connection, leases: &[(FeedRef, DateTime<Utc>)], now: DateTime<Utc>) -> Result<()> {
     let mut update = connection
         .prepare_cached("UPDATE feed SET next_poll = ?2, next_poll_why = ?3, last_poll = ?4 WHERE id = ?1")?;
-    due.into_iter()
-        .map(|feed| {
-            let state = one(connection, feed)?;
-            update.execute(params![feed.0, millis(next(&state)), "a poll is under way", millis(now)])?;
-            Ok(state)
-        })
-        .collect()
+    for (feed, next) in leases {
+        update.execute(params![feed.0, millis(*next), "a poll is under way", millis(now)])?;
+    }
+    Ok(())
 }
 
 /// Takes back the last failure of feeds that failed only because our network was down.
