@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::rules::Rule;
-use crate::fold::link::{Pages, Telling};
+use crate::fold::link::{Linked, Pages, Telling};
 use crate::fold::plan::{Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
@@ -243,7 +243,9 @@ impl Intake<'_> {
             match verdict {
                 Some(Verdict::New { .. }) => {
                     let id = StoryId::derive(&feed.identity, &entry.id);
-                    stories::found(self.tx, handle, id, shown, *at)?;
+                    if !stories::found(self.tx, handle, id, shown, *at)? {
+                        self.return_to(id, handle, memory)?;
+                    }
                 }
                 Some(Verdict::Joins { rule, found, absorbs }) => {
                     stories::link(self.tx, handle, rule, &found, *at)?;
@@ -298,6 +300,18 @@ impl Intake<'_> {
         Ok(verdict)
     }
 
+    /// Puts an entry back into the story that it founded before it was forgotten.
+    fn return_to(&mut self, id: StoryId, entry: EntryRef, memory: &mut Memory) -> Result<()> {
+        let Some(own) = stories::by_id(self.tx, id)? else { return Ok(()) };
+        entries::put(self.tx, entry, own.story)?;
+        let matched = own.canonical;
+        stories::link(self.tx, entry, FoldRule::Link, &Linked { story: own.story, matched }.into(), self.record.at)?;
+        self.touched.insert(own.story);
+        // It took the entry for the first of a story.
+        memory.index = None;
+        Ok(())
+    }
+
     /// Now and then, keeps what was learned and forgets what left the window.
     fn tidy(&self, memory: &Memory, first: u64) -> Result<()> {
         let (Some(index), Some(EntryRef(next))) = (&memory.index, memory.next_entry) else { return Ok(()) };
@@ -321,8 +335,8 @@ impl Intake<'_> {
 
     /// Stores what publishers edited; a story whose canonical entry was edited is updated.
     fn revise(&mut self, changes: &Changes<'_>) -> Result<()> {
-        for (entry, id) in &changes.renamed {
-            entries::rename(self.tx, *entry, id)?;
+        for (entry, now) in &changes.renamed {
+            entries::rename(self.tx, *entry, now)?;
         }
         let texts = texts::keep(self.tx, changes.revised.iter().map(|revision| &revision.now.detail))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
@@ -400,6 +414,7 @@ fn delta(length: Duration) -> TimeDelta {
 mod tests {
     use super::*;
     use crate::model::{Detail, EntryId};
+    use crate::store::schema;
 
     fn entry(published: Option<&str>) -> Entry {
         Entry {
@@ -426,6 +441,55 @@ mod tests {
         check(Some("2026-01-10T11:30:00Z"), false, "2026-01-10T11:30:00Z", "2026-01-10T11:30:00Z");
         check(Some("2026-01-08T00:00:00Z"), false, "2026-01-08T00:00:00Z", "2026-01-10T11:00:00Z");
         check(Some("2026-01-08T00:00:00Z"), true, "2026-01-08T00:00:00Z", "2026-01-08T00:00:00Z");
+    }
+
+    #[test]
+    fn a_founder_that_was_forgotten_comes_back_to_its_story() {
+        let now: DateTime<Utc> = "2026-01-10T12:00:00Z".parse().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let configured = ["https://one.example/feed", "https://two.example/feed"].map(|address| feeds::Configured {
+            address: address.parse().unwrap(),
+            name: address.into(),
+            first_poll: now,
+            first_poll_why: String::new(),
+            planned_by: String::new(),
+        });
+        let handles = feeds::configure(&connection, &configured).unwrap();
+        let terms = Arc::new(Terms {
+            level: Level::Link,
+            folding: Rules::default(),
+            backfill: Duration::MAX,
+            keep: Vec::new(),
+            drop: Vec::new(),
+            priorities: Arc::default(),
+        });
+        let take_in = |feed: FeedRef, id: &str, page: &str| {
+            let feed = feeds::one(&connection, feed).unwrap();
+            let entry = Entry {
+                id: EntryId(id.into()),
+                permalink: Some(page.parse().unwrap()),
+                title: "A title".into(),
+                ..entry(None)
+            };
+            let terms = terms.clone();
+            let record = PollRecord { feed, at: now, is_first: true, is_partial: true, entries: vec![entry], terms };
+            ingest(&mut Desk { tx: &connection, memory: &mut Memory::default() }, &record).unwrap()
+        };
+        take_in(handles[0], "1", "https://one.example/1");
+        take_in(handles[1], "a", "https://one.example/1");
+        connection.execute_batch("UPDATE entry SET gone_at = 0 WHERE id = 1").unwrap();
+        assert_eq!(retention::prune(&connection, now, 10, |_| 0, now).unwrap(), 1);
+        take_in(handles[0], "1", "https://one.example/moved");
+        let told: Vec<(u64, u64)> = connection
+            .prepare("SELECT id, story FROM entry ORDER BY id")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(told, [(2, 1), (3, 1)]);
+        assert_eq!(stories::one(&connection, StoryRef(1)).unwrap().sources, 2);
     }
 
     #[test]

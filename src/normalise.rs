@@ -24,6 +24,9 @@ pub const MOST_ENTRIES: usize = 5_000;
 const LONGEST_TITLE: usize = 1_000;
 /// The most markup of one entry, in bytes; what is longer is published as far as that.
 const LONGEST_MARKUP: usize = 256 * 1024;
+/// The most people who publish a feed, and the longest name of one, in characters.
+const MOST_PUBLISHERS: usize = 10;
+const LONGEST_NAME: usize = 500;
 /// The most authors, categories or enclosures of one entry.
 const MOST_PARTS: usize = 100;
 
@@ -33,7 +36,14 @@ const MOST_PARTS: usize = 100;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed { title, link, language, authors, entries: parsed_entries, mut faults, .. } = parsed;
+    let ParsedFeed { title, link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
+    // Each entry may get a copy.
+    authors.truncate(MOST_PUBLISHERS);
+    for author in &mut authors {
+        author.name = text::shorten(&author.name, LONGEST_NAME);
+        author.email.take_if(|email| email.len() > LONGEST_NAME);
+        author.url.take_if(|url| url.len() > LONGEST_NAME);
+    }
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
@@ -225,6 +235,15 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert_ne!(entries[0].id, entries[1].id);
         assert_eq!(normalised(vec![a.clone(), a]).len(), 1);
+    }
+
+    #[test]
+    fn an_id_that_is_not_kept_as_it_is_leads_to_no_page() {
+        let with = |id: &str, url: &str| ParsedEntry { id: Some(id.into()), ..entry_at(url) };
+        let page_of = |entries| normalised(entries)[0].id_permalink.clone();
+        assert!(page_of(vec![with("https://example.org/?p=1", "/a")]).is_some());
+        assert_eq!(page_of(vec![with(&format!("https://example.org/{}", "long".repeat(400)), "/a")]), None);
+        assert_eq!(page_of(vec![with("https://example.org/?p=1", "/a"), with("https://example.org/?p=1", "/b")]), None);
     }
 
     #[test]

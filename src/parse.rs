@@ -8,7 +8,7 @@
 //! | bytes to characters | `charset` |
 //! | an XML document to tags and text, and those to entries | `tokens`, `names`, `entities`, `reader` |
 //! | a JSON document to entries | `json` |
-//! | a document in which those find nothing to entries | `second`, which has feed-rs do it |
+//! | a document that those refuse to entries | `second`, which has feed-rs do it |
 //! | the dates of all of them | [`date`] |
 //! | what a document that is no feed seems to be | `refusal` |
 
@@ -194,15 +194,21 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     let mut repairs = Repairs::default();
     repairs.general.extend(decoded.repair);
     let (text, forbidden) = charset::without_forbidden(decoded.text);
+    let general = repairs.general.clone();
     let own = catch_unwind(AssertUnwindSafe(|| read(&text, forbidden, repairs, context)));
-    if matches!(&own, Ok(Ok(feed)) if !feed.entries.is_empty()) {
-        return own.unwrap_or(Err(Error::Hollow));
+    let why = match own {
+        Ok(Ok(feed)) => return Ok(feed),
+        Ok(Err(_)) => "finds no feed in it",
+        Err(_) => "fails on it",
+    };
+    match second::read(text.trim_start_matches(is_padding), context) {
+        Some(mut feed) => {
+            feed.repairs.extend(general);
+            feed.repairs.push(format!("read by the second reader, because the first {why}; please report it"));
+            Ok(feed)
+        }
+        None => own.unwrap_or_else(|panic| resume_unwind(panic)),
     }
-    if let Some(mut feed) = second::read(text.trim_start_matches(is_padding), context) {
-        feed.repairs.push("read by the second reader, because the first found nothing in it; please report it".into());
-        return Ok(feed);
-    }
-    own.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// What may stand before a document without meaning anything.

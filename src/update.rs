@@ -66,7 +66,7 @@ pub struct Changes<'a> {
     /// Entries that changed.
     pub revised: Vec<Revision<'a>>,
     /// Entries whose publisher gave them another id and left them as they were otherwise.
-    pub renamed: Vec<(EntryRef, EntryId)>,
+    pub renamed: Vec<(EntryRef, &'a Entry)>,
     /// Entries that are as stored.
     pub unchanged: Vec<EntryRef>,
     /// Entries that stood in the last document and do not stand in this one.
@@ -88,7 +88,7 @@ pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
             continue;
         }
         if !known.entries.contains_key(&entry.id) {
-            changes.renamed.push((before.entry, entry.id.clone()));
+            changes.renamed.push((before.entry, entry));
         }
         match revision(before, entry) {
             Some(revision) => changes.revised.push(revision),
@@ -243,7 +243,8 @@ mod tests {
         known.renamed.insert(EntryId("b".into()), stored(1, 7, 0));
         let polled = [entry("b", 7)];
         let changes = plan(&known, &polled);
-        assert_eq!(changes.renamed, [(EntryRef(1), EntryId("b".into()))]);
+        let renamed: Vec<_> = changes.renamed.iter().map(|(entry, now)| (*entry, now.id.0.as_str())).collect();
+        assert_eq!(renamed, [(EntryRef(1), "b")]);
         assert!(changes.added.is_empty() && changes.gone.is_empty());
     }
 

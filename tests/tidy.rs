@@ -82,6 +82,7 @@ fn each_crate_stays_at_home() {
         ("toml_edit::", &["config"]),
         ("psl::", &["manners"]),
         ("zstd::", &["store", "fetch", "publish"]),
+        ("rmp_serde::", &["store"]),
         ("rusqlite::", &["store", "ingest", "roster", "publish", "upkeep", "commands"]),
     ];
     for (path, text) in sources() {

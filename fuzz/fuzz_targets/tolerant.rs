@@ -1,4 +1,4 @@
-//! Any bytes are read or refused, in time in proportion, and the same each time.
+//! Any bytes are read or refused, and the same each time.
 //!
 //! `cargo +nightly fuzz run tolerant fuzz/corpus/tolerant tests/fixtures/feeds -- -timeout=1 -rss_limit_mb=512`
 #![no_main]

@@ -211,7 +211,7 @@ pub(super) fn is_void(name: &str) -> bool {
     )
 }
 
-/// The text without white space around it, in its own allocation where there is none.
+/// The text without white space around it.
 pub(super) fn trimmed(mut text: String) -> String {
     text.truncate(text.trim_end().len());
     text.drain(..text.len() - text.trim_start().len());

@@ -28,6 +28,10 @@ pub(super) use fields::{body, link_by_id, resolve, title};
 const DEEPEST: usize = 256;
 /// The longest field, in bytes.
 const LONGEST_FIELD: usize = 1024 * 1024;
+/// The longest address that others are relative to, in bytes.
+const LONGEST_BASE: usize = 4 * 1024;
+/// The longest name of a language, in bytes (RFC 5646 §4.4.1 asks for room for 35).
+const LONGEST_TAG: usize = 64;
 /// How far into the document its root may stand.
 const FARTHEST_ROOT: usize = 64 * 1024;
 
@@ -348,10 +352,12 @@ impl<'a, 'c> Reader<'a, 'c> {
                     Some(base) => base.join(value.trim()).ok(),
                     None => Url::parse(value.trim()).ok(),
                 };
-                self.bases.extend(base.filter(|base| !base.cannot_be_a_base()));
+                // Each entry gets a copy.
+                let is_usable = |base: &Url| !base.cannot_be_a_base() && base.as_str().len() <= LONGEST_BASE;
+                self.bases.extend(base.filter(is_usable));
             } else if name == "xml:lang" {
                 let language = self.decoded(value).trim().to_owned();
-                self.languages.push(language);
+                self.languages.push(Some(language).filter(|tag| tag.len() <= LONGEST_TAG).unwrap_or_default());
             }
         }
     }

@@ -1,27 +1,34 @@
 //! A second opinion, by feed-rs.
 //!
-//! Pure. Two readers that different people wrote seldom have the same hole: where our own finds no entry in a document, or
+//! Pure. Two readers that different people wrote seldom have the same hole: where our own finds no feed in a document, or
 //! fails on it, feed-rs is asked, and what it finds is better than nothing. It is not asked first: it takes three times as
 //! long, rejects a document for a bare `&`, and drops what folding and publishing live on (`guid isPermaLink`, `source`,
 //! `xml:base`).
 //!
 //! The traps of feed-rs are closed here: it names entries at random where they have no id, a parser that met an error must
-//! not be used again, and some documents make it panic.
+//! not be used again, some documents make it panic, and some small ones take more stack or memory than there is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use feed_rs::model::{self as other, FeedType};
 
-use crate::model::{Enclosure, Person};
+use crate::model::{Enclosure, Hints, Person};
 use crate::parse::reader::{self, Mode};
+use crate::parse::tokens::{Token, Tokens};
 use crate::parse::{Context, ParsedEntry, ParsedFeed, date};
 
 /// The largest document that feed-rs is given, in bytes: it holds twice the memory that our own reader holds.
 const LARGEST: usize = 1024 * 1024;
+/// The deepest elements of one that it is given: it calls itself for some of them.
+const DEEPEST: usize = 64;
+/// The most entries that are taken from it.
+const MOST_ENTRIES: usize = 5_000;
+/// What it copies into each element below, or each entry.
+const COPIED: &[&str] = &["xml:base", "/mrss"];
 
 /// The feed as feed-rs reads it; `None` when it finds no entry either.
 pub(super) fn read(document: &str, context: Context<'_>) -> Option<ParsedFeed> {
-    if document.len() > LARGEST {
+    if document.len() > LARGEST || COPIED.iter().any(|name| document.contains(name)) || is_deep(document) {
         return None;
     }
     // A fresh parser each time: one that met an error holds on to half an entry.
@@ -38,12 +45,18 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Option<ParsedFeed> {
     };
     let found = catch_unwind(AssertUnwindSafe(|| parser.parse(body.as_bytes()))).ok()?.ok()?;
     let format = format(&found.feed_type);
-    let entries: Vec<ParsedEntry> =
-        found.entries.into_iter().map(|entry| read_entry(entry, &found.feed_type)).collect();
+    let entries = found.entries.into_iter().take(MOST_ENTRIES).map(|entry| read_entry(entry, &found.feed_type));
+    let entries: Vec<ParsedEntry> = entries.collect();
+    let linked = |rel: &'static str| {
+        found.links.iter().filter(move |link| link.rel.as_deref() == Some(rel)).map(|link| link.href.clone())
+    };
     (!entries.is_empty()).then(|| ParsedFeed {
         format: format.into(),
         title: found.title.and_then(|title| reader::title(&title.content, mode(&title, &found.feed_type))),
         link: page(&found.links),
+        hubs: linked("hub").collect(),
+        self_link: linked("self").next(),
+        hints: Hints { ttl_s: found.ttl.map(|minutes| u64::from(minutes) * 60), ..Hints::default() },
         description: found.description.and_then(|text| read_text(text, &found.feed_type)),
         language: found.language,
         updated: found.updated,
@@ -62,7 +75,11 @@ fn format(of: &FeedType) -> &'static str {
 }
 
 fn read_entry(entry: other::Entry, format: &FeedType) -> ParsedEntry {
-    let enclosures = entry.links.iter().filter(|link| link.rel.as_deref() == Some("enclosure")).map(|link| Enclosure {
+    let is_attached = |link: &&other::Link| match link.rel.as_deref() {
+        Some(rel) => rel == "enclosure",
+        None => link.media_type.as_deref().is_some_and(|media| !media.contains("html")),
+    };
+    let enclosures = entry.links.iter().filter(is_attached).map(|link| Enclosure {
         url: link.href.clone(),
         media_type: link.media_type.clone(),
         length: link.length,
@@ -97,9 +114,26 @@ fn read_entry(entry: other::Entry, format: &FeedType) -> ParsedEntry {
     read
 }
 
-/// The page that links lead to.
+/// Whether elements lie in each other deeper than feed-rs can follow.
+fn is_deep(document: &str) -> bool {
+    let mut depth = 0_usize;
+    Tokens::new(document).any(|token| {
+        match token {
+            Token::Start { is_empty: false, .. } => depth += 1,
+            Token::End { .. } => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
+}
+
+/// The page that links lead to. feed-rs gives a target to what leads to comments, and a media type to what is attached.
 fn page(links: &[other::Link]) -> Option<String> {
-    let is_page = |link: &&other::Link| link.rel.as_deref().is_none_or(|rel| rel == "alternate");
+    let is_page = |link: &&other::Link| {
+        link.rel.as_deref().is_none_or(|rel| rel == "alternate")
+            && link.target.is_none()
+            && link.media_type.as_deref().is_none_or(|media| media.contains("html"))
+    };
     links.iter().find(is_page).map(|link| link.href.clone())
 }
 
@@ -148,6 +182,28 @@ mod tests {
         let read = parse::parse(behind.as_bytes(), Context::default()).unwrap();
         assert_eq!(read.entries[0].title.as_deref(), Some("One"));
         assert!(read.repairs.iter().any(|repair| repair.contains("second reader")), "{:?}", read.repairs);
+    }
+
+    #[test]
+    fn documents_that_cost_more_than_they_say_are_left_alone() {
+        let deep = format!("<rss version=\"2.0\"><channel><item>{}", "<group>".repeat(20_000));
+        let bases = format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>t</title>{}",
+            "<x xml:base=\"a/\">".repeat(20_000)
+        );
+        let large = format!("<rss version=\"2.0\"><channel><title>{}</title></channel></rss>", "long ".repeat(300_000));
+        for document in [deep, bases, large] {
+            assert_eq!(read(&document, Context::default()), None);
+        }
+    }
+
+    #[test]
+    fn what_is_said_about_an_entry_is_not_its_page() {
+        let feed = "<rss version=\"2.0\"><channel><title>t</title><ttl>60</ttl><item><title>One</title>
+            <comments>https://example.org/1/comments</comments><link>https://example.org/1</link></item></channel></rss>";
+        let read = read(feed, Context::default()).unwrap();
+        assert_eq!(read.entries[0].url.as_deref(), Some("https://example.org/1"));
+        assert_eq!(read.hints.ttl_s, Some(3600));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::fold::canonical;
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
+use crate::normalise::permalink::Permalink;
 use crate::store::{Result, millis, stories};
 
 /// What became of a correction.
@@ -26,13 +27,21 @@ pub enum Corrected {
 /// # Errors
 /// When the store cannot be read.
 pub fn entries_named(connection: &Connection, name: &str) -> Result<Vec<EntryRef>> {
-    let page = name.parse::<crate::normalise::permalink::Permalink>().ok();
+    let page = name.parse::<Permalink>().ok();
     let mut query = connection.prepare_cached(
-        "SELECT id FROM entry WHERE story IS NOT NULL AND (permalink_key = ?1 OR (id = ?2 AND ?2 > 0) OR (entry_id = ?3 AND ?1 IS NULL AND ?2 = 0)) ORDER BY id",
+        "SELECT id, permalink FROM entry WHERE story IS NOT NULL AND (permalink_key = ?1 OR (id = ?2 AND ?2 > 0) OR (entry_id = ?3 AND ?1 IS NULL AND ?2 = 0)) ORDER BY id",
     )?;
     let handle = name.parse::<u64>().unwrap_or(0);
-    let rows = query.query_map(params![page.map(|page| page.key()), handle, name], |row| Ok(EntryRef(row.get(0)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut found = Vec::new();
+    let mut rows = query.query(params![page.as_ref().map(Permalink::key), handle, name])?;
+    while let Some(row) = rows.next()? {
+        let stored = row.get::<_, Option<String>>(1)?.map(Permalink::stored);
+        let is_meant = |page: &Permalink| stored.is_some_and(|stored| stored.without_scheme() == page.without_scheme());
+        if page.as_ref().is_none_or(is_meant) {
+            found.push(EntryRef(row.get(0)?));
+        }
+    }
+    Ok(found)
 }
 
 /// The story that an entry tells.

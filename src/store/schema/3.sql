@@ -2,7 +2,7 @@
 
 ALTER TABLE entry ADD COLUMN id_page_key INTEGER; -- of the page that its id leads to, where that is not its permalink
 UPDATE entry SET permalink_key = page_key(permalink) WHERE permalink IS NOT NULL;
-UPDATE entry SET id_page_key = page_key(entry_id) WHERE id IN (SELECT entry FROM entry_alias);
+UPDATE entry SET id_page_key = nullif(page_key(entry_id), permalink_key) WHERE id IN (SELECT entry FROM entry_alias);
 DROP TABLE entry_alias;
 CREATE INDEX entry_by_id_page ON entry(id_page_key) WHERE id_page_key IS NOT NULL;
 
