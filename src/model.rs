@@ -398,7 +398,11 @@ mod tests {
         assert_eq!(id.urn().parse(), Ok(id));
         assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
         assert_eq!("nonsense".parse::<StoryId>(), Err(StoryIdError));
-        assert_eq!(id.to_string(), "570395d2-91fd-88ea-b57f-8671450484ba", "a rebuilt store gives the same ids as every version before");
+        assert_eq!(
+            id.to_string(),
+            "570395d2-91fd-88ea-b57f-8671450484ba",
+            "a rebuilt store gives the same ids as every version before"
+        );
     }
 
     #[test]
