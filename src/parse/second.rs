@@ -114,8 +114,11 @@ fn read_entry(entry: other::Entry, format: &FeedType) -> ParsedEntry {
     read
 }
 
-/// Whether elements lie in each other deeper than feed-rs can follow.
+/// Whether elements lie in each other deeper than feed-rs can follow. What JSON nests, its own parser bounds.
 fn is_deep(document: &str) -> bool {
+    if document.starts_with('{') {
+        return false;
+    }
     let mut depth = 0_usize;
     Tokens::new(document).any(|token| {
         match token {
