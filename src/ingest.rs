@@ -229,8 +229,12 @@ impl Intake<'_> {
             let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
             let is_back = has_forgotten && retention::recall(self.tx, feed.feed, &entry.id)?;
             let archived = is_back || is_old;
+            let shown = (!archived).then(|| shown(entry, *at, *is_first));
             let verdict = match tellings.get(&handle) {
-                Some(telling) => Some(self.fold(memory, telling, entry, &pages)?),
+                Some(telling) => {
+                    let verdict = self.fold(memory, telling, entry, &pages)?;
+                    Some(self.found(memory, handle, entry, verdict, shown)?)
+                }
                 None => None,
             };
             let story = verdict.as_ref().map(|verdict| verdict.story(handle));
@@ -239,24 +243,14 @@ impl Intake<'_> {
             if let (Some(telling), Some(story)) = (tellings.get(&handle), story) {
                 pages.add(telling, story);
             }
-            let shown = (!archived).then(|| shown(entry, *at, *is_first));
-            match verdict {
-                Some(Verdict::New { .. }) => {
-                    let id = StoryId::derive(&feed.identity, &entry.id);
-                    if !stories::found(self.tx, handle, id, shown, *at)? {
-                        self.return_to(id, handle, memory)?;
-                    }
+            if let Some(Verdict::Joins { rule, found, absorbs }) = verdict {
+                stories::link(self.tx, handle, rule, &found, *at)?;
+                for younger in absorbs {
+                    stories::absorb(self.tx, found.story, younger, FoldRule::Story, &found, *at)?;
                 }
-                Some(Verdict::Joins { rule, found, absorbs }) => {
-                    stories::link(self.tx, handle, rule, &found, *at)?;
-                    for younger in absorbs {
-                        stories::absorb(self.tx, found.story, younger, FoldRule::Story, &found, *at)?;
-                    }
-                    self.publish(found.story, shown)?;
-                    self.touched.insert(found.story);
-                    ingested.folds.add(rule);
-                }
-                None => {}
+                self.publish(found.story, shown)?;
+                self.touched.insert(found.story);
+                ingested.folds.add(rule);
             }
             if let Some(print) = self.print.take() {
                 prints::add(self.tx, &print)?;
@@ -271,11 +265,7 @@ impl Intake<'_> {
         let PollRecord { at, terms, .. } = self.record;
         let linked = pages.find(telling).filter(|_| terms.level >= Level::Link);
         if terms.level < Level::Copy {
-            return Ok(linked.map_or(Verdict::New { nearest: None }, |linked| Verdict::Joins {
-                rule: FoldRule::Link,
-                found: Box::new(linked.into()),
-                absorbs: Vec::new(),
-            }));
+            return Ok(linked.map_or(Verdict::New { nearest: None }, Verdict::from));
         }
         let mut index = match memory.index.take() {
             Some(index) if *index.rules() == terms.folding => index,
@@ -300,16 +290,25 @@ impl Intake<'_> {
         Ok(verdict)
     }
 
-    /// Puts an entry back into the story that it founded before it was forgotten.
-    fn return_to(&mut self, id: StoryId, entry: EntryRef, memory: &mut Memory) -> Result<()> {
-        let Some(own) = stories::by_id(self.tx, id)? else { return Ok(()) };
-        entries::put(self.tx, entry, own.story)?;
-        let matched = own.canonical;
-        stories::link(self.tx, entry, FoldRule::Link, &Linked { story: own.story, matched }.into(), self.record.at)?;
-        self.touched.insert(own.story);
+    /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back joins that one.
+    fn found(
+        &self,
+        memory: &mut Memory,
+        handle: EntryRef,
+        entry: &Entry,
+        verdict: Verdict,
+        shown: Option<Shown>,
+    ) -> Result<Verdict> {
+        let PollRecord { feed, at, .. } = self.record;
+        let Verdict::New { .. } = verdict else { return Ok(verdict) };
+        let id = StoryId::derive(&feed.identity, &entry.id);
+        if stories::found(self.tx, handle, id, shown, *at)? {
+            return Ok(verdict);
+        }
+        let Some(own) = stories::by_id(self.tx, id)? else { return Ok(verdict) };
         // It took the entry for the first of a story.
         memory.index = None;
-        Ok(())
+        Ok(Linked { story: own.story, matched: own.canonical }.into())
     }
 
     /// Now and then, keeps what was learned and forgets what left the window.
@@ -464,23 +463,23 @@ mod tests {
             drop: Vec::new(),
             priorities: Arc::default(),
         });
-        let take_in = |feed: FeedRef, id: &str, page: &str| {
+        let take_in = |feed: FeedRef, ids: &[&str], page: &str| {
             let feed = feeds::one(&connection, feed).unwrap();
-            let entry = Entry {
-                id: EntryId(id.into()),
+            let entry = |id: &&str| Entry {
+                id: EntryId((*id).into()),
                 permalink: Some(page.parse().unwrap()),
                 title: "A title".into(),
                 ..entry(None)
             };
-            let terms = terms.clone();
-            let record = PollRecord { feed, at: now, is_first: true, is_partial: true, entries: vec![entry], terms };
+            let (entries, terms) = (ids.iter().map(entry).collect(), terms.clone());
+            let record = PollRecord { feed, at: now, is_first: true, is_partial: true, entries, terms };
             ingest(&mut Desk { tx: &connection, memory: &mut Memory::default() }, &record).unwrap()
         };
-        take_in(handles[0], "1", "https://one.example/1");
-        take_in(handles[1], "a", "https://one.example/1");
+        take_in(handles[0], &["1"], "https://one.example/1");
+        take_in(handles[1], &["a"], "https://one.example/1");
         connection.execute_batch("UPDATE entry SET gone_at = 0 WHERE id = 1").unwrap();
         assert_eq!(retention::prune(&connection, now, 10, |_| 0, now).unwrap(), 1);
-        take_in(handles[0], "1", "https://one.example/moved");
+        take_in(handles[0], &["1", "2"], "https://one.example/moved");
         let told: Vec<(u64, u64)> = connection
             .prepare("SELECT id, story FROM entry ORDER BY id")
             .unwrap()
@@ -488,7 +487,7 @@ mod tests {
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
-        assert_eq!(told, [(2, 1), (3, 1)]);
+        assert_eq!(told, [(2, 1), (3, 1), (4, 1)], "and what leads to its page with it");
         assert_eq!(stories::one(&connection, StoryRef(1)).unwrap().sources, 2);
     }
 

@@ -144,7 +144,7 @@ impl Index {
     pub fn decide(&self, terms: &Terms, level: Level, linked: Option<Linked>) -> Decision {
         let print = Print::of(terms, &self.weights);
         let verdict = match linked.filter(|_| level >= Level::Link) {
-            Some(linked) => Verdict::Joins { rule: Rule::Link, found: Box::new(linked.into()), absorbs: Vec::new() },
+            Some(linked) => linked.into(),
             None => self.verdict(terms, &print, level),
         };
         Decision { print, verdict }

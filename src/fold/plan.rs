@@ -97,6 +97,12 @@ impl From<Linked> for Match {
     }
 }
 
+impl From<Linked> for Verdict {
+    fn from(linked: Linked) -> Self {
+        Self::Joins { rule: Rule::Link, found: Box::new(linked.into()), absorbs: Vec::new() }
+    }
+}
+
 impl Rule {
     /// The rule's name, as stored and shown.
     #[must_use]

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use feed_rs::model::{self as other, FeedType};
 
 use crate::model::{Enclosure, Hints, Person};
+use crate::normalise;
 use crate::parse::reader::{self, Mode};
 use crate::parse::tokens::{Token, Tokens};
 use crate::parse::{Context, ParsedEntry, ParsedFeed, date};
@@ -21,8 +22,6 @@ use crate::parse::{Context, ParsedEntry, ParsedFeed, date};
 const LARGEST: usize = 1024 * 1024;
 /// The deepest elements of one that it is given: it calls itself for some of them.
 const DEEPEST: usize = 64;
-/// The most entries that are taken from it.
-const MOST_ENTRIES: usize = 5_000;
 /// What it copies into each element below, or each entry.
 const COPIED: &[&str] = &["xml:base", "/mrss"];
 
@@ -45,7 +44,8 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Option<ParsedFeed> {
     };
     let found = catch_unwind(AssertUnwindSafe(|| parser.parse(body.as_bytes()))).ok()?.ok()?;
     let format = format(&found.feed_type);
-    let entries = found.entries.into_iter().take(MOST_ENTRIES).map(|entry| read_entry(entry, &found.feed_type));
+    let entries =
+        found.entries.into_iter().take(normalise::MOST_ENTRIES).map(|entry| read_entry(entry, &found.feed_type));
     let entries: Vec<ParsedEntry> = entries.collect();
     let linked = |rel: &'static str| {
         found.links.iter().filter(move |link| link.rel.as_deref() == Some(rel)).map(|link| link.href.clone())

@@ -176,15 +176,6 @@ pub fn rename(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<(
     Ok(())
 }
 
-/// Stores which story an entry tells.
-///
-/// # Errors
-/// When the store refuses.
-pub fn put(connection: &Connection, entry: EntryRef, story: StoryRef) -> Result<()> {
-    connection.prepare_cached("UPDATE entry SET story = ?2 WHERE id = ?1")?.execute([entry.0, story.0])?;
-    Ok(())
-}
-
 /// Stores which entries left their feed's document, which of those were `withdrawn` from its midst, and which came back.
 ///
 /// # Errors
