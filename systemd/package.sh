@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # Makes the Debian package and prints where it is:  systemd/package.sh [PROFILE [VERSION]]
-# PROFILE is a profile of Cargo.toml: `dist`, which is packaged, or a quicker one to try the package with.
+# PROFILE is a profile of Cargo.toml: `release`, which is packaged, or a quicker one to try the package with.
 # Needs cargo-deb (`cargo install cargo-deb`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-profile=${1:-dist}
+profile=${1:-release}
 version=${2:-}
 target=${CARGO_TARGET_DIR:-target}
 folder=$target/$profile
 [ "$profile" = dev ] && folder=$target/debug
 
-# Relocations in their short form are two megabytes less to hold in memory; the C library has to be of 2022 or later for them.
-cargo rustc --quiet --locked --bin newsfold --profile "$profile" -- -C link-arg=-Wl,-z,pack-relative-relocs
+cargo build --quiet --locked --bin newsfold --profile "$profile"
 made=target/package
 mkdir -p "$made"
 rm -rf "$made/man"
