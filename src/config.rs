@@ -25,6 +25,7 @@ use ipnet::IpNet;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -59,7 +60,7 @@ pub struct Config {
     /// `[serve]`
     pub serve: ServeConfig,
     /// Each `[[feed]]`, in the order of the file.
-    pub feeds: Vec<FeedConfig>,
+    pub feeds: Vec<Arc<FeedConfig>>,
     /// Each `[[output]]`, in the order of the file; never empty.
     pub outputs: Vec<OutputConfig>,
     /// What is allowed but hardly meant.
@@ -218,7 +219,7 @@ pub struct FeedConfig {
     /// An entry is dropped if one of these matches, kept or not.
     pub drop: Vec<Rule>,
     /// How it is reached, and with which credentials.
-    pub access: Access,
+    pub access: Arc<Access>,
 }
 
 /// How a feed is reached, and with which credentials.

@@ -93,6 +93,8 @@ pub struct Question<'a> {
     pub access: &'a Access,
     /// Whether a person asks, who may ask servers that want to be left alone.
     pub is_insistent: bool,
+    /// Whether its server is asked for nothing else soon, and is told to close the connection (RFC 9112 §9.6).
+    pub is_last: bool,
 }
 
 impl<'a> Question<'a> {
@@ -100,7 +102,7 @@ impl<'a> Question<'a> {
     #[must_use]
     pub fn first(address: &'a Url, access: &'a Access) -> Self {
         const NONE: &Validators = &Validators { etag: None, last_modified: None };
-        Self { address, validators: NONE, read_from: None, access, is_insistent: true }
+        Self { address, validators: NONE, read_from: None, access, is_insistent: true, is_last: false }
     }
 }
 
@@ -203,7 +205,7 @@ impl Client {
             let is_first = seen.len() == 1;
             let may_vouch = is_first || question.read_from == Some(&target);
             let validators = question.validators.clone().only_if(may_vouch);
-            let response = self.in_time(deadline, self.send(&target, &validators, question.access)).await?;
+            let response = self.in_time(deadline, self.send(&target, &validators, question)).await?;
             let status = response.status();
             let headers = response.headers();
             let reply = |moved_to, is_full| Reply {
@@ -336,7 +338,13 @@ impl Client {
     }
 
     /// One request to one address that may be asked.
-    async fn send(&self, target: &Url, validators: &Validators, access: &Access) -> Result<reqwest::Response, Error> {
+    async fn send(
+        &self,
+        target: &Url,
+        validators: &Validators,
+        question: Question<'_>,
+    ) -> Result<reqwest::Response, Error> {
+        let Question { access, is_last, .. } = question;
         self.check_address(target)?;
         let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
         if let Some(headers) = access.headers_for(target) {
@@ -348,6 +356,9 @@ impl Client {
             if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_bytes(value).ok()) {
                 request = request.header(name, value);
             }
+        }
+        if is_last {
+            request = request.header(header::CONNECTION, "close");
         }
         request.send().await.map_err(|error| Error::of(error, target, access.way().proxy.is_some()))
     }

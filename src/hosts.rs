@@ -18,7 +18,7 @@ use url::Url;
 use crate::clock;
 use crate::config::Config;
 use crate::model::FeedRef;
-use crate::poll::{Errand, Poller, Report};
+use crate::poll::{Errand, InLine, Poller, Report};
 use crate::store;
 
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
@@ -117,9 +117,10 @@ impl Shared {
                         Err(_) => return,
                     },
                 };
-                // The future of a poll is large, and most walkers wait most of the time.
                 let feed = errand.feed.feed;
-                let polled = Box::pin(self.poller.poll(errand, came.elapsed())).await;
+                let in_line = InLine { waited: came.elapsed(), is_last: self.is_at_its_end(host) };
+                // The future of a poll is large, and most walkers wait most of the time.
+                let polled = Box::pin(self.poller.poll(errand, in_line)).await;
                 let reports = self.reports.clone();
                 tasks.spawn(async move {
                     let report = match polled {
@@ -155,6 +156,11 @@ impl Shared {
             }
         }
         next
+    }
+
+    /// Whether nobody waits in this host's line.
+    fn is_at_its_end(&self, host: &str) -> bool {
+        self.lines().get(host).is_none_or(|line| line.waiting.is_empty())
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<String, Line>> {

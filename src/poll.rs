@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::clock;
@@ -32,7 +32,8 @@ use remember::{Failure, millis, plan_next};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
-/// How many documents are unpacked and read at a time: reading is work for the processor, not waiting.
+/// How many documents are unpacked and read at a time: reading is work for the processor, not waiting. One that was read
+/// keeps its place until the store has room for it, so that those that wait do so as they came, packed.
 const READERS: usize = 2;
 /// A poll that waited longer than this in its host's line moves its due time once more before it asks.
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ pub struct Subscription {
     /// Never more often than this.
     pub min_interval: Duration,
     /// How it is reached, and with which credentials.
-    pub access: config::Access,
+    pub access: Arc<config::Access>,
     /// How what it brings is taken in.
     pub terms: Arc<Terms>,
 }
@@ -117,8 +118,8 @@ impl Subscription {
 /// A poll to be made.
 #[derive(Debug)]
 pub struct Errand {
-    /// The feed, with its state.
-    pub feed: Feed,
+    /// The feed, with its state. It is large, and waits in line.
+    pub feed: Box<Feed>,
     /// How to poll it.
     pub subscription: Arc<Subscription>,
     /// On whose word.
@@ -134,6 +135,15 @@ pub enum Urgency {
     Probe,
     /// A person named the feed, and it is asked whatever its server said.
     Person,
+}
+
+/// How a poll stood in its host's line.
+#[derive(Debug, Clone, Copy)]
+pub struct InLine {
+    /// How long it waited for its turn.
+    pub waited: Duration,
+    /// Whether nobody stands behind it, so that the connection is of no use after it.
+    pub is_last: bool,
 }
 
 /// What came of a poll.
@@ -259,6 +269,8 @@ struct News {
     is_cut_off: bool,
     found: Option<Found>,
     entries: Vec<Entry>,
+    /// Its place among the documents that are being read.
+    place: OwnedSemaphorePermit,
 }
 
 /// Polls feeds, one call a poll.
@@ -275,26 +287,27 @@ impl Poller {
         Self { client, store, readers: Arc::new(Semaphore::new(READERS)) }
     }
 
-    /// Polls a feed once and has what came of it recorded. `in_line` is how long it waited for its turn.
+    /// Polls a feed once and has what came of it recorded.
     ///
     /// It is done as soon as the store has room for what came: the store bounds what waits there, and nobody's turn should
     /// wait for a commit.
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
-    pub async fn poll(&self, errand: Errand, in_line: Duration) -> store::Result<Recording> {
+    pub async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
         let now = clock::now();
-        let Errand { mut feed, subscription, urgency } = errand;
+        let Errand { feed, subscription, urgency } = errand;
+        let mut feed = *feed;
         if let Some(postponement) = self.postponement(&feed, urgency, now) {
             return self.postpone(feed, postponement, now).await;
         }
-        if in_line > LONG_IN_LINE {
+        if in_line.waited > LONG_IN_LINE {
             let lease = [(feed.feed, subscription.after_a_crash(&feed, now))];
             self.store.write(64, move |desk| feeds::lease(desk.tx, &lease, now)).await?;
         }
         let asked = feed.target().clone();
         let begun = clock::instant();
-        let answer = self.ask(&feed, &asked, &subscription, urgency, now).await;
+        let answer = self.ask(&feed, &asked, &subscription, urgency, in_line.is_last, now).await;
         let took = begun.elapsed();
         if let Err(Error::Fetch(fetch::Error::Held { until, domain })) = &answer {
             let postponement = (Postponement::Held, *until, format!("Retry-After of {domain}"));
@@ -430,7 +443,7 @@ impl Poller {
         now: DateTime<Utc>,
     ) -> store::Result<Recording> {
         let is_first = feed.last_success.is_none();
-        let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries } = news;
+        let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, place } = news;
         remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
         if !is_cut_off {
             feed.validators = reply.validators;
@@ -463,6 +476,7 @@ impl Poller {
             Ok(Some(ingested))
         };
         let submitted = self.store.submit(held, work).await?;
+        drop(place);
         let polled = Polled::Document(Ingested::default());
         let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Document), turn };
         Ok(Recording { report, submitted })
@@ -518,6 +532,7 @@ impl Poller {
         address: &Url,
         subscription: &Subscription,
         urgency: Urgency,
+        is_last: bool,
         now: DateTime<Utc>,
     ) -> Result<Answer, Error> {
         let access = Access::of(&subscription.access, &feed.address).map_err(fetch::Error::Access)?;
@@ -531,6 +546,8 @@ impl Poller {
             read_from: feed.read_from.as_ref(),
             access: &access,
             is_insistent: urgency == Urgency::Person,
+            // A redirect, should there be one again, may lead back to the same server.
+            is_last: is_last && feed.read_from.is_none(),
         };
         let (document, reply) = match self.client.get(question, now).await? {
             Fetched::Document(document, reply) if Some(document.hash) == feed.body_hash => {
@@ -547,12 +564,8 @@ impl Poller {
     /// Unpacks and reads a document on a thread of its own.
     async fn read(&self, document: Document, reply: Reply) -> Result<News, Error> {
         let most = self.client.max_body_bytes();
-        let place = self.readers.clone().acquire_owned().await;
-        let read = tokio::task::spawn_blocking(move || {
-            let news = read(document, reply, most);
-            drop(place);
-            news
-        });
+        let place = self.readers.clone().acquire_owned().await.map_err(|_| Error::Panicked)?;
+        let read = tokio::task::spawn_blocking(move || read(document, reply, most, place));
         read.await.map_err(|_| Error::Panicked)?
     }
 
@@ -584,7 +597,7 @@ impl Poller {
 const OFFLINE: &str = "the network here is down; it is tried again when that is back";
 
 /// Bytes to entries.
-fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
+fn read(document: Document, reply: Reply, most: u64, place: OwnedSemaphorePermit) -> Result<News, Error> {
     let Document { body, coding, content_type, hash, address } = document;
     let text = decode::decode(body, &coding, most)?;
     let context = Context { base: Some(&address), content_type: content_type.as_deref() };
@@ -596,7 +609,8 @@ fn read(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
     let found = discover(&reply.links, &parsed.hubs, parsed.self_link.as_deref(), &address);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
-    Ok(News { reply, hash, title, link: absolute(link, &address), hints, repairs, is_cut_off, found, entries })
+    let link = absolute(link, &address);
+    Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, place })
 }
 
 /// A message that may repeat what a stranger sent, fit for a terminal and a log.

@@ -28,7 +28,7 @@ pub struct Roster {
 
 #[derive(Debug, Clone)]
 struct Member {
-    config: FeedConfig,
+    config: Arc<FeedConfig>,
     subscription: Arc<Subscription>,
 }
 
@@ -91,15 +91,15 @@ impl Roster {
         Ok(Self::of(config, known))
     }
 
-    fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a FeedConfig)>) -> Self {
-        let feeds: Vec<(FeedRef, &FeedConfig)> = feeds.collect();
+    fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a Arc<FeedConfig>)>) -> Self {
+        let feeds: Vec<(FeedRef, &Arc<FeedConfig>)> = feeds.collect();
         let priorities: HashMap<FeedRef, i32> = feeds
             .iter()
             .filter(|(_, feed)| feed.priority != 0)
             .map(|(handle, feed)| (*handle, feed.priority))
             .collect();
         let priorities = Arc::new(priorities);
-        let member = |feed: &FeedConfig| {
+        let member = |feed: &Arc<FeedConfig>| {
             let terms = Terms {
                 level: feed.fold.unwrap_or(config.fold.level),
                 folding: rules(config),

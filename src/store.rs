@@ -44,13 +44,13 @@ const GATHER: Duration = Duration::from_millis(40);
 /// The longest that a transaction stays open for others to join.
 const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 /// How much polled text may wait for the writer, in KiB, before polls wait too.
-const QUEUE_KIB: u32 = 2 * 1024;
+const QUEUE_KIB: u32 = 1536;
 /// With less room in the queue than this, those that wait for it may not fit.
-const FULL_BELOW_KIB: usize = 512;
+const FULL_BELOW_KIB: usize = 384;
 /// An entry is about a kilobyte: several fit a page, and few pages are half empty.
 const PAGE_BYTES: i32 = 8192;
 /// The pages that the writer keeps in memory.
-const WRITER_CACHE_KIB: i32 = 4 * 1024;
+const WRITER_CACHE_KIB: i32 = 3 * 1024;
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 2;
 

@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let asked = chosen.len();
     for feed in chosen {
         if let Some(subscription) = roster.subscription(feed.feed).cloned() {
-            hosts.push(Errand { feed, subscription, urgency });
+            hosts.push(Errand { feed: Box::new(feed), subscription, urgency });
         }
     }
     let came = tokio::select! {

@@ -8,6 +8,7 @@ use super::{Access, FeedConfig, PollConfig, Rule, Secret};
 use crate::model::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use url::Url;
 
 /// The ways to give a secret that is kept elsewhere.
@@ -29,7 +30,7 @@ const OWN_HEADERS: &[&str] = &[
 ];
 
 /// Reads every `[[feed]]`; one without a usable address is noted and left out.
-pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> Vec<FeedConfig> {
+pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> Vec<Arc<FeedConfig>> {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mut urls: BTreeMap<Url, (String, usize)> = BTreeMap::new();
     let mut feeds = Vec::new();
@@ -75,7 +76,7 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
         feed.name = derived_name(&feed.url, &taken);
         taken.insert(feed.name.clone());
     }
-    feeds
+    feeds.into_iter().map(Arc::new).collect()
 }
 
 /// A name made from an address: its host without `www.`, or its file without what follows the dot; numbered from the second on.
@@ -115,13 +116,13 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         fold: table.choice("fold", &Level::NAMES),
         keep: table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse),
         drop: table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse),
-        access: Access {
+        access: Arc::new(Access {
             username,
             password,
             headers: headers(table, folder),
             proxy: table.get("proxy").map_or_else(|| poll.proxy.clone(), |value| proxy(&value)),
             ca: table.get("ca").and_then(|value| value.text("\"authority.pem\"")).map(|file| folder.join(file)),
-        },
+        }),
     }
 }
 

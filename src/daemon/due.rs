@@ -109,7 +109,7 @@ impl Daemon {
                 for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
                     if let Some(subscription) = self.roster.subscription(feed.feed).cloned() {
                         self.in_flight.insert(feed.feed);
-                        self.hosts.push(Errand { feed, subscription, urgency });
+                        self.hosts.push(Errand { feed: Box::new(feed), subscription, urgency });
                     }
                 }
             }

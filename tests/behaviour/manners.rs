@@ -299,7 +299,7 @@ fn nothing_but_the_request_is_sent_on_after_a_redirect() {
     assert_eq!(request.target, "/feed?q=1&q=%20");
     let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "connection", "host", "user-agent"]);
 }
 
 #[test]
@@ -459,6 +459,23 @@ fn feeds_of_one_host_are_asked_one_after_the_other_over_one_connection() {
     let asked = origin.asked();
     assert_eq!(asked.len(), 6);
     assert!(asked.iter().all(|request| request.connection == asked[0].connection), "{asked:?}");
+    let told: Vec<Option<&str>> = asked.iter().map(|request| request.header("connection")).collect();
+    assert_eq!(told, [None, None, None, None, None, Some("close")], "and the last says that it is the last");
+}
+
+#[test]
+fn a_feed_behind_a_redirect_is_followed_over_one_connection() {
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/feed" => Answer::redirect("302 Found", "/today"),
+        _ => Answer::ok(rss_of(&["a"])),
+    });
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    scene.must(&["poll"]);
+    let asked = origin.asked();
+    let [.., hop, document] = &*asked else { panic!("{asked:?}") };
+    assert_eq!((hop.target.as_str(), document.target.as_str()), ("/feed", "/today"));
+    assert_eq!((hop.connection, hop.header("connection")), (document.connection, None));
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn what_we_send_is_what_we_say_we_send() {
     let request = &origin.asked()[0];
     let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "connection", "host", "user-agent"]);
     assert!(request.header("user-agent").unwrap().starts_with("newsfold/"));
 }
 
