@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::config::rules::Rule;
 use crate::fold::link::{Linked, Pages, Telling};
-use crate::fold::plan::{Rule as FoldRule, Verdict};
+use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef, Validators};
@@ -191,6 +191,13 @@ fn stem(feed: &mut Feed, changes: &mut Changes<'_>, intake: update::Intake) {
     }
 }
 
+/// What became of a new entry.
+struct Told {
+    verdict: Verdict,
+    /// Whether it founded the story that it is in, now or before it was forgotten.
+    is_founder: bool,
+}
+
 /// One document on its way in.
 struct Intake<'a> {
     tx: &'a Connection,
@@ -230,27 +237,27 @@ impl Intake<'_> {
             let is_back = has_forgotten && retention::recall(self.tx, feed.feed, &entry.id)?;
             let archived = is_back || is_old;
             let shown = (!archived).then(|| shown(entry, *at, *is_first));
-            let verdict = match tellings.get(&handle) {
-                Some(telling) => {
-                    let verdict = self.fold(memory, telling, entry, &pages)?;
-                    Some(self.found(memory, handle, entry, verdict, shown)?)
-                }
+            let told = match tellings.get(&handle) {
+                Some(telling) => Some(self.fold(memory, telling, entry, &pages, shown)?),
                 None => None,
             };
-            let story = verdict.as_ref().map(|verdict| verdict.story(handle));
+            let story = told.as_ref().map(|told| told.verdict.story(handle));
             let addition = entries::Addition { handle, feed: feed.feed, entry, text, story, archived };
             entries::add(self.tx, &addition, *at)?;
             if let (Some(telling), Some(story)) = (tellings.get(&handle), story) {
                 pages.add(telling, story);
             }
-            if let Some(Verdict::Joins { rule, found, absorbs }) = verdict {
-                stories::link(self.tx, handle, rule, &found, *at)?;
+            if let Some(Told { verdict: Verdict::Joins { rule, found, absorbs }, is_founder }) = told {
+                if !is_founder {
+                    stories::link(self.tx, handle, rule, &found, *at)?;
+                    ingested.folds.add(rule);
+                }
                 for younger in absorbs {
                     stories::absorb(self.tx, found.story, younger, FoldRule::Story, &found, *at)?;
+                    pages.absorb(found.story, younger);
                 }
                 self.publish(found.story, shown)?;
                 self.touched.insert(found.story);
-                ingested.folds.add(rule);
             }
             if let Some(print) = self.print.take() {
                 prints::add(self.tx, &print)?;
@@ -260,12 +267,19 @@ impl Intake<'_> {
         Ok(handles)
     }
 
-    /// Decides what a new entry joins, and keeps the index up.
-    fn fold(&mut self, memory: &mut Memory, telling: &Telling, entry: &Entry, pages: &Pages) -> Result<Verdict> {
+    /// Decides what a new entry joins, or founds its story, and keeps the index up.
+    fn fold(
+        &mut self,
+        memory: &mut Memory,
+        telling: &Telling,
+        entry: &Entry,
+        pages: &Pages,
+        shown: Option<Shown>,
+    ) -> Result<Told> {
         let PollRecord { at, terms, .. } = self.record;
         let linked = pages.find(telling).filter(|_| terms.level >= Level::Link);
         if terms.level < Level::Copy {
-            return Ok(linked.map_or(Verdict::New { nearest: None }, Verdict::from));
+            return self.found(telling, entry, linked.map_or(Verdict::New { nearest: None }, Verdict::from), shown);
         }
         let mut index = match memory.index.take() {
             Some(index) if *index.rules() == terms.folding => index,
@@ -282,33 +296,24 @@ impl Intake<'_> {
             at: *at,
         };
         let read = fold::terms::of(&article, index.habits(telling.feed));
-        let decision = index.decide(&read, terms.level, linked);
-        let verdict = decision.verdict.clone();
-        self.print = Some(decision.print.clone());
-        index.apply(decision);
+        let Decision { print, verdict } = index.decide(&read, terms.level, linked);
+        let told = self.found(telling, entry, verdict, shown)?;
+        self.print = Some(print.clone());
+        index.apply(Decision { print, verdict: told.verdict.clone() });
         memory.index = Some(index);
-        Ok(verdict)
+        Ok(told)
     }
 
-    /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back joins that one.
-    fn found(
-        &self,
-        memory: &mut Memory,
-        handle: EntryRef,
-        entry: &Entry,
-        verdict: Verdict,
-        shown: Option<Shown>,
-    ) -> Result<Verdict> {
+    /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back is in that one
+    /// again.
+    fn found(&self, telling: &Telling, entry: &Entry, verdict: Verdict, shown: Option<Shown>) -> Result<Told> {
         let PollRecord { feed, at, .. } = self.record;
-        let Verdict::New { .. } = verdict else { return Ok(verdict) };
+        let Verdict::New { .. } = verdict else { return Ok(Told { verdict, is_founder: false }) };
         let id = StoryId::derive(&feed.identity, &entry.id);
-        if stories::found(self.tx, handle, id, shown, *at)? {
-            return Ok(verdict);
-        }
-        let Some(own) = stories::by_id(self.tx, id)? else { return Ok(verdict) };
-        // It took the entry for the first of a story.
-        memory.index = None;
-        Ok(Linked { story: own.story, matched: own.canonical }.into())
+        let is_new = stories::found(self.tx, telling.entry, id, shown, *at)?;
+        let own = if is_new { None } else { stories::by_id(self.tx, id)? };
+        let verdict = own.map_or(verdict, |own| Linked { story: own.story, matched: own.canonical }.into());
+        Ok(Told { verdict, is_founder: true })
     }
 
     /// Now and then, keeps what was learned and forgets what left the window.
@@ -442,53 +447,106 @@ mod tests {
         check(Some("2026-01-08T00:00:00Z"), true, "2026-01-08T00:00:00Z", "2026-01-08T00:00:00Z");
     }
 
-    #[test]
-    fn a_founder_that_was_forgotten_comes_back_to_its_story() {
-        let now: DateTime<Utc> = "2026-01-10T12:00:00Z".parse().unwrap();
-        let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection, 0).unwrap();
-        let configured = ["https://one.example/feed", "https://two.example/feed"].map(|address| feeds::Configured {
-            address: address.parse().unwrap(),
-            name: address.into(),
-            first_poll: now,
-            first_poll_why: String::new(),
-            planned_by: String::new(),
-        });
-        let handles = feeds::configure(&connection, &configured).unwrap();
-        let terms = Arc::new(Terms {
-            level: Level::Link,
-            folding: Rules::default(),
-            backfill: Duration::MAX,
-            keep: Vec::new(),
-            drop: Vec::new(),
-            priorities: Arc::default(),
-        });
-        let take_in = |feed: FeedRef, ids: &[&str], page: &str| {
-            let feed = feeds::one(&connection, feed).unwrap();
+    const NOW: DateTime<Utc> = DateTime::from_timestamp(1_768_046_400, 0).unwrap();
+
+    /// A store that two feeds are taken into.
+    struct Scene {
+        store: Connection,
+        feeds: Vec<FeedRef>,
+        memory: Memory,
+        level: Level,
+    }
+
+    impl Scene {
+        fn at(level: Level) -> Self {
+            let mut store = Connection::open_in_memory().unwrap();
+            schema::migrate(&mut store, 0).unwrap();
+            let configured =
+                ["https://one.example/feed", "https://two.example/feed"].map(|address| feeds::Configured {
+                    address: address.parse().unwrap(),
+                    name: address.into(),
+                    first_poll: NOW,
+                    first_poll_why: String::new(),
+                    planned_by: String::new(),
+                });
+            let feeds = feeds::configure(&store, &configured).unwrap();
+            Self { store, feeds, memory: Memory::default(), level }
+        }
+
+        /// One of the feeds brings entries with these ids, all of which lead to one page.
+        fn take_in(&mut self, feed: usize, ids: &[&str], page: &str) {
+            let terms = Terms {
+                level: self.level,
+                folding: Rules::default(),
+                backfill: Duration::MAX,
+                keep: Vec::new(),
+                drop: Vec::new(),
+                priorities: Arc::default(),
+            };
             let entry = |id: &&str| Entry {
                 id: EntryId((*id).into()),
-                permalink: Some(page.parse().unwrap()),
-                title: "A title".into(),
+                permalink: Some(format!("https://one.example/{page}").parse().unwrap()),
+                title: page.into(),
                 ..entry(None)
             };
-            let (entries, terms) = (ids.iter().map(entry).collect(), terms.clone());
-            let record = PollRecord { feed, at: now, is_first: true, is_partial: true, entries, terms };
-            ingest(&mut Desk { tx: &connection, memory: &mut Memory::default() }, &record).unwrap()
-        };
-        take_in(handles[0], &["1"], "https://one.example/1");
-        take_in(handles[1], &["a"], "https://one.example/1");
-        connection.execute_batch("UPDATE entry SET gone_at = 0 WHERE id = 1").unwrap();
-        assert_eq!(retention::prune(&connection, now, 10, |_| 0, now).unwrap(), 1);
-        take_in(handles[0], &["1", "2"], "https://one.example/moved");
-        let told: Vec<(u64, u64)> = connection
-            .prepare("SELECT id, story FROM entry ORDER BY id")
-            .unwrap()
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert_eq!(told, [(2, 1), (3, 1), (4, 1)], "and what leads to its page with it");
-        assert_eq!(stories::one(&connection, StoryRef(1)).unwrap().sources, 2);
+            let record = PollRecord {
+                feed: feeds::one(&self.store, self.feeds[feed]).unwrap(),
+                at: NOW,
+                is_first: true,
+                is_partial: true,
+                entries: ids.iter().map(entry).collect(),
+                terms: Arc::new(terms),
+            };
+            ingest(&mut Desk { tx: &self.store, memory: &mut self.memory }, &record).unwrap();
+        }
+
+        fn forget(&self, entry: u64) {
+            self.store.execute("UPDATE entry SET gone_at = 0 WHERE id = ?1", [entry]).unwrap();
+            assert_eq!(retention::prune(&self.store, NOW, 10, |_| 0, NOW).unwrap(), 1);
+        }
+
+        /// Each entry, its story, and by which rule it is there.
+        fn told(&self) -> Vec<(u64, u64, Option<String>)> {
+            let sql = "SELECT id, story, rule FROM entry LEFT JOIN fold ON entry = id ORDER BY id";
+            let mut query = self.store.prepare(sql).unwrap();
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+            rows.collect::<rusqlite::Result<_>>().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_founder_that_was_forgotten_comes_back_to_its_story() {
+        for level in [Level::Link, Level::Story] {
+            let mut scene = Scene::at(level);
+            scene.take_in(0, &["1"], "first");
+            scene.take_in(1, &["a"], "first");
+            scene.forget(1);
+            scene.take_in(0, &["1", "2"], "elsewhere");
+            let link = Some("link".to_owned());
+            assert_eq!(scene.told(), [(2, 1, link.clone()), (3, 1, None), (4, 1, link)], "with what leads to its page");
+            assert_eq!(stories::one(&scene.store, StoryRef(1)).unwrap().sources, 2);
+            scene.take_in(1, &["b"], "elsewhere");
+            assert_eq!(scene.told()[3].1, 1, "and folding knows where it is");
+        }
+    }
+
+    #[test]
+    fn a_story_without_its_founder_can_be_joined_and_left() {
+        let mut scene = Scene::at(Level::Link);
+        scene.take_in(1, &["z"], "other");
+        scene.take_in(0, &["1"], "first");
+        scene.take_in(1, &["a"], "first");
+        scene.forget(2);
+        corrections::join(&scene.store, StoryRef(1), StoryRef(2), |_| 0, NOW).unwrap();
+        assert_eq!(scene.told(), [(1, 1, None), (3, 1, Some("link".into()))]);
+        scene.take_in(0, &["1"], "elsewhere");
+        assert_eq!(scene.told()[2], (4, 1, None), "it comes back to what its story has become");
+        let name = StoryId::derive("https://one.example/feed", &EntryId("1".into()));
+        let split = || corrections::split(&scene.store, EntryRef(4), |_| 0, NOW).unwrap();
+        assert_eq!(split(), corrections::Corrected::Done(name), "a story bears the name of who founded it");
+        assert_eq!(scene.told()[2], (4, 2, None));
+        assert_eq!(split(), corrections::Corrected::Already);
+        assert_eq!(stories::one(&scene.store, StoryRef(2)).unwrap().canonical, EntryRef(4));
     }
 
     #[test]

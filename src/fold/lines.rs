@@ -141,7 +141,10 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         let name = |number: u64| usize::try_from(number).ok().and_then(|at| ids.get(at)).map_or("", String::as_str);
         let (rule, found) = match &decision.verdict {
             Verdict::New { nearest } => ("new", nearest.as_deref()),
-            Verdict::Joins { rule, found, .. } => (rule.name(), Some(found.as_ref())),
+            Verdict::Joins { rule, found, absorbs } => {
+                absorbs.iter().for_each(|younger| pages.absorb(found.story, *younger));
+                (rule.name(), Some(found.as_ref()))
+            }
         };
         let joined = found.filter(|_| rule != "new");
         let folded = Folded {

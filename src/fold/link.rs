@@ -39,6 +39,8 @@ pub struct Pages {
     by_page: HashMap<i64, Vec<Known>>,
     /// By page and feed: the title, by hash, that the feed gives to the page, and whether it gives it others too.
     titles: HashMap<(i64, u64), (u64, bool)>,
+    /// Stories that turned out to be older ones.
+    merged: HashMap<StoryRef, StoryRef>,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,11 @@ impl Pages {
         }
     }
 
+    /// Two stories are one: who tells the younger tells the older.
+    pub fn absorb(&mut self, older: StoryRef, younger: StoryRef) {
+        self.merged.insert(younger, older);
+    }
+
     /// The oldest telling that leads to one of the same pages.
     #[must_use]
     pub fn find(&self, telling: &Telling) -> Option<Linked> {
@@ -97,7 +104,12 @@ impl Pages {
                 self.by_page.get(&permalink.key()).into_iter().flatten().filter(move |known| fits(permalink, known))
             })
             .min_by_key(|known| known.entry)
-            .map(|known| Linked { story: known.story, matched: known.entry })
+            .map(|known| Linked { story: self.now(known.story), matched: known.entry })
+    }
+
+    /// The story that this one has become.
+    fn now(&self, story: StoryRef) -> StoryRef {
+        std::iter::successors(Some(story), |story| self.merged.get(story).copied()).last().unwrap_or(story)
     }
 }
 
@@ -146,6 +158,16 @@ mod tests {
         check(&telling(2, 2, "https://example.org/", "B"), &[telling(1, 1, "https://example.org/", "A")], None);
         let candidates = [telling(1, 1, PAGE, "Monday"), telling(2, 1, PAGE, "Tuesday")];
         check(&telling(3, 2, PAGE, "A link to the series"), &candidates, None);
+    }
+
+    #[test]
+    fn who_leads_to_a_story_that_was_merged_joins_what_it_became() {
+        let (mut pages, known) = (Pages::default(), telling(3, 1, PAGE, "A"));
+        pages.add(&known, StoryRef(3));
+        pages.absorb(StoryRef(2), StoryRef(3));
+        pages.absorb(StoryRef(1), StoryRef(2));
+        let linked = Some(Linked { story: StoryRef(1), matched: EntryRef(3) });
+        assert_eq!(pages.find(&telling(4, 2, PAGE, "B")), linked);
     }
 
     #[test]

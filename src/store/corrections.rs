@@ -75,25 +75,28 @@ pub fn split(
     now: DateTime<Utc>,
 ) -> Result<Corrected> {
     let Some(from) = story_of(connection, entry)? else { return Ok(Corrected::Already) };
-    let alone = StoryRef::founded_by(entry);
-    if from == alone {
-        let coverage = stories::coverage(connection, from)?;
-        return Ok(if coverage.len() > 1 { Corrected::Founder } else { Corrected::Already });
-    }
-    connection.execute("INSERT OR IGNORE INTO split (entry, story) VALUES (?1, ?2)", [entry.0, from.0])?;
-    connection.execute("UPDATE entry SET story = id WHERE id = ?1", [entry.0])?;
-    connection.execute("DELETE FROM fold WHERE entry = ?1", [entry.0])?;
     let (identity, id, published): (String, String, Option<i64>) = connection.query_row(
         "SELECT identity, entry_id, published FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1",
         [entry.0],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let name = StoryId::derive(&identity, &EntryId(id));
+    // Under another number where it was forgotten once and came back.
+    let own =
+        connection.query_row("SELECT id FROM story WHERE public_id = ?1", [name.0], |row| row.get(0)).optional()?;
+    let alone = own.map_or(StoryRef::founded_by(entry), StoryRef);
+    if from == alone {
+        let coverage = stories::coverage(connection, from)?;
+        return Ok(if coverage.len() > 1 { Corrected::Founder } else { Corrected::Already });
+    }
+    connection.execute("INSERT OR IGNORE INTO split (entry, story) VALUES (?1, ?2)", [entry.0, from.0])?;
+    connection.execute("UPDATE entry SET story = ?2 WHERE id = ?1", [entry.0, alone.0])?;
+    connection.execute("DELETE FROM fold WHERE entry = ?1", [entry.0])?;
     // It was hidden in the other story until now, so it takes its place among what is new.
     connection.execute(
-        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?3, 1)
-         ON CONFLICT (id) DO UPDATE SET merged_into = NULL, sort_at = excluded.sort_at, sources = 1, canonical = id",
-        params![entry.0, name.0, millis(now), published.unwrap_or(millis(now)).min(millis(now))],
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?5, ?3, ?4, ?3, 1)
+         ON CONFLICT (id) DO UPDATE SET merged_into = NULL, sort_at = excluded.sort_at, sources = 1, canonical = ?5",
+        params![alone.0, name.0, millis(now), published.unwrap_or(millis(now)).min(millis(now)), entry.0],
     )?;
     settle(connection, from, priority_of, now)?;
     count(connection)?;

@@ -149,8 +149,11 @@ pub fn absorb(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (mut kept, gone) = (one(connection, older)?, one(connection, younger)?);
-    let founder = EntryRef(younger.0);
-    link(connection, founder, rule, found, now)?;
+    // It may have been forgotten, or have left.
+    let mut has_founder = connection.prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND story = ?1")?;
+    if has_founder.exists([younger.0])? {
+        link(connection, EntryRef(younger.0), rule, found, now)?;
+    }
     for sql in [
         "UPDATE entry SET story = ?1 WHERE story = ?2 AND story <> id",
         "UPDATE entry SET story = ?1 WHERE id = ?2 AND story = ?2",
