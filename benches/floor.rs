@@ -39,7 +39,7 @@ async fn download(addresses: Vec<Url>) -> (usize, usize) {
         max_body_bytes: MOST,
         per_host: 64,
         per_host_gap: Duration::ZERO,
-        look_up: Arc::new(SystemNames),
+        look_up: Arc::new(SystemNames::default()),
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
     };
     let client = Client::new(settings, Manners::default());

@@ -109,7 +109,7 @@ def main():
     manifest = json.loads((workload / "manifest.json").read_text())
     urls = (workload / "urls.txt").read_text().split()
     bare = (workload / "urls-novalid.txt").read_text().split()
-    floor = options.floor or max((target / "release/deps").glob("floor-*[!.d]"), key=lambda path: path.stat().st_mtime)
+    floor = options.floor or max((path for path in (target / "release/deps").glob("floor-*") if not path.suffix), key=lambda path: path.stat().st_mtime)
     serve("gen1", workload)
     nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf"], stderr=subprocess.DEVNULL)
     figures = {}

@@ -189,7 +189,7 @@ fn store_path(config: &Config) -> PathBuf {
 /// What `StateDirectory=newsfold` is in `systemd/newsfold.service`.
 const SERVICE_STATE: &str = "/var/lib/newsfold";
 
-/// How many threads read documents, the store and names beside those that wait for the network.
+/// How many threads read documents and the store beside those that wait for the network.
 const READERS: usize = 3;
 
 /// For a command that ends: one thread waits for the network.

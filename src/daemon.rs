@@ -170,7 +170,6 @@ struct Daemon {
     ear: Ear,
     /// With what hubs' news is taken in.
     means: watch::Sender<Means>,
-    reports: mpsc::UnboundedSender<Outcome>,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
     in_flight: HashSet<FeedRef>,
@@ -203,7 +202,7 @@ impl Daemon {
         let poller = poller(&config, &store, &manners);
         let means = watch::Sender::new(Means { roster: Roster::default(), poller: poller.clone() });
         let mut daemon = Self {
-            hosts: Hosts::new(poller.clone(), Limits::of(&config), reports.clone()),
+            hosts: Hosts::new(poller.clone(), Limits::of(&config), reports),
             poller,
             subscriber: Subscriber::new(store.clone()),
             ear: Ear::new(store.clone(), means.subscribe(), words),
@@ -227,7 +226,6 @@ impl Daemon {
             health: watch::Sender::default(),
             pulse: watch::Sender::default(),
             counters: watch::Sender::default(),
-            reports,
             config,
             store,
         };
@@ -381,7 +379,7 @@ impl Daemon {
             tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
         }
         self.poller = poller(&config, &self.store, &self.manners);
-        self.hosts = Hosts::new(self.poller.clone(), Limits::of(&config), self.reports.clone());
+        self.hosts = self.hosts.renewed(self.poller.clone(), Limits::of(&config));
         self.config = config;
         self.enlist(clock::now()).await?;
         self.publish().await?;

@@ -74,7 +74,7 @@ impl Settings {
             per_host: poll.per_host,
             per_host_gap: poll.per_host_gap,
             allow_networks: poll.allow_networks.clone(),
-            look_up: Arc::new(SystemNames),
+            look_up: Arc::new(SystemNames::default()),
         }
     }
 }
@@ -93,7 +93,7 @@ pub struct Question<'a> {
     pub access: &'a Access,
     /// Whether a person asks, who may ask servers that want to be left alone.
     pub is_insistent: bool,
-    /// Whether its server is asked for nothing else soon, and is told to close the connection (RFC 9112 §9.6).
+    /// Whether its server is asked for nothing else soon, and is told over HTTP/1 to close the connection (RFC 9112 §9.6).
     pub is_last: bool,
 }
 
@@ -205,7 +205,8 @@ impl Client {
             let is_first = seen.len() == 1;
             let may_vouch = is_first || question.read_from == Some(&target);
             let validators = question.validators.clone().only_if(may_vouch);
-            let response = self.in_time(deadline, self.send(&target, &validators, question)).await?;
+            let response =
+                self.in_time(deadline, self.send(&target, Question { validators: &validators, ..question })).await?;
             let status = response.status();
             let headers = response.headers();
             let reply = |moved_to, is_full| Reply {
@@ -338,13 +339,8 @@ impl Client {
     }
 
     /// One request to one address that may be asked.
-    async fn send(
-        &self,
-        target: &Url,
-        validators: &Validators,
-        question: Question<'_>,
-    ) -> Result<reqwest::Response, Error> {
-        let Question { access, is_last, .. } = question;
+    async fn send(&self, target: &Url, question: Question<'_>) -> Result<reqwest::Response, Error> {
+        let Question { validators, access, is_last, .. } = question;
         self.check_address(target)?;
         let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
         if let Some(headers) = access.headers_for(target) {

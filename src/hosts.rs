@@ -83,16 +83,29 @@ impl Hosts {
         Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 
-    /// Puts a poll in line at its host.
-    pub fn push(&self, errand: Errand) {
-        let host = host_of(errand.feed.target());
+    /// The same lines for a changed configuration: what is pushed from now on is polled by `poller`, within these limits, and
+    /// all are stopped together.
+    #[must_use]
+    pub fn renewed(&self, poller: Arc<Poller>, limits: Limits) -> Self {
+        let Shared { reports, stop, .. } = &*self.shared;
+        let places = Arc::new(Semaphore::new(limits.concurrency));
+        let (reports, stop) = (reports.clone(), stop.clone());
+        let shared = Shared { poller, limits, places, lines: Mutex::default(), reports, stop };
+        Self { shared: Arc::new(shared), tasks: self.tasks.clone() }
+    }
+
+    /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
+    pub fn push(&self, errands: impl IntoIterator<Item = Errand>) {
         let mut lines = self.shared.lines();
-        let line = lines.entry(host.clone()).or_default();
-        line.waiting.push_back((clock::instant(), errand));
-        if line.walkers < self.shared.limits.per_host {
-            line.walkers += 1;
-            let (shared, tasks) = (self.shared.clone(), self.tasks.clone());
-            self.tasks.spawn(async move { shared.walk(&host, &tasks).await });
+        for errand in errands {
+            let host = host_of(errand.feed.target());
+            let line = lines.entry(host.clone()).or_default();
+            line.waiting.push_back((clock::instant(), errand));
+            if line.walkers < self.shared.limits.per_host {
+                line.walkers += 1;
+                let (shared, tasks) = (self.shared.clone(), self.tasks.clone());
+                self.tasks.spawn(async move { shared.walk(&host, &tasks).await });
+            }
         }
     }
 

@@ -32,8 +32,8 @@ use remember::{Failure, millis, plan_next};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
-/// How many documents are unpacked and read at a time: reading is work for the processor, not waiting. One that was read
-/// keeps its place until the store has room for it, so that those that wait do so as they came, packed.
+/// How many documents are unpacked and read at a time: reading is work for the processor, not waiting. What a poll
+/// brought keeps its place until the store has room for it, so that those that wait do so as they came, packed.
 const READERS: usize = 2;
 /// A poll that waited longer than this in its host's line moves its due time once more before it asks.
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
@@ -564,7 +564,7 @@ impl Poller {
     /// Unpacks and reads a document on a thread of its own.
     async fn read(&self, document: Document, reply: Reply) -> Result<News, Error> {
         let most = self.client.max_body_bytes();
-        let place = self.readers.clone().acquire_owned().await.map_err(|_| Error::Panicked)?;
+        let place = self.readers.clone().acquire_owned().await.expect("it is never closed");
         let read = tokio::task::spawn_blocking(move || read(document, reply, most, place));
         read.await.map_err(|_| Error::Panicked)?
     }

@@ -148,6 +148,12 @@ impl Roster {
         self.subscription(feed.feed).map_or(now, |subscription| subscription.after_a_crash(feed, now))
     }
 
+    /// What a feed is called.
+    #[must_use]
+    pub fn name(&self, feed: FeedRef) -> Option<&str> {
+        self.members.get(&feed).map(|member| member.config.name.as_str())
+    }
+
     /// The address that a feed is configured with.
     #[must_use]
     pub fn address(&self, feed: FeedRef) -> Option<&Url> {

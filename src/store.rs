@@ -134,6 +134,8 @@ pub struct Desk<'a> {
 /// It is forgotten whenever a transaction fails, because it may know of what was not stored.
 #[derive(Default)]
 pub struct Memory {
+    /// SQLite's number for what other processes have changed so far.
+    data_version: Option<i64>,
     /// The handle that the next new entry gets.
     pub next_entry: Option<EntryRef>,
     /// The stories of the folding window.
@@ -499,14 +501,7 @@ fn tune(connection: &Connection) -> Result<()> {
 /// The writer's thread: transaction after transaction until every [`Store`] is gone.
 fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, room: &Semaphore, lock: File) {
     let mut memory = Memory::default();
-    let mut version = None;
     while let Ok(first) = jobs.recv() {
-        // A person's correction comes from another process; what is remembered may not know of it.
-        let now = connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).ok();
-        if now != version {
-            memory = Memory::default();
-            version = now;
-        }
         write_together(&mut connection, &mut memory, first, jobs, room);
     }
     // A store that cannot be tidied is still whole.
@@ -563,6 +558,11 @@ fn transact(
 ) -> Result<bool> {
     let attempt = || {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // A person's correction comes from another process; what is remembered may not know of it.
+        let data_version = tx.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        if memory.data_version != Some(data_version) {
+            *memory = Memory { data_version: Some(data_version), ..Memory::default() };
+        }
         let keep = work(&mut Desk { tx: &tx, memory: &mut *memory })?;
         if keep {
             tx.commit()?

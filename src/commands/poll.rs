@@ -70,11 +70,10 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let hosts = Hosts::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
     let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
     let asked = chosen.len();
-    for feed in chosen {
-        if let Some(subscription) = roster.subscription(feed.feed).cloned() {
-            hosts.push(Errand { feed: Box::new(feed), subscription, urgency });
-        }
-    }
+    hosts.push(chosen.into_iter().filter_map(|feed| {
+        let subscription = roster.subscription(feed.feed)?.clone();
+        Some(Errand { feed: Box::new(feed), subscription, urgency })
+    }));
     let came = tokio::select! {
         came = gather(received, asked) => came?,
         _ = tokio::signal::ctrl_c() => {

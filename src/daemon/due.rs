@@ -106,12 +106,12 @@ impl Daemon {
         match self.store.write(feeds.len() * 64, leased).await {
             Ok(states) => {
                 self.store_trouble = None;
-                for (feed, (_, urgency)) in states.into_iter().zip(chosen) {
-                    if let Some(subscription) = self.roster.subscription(feed.feed).cloned() {
-                        self.in_flight.insert(feed.feed);
-                        self.hosts.push(Errand { feed: Box::new(feed), subscription, urgency });
-                    }
-                }
+                let errands = states.into_iter().zip(chosen).filter_map(|(feed, (_, urgency))| {
+                    let subscription = self.roster.subscription(feed.feed)?.clone();
+                    self.in_flight.insert(feed.feed);
+                    Some(Errand { feed: Box::new(feed), subscription, urgency })
+                });
+                self.hosts.push(errands);
             }
             Err(store::Error::Closed) => return Err(store::Error::Closed.into()),
             Err(error) => {
@@ -161,10 +161,15 @@ impl Daemon {
                 }
                 self.turn(turn, clock::now());
             }
-            // The writer has told why. What the feed brought is lost with its validators, so nothing of it is missed later.
+            // What the feed brought is lost with its validators, so nothing of it is missed later.
             Err((feed, error)) => {
                 self.in_flight.remove(&feed);
-                self.due.push(Reverse((clock::now() + AFTER_TROUBLE, feed)));
+                let least = self.roster.subscription(feed).map(|subscription| subscription.min_interval);
+                let least = least.and_then(|least| TimeDelta::from_std(least).ok()).unwrap_or(AFTER_TROUBLE);
+                let again = clock::now() + least.max(AFTER_TROUBLE);
+                self.due.push(Reverse((again, feed)));
+                let (name, again) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+                tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");
                 self.store_trouble = Some(error.to_string());
             }
         }

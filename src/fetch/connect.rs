@@ -3,13 +3,14 @@
 //! Edge. Names are resolved here, and only to addresses that may be asked; what is resolved is what is connected to.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Proxy, redirect};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::fetch::access::Way;
 use crate::fetch::{Error, Settings, address};
@@ -24,6 +25,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The same where no pause is made: then the feeds of a host are asked back to back.
 const BRIEF_IDLE_TIMEOUT: Duration = Duration::from_millis(150);
+
+/// How many names are looked up at once.
+const MOST_LOOK_UPS: usize = 32;
 
 /// The clients made so far. One is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
 /// not.
@@ -92,11 +96,34 @@ pub trait LookUp: Send + Sync {
 pub type Found = std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Names as the system resolves them, `/etc/hosts` and all.
-pub struct SystemNames;
+///
+/// It may take half a minute to give a name up, which is longer than anybody waits here, and cannot be stopped. So each
+/// look-up has a thread of its own, and holds up nothing but other look-ups when there are very many.
+pub struct SystemNames {
+    places: Arc<Semaphore>,
+}
+
+impl Default for SystemNames {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(MOST_LOOK_UPS)) }
+    }
+}
 
 impl LookUp for SystemNames {
     fn look_up(&self, name: String) -> Found {
-        Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+        let places = self.places.clone();
+        Box::pin(async move {
+            let place = places.acquire_owned().await.map_err(std::io::Error::other)?;
+            let (tell, told) = oneshot::channel();
+            let look_up = move || {
+                let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+                drop(place);
+                // Nobody waits any more when it took too long.
+                let _ = tell.send(found);
+            };
+            std::thread::Builder::new().name("look-up".into()).spawn(look_up)?;
+            told.await.map_err(std::io::Error::other)?
+        })
     }
 }
 
@@ -142,4 +169,15 @@ fn told(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_are_those_of_the_system() {
+        let found = SystemNames::default().look_up("localhost".into()).await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(|found| found.ip().is_loopback()), "{found:?}");
+    }
 }

@@ -71,6 +71,22 @@ fn a_restart_polls_nothing_early() {
 }
 
 #[test]
+fn a_stop_gives_up_the_polls_from_before_a_reload_too() {
+    let origin = Origin::start(|_| Answer::hanging("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"));
+    let scene = Scene::with(&[("example", origin.url("/"))], "");
+    let mut daemon = scene.start();
+    while origin.asked().is_empty() {
+        std::thread::yield_now();
+    }
+    daemon.signal("HUP");
+    daemon.wait_for("read again");
+    let told = clock::instant();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+}
+
+#[test]
 fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
     let [one, two] = ["a", "b"].map(|name| Origin::of(rss_of(&[name])));
     let scene = Scene::with(&[("one", one.url("/"))], "");
