@@ -307,8 +307,12 @@ impl Poller {
         }
         let asked = feed.target().clone();
         let begun = clock::instant();
-        let answer = self.ask(&feed, &asked, &subscription, urgency, in_line.is_last, now).await;
+        let fetched = self.ask(&feed, &asked, &subscription, urgency, in_line.is_last, now).await;
         let took = begun.elapsed();
+        let answer = match fetched {
+            Ok(fetched) => self.understand(fetched, feed.body_hash).await,
+            Err(error) => Err(error),
+        };
         if let Err(Error::Fetch(fetch::Error::Held { until, domain })) = &answer {
             let postponement = (Postponement::Held, *until, format!("Retry-After of {domain}"));
             return self.postpone(feed, postponement, now).await;
@@ -525,7 +529,7 @@ impl Poller {
         &self.client
     }
 
-    /// Fetch, parse, normalise.
+    /// Sends the request, conditional where it can be.
     async fn ask(
         &self,
         feed: &Feed,
@@ -534,7 +538,7 @@ impl Poller {
         urgency: Urgency,
         is_last: bool,
         now: DateTime<Utc>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Fetched, Error> {
         let access = Access::of(&subscription.access, &feed.address).map_err(fetch::Error::Access)?;
         // The configured address is tried again when the one it moved to fails, and what we hold came from there.
         let is_theirs = feed.moved_to.as_ref().is_none_or(|moved| moved == address);
@@ -549,16 +553,17 @@ impl Poller {
             // A redirect, should there be one again, may lead back to the same server.
             is_last: is_last && feed.read_from.is_none(),
         };
-        let (document, reply) = match self.client.get(question, now).await? {
-            Fetched::Document(document, reply) if Some(document.hash) == feed.body_hash => {
-                drop(document);
-                return Ok(Answer::Unchanged(Box::new(reply)));
-            }
-            Fetched::Document(document, reply) => (document, reply),
-            Fetched::NotModified(reply) => return Ok(Answer::Unchanged(Box::new(reply))),
-            Fetched::Gone => return Ok(Answer::Gone),
-        };
-        Ok(Answer::News(Box::new(self.read(document, reply).await?)))
+        Ok(self.client.get(question, now).await?)
+    }
+
+    /// Reads what was fetched, unless it is the document that is `held`.
+    async fn understand(&self, fetched: Fetched, held: Option<i64>) -> Result<Answer, Error> {
+        match fetched {
+            Fetched::Document(document, reply) if Some(document.hash) == held => Ok(Answer::Unchanged(Box::new(reply))),
+            Fetched::Document(document, reply) => Ok(Answer::News(Box::new(self.read(document, reply).await?))),
+            Fetched::NotModified(reply) => Ok(Answer::Unchanged(Box::new(reply))),
+            Fetched::Gone => Ok(Answer::Gone),
+        }
     }
 
     /// Unpacks and reads a document on a thread of its own.
