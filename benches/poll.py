@@ -27,9 +27,11 @@ import tempfile
 import time
 
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
 def arguments():
-    here = pathlib.Path(__file__).resolve().parent.parent
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", here / "target"))
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("workload", type=pathlib.Path)
     parser.add_argument("--newsfold", type=pathlib.Path, default=target / "release/newsfold")
@@ -42,8 +44,8 @@ def arguments():
 
 def of_unit(name):
     """The environment that a unit of ours gives the program."""
-    unit = pathlib.Path(__file__).resolve().parent.parent / "systemd" / name
-    given = (line.removeprefix("Environment=") for line in unit.read_text().splitlines() if line.startswith("Environment="))
+    lines = (ROOT / "systemd" / name).read_text().splitlines()
+    given = (line.removeprefix("Environment=") for line in lines if line.startswith("Environment="))
     return {**os.environ, **dict(pair.split("=", 1) for pair in given)}
 
 

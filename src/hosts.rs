@@ -72,26 +72,26 @@ impl Hosts {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
     pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
-        let shared = Shared {
-            poller,
-            limits,
-            places: Arc::new(Semaphore::new(limits.concurrency)),
-            lines: Mutex::default(),
-            reports,
-            stop: CancellationToken::new(),
-        };
-        Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
+        Self::stopped_by(CancellationToken::new(), TaskTracker::new(), poller, limits, reports)
     }
 
-    /// The same lines for a changed configuration: what is pushed from now on is polled by `poller`, within these limits, and
-    /// all are stopped together.
+    /// Lines for a changed configuration, which report to where these do. Stopping them stops these too.
     #[must_use]
     pub fn renewed(&self, poller: Arc<Poller>, limits: Limits) -> Self {
         let Shared { reports, stop, .. } = &*self.shared;
+        Self::stopped_by(stop.clone(), self.tasks.clone(), poller, limits, reports.clone())
+    }
+
+    fn stopped_by(
+        stop: CancellationToken,
+        tasks: TaskTracker,
+        poller: Arc<Poller>,
+        limits: Limits,
+        reports: mpsc::UnboundedSender<Outcome>,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(limits.concurrency));
-        let (reports, stop) = (reports.clone(), stop.clone());
         let shared = Shared { poller, limits, places, lines: Mutex::default(), reports, stop };
-        Self { shared: Arc::new(shared), tasks: self.tasks.clone() }
+        Self { shared: Arc::new(shared), tasks }
     }
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.

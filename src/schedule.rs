@@ -353,7 +353,8 @@ pub fn share(address: &str, most: Duration) -> Duration {
 }
 
 /// `at` and `wait`, held at the end of the calendar.
-fn after(at: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+#[must_use]
+pub fn after(at: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(wait).ok().and_then(|wait| at.checked_add_signed(wait)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 

@@ -80,7 +80,7 @@ fn story_named(connection: &Connection, name: &str) -> store::Result<Option<Stor
         return Ok(stories::by_id(connection, id)?.map(|story| story.story));
     }
     match corrections::entries_named(connection, name)?.first() {
-        Some(entry) => corrections::story_of(connection, *entry),
+        Some(entry) => stories::told_by(connection, *entry),
         None => Ok(None),
     }
 }
@@ -171,7 +171,7 @@ fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other:
     let founding = decided(&index, first)?;
     index.apply(founding);
     let decision = decided(&index, second)?;
-    let together = corrections::story_of(connection, first)? == corrections::story_of(connection, second)?;
+    let together = stories::told_by(connection, first)? == stories::told_by(connection, second)?;
     let mut words =
         if together { "they are in one story\n".to_owned() } else { "they are in different stories\n".to_owned() };
     words.push_str(&match &decision.verdict {

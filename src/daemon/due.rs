@@ -20,7 +20,7 @@ use crate::store::{self, feeds};
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How long nobody is asked after the store refused to write.
-const AFTER_TROUBLE: TimeDelta = TimeDelta::seconds(60);
+const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 
@@ -117,7 +117,7 @@ impl Daemon {
             Err(error) => {
                 // Nothing is asked of anyone while we could not keep the answer.
                 self.store_trouble = Some(error.to_string());
-                let later = now + AFTER_TROUBLE;
+                let later = schedule::after(now, AFTER_TROUBLE);
                 self.due.extend(feeds.into_iter().map(|feed| Reverse((later, feed))));
             }
         }
@@ -164,9 +164,9 @@ impl Daemon {
             // What the feed brought is lost with its validators, so nothing of it is missed later.
             Err((feed, error)) => {
                 self.in_flight.remove(&feed);
-                let least = self.roster.subscription(feed).map(|subscription| subscription.min_interval);
-                let least = least.and_then(|least| TimeDelta::from_std(least).ok()).unwrap_or(AFTER_TROUBLE);
-                let again = clock::now() + least.max(AFTER_TROUBLE);
+                let least =
+                    self.roster.subscription(feed).map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
+                let again = schedule::after(clock::now(), least);
                 self.due.push(Reverse((again, feed)));
                 let (name, again) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
                 tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");

@@ -44,16 +44,6 @@ pub fn entries_named(connection: &Connection, name: &str) -> Result<Vec<EntryRef
     Ok(found)
 }
 
-/// The story that an entry tells.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn story_of(connection: &Connection, entry: EntryRef) -> Result<Option<StoryRef>> {
-    let mut query = connection.prepare_cached("SELECT story FROM entry WHERE id = ?1")?;
-    let story: Option<Option<u64>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
-    Ok(story.flatten().map(StoryRef))
-}
-
 /// The entries that people took out of a story, and the story that each never joins again.
 ///
 /// # Errors
@@ -74,7 +64,7 @@ pub fn split(
     priority_of: impl Fn(FeedRef) -> i32,
     now: DateTime<Utc>,
 ) -> Result<Corrected> {
-    let Some(from) = story_of(connection, entry)? else { return Ok(Corrected::Already) };
+    let Some(from) = stories::told_by(connection, entry)? else { return Ok(Corrected::Already) };
     let (identity, id, published): (String, String, Option<i64>) = connection.query_row(
         "SELECT identity, entry_id, published FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1",
         [entry.0],

@@ -149,10 +149,10 @@ pub fn absorb(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let (mut kept, gone) = (one(connection, older)?, one(connection, younger)?);
+    let founder = EntryRef(younger.0);
     // It may have been forgotten, or have left.
-    let mut has_founder = connection.prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND story = ?1")?;
-    if has_founder.exists([younger.0])? {
-        link(connection, EntryRef(younger.0), rule, found, now)?;
+    if told_by(connection, founder)? == Some(younger) {
+        link(connection, founder, rule, found, now)?;
     }
     for sql in [
         "UPDATE entry SET story = ?1 WHERE story = ?2 AND story <> id",
@@ -189,6 +189,16 @@ pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
         " FROM story WHERE id = (SELECT coalesce(merged_into, id) FROM story WHERE public_id = ?1)"
     ))?;
     Ok(query.query_row([id.0], read_story).optional()?)
+}
+
+/// The story that an entry tells.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn told_by(connection: &Connection, entry: EntryRef) -> Result<Option<StoryRef>> {
+    let mut query = connection.prepare_cached("SELECT story FROM entry WHERE id = ?1")?;
+    let story: Option<Option<u64>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
+    Ok(story.flatten().map(StoryRef))
 }
 
 /// The stories that `entries` speak for, as far as they do.
