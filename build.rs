@@ -1,6 +1,7 @@
 //! Has the program linked with its relocations in their short form: two megabytes less to hold in memory.
 //!
-//! The C library understands that form from version 2.36 (2022) on, so it is used where the one here does.
+//! The C library understands that form from version 2.36 (2022) on, so it is used where the one here does. It also wants the
+//! program to say that it needs this, which mold did not before version 2.0: what that links would not start.
 
 use std::env;
 use std::process::Command;
@@ -12,7 +13,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let is_native = env::var("HOST") == env::var("TARGET");
     let is_gnu = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|target| target == "gnu");
-    if is_native && is_gnu && c_library().is_some_and(|version| version >= UNDERSTOOD_SINCE) {
+    let is_mold = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("mold"));
+    if is_native && is_gnu && !is_mold && c_library().is_some_and(|version| version >= UNDERSTOOD_SINCE) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
