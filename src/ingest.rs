@@ -3,7 +3,7 @@
 //! Edge, inside one transaction: known -> `update::plan` -> apply -> candidates -> `fold::plan` -> apply. The validators are
 //! stored with the entries that they vouch for, never before them, or a later 304 would hide lost news.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::store::stories::Shown;
 use crate::store::{
     Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, search, stories, texts,
 };
-use crate::update::{self, Changes};
+use crate::update::{self, Changes, Lately};
 
 /// After how many new entries the weights are kept and old prints forgotten.
 const TIDY_EVERY: u64 = 4096;
@@ -42,7 +42,7 @@ pub struct PollRecord {
     /// Whether it is not the feed's whole document, so that what is not in it is not gone.
     pub is_partial: bool,
     /// What the document holds, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Arc<[Entry]>,
     /// How the configuration wants it taken in.
     pub terms: Arc<Terms>,
 }
@@ -125,26 +125,80 @@ impl Ingested {
     }
 }
 
-/// Takes in what a poll brought: all of it, or on an error nothing.
+/// What of a document is yet to be taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    intake: update::Intake,
+    /// How many of its new entries are still to come.
+    added: usize,
+    /// What came of it so far.
+    ingested: Ingested,
+}
+
+/// How far a document is taken in.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// All of it.
+    Done(Ingested),
+    /// A part; the rest wants transactions of its own, so that no feed keeps the store from the others for long.
+    Partly(Rest),
+}
+
+impl Progress {
+    /// What came of the document so far.
+    #[must_use]
+    pub fn ingested(self) -> Ingested {
+        match self {
+            Self::Done(ingested) | Self::Partly(Rest { ingested, .. }) => ingested,
+        }
+    }
+}
+
+/// Takes in what a poll brought, or as much of it as one transaction should hold; on an error nothing. `rest` is what the call
+/// before left of the same document.
+///
+/// Only the last call stores the validators, since they vouch for all entries. Should there never be one, the document is asked
+/// for in full again.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
-    let PollRecord { feed, entries: polled, .. } = record;
+pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
+    let PollRecord { feed, entries: polled, at, is_first, is_partial, .. } = record;
     let tx = desk.tx;
     let mut known = entries::known(tx, feed.feed, polled)?;
-    if update::looks_rekeyed(&known, polled) {
+    if rest.is_some() {
+        // Entries of one document are never each other's new names; what was renamed is by now.
+        known.renamed.clear();
+    } else if update::looks_rekeyed(&known, polled) {
         let listed = rekey::listed(tx, &known.listed)?;
         known.renamed.extend(update::rekeyed(&known, polled, listed));
     }
     let mut changes = update::plan(&known, polled);
-    let mut intake = update::intake(changes.added.len(), polled.len(), record.is_first, feed.floods);
+    let mut rest = match rest {
+        Some(rest) => rest,
+        None => {
+            let (is_first, is_partial, polled) = (*is_first, *is_partial, polled.len());
+            let lately = desk.memory.lately.entry(feed.feed).or_insert_with(|| Lately::begin(*at));
+            let added = changes.added.len();
+            let arrived = update::Arrived { added, polled, lately: lately.added(*at), is_first, is_partial };
+            let intake = update::intake(arrived, feed.floods);
+            lately.add(intake.take);
+            tell_of_a_flood(feed, intake);
+            Rest { intake, added: intake.take, ingested: Ingested::default() }
+        }
+    };
     let mut feed = feed.clone();
-    if record.is_partial {
-        changes.gone.clear();
-        intake.floods = feed.floods;
+    stem(&mut feed, &mut changes, rest);
+    let is_done = !update::limit(&mut changes);
+    if !is_done {
+        ask_in_full(&mut feed);
+        // The rest is as old as what came before it, should it come with another document.
+        feed.last_success = feed.last_success.filter(|_| !is_first);
     }
-    stem(&mut feed, &mut changes, intake);
+    let is_partial = *is_partial || !is_done;
+    if is_partial {
+        changes.gone.clear();
+    }
     let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
 
     let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
@@ -155,39 +209,51 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord) -> Result<Ingested> {
     intake.relist(&changes.gone, &kept, &known.listed)?;
     intake.settle()?;
 
-    let still_listed = known.listed.iter().filter(|entry| record.is_partial && !kept.contains(entry)).copied();
+    let is_kept: HashSet<EntryRef> = kept.iter().copied().collect();
+    let still_listed = known.listed.iter().filter(|entry| is_partial && !is_kept.contains(entry)).copied();
     let listed: Vec<EntryRef> = still_listed.chain(kept.iter().copied()).chain(added).collect();
     feeds::save(tx, &feed, Some(&listed))?;
-    Ok(ingested)
+    rest.added = rest.added.saturating_sub(ingested.added);
+    rest.ingested.add(ingested);
+    Ok(if is_done { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
 }
 
 /// Leaves out the oldest of too many new entries, and says so.
 ///
 /// Where the rest is to come at the next poll, nothing vouches for the document: it is asked for in full.
-fn stem(feed: &mut Feed, changes: &mut Changes<'_>, intake: update::Intake) {
+fn stem(feed: &mut Feed, changes: &mut Changes<'_>, Rest { intake, added, .. }: Rest) {
     let came = changes.added.len();
-    changes.added.drain(..came - intake.take);
-    feed.floods = intake.floods;
-    if intake.ask_again {
-        feed.validators = Validators::default();
-        feed.body_hash = None;
-        let rest = came - intake.take;
+    changes.added.drain(..came.saturating_sub(added));
+    let update::Intake { added: all, take, ask_again, floods } = intake;
+    feed.floods = floods;
+    if ask_again {
+        ask_in_full(feed);
         feed.repairs.push(format!(
-            "{came} entries are new at once; the newest {} are taken in, and the other {rest} at the next polls",
-            intake.take
+            "{all} entries are new at once, more than one feed may bring in an hour; the newest {take} are taken in, and the other {} at the next polls",
+            all - take
         ));
     }
+    if floods >= update::FLOODS {
+        feed.repairs.push(format!(
+            "nearly every entry has been new for {floods} polls; no more than {} are taken in at a time",
+            update::MOST_OF_A_FLOOD
+        ));
+    }
+}
+
+/// Has the next poll ask for the whole document, whether or not it has changed.
+fn ask_in_full(feed: &mut Feed) {
+    feed.validators = Validators::default();
+    feed.body_hash = None;
+}
+
+fn tell_of_a_flood(feed: &Feed, intake: update::Intake) {
     if intake.floods >= update::FLOODS {
         tracing::warn!(
             feed.name,
             floods = intake.floods,
-            "every entry has been new poll after poll; only the newest are taken in"
+            "nearly every entry has been new poll after poll; only the newest are taken in"
         );
-        feed.repairs.push(format!(
-            "every entry has been new for {} polls; no more than {} are taken in at a time",
-            intake.floods,
-            update::MOST_OF_A_FLOOD
-        ));
     }
 }
 
@@ -475,6 +541,18 @@ mod tests {
 
         /// One of the feeds brings entries with these ids, all of which lead to one page.
         fn take_in(&mut self, feed: usize, ids: &[&str], page: &str) {
+            let entry = |id: &&str| Entry {
+                id: EntryId((*id).into()),
+                permalink: Some(format!("https://one.example/{page}").parse().unwrap()),
+                title: page.into(),
+                ..entry(None)
+            };
+            let record = self.record(feed, ids.iter().map(entry).collect());
+            self.ingest(&PollRecord { is_partial: true, ..record });
+        }
+
+        /// A feed's first document.
+        fn record(&self, feed: usize, entries: Vec<Entry>) -> PollRecord {
             let terms = Terms {
                 level: self.level,
                 folding: Rules::default(),
@@ -483,21 +561,27 @@ mod tests {
                 drop: Vec::new(),
                 priorities: Arc::default(),
             };
-            let entry = |id: &&str| Entry {
-                id: EntryId((*id).into()),
-                permalink: Some(format!("https://one.example/{page}").parse().unwrap()),
-                title: page.into(),
-                ..entry(None)
-            };
-            let record = PollRecord {
+            PollRecord {
                 feed: feeds::one(&self.store, self.feeds[feed]).unwrap(),
                 at: NOW,
                 is_first: true,
-                is_partial: true,
-                entries: ids.iter().map(entry).collect(),
+                is_partial: false,
+                entries: entries.into(),
                 terms: Arc::new(terms),
-            };
-            ingest(&mut Desk { tx: &self.store, memory: &mut self.memory }, &record).unwrap();
+            }
+        }
+
+        /// Takes a document in, and says in how many steps.
+        fn ingest(&mut self, record: &PollRecord) -> (Ingested, usize) {
+            let mut rest = None;
+            for steps in 1.. {
+                let mut desk = Desk { tx: &self.store, memory: &mut self.memory };
+                match ingest(&mut desk, record, rest).unwrap() {
+                    Progress::Done(ingested) => return (ingested, steps),
+                    Progress::Partly(more) => rest = Some(more),
+                }
+            }
+            unreachable!("it ends")
         }
 
         fn forget(&self, entry: u64) {
@@ -528,6 +612,81 @@ mod tests {
             scene.take_in(1, &["b"], "elsewhere");
             assert_eq!(scene.told()[3].1, 1, "and folding knows where it is");
         }
+    }
+
+    /// So many entries, each two of which bear one title and lead to one page.
+    fn many(count: usize) -> Vec<Entry> {
+        let pair = |number: usize| Entry {
+            id: EntryId(number.to_string()),
+            permalink: Some(format!("https://one.example/{}", number / 2).parse().unwrap()),
+            title: format!("Title {}", number / 2),
+            ..entry(Some("2026-01-10T11:30:00Z"))
+        };
+        (0..count).map(pair).collect()
+    }
+
+    #[test]
+    fn a_large_document_is_taken_in_bit_by_bit_and_vouched_for_with_the_last() {
+        let mut scene = Scene::at(Level::Link);
+        let document = PollRecord {
+            feed: Feed {
+                validators: Validators { etag: Some(b"\"1\"".into()), last_modified: None },
+                body_hash: Some(7),
+                last_success: Some(NOW),
+                ..scene.record(0, Vec::new()).feed
+            },
+            ..scene.record(0, many(2 * update::AT_ONCE + 1))
+        };
+        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Partly(rest) = ingest(&mut desk, &document, None).unwrap() else { panic!("it is large") };
+        assert_eq!(scene.told().len(), update::AT_ONCE);
+        let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
+        let held = (stored.validators.etag, stored.body_hash, stored.last_success);
+        assert_eq!(
+            held,
+            (None, None, None),
+            "stopped here, it is asked for in full, and its entries are old news still"
+        );
+        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Partly(rest) = ingest(&mut desk, &document, Some(rest)).unwrap() else { panic!("one is left") };
+        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Done(ingested) = ingest(&mut desk, &document, Some(rest)).unwrap() else { panic!("all is in") };
+        assert_eq!((ingested.added, ingested.folds.link), (401, 200), "none is taken for another one's new name");
+        let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
+        assert_eq!((stored.validators, stored.body_hash), (document.feed.validators, Some(7)));
+        assert_eq!(feeds::listed(&scene.store, scene.feeds[0]).unwrap().len(), 401);
+    }
+
+    #[test]
+    fn what_left_a_large_document_is_gone_once_all_of_it_is_read() {
+        let mut scene = Scene::at(Level::Link);
+        scene.ingest(&scene.record(0, many(10)));
+        let later = PollRecord { is_first: false, ..scene.record(0, many(500).split_off(5)) };
+        let (ingested, steps) = scene.ingest(&later);
+        assert_eq!((ingested.added, steps), (490, 3));
+        let gone: u32 = scene
+            .store
+            .query_row("SELECT count(*) FROM entry WHERE gone_at IS NOT NULL", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(gone, 5);
+    }
+
+    #[test]
+    fn what_is_too_much_for_an_hour_waits_however_it_comes() {
+        let mut scene = Scene::at(Level::Off);
+        scene.ingest(&PollRecord { is_partial: true, ..scene.record(0, many(update::MOST_NEW - 10)) });
+        let more = many(update::MOST_NEW + 90).split_off(update::MOST_NEW - 10);
+        let (ingested, _) = scene.ingest(&PollRecord { is_first: false, ..scene.record(0, more.clone()) });
+        assert_eq!(ingested.added, 10);
+        let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
+        assert!(
+            stored.repairs.iter().any(|repair| repair.contains("100 entries are new at once")),
+            "{:?}",
+            stored.repairs
+        );
+        let an_hour_later = NOW + TimeDelta::hours(1);
+        let again = PollRecord { is_first: false, at: an_hour_later, ..scene.record(0, more) };
+        assert_eq!(scene.ingest(&again).0.added, 90);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client, Document, Fetched, Question, Reply, decode};
-use crate::ingest::{Ingested, PollRecord, Terms, ingest};
+use crate::ingest::{Ingested, PollRecord, Progress, Rest, Terms, ingest};
 use crate::manners::domain::domain_of;
 use crate::manners::uplink::{Side, Sign, Turn};
 use crate::model::history::Outcome;
@@ -26,6 +26,7 @@ use crate::normalise;
 use crate::parse::{self, Context};
 use crate::schedule::{self, Cadence, Due};
 use crate::store::{self, Store, Submitted, feeds, holds, hubs};
+use crate::update;
 use crate::websub::discovery::{Found, discover};
 
 use remember::{Failure, millis, plan_next};
@@ -187,8 +188,15 @@ pub struct Report {
 #[must_use]
 pub struct Recording {
     report: Report,
-    /// What came in with a document; `None` where none came.
-    submitted: Submitted<Option<Ingested>>,
+    stored: Stored,
+}
+
+/// How far it is with storing an outcome.
+enum Stored {
+    /// It is on its way; what came in with a document, `None` where none came.
+    Soon(Submitted<Option<Ingested>>),
+    /// It is done.
+    Already(Ingested),
 }
 
 impl Recording {
@@ -197,8 +205,12 @@ impl Recording {
     /// # Errors
     /// When the store refuses.
     pub async fn stored(self) -> store::Result<Report> {
-        let Self { mut report, submitted } = self;
-        if let Some(ingested) = submitted.committed().await? {
+        let Self { mut report, stored } = self;
+        let ingested = match stored {
+            Stored::Soon(submitted) => submitted.committed().await?,
+            Stored::Already(ingested) => Some(ingested),
+        };
+        if let Some(ingested) = ingested {
             let Ingested { added, revised, folds, .. } = ingested;
             let Feed { name, body_bytes, recent, .. } = &*report.feed;
             let duration_ms = recent.iter().next_back().map(|sample| sample.took_ms);
@@ -426,7 +438,7 @@ impl Poller {
         };
         let submitted = self.store.submit(64, work).await?;
         let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Offline), turn };
-        Ok(Recording { report, submitted })
+        Ok(Recording { report, stored: Stored::Soon(submitted) })
     }
 
     fn note(&self, feed: &Feed, asked: &Url, sign: Sign, now: DateTime<Utc>) -> Turn {
@@ -465,25 +477,49 @@ impl Poller {
             at: now,
             is_first,
             is_partial: false,
-            entries,
+            entries: entries.into(),
             terms: subscription.terms.clone(),
         };
-        let held = record.entries.iter().map(weight).sum();
-        let work = move |desk: &mut store::Desk<'_>| {
-            let ingested = ingest(desk, &record)?;
-            if found.is_some() || !is_cut_off {
-                hubs::note(desk.tx, record.feed.feed, found.as_ref(), now)?;
+        let (held, is_small) = (held(&record.entries), update::is_small(&record.entries));
+        let record = Arc::new(record);
+        let work = move |desk: &mut store::Desk<'_>, rest| {
+            let progress = ingest(desk, &record, rest)?;
+            if let Progress::Done(ingested) = progress {
+                if found.is_some() || !is_cut_off {
+                    hubs::note(desk.tx, record.feed.feed, found.as_ref(), now)?;
+                }
+                if ingested.added > 0 && record.feed.told_until.is_some() {
+                    hubs::missed(desk.tx, record.feed.feed)?;
+                }
             }
-            if ingested.added > 0 && record.feed.told_until.is_some() {
-                hubs::missed(desk.tx, record.feed.feed)?;
-            }
-            Ok(Some(ingested))
+            Ok(progress)
         };
-        let submitted = self.store.submit(held, work).await?;
+        let stored = if is_small {
+            let whole = move |desk: &mut store::Desk<'_>| work(desk, None).map(|progress| Some(progress.ingested()));
+            Stored::Soon(self.store.submit(held, whole).await?)
+        } else {
+            Stored::Already(self.store_by_parts(held, work).await?)
+        };
         drop(place);
         let polled = Polled::Document(Ingested::default());
         let report = Report { feed: Arc::new(feed), polled, outcome: Some(Outcome::Document), turn };
-        Ok(Recording { report, submitted })
+        Ok(Recording { report, stored })
+    }
+
+    /// Stores a document in as many transactions as it takes, so that what others bring is stored between them.
+    async fn store_by_parts(
+        &self,
+        held: usize,
+        work: impl Fn(&mut store::Desk<'_>, Option<Rest>) -> store::Result<Progress> + Clone + Send + 'static,
+    ) -> store::Result<Ingested> {
+        let mut rest = None;
+        loop {
+            let work = work.clone();
+            match self.store.write(held, move |desk| work(desk, rest)).await? {
+                Progress::Done(ingested) => return Ok(ingested),
+                Progress::Partly(more) => rest = Some(more),
+            }
+        }
     }
 
     /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
@@ -505,16 +541,18 @@ impl Poller {
             Err(error) => return Ok(Err(printable(&error.to_string()))),
         };
         let terms = subscription.terms.clone();
-        let held = entries.iter().map(weight).sum();
-        let work = move |desk: &mut store::Desk<'_>| {
+        let (held, entries): (_, Arc<[Entry]>) = (held(&entries), entries.into());
+        let work = move |desk: &mut store::Desk<'_>, rest: Option<Rest>| {
             // As it is now: a poll may have been stored since the hub called.
             let mut feed = feeds::one(desk.tx, feed)?;
-            feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
-            hubs::told(desk.tx, feed.feed)?;
+            if rest.is_none() {
+                feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
+                hubs::told(desk.tx, feed.feed)?;
+            }
             let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
-            ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms })
+            ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms }, rest)
         };
-        Ok(Ok(self.store.write(held, work).await?))
+        Ok(Ok(self.store_by_parts(held, work).await?))
     }
 
     /// The largest document that is read, after unpacking.
@@ -594,7 +632,7 @@ impl Poller {
             Ok(None)
         };
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;
-        Ok(Recording { report: Report { feed, polled, outcome, turn }, submitted })
+        Ok(Recording { report: Report { feed, polled, outcome, turn }, stored: Stored::Soon(submitted) })
     }
 }
 
@@ -635,10 +673,9 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
     crate::sanitise::web_address(&link?, Some(address)).map(Into::into)
 }
 
-/// About how much memory an entry holds on to.
-fn weight(entry: &Entry) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
+/// About how much memory entries hold on to while they wait for the store, as far as they do so at once.
+fn held(entries: &[Entry]) -> usize {
+    entries.iter().map(update::weight).sum::<usize>().min(update::BYTES_AT_ONCE)
 }
 
 #[cfg(test)]

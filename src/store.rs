@@ -22,6 +22,7 @@ pub mod search;
 pub mod stories;
 pub mod texts;
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -36,8 +37,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock;
 use crate::fold::index::Index;
-use crate::model::EntryRef;
+use crate::model::{EntryRef, FeedRef};
 use crate::service;
+use crate::update::Lately;
 
 /// How long the writer waits for another closure to share its transaction with.
 const GATHER: Duration = Duration::from_millis(40);
@@ -140,6 +142,8 @@ pub struct Memory {
     pub next_entry: Option<EntryRef>,
     /// The stories of the folding window.
     pub index: Option<Index>,
+    /// How many new entries each feed brought of late.
+    pub lately: HashMap<FeedRef, Lately>,
 }
 
 /// Work that waits for the writer. It can be run again: when one piece fails, what shared its transaction is.
@@ -527,6 +531,9 @@ fn write_together(
                 return Ok(false);
             }
             let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
+            if left.is_zero() {
+                break;
+            }
             let is_full = room.available_permits() < FULL_BELOW_KIB;
             // Work makes room when it is committed; where there is none, nothing more can come before that.
             together.extend(jobs.recv_timeout(if is_full { Duration::ZERO } else { GATHER.min(left) }));

@@ -4,6 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::model::{Entry, EntryId, EntryRef};
 
 /// How often an entry may change without its publisher saying so, before such changes are taken for noise.
@@ -132,37 +134,127 @@ pub fn rekeyed(known: &Known, polled: &[Entry], listed: Vec<ListedEntry>) -> Has
     found.into_values().filter(|claims| claims.len() == 1).flatten().collect()
 }
 
+/// How many new entries a feed brought of late, by whatever way: polls, and hubs that tell of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Lately {
+    since: DateTime<Utc>,
+    added: usize,
+}
+
+impl Lately {
+    const HOUR: TimeDelta = TimeDelta::hours(1);
+
+    /// None yet, in the hour that begins.
+    #[must_use]
+    pub fn begin(now: DateTime<Utc>) -> Self {
+        Self { since: now, added: 0 }
+    }
+
+    /// How many there are in the hour that runs now; when it is over, or the clock was set, another begins.
+    pub fn added(&mut self, now: DateTime<Utc>) -> usize {
+        if (now - self.since).abs() >= Self::HOUR {
+            *self = Self::begin(now);
+        }
+        self.added
+    }
+
+    /// Takes more into account.
+    pub fn add(&mut self, added: usize) {
+        self.added += added;
+    }
+}
+
+/// How many new entries a document and its feed brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// New entries of the document.
+    pub added: usize,
+    /// All its entries.
+    pub polled: usize,
+    /// New entries that the feed brought before it, within the hour.
+    pub lately: usize,
+    /// Whether the feed had never been read before.
+    pub is_first: bool,
+    /// Whether it is a part of the feed's document, as hubs send it.
+    pub is_partial: bool,
+}
+
 /// How a document's new entries are to be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intake {
-    /// How many of the new entries, the newest.
+    /// How many entries are new.
+    pub added: usize,
+    /// How many of them to take in, the newest.
     pub take: usize,
     /// Whether the rest is to be taken in at the next poll, so that the document has to be asked for in full again.
     pub ask_again: bool,
-    /// How many documents in a row, this one included, have held nothing but new entries.
+    /// How many documents in a row, this one included, have held next to nothing but new entries.
     pub floods: u32,
 }
 
 /// Decides how many of a document's new entries are taken in.
 ///
-/// `floods` is how many documents before it held nothing but new entries. A feed that is always new is hardly one of news: it
-/// makes up its ids, or is a trap.
+/// `floods` is how many documents before it held next to nothing but new entries. A feed that is always new is hardly one of
+/// news: it makes up its ids, or is a trap. What a hub sends is a part, and new by its nature; there only a large one counts.
 #[must_use]
-pub fn intake(added: usize, polled: usize, is_first: bool, floods: u32) -> Intake {
-    let is_flood = !is_first && polled > 1 && added == polled;
-    let floods = if is_flood { floods.saturating_add(1) } else { 0 };
+pub fn intake(arrived: Arrived, floods: u32) -> Intake {
+    let Arrived { added, polled, lately, is_first, is_partial } = arrived;
+    let is_new = !is_first && polled > 1 && added * 10 >= polled * 9;
+    let floods = match is_partial {
+        false if is_new => floods.saturating_add(1),
+        false => 0,
+        true if is_new && added >= MOST_OF_A_FLOOD => floods.saturating_add(1),
+        true => floods,
+    };
+    let left = MOST_NEW.saturating_sub(lately);
     if floods >= FLOODS {
-        return Intake { take: added.min(MOST_OF_A_FLOOD), ask_again: false, floods };
+        return Intake { added, take: added.min(MOST_OF_A_FLOOD).min(left), ask_again: false, floods };
     }
-    Intake { take: added.min(MOST_NEW), ask_again: added > MOST_NEW, floods }
+    Intake { added, take: added.min(left), ask_again: added > left, floods }
 }
 
-/// The most new entries that one poll takes in.
+/// The most new entries that a feed can bring within an hour.
 pub const MOST_NEW: usize = 2_000;
-/// After so many documents in a row with nothing but new entries a feed is taken for one that is always new.
+/// After so many documents in a row with next to nothing but new entries a feed is taken for one that is always new.
 pub const FLOODS: u32 = 3;
-/// The most new entries that one poll of such a feed takes in.
+/// The most new entries that one document of such a feed brings.
 pub const MOST_OF_A_FLOOD: usize = 100;
+
+/// The most new and edited entries that are taken in at once, and about the most text: others wait for the store meanwhile.
+pub const AT_ONCE: usize = 200;
+/// See [`AT_ONCE`]; in bytes.
+pub const BYTES_AT_ONCE: usize = 512 * 1024;
+
+/// Leaves what is too much for one time out of `changes`, and says whether anything was left out.
+///
+/// What is left out is still a change when the document is compared with the store again.
+pub fn limit(changes: &mut Changes<'_>) -> bool {
+    let (mut entries, mut bytes) = (0, 0);
+    let mut fits = |entry: &Entry| {
+        entries += 1;
+        bytes += weight(entry);
+        entries == 1 || (entries <= AT_ONCE && bytes <= BYTES_AT_ONCE)
+    };
+    let added = changes.added.iter().take_while(|entry| fits(entry)).count();
+    let revised = changes.revised.iter().take_while(|revision| fits(revision.now)).count();
+    let is_cut = added < changes.added.len() || revised < changes.revised.len();
+    changes.added.truncate(added);
+    changes.revised.truncate(revised);
+    is_cut
+}
+
+/// Whether a document can be taken in at once, whatever of it is new.
+#[must_use]
+pub fn is_small(entries: &[Entry]) -> bool {
+    entries.len() <= AT_ONCE && entries.iter().map(weight).sum::<usize>() <= BYTES_AT_ONCE
+}
+
+/// About how much memory an entry holds on to.
+#[must_use]
+pub fn weight(entry: &Entry) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
+}
 
 fn revision<'a>(before: &KnownEntry, now: &'a Entry) -> Option<Revision<'a>> {
     if before.digest == now.digest {
@@ -275,16 +367,66 @@ mod tests {
 
     #[test]
     fn a_flood_is_taken_in_by_and_by_and_a_feed_that_is_always_new_is_limited() {
-        let check = |added, polled, is_first, floods, take, ask_again, now| {
-            assert_eq!(intake(added, polled, is_first, floods), Intake { take, ask_again, floods: now });
+        let whole = |added, polled| Arrived { added, polled, lately: 0, is_first: false, is_partial: false };
+        let check = |arrived: Arrived, floods, take, ask_again, now| {
+            let expected = Intake { added: arrived.added, take, ask_again, floods: now };
+            assert_eq!(intake(arrived, floods), expected, "{arrived:?}");
         };
-        check(5, 30, false, 0, 5, false, 0);
-        check(30, 30, true, 0, 30, false, 0);
-        check(3_000, 3_000, true, 0, MOST_NEW, true, 0);
-        check(1_000, 3_000, false, 0, 1_000, false, 0);
-        check(300, 300, false, 1, 300, false, 2);
-        check(300, 300, false, 2, MOST_OF_A_FLOOD, false, 3);
-        check(299, 300, false, 9, 299, false, 0);
-        check(1, 1, false, 9, 1, false, 0);
+        check(whole(5, 30), 0, 5, false, 0);
+        check(Arrived { is_first: true, ..whole(30, 30) }, 0, 30, false, 0);
+        check(Arrived { is_first: true, ..whole(3_000, 3_000) }, 0, MOST_NEW, true, 0);
+        check(whole(1_000, 3_000), 0, 1_000, false, 0);
+        check(whole(300, 300), 1, 300, false, 2);
+        check(whole(300, 300), 2, MOST_OF_A_FLOOD, false, 3);
+        check(whole(1_999, 2_000), 2, MOST_OF_A_FLOOD, false, 3);
+        check(whole(150, 300), 9, 150, false, 0);
+        check(whole(1, 1), 9, 1, false, 0);
+    }
+
+    #[test]
+    fn an_hour_has_room_for_so_many_entries_of_a_feed_whichever_way_they_come() {
+        let arrived = |added, lately, is_partial| Arrived { added, polled: 2_000, lately, is_first: false, is_partial };
+        assert_eq!(intake(arrived(500, 1_800, false), 0).take, 200);
+        assert!(intake(arrived(500, 1_800, false), 0).ask_again, "the others may come at the next poll");
+        assert_eq!(intake(arrived(500, 2_400, true), 0).take, 0);
+        assert_eq!(intake(arrived(2_000, 1_950, true), 2).take, 50, "a flood has no more of it");
+    }
+
+    #[test]
+    fn the_hour_ends_and_does_not_depend_on_a_steady_clock() {
+        let at = |minutes| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minutes);
+        let mut lately = Lately::begin(at(0));
+        lately.add(7);
+        assert_eq!(lately.added(at(59)), 7);
+        assert_eq!(lately.added(at(60)), 0);
+        lately.add(3);
+        assert_eq!(lately.added(at(-10_000)), 0, "set back, the clock does not shut a feed out");
+    }
+
+    #[test]
+    fn what_hubs_send_is_new_by_its_nature_and_a_flood_where_it_is_much() {
+        let part = |added, polled| Arrived { added, polled, lately: 0, is_first: false, is_partial: true };
+        assert_eq!(intake(part(3, 3), 2).floods, 2);
+        assert_eq!(intake(part(1, 30), 2).floods, 2, "a part does not say that the flood is over");
+        assert_eq!(intake(part(1_000, 1_000), 2).floods, 3);
+    }
+
+    #[test]
+    fn much_is_taken_in_bit_by_bit_and_a_large_entry_alone() {
+        let large = || Entry { title: "x".repeat(BYTES_AT_ONCE), ..entry("large", 1) };
+        let taken = |polled: &[Entry]| {
+            let mut changes = plan(&Known::default(), polled);
+            (limit(&mut changes), changes.added.len())
+        };
+        let many: Vec<Entry> = (0..500).map(|number| entry(&number.to_string(), 1)).collect();
+        assert_eq!(taken(&many), (true, AT_ONCE));
+        assert_eq!(taken(&many[..AT_ONCE]), (false, AT_ONCE));
+        assert_eq!(taken(&[large(), entry("a", 1)]), (true, 1));
+        assert_eq!(taken(&[entry("a", 1), large()]), (true, 1));
+        assert!(is_small(&many[..AT_ONCE]) && !is_small(&many) && !is_small(&[large()]));
+        let known = known(&[("1", stored(1, 7, 0)), ("2", stored(2, 7, 0))]);
+        let edited = [entry("1", 8), Entry { id: EntryId("2".into()), ..large() }];
+        let mut changes = plan(&known, &edited);
+        assert!(limit(&mut changes) && changes.revised.len() == 1, "edits count as well");
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::hash::Prehashed;
 use super::index::Hot;
 use super::ring::Ring;
-use super::weights::Plain;
 
 /// Entries of a feed that are looked back on.
 const LOOK_BACK: usize = 48;
@@ -18,7 +18,7 @@ const STORIES: usize = 2;
 /// What the feeds repeat.
 #[derive(Debug, Default)]
 pub struct Furniture {
-    numbers: HashMap<u64, u32, Plain>,
+    numbers: HashMap<u64, u32, Prehashed>,
     /// The feeds by number; a number whose feed is forgotten goes to the next new one.
     feeds: Vec<Feed>,
     free: Vec<u32>,

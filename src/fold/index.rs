@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::furniture::{Furniture, Habits};
+use super::hash::Prehashed;
 use super::link::Linked;
 use super::members::{Member, Members};
 use super::plan::{Decision, Match, Rule, Verdict};
@@ -19,7 +20,7 @@ use super::score::{Likeness, Veto};
 use super::stories::{Stories, Story};
 use super::terms::{Amount, Terms};
 use super::vector::{self, Core, Open, Packed};
-use super::weights::{Plain, Weights, real};
+use super::weights::{Weights, real};
 use super::{EntryRef, Level, Rules, StoryRef, copy, score};
 
 /// Members of a story that an entry is compared with: the first one of the window and the newest.
@@ -31,6 +32,10 @@ const CORE_MEMBERS: usize = 256;
 /// Entries looked at for one key, newest first, and for all keys together, rarest key first.
 const POSTINGS_PER_KEY: usize = postings::PER_KEY;
 const POSTINGS_AT_MOST: usize = 800;
+
+/// Keys of the window. An entry of news shares most of its twelve with others; entries of made-up words share none, and so many
+/// entries of those would take all memory.
+const KEYS_AT_MOST: usize = 1 << 23;
 
 /// Stories compared in full.
 const CANDIDATES: usize = 16;
@@ -63,7 +68,7 @@ pub struct Index {
     hot: Ring<Hot>,
     stories: Stories,
     /// The cores of the large stories.
-    cores: HashMap<u32, Core, Plain>,
+    cores: HashMap<u32, Core, Prehashed>,
     postings: Postings,
     splits: BTreeSet<(EntryRef, StoryRef)>,
 }
@@ -201,6 +206,7 @@ impl Index {
     pub fn expire(&mut self, now: DateTime<Utc>) {
         let now = now.timestamp_micros();
         while self.members.len() >= self.rules.entries_at_most.clamp(1, postings::ENTRIES_AT_MOST)
+            || self.postings.keys() > KEYS_AT_MOST
             || (self.members.len() > 0 && !self.in_window(self.members.at(self.members.first()), now))
         {
             let arrival = self.members.first();

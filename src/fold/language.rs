@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use super::hash::Prehashed;
 use super::terms::hash_of;
-use super::weights::Plain;
 
 /// Letters kept of a word whose language no stemmer knows.
 const HEAD: usize = 6;
@@ -201,8 +201,8 @@ fn is_latin(c: char) -> bool {
 }
 
 /// By the hash of each word, the languages in which it says nothing.
-fn stop_words() -> &'static HashMap<u64, u32, Plain> {
-    static WORDS: OnceLock<HashMap<u64, u32, Plain>> = OnceLock::new();
+fn stop_words() -> &'static HashMap<u64, u32, Prehashed> {
+    static WORDS: OnceLock<HashMap<u64, u32, Prehashed>> = OnceLock::new();
     WORDS.get_or_init(|| {
         let mut words = HashMap::default();
         for (at, known) in KNOWN.iter().enumerate() {

@@ -7,11 +7,11 @@ use std::collections::{HashMap, VecDeque};
 
 use super::EntryRef;
 use super::copy::SIZE;
+use super::hash::Prehashed;
 use super::print::Print;
 use super::ring::{PIECE, Ring};
 use super::terms::Amount;
 use super::vector::{CELLS, Cell, Packed};
-use super::weights::Plain;
 
 /// What is asked of an entry that another is compared with.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +100,7 @@ pub(super) struct Members {
     ring: Ring<Record>,
     pieces: VecDeque<Piece>,
     /// Numbers and times that are too far from those of their piece.
-    far: HashMap<u32, (EntryRef, i64), Plain>,
+    far: HashMap<u32, (EntryRef, i64), Prehashed>,
     first: u32,
 }
 

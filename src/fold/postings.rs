@@ -5,6 +5,8 @@
 //! places, and following a chain through memory would cost a cache miss for each. Lists keep the newest entries that a
 //! search reads and no more, and an endless stream needs no more than its window.
 
+use super::hash::Secret;
+
 /// Entries that a list keeps: as many as are looked at for one key.
 pub(super) const PER_KEY: usize = 300;
 
@@ -39,6 +41,11 @@ pub(super) struct Postings {
 }
 
 impl Postings {
+    /// How many keys have a list.
+    pub(super) fn keys(&self) -> usize {
+        self.table.taken
+    }
+
     /// Reads a little of the lists of some keys that are about to be read or changed, so that all are waited for together.
     pub(super) fn call_up(&self, keys: impl Iterator<Item = u32>) {
         let slots: Vec<Slot> = keys.filter_map(|key| self.table.find(key)).map(|at| self.table.get(at)).collect();
@@ -309,19 +316,19 @@ impl Slot {
     }
 }
 
-/// A hash table with linear probing that grows by a quarter; a term is a hash, and its upper bits are its home.
+/// A hash table with linear probing that grows by a quarter.
 #[derive(Debug, Default)]
 struct Table {
     slots: Vec<Slot>,
     taken: usize,
+    secret: Secret,
 }
 
 impl Table {
     const LEAST: usize = 64;
 
     fn home(&self, key: u32) -> usize {
-        let length = u64::try_from(self.slots.len()).unwrap_or(0);
-        usize::try_from((u64::from(key) * length) >> super::vector::HASH_BITS).unwrap_or(0)
+        self.secret.home(key, self.slots.len())
     }
 
     fn after(&self, at: usize) -> usize {
@@ -409,6 +416,20 @@ fn whole(number: u32) -> usize {
 mod tests {
     use super::*;
     use std::collections::{HashMap, VecDeque};
+
+    #[test]
+    fn keys_that_somebody_chose_are_found_as_fast_as_any() {
+        let mut postings = Postings::default();
+        // Of entries of equally rare words the keys are the smallest hashes.
+        (0..60_000_u32).for_each(|entry| postings.push(entry * 12..entry * 12 + 12));
+        let steps = |key: u32| {
+            let (at, home) = (postings.table.find(key).unwrap(), postings.table.home(key));
+            (at + postings.table.slots.len() - home) % postings.table.slots.len()
+        };
+        let keys = 60_000 * 12;
+        assert!((0..keys).map(steps).sum::<usize>() < 4 * 60_000 * 12, "a few steps from home each");
+        assert!((0..keys).map(steps).max() < Some(1_000), "and nobody far away");
+    }
 
     #[test]
     fn a_list_runs_from_the_newest_entry_to_the_oldest_of_the_window() {

@@ -2,6 +2,7 @@
 //!
 //! Pure. Sums of whole numbers do not depend on their order, which keeps a restarted index equal to one that never stopped.
 
+use super::hash::Secret;
 use super::terms::Terms;
 use super::weights::Weights;
 
@@ -12,7 +13,7 @@ pub(super) const CELLS: usize = 64;
 const UNIT: f32 = 2_047.0;
 
 /// Bits of a term's hash that a cell holds, the upper ones.
-pub(super) const HASH_BITS: u32 = 27;
+const HASH_BITS: u32 = 27;
 
 /// Terms by which an entry is looked for and found.
 pub const KEYS: usize = 12;
@@ -115,6 +116,9 @@ impl Vector {
 }
 
 /// The heaviest of some terms, in no order.
+///
+/// Of equally heavy ones those with the smallest hashes: two entries that share them are to choose the same, before a restart
+/// and after it. Where their places are in a table does not follow from that; see [`Secret`].
 pub(super) fn keys(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
     let mut keys: Vec<Cell> = cells.collect();
     let order = |key: &Cell| (std::cmp::Reverse(key.weight), key.hash);
@@ -313,6 +317,7 @@ pub(super) struct Core {
     slots: Vec<Sum>,
     taken: usize,
     square: u64,
+    secret: Secret,
 }
 
 /// A term and its weight in a core; 0 when those that had it are gone.
@@ -377,10 +382,9 @@ impl Core {
         }
     }
 
-    /// Where a term stands, or would. Terms are hashes, and their upper bits say where to begin.
+    /// Where a term stands, or would.
     fn place(&self, hash: u32) -> usize {
-        let length = u64::try_from(self.slots.len()).unwrap_or(0);
-        let mut at = usize::try_from((u64::from(hash) * length) >> HASH_BITS).unwrap_or(0);
+        let mut at = self.secret.home(hash, self.slots.len());
         while self.slots.get(at).is_some_and(|sum| sum.hash != hash && sum.hash != u32::MAX) {
             at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::hash::Prehashed;
 use super::language::Language;
 use super::terms::{hash_of, low};
 
@@ -18,6 +19,10 @@ const WARM_ENTRIES: u32 = 4_000;
 /// Entries from which on the words of a language are known well enough.
 const WELL_KNOWN: f32 = 300.0;
 
+/// How many terms are counted at most; what a stream of news has between two halvings is less. When there are more, as when
+/// somebody makes words up, those in the fewest entries are forgotten until half as many are left.
+const COUNTED_AT_MOST: usize = 1 << 20;
+
 /// The version of the bytes that `Weights::to_bytes` writes.
 const VERSION: u8 = 1;
 
@@ -26,7 +31,7 @@ const VERSION: u8 = 1;
 pub struct Weights {
     entries: u32,
     by_language: [u32; Language::KINDS],
-    counts: HashMap<u32, u32, Plain>,
+    counts: HashMap<u32, u32, Prehashed>,
 }
 
 impl Weights {
@@ -70,6 +75,19 @@ impl Weights {
             });
             self.counts.shrink_to_fit();
         }
+        if self.counts.len() > COUNTED_AT_MOST {
+            self.forget_the_rarest(COUNTED_AT_MOST / 2);
+        }
+    }
+
+    /// Forgets terms until no more than `most` are left. One that stood in a single entry is as rare as one never seen, so
+    /// little is lost with the first of them.
+    fn forget_the_rarest(&mut self, most: usize) {
+        let mut fewest = 1;
+        while self.counts.len() > most {
+            self.counts.retain(|_, count| *count > fewest);
+            fewest *= 2;
+        }
     }
 
     /// The counts as bytes, for the store.
@@ -109,33 +127,6 @@ impl Weights {
     }
 }
 
-/// The hashes are hashes already: the map takes them as they are.
-pub(super) type Plain = std::hash::BuildHasherDefault<PlainHasher>;
-
-/// See [`Plain`].
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct PlainHasher(u64);
-
-impl std::hash::Hasher for PlainHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-
-    fn write_u32(&mut self, hash: u32) {
-        self.0 = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 /// Counts are far below the 2^24 up to which `f32` is exact where it matters.
 pub(super) fn real(count: u32) -> f32 {
     let [a, b, c, d] = count.to_be_bytes();
@@ -146,8 +137,8 @@ pub(super) fn real(count: u32) -> f32 {
 ///
 /// The ranks are the first 16,000 words in plain letters of `english_wikipedia` in zxcvbn 4.5.0 (MIT licence, Daniel Wolf and
 /// Dropbox); each stands for as many entries as Zipf's law expects in short news texts.
-fn warm() -> &'static HashMap<u32, u32, Plain> {
-    static COUNTS: OnceLock<HashMap<u32, u32, Plain>> = OnceLock::new();
+fn warm() -> &'static HashMap<u32, u32, Prehashed> {
+    static COUNTS: OnceLock<HashMap<u32, u32, Prehashed>> = OnceLock::new();
     COUNTS.get_or_init(|| {
         let english = Language::of_tag("en");
         let stem = english.stemmer("");
@@ -174,6 +165,17 @@ mod tests {
         assert_eq!(Weights::from_bytes(&weights.to_bytes()), Some(weights.clone()));
         assert_eq!(Weights::from_bytes(b"x"), None);
         assert!(weights.rarity(5) < weights.rarity(3));
+    }
+
+    #[test]
+    fn made_up_words_are_forgotten_before_those_of_the_news() {
+        let mut weights = Weights::default();
+        for entry in 0..4_000_u32 {
+            weights.learn(Language::UNKNOWN, [1, 2].into_iter().chain((0..320).map(|word| 1_000 + entry * 320 + word)));
+        }
+        assert!(weights.counts.len() <= COUNTED_AT_MOST);
+        assert_eq!((weights.share(1).0, weights.share(2).0), (4_000, 4_000));
+        assert_eq!(weights.rarity(1_001), weights.rarity(7), "a word of one entry was as good as new");
     }
 
     #[test]

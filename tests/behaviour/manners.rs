@@ -354,7 +354,9 @@ fn a_feed_whose_every_entry_is_always_new_is_flagged_and_limited() {
     let scene = Scene::with(&[("example", origin.url("/feed"))], "");
     scene.must(&["poll"]);
     for round in 0..4 {
-        let names: Vec<String> = (0..150).map(|n| format!("{round}-{n}")).collect();
+        // One that stays is no sign of a feed of news.
+        let names: Vec<String> =
+            (0..150).map(|n| format!("{round}-{n}")).chain(std::iter::once("start".into())).collect();
         let document = rss_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
         origin.change(move |_| Answer::ok(&document));
         let summary = scene.must(&["poll"]);

@@ -117,6 +117,23 @@ fn what_a_hub_tells_is_published_without_a_poll() {
 }
 
 #[test]
+fn a_hub_brings_no_more_entries_than_polls_may() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "[fold]\nlevel = \"link\"\n");
+    let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
+    for (round, expected) in [(0, "added=1100"), (1, "added=899"), (2, "added=0")] {
+        let names: Vec<String> = (0..1_100).map(|name| format!("{round}-{name}")).collect();
+        let document = rss_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(notify(&daemon, &path, &secret, &document), "HTTP/1.1 200 OK");
+        let told = daemon.wait_for("told by a hub");
+        assert!(told.contains(expected), "{round}: {told}");
+    }
+    drop(daemon);
+    assert_eq!(scene.feed()["entries"], 2_000);
+}
+
+#[test]
 fn what_is_not_signed_by_the_hub_is_ignored() {
     let hub = hub();
     let origin = feed(&hub);
