@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Subscribes real feed readers to the demonstration, and compares what they show with what newsfold says it has.
 #
-#   tests/readers.sh target/debug/newsfold
+#   tests/e2e/readers.sh target/debug/newsfold
 #
 # It runs from the root of the repository. It needs curl, sfeed, newsboat and Python 3 with feedparser; on Debian:
 #
@@ -33,7 +33,7 @@ fail() {
 
 # --- What is needed -------------------------------------------------------------------------------------------------
 
-[[ $# -eq 1 ]] || fail "usage: tests/readers.sh NEWSFOLD, for example tests/readers.sh target/debug/newsfold"
+[[ $# -eq 1 ]] || fail "usage: tests/e2e/readers.sh NEWSFOLD, for example tests/e2e/readers.sh target/debug/newsfold"
 [[ -x $1 && -f $1 ]] || fail "$1 is no program; run cargo build first"
 newsfold=$(realpath "$1")
 [[ -f config/demo.toml && -d config/demo ]] || fail "config/demo.toml is not here; run this from the repository's root"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives the pages of the demonstration in headless Chromium.
 
-    tests/pages.py NEWSFOLD [FOLDER]
+    tests/e2e/pages.py NEWSFOLD [FOLDER]
 
 It needs Chromium, and Playwright with axe-playwright-python from PyPI. With FOLDER, a picture of each page is left there.
 Nothing is asked of the network but the daemon that is started here. One line is printed for each check; the first one that

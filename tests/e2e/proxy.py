@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Has nginx and Caddy pass readers on to newsfold, configured as README.md shows it.
 
-    tests/proxy.py NEWSFOLD
+    tests/e2e/proxy.py NEWSFOLD
 
 The examples are taken out of README.md as they stand there, but for addresses and ports. It needs nginx; Caddy is tried where it
 is installed. Every address that a page or a feed behind the proxy names must be found there. One line is printed for each

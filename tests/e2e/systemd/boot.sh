@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots real systemd in a container, installs the package, and runs checks.sh there:
 #
-#   tests/systemd/boot.sh PACKAGE OLDER_PACKAGE
+#   tests/e2e/systemd/boot.sh PACKAGE OLDER_PACKAGE
 #
 # The root file system is made once and kept in $NEWSFOLD_ROOT_FS (default: target/systemd/root); each run works on a layer
 # above it. Needs root, and the packages systemd-container and mmdebstrap. Status 77: it cannot run here, and says why.
@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 package=$(realpath "$1")
 older=$(realpath "$2")
-root_fs=${NEWSFOLD_ROOT_FS:-$here/../../target/systemd/root}
+root_fs=${NEWSFOLD_ROOT_FS:-$here/../../../target/systemd/root}
 
 cannot() { echo "skipped: $1"; exit 77; }
 [ "$(id -u)" = 0 ] || cannot "not root"

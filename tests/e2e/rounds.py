@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Has real readers poll a merged feed three times while ever more feeds tell its stories.
 
-    tests/rounds.py NEWSFOLD
+    tests/e2e/rounds.py NEWSFOLD
 
 feedparser, newsboat, sfeed and newsfold itself have to see the same stories, links, dates, authors and enclosures, and a
 story whose coverage grows must not be a new one to any of them. It needs newsboat, sfeed, and feedparser from PyPI; Liferea is tried

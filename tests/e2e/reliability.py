@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What must hold when things go wrong, tried with the real daemon. Prints a table; status 1 when anything did not hold.
 
-    tests/reliability.py NEWSFOLD [--rounds 200] [--soak MINUTES] [NAME...]
+    tests/e2e/reliability.py NEWSFOLD [--rounds 200] [--soak MINUTES] [NAME...]
 
 Without names every trial but the soak is made. Needs Linux, Python 3.9, cc; root for the full disk and the network, faketime for the clock.
 """
@@ -404,7 +404,7 @@ OLD = "http://127.0.0.1:9/"
 
 def first_version(store, entries=300):
     """A store as the first version made it."""
-    tables = pathlib.Path(__file__).parent.parent.joinpath("src/store/schema/1.sql").read_text()
+    tables = pathlib.Path(__file__).resolve().parents[2].joinpath("src/store/schema/1.sql").read_text()
     with contextlib.closing(sqlite3.connect(store)) as made, made:
         made.executescript("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;" + tables)
         made.executescript("PRAGMA user_version = 1; PRAGMA application_id = 0x6e777366;")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The alerts as promtool judges them, and the figures of a running daemon as Prometheus reads them.
 
-    tests/monitoring.py NEWSFOLD
+    tests/e2e/monitoring.py NEWSFOLD
 
 Needs promtool (Debian package prometheus) and the Python package prometheus_client. `promtool check metrics` is of no use
 here: it reads the older text format, in which a counter's family has the ending of its samples, and misses the help of each.
@@ -18,7 +18,7 @@ import urllib.request
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MONITORING = REPOSITORY / "config/monitoring"
 
 
@@ -49,7 +49,7 @@ def figures(program):
 
 
 def main():
-    for words in (["check", "rules", MONITORING / "alerts.yml"], ["test", "rules", REPOSITORY / "tests/alerts.yml"]):
+    for words in (["check", "rules", MONITORING / "alerts.yml"], ["test", "rules", REPOSITORY / "tests/e2e/alerts.yml"]):
         judged = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
         if judged.returncode:
             sys.exit(judged.stdout + judged.stderr)
