@@ -577,6 +577,10 @@ impl Poller {
         is_last: bool,
         now: DateTime<Utc>,
     ) -> Result<Fetched, Error> {
+        if address.scheme() == "file" && address.to_file_path().is_ok_and(|path| self.store.is_at(&path)) {
+            let why = "this is the store, which nobody but the store may read";
+            return Err(fetch::Error::File(std::io::Error::new(std::io::ErrorKind::InvalidInput, why)).into());
+        }
         let access = Access::of(&subscription.access, &feed.address).map_err(fetch::Error::Access)?;
         // The configured address is tried again when the one it moved to fails, and what we hold came from there.
         let is_theirs = feed.moved_to.as_ref().is_none_or(|moved| moved == address);

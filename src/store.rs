@@ -11,6 +11,7 @@ pub mod copies;
 pub mod corrections;
 pub mod entries;
 pub mod feeds;
+mod file;
 pub mod holds;
 pub mod hubs;
 pub mod outputs;
@@ -23,7 +24,6 @@ pub mod stories;
 pub mod texts;
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,16 +31,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock;
 use crate::fold::index::Index;
 use crate::model::{EntryRef, FeedRef};
-use crate::service;
+use crate::store::file::Ownership;
 use crate::update::Lately;
 
+/// How long a start waits for a command that owns the store for a moment, as one that corrects something does.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the writer waits for another closure to share its transaction with.
 const GATHER: Duration = Duration::from_millis(40);
 /// The longest that a transaction stays open for others to join.
@@ -49,10 +50,6 @@ const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 const QUEUE_KIB: u32 = 1536;
 /// With less room in the queue than this, those that wait for it may not fit.
 const FULL_BELOW_KIB: usize = 384;
-/// An entry is about a kilobyte: several fit a page, and few pages are half empty.
-const PAGE_BYTES: i32 = 8192;
-/// The pages that the writer keeps in memory.
-const WRITER_CACHE_KIB: i32 = 3 * 1024;
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 2;
 
@@ -62,6 +59,9 @@ pub enum Error {
     /// Another process owns it.
     #[error("{}: another newsfold is using this store; stop it first, or give this one its own `store.path`", .0.display())]
     Locked(PathBuf),
+    /// The file has a second name.
+    #[error("{}: this file has a second name (a hard link), and SQLite would keep a log beside each, which damages the store; remove the other name, or make a copy with `newsfold store backup`", .0.display())]
+    Linked(PathBuf),
     /// There is none.
     #[error("{}: there is no store yet; `newsfold poll` or `newsfold run` makes it", .0.display())]
     Missing(PathBuf),
@@ -192,15 +192,15 @@ impl Store {
     /// # Errors
     /// When another process owns it, it is not ours, or the folder cannot be written to. The store was not changed then.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock = lock(path)?;
-        copies::sweep(path);
-        let connection = open_for_writing(path)?;
+        let path = &file::resolved(path);
+        let owned = file::own(path, PATIENCE)?;
+        let connection = file::open_as_owner(path, &owned)?;
         let (jobs, received) = channel();
         let queue = Arc::new(Semaphore::new(QUEUE_KIB as usize));
         let room = queue.clone();
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(connection, &received, &room, lock))
+            .spawn(move || write_until_closed(connection, &received, &room, owned))
             .map_err(|error| Error::Folder { path: path.to_owned(), error })?;
         Ok(Self { jobs, queue, reader: Reader::open(path)?, writer: Arc::new(Mutex::new(Some(writer))) })
     }
@@ -255,6 +255,12 @@ impl Store {
         (QUEUE_KIB as usize).saturating_sub(self.queue.available_permits()) as u64 * 1024
     }
 
+    /// Whether `path` leads to the store itself. No part of the program but SQLite may open that: see `store::file`.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        file::is_part_of(&self.reader.path, path)
+    }
+
     /// A reader of the same file, for code that is not async.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -299,7 +305,7 @@ impl Reader {
     /// # Errors
     /// When there is no store, or it is not ours.
     pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), idle: Arc::default() };
+        let reader = Self { path: file::resolved(path), idle: Arc::default() };
         reader.read(|_| Ok(()))?;
         Ok(reader)
     }
@@ -312,7 +318,7 @@ impl Reader {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open_for_reading(&self.path)?,
+            None => file::open_for_reading(&self.path)?,
         };
         let view = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         let found = look(&view);
@@ -344,166 +350,41 @@ pub fn instant(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// Runs a person's correction on the store at `path`, all of it or nothing, whether or not a daemon is running.
-///
-/// # Errors
-/// What `work` returned, or why the store refuses.
-pub fn correct<T>(path: &Path, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    // Only its owner may bring an older store up to date.
-    let version = Reader::open(path)?.read(|connection| identify(connection, path))?.0;
-    let _owned = if version < schema::MIGRATIONS.len() { Some(lock(path)?) } else { None };
-    let mut connection = open_for_writing(path)?;
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let done = work(&tx)?;
-    tx.commit()?;
-    Ok(done)
-}
+/// A connection that writes what a person commands, whether or not a daemon is running.
+pub struct SideWriter(Connection);
 
-/// Takes the file beside the store that says whose it is. Freed when the process ends, however it ends.
-fn lock(path: &Path) -> Result<File> {
-    let lock_path = path.with_added_extension("lock");
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
-    }
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| Error::Folder { path: lock_path.clone(), error })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
-        Err(std::fs::TryLockError::Error(error)) => Err(Error::Folder { path: lock_path, error }),
-    }
-}
-
-/// The version of the store's tables, 0 for an empty file, and whether the file is ours.
-fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
-    let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
-        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
-            Error::Folder { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() }
+impl SideWriter {
+    /// Opens the store at `path`. Where nobody owns it, it is looked through and brought up to date as its owner would.
+    ///
+    /// # Errors
+    /// When there is no store, it is not ours, or its owner has still to bring it up to date.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = &file::resolved(path);
+        // It is made by who polls. (Who reads it first, and closes it again, takes the log away that tells of a crash.)
+        file::look_at(path)?;
+        match file::own(path, Duration::ZERO) {
+            // It is given back at once, because a daemon may start meanwhile.
+            Ok(owned) => file::open_as_owner(path, &owned),
+            Err(Error::Locked(_)) => file::open_beside_owner(path),
+            Err(error) => Err(error),
         }
-        _ if is_corruption(&error) => Error::Corrupt { path: path.to_owned(), what: error.to_string() },
-        _ => Error::Sqlite(error),
-    };
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(foreign)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(foreign)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(foreign)?;
-    if tables > 0 && application != schema::APPLICATION_ID {
-        return Err(Error::Foreign(path.to_owned()));
+        .map(Self)
     }
-    let known = usize::try_from(version).ok().filter(|version| *version <= schema::MIGRATIONS.len());
-    known.map(|known| (known, tables)).ok_or_else(|| Error::Newer {
-        path: path.to_owned(),
-        found: version,
-        known: schema::MIGRATIONS.len(),
-    })
-}
 
-/// Whether SQLite says that the file is damaged.
-fn is_corruption(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
-}
-
-/// After an unclean stop, which leaves its log behind, the file is looked through before it is written to.
-fn look_through(connection: &Connection, path: &Path) -> Result<()> {
-    let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
-    let found = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
-    match found {
-        Ok(found) if found == "ok" => Ok(()),
-        Ok(found) => Err(corrupt(found)),
-        Err(error) if is_corruption(&error) => Err(corrupt(error.to_string())),
-        Err(error) => Err(error.into()),
+    /// Runs `work` in one transaction: all of it, or nothing.
+    ///
+    /// # Errors
+    /// What `work` returned, or why the store refuses.
+    pub fn write<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&tx)?;
+        tx.commit()?;
+        Ok(done)
     }
-}
-
-fn open_for_writing(path: &Path) -> Result<Connection> {
-    match look_at(path) {
-        Ok(()) | Err(Error::Missing(_)) => {}
-        Err(unusable) => return Err(unusable),
-    }
-    let stopped_uncleanly = std::fs::metadata(copies::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    bring_up(&mut connection, path, stopped_uncleanly)?;
-    Ok(connection)
-}
-
-/// Makes the file at `path`, to which `connection` leads, a store of the newest version. Stopped at any instant, it is what
-/// it was or what it is to be.
-fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -> Result<()> {
-    let (version, tables) = identify(connection, path)?;
-    if stopped_uncleanly {
-        service::takes_its_time("looking through the store, because it was not closed");
-        look_through(connection, path)?;
-    }
-    if tables == 0 {
-        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-    }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 32 * 1024 * 1024 / PAGE_BYTES)?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    tune(connection)?;
-    if version > 0 && version < schema::MIGRATIONS.len() {
-        service::takes_its_time("bringing the store up to date");
-        let copy = copies::keep(connection, path, &format!(".v{version}"))?;
-        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
-    }
-    schema::migrate(connection, version)?;
-    // What a savepoint may have to restore; in a file it would be written for nothing. Only an upgrade restores more than
-    // fits into memory.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(())
-}
-
-/// Says in words what SQLite would say in numbers: no file, a folder in its place, or no right to look.
-fn look_at(path: &Path) -> Result<()> {
-    let unusable = |error| Error::Folder { path: path.to_owned(), error };
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(unusable(std::io::ErrorKind::IsADirectory.into())),
-        Ok(_) => File::open(path).map(drop).map_err(unusable),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
-        Err(error) => Err(unusable(error)),
-    }
-}
-
-fn open_for_reading(path: &Path) -> Result<Connection> {
-    look_at(path)?;
-    // Reading in WAL mode wants to write the index of the log; where that is not allowed, the bare file is still good to read.
-    let open = |flags| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    let connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    let (version, _) = identify(&connection, path)?;
-    if version == 0 {
-        return Err(Error::Missing(path.to_owned()));
-    }
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -512)?;
-    tune(&connection)?;
-    Ok(connection)
-}
-
-/// What every connection is told.
-fn tune(connection: &Connection) -> Result<()> {
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    // A statement is compiled once, and not again for each value that its plan might depend on.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
 }
 
 /// The writer's thread: transaction after transaction until every [`Store`] is gone.
-fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, room: &Semaphore, lock: File) {
+fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, room: &Semaphore, owned: Ownership) {
     let mut memory = Memory::default();
     while let Ok(first) = jobs.recv() {
         write_together(&mut connection, &mut memory, first, jobs, room);
@@ -511,7 +392,7 @@ fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>,
     // A store that cannot be tidied is still whole.
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     drop(connection);
-    drop(lock);
+    drop(owned);
 }
 
 /// One transaction: `first`, and what arrives while it is open. When a piece of work fails, each has one of its own.

@@ -97,6 +97,38 @@ fn each_crate_stays_at_home() {
 }
 
 #[test]
+fn the_store_opens_no_file_that_sqlite_has_open() {
+    // Whoever closes a descriptor of SQLite's files gives up the process's locks on them (`store::file` says more). What may
+    // be opened: the lock, a file that is only now made, and a folder.
+    const MAY: &[(&str, &str, usize)] = &[
+        ("store/file.rs", "OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE).open(&lock)", 1),
+        ("store/file.rs", "OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path)", 1),
+        ("store/copies.rs", "std::fs::File::open(folder_of(path))", 1),
+    ];
+    const OPEN: &[&str] = &[
+        "File::open",
+        "File::create",
+        "OpenOptions::new",
+        "File::options",
+        "fs::read(",
+        "fs::read_to_string",
+        "fs::write",
+        "fs::copy",
+    ];
+    let is_store = |path: &Path| path.starts_with("store") || path == Path::new("store.rs");
+    for (path, text) in sources().into_iter().filter(|(path, _)| is_store(path)) {
+        let mut code: String = code(&text);
+        for (_, argued, times) in MAY.iter().filter(|(file, ..)| path == Path::new(file)) {
+            assert_eq!(code.matches(argued).count(), *times, "`{argued}` in {}", path.display());
+            code = code.replace(argued, "");
+        }
+        for open in OPEN {
+            assert!(!code.contains(open), "{} opens a file: `{open}`", path.display());
+        }
+    }
+}
+
+#[test]
 fn markdown_names_no_line_numbers_and_no_unfinished_work() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {

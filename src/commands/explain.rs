@@ -17,7 +17,7 @@ use crate::model::{EntryRef, FeedRef, StoryRef};
 use crate::roster::{self, Roster};
 use crate::store::corrections::{self, Corrected};
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{self, Reader, entries, feeds, prints};
+use crate::store::{self, Reader, SideWriter, entries, feeds, prints};
 use crate::terminal;
 
 /// Why the entries of a story are together, or why two entries are or are not.
@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&s
 
 /// Takes an entry out of its story.
 pub(super) fn split(config: &Config, store: &Path, name: &str) -> anyhow::Result<Exit> {
-    let done = store::correct(store, |tx| {
+    let done = SideWriter::open(store)?.write(|tx| {
         let roster = Roster::look_up(tx, config)?;
         match one_entry(tx, name) {
             Ok(entry) => corrections::split(tx, entry, |feed| roster.priority(feed), clock::now()).map(Ok),
@@ -61,7 +61,7 @@ pub(super) fn split(config: &Config, store: &Path, name: &str) -> anyhow::Result
 
 /// Makes one story of two.
 pub(super) fn join(config: &Config, store: &Path, one: &str, other: &str) -> anyhow::Result<Exit> {
-    let done = store::correct(store, |tx| {
+    let done = SideWriter::open(store)?.write(|tx| {
         let roster = Roster::look_up(tx, config)?;
         let (Some(one), Some(other)) = (story_named(tx, one)?, story_named(tx, other)?) else { return Ok(None) };
         corrections::join(tx, one, other, |feed| roster.priority(feed), clock::now()).map(Some)

@@ -10,7 +10,7 @@ use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::plural::counted;
 use crate::roster::Roster;
-use crate::store::{self, Reader, copies, retention};
+use crate::store::{Reader, SideWriter, copies, retention};
 use crate::upkeep::{self, Kept};
 
 pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyhow::Result<Exit> {
@@ -54,8 +54,8 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
 /// In steps, so that a daemon that runs meanwhile waits for none of them long.
 fn prune(config: &Config, path: &Path) -> anyhow::Result<Exit> {
     let roster = Reader::open(path)?.read(|connection| Roster::look_up(connection, config))?;
-    let mut kept = Kept::default();
-    while kept.add(store::correct(path, |tx| upkeep::step(tx, &config.store, &roster, clock::now()))?) {}
+    let (mut store, mut kept) = (SideWriter::open(path)?, Kept::default());
+    while kept.add(store.write(|tx| upkeep::step(tx, &config.store, &roster, clock::now()))?) {}
     print(&format!("{} pruned\n", counted(kept.pruned, "entry")))?;
     if kept.is_too_large {
         anyhow::bail!("{}: {}", path.display(), upkeep::TOO_LARGE);

@@ -4,12 +4,14 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::store::{self, Error, Reader, Result, schema};
+use crate::store::file::{self, beside, folder_of};
+use crate::store::{Error, Reader, Result, schema};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -20,7 +22,7 @@ const MOST_FAULTS: usize = 20;
 /// When `to` exists or cannot be written, or the copy is not whole; no half copy is left behind then.
 pub fn back_up(reader: &Reader, to: &Path) -> Result<()> {
     let unusable = |error| Error::Folder { path: to.to_owned(), error };
-    std::fs::File::create_new(to).map_err(unusable)?;
+    file::make_private(to).map_err(unusable)?;
     let copied = reader.read(|connection| copy(connection, to));
     let whole = copied.and_then(|()| match check(to)?.as_slice() {
         [] => Ok(()),
@@ -58,7 +60,7 @@ pub fn check(path: &Path) -> Result<Vec<String>> {
     };
     match Reader::open(path).and_then(|reader| reader.read(look)) {
         Err(Error::Corrupt { what, .. }) => Ok(vec![what]),
-        Err(Error::Sqlite(error)) if store::is_corruption(&error) => Ok(vec![error.to_string()]),
+        Err(Error::Sqlite(error)) if file::is_corruption(&error) => Ok(vec![error.to_string()]),
         other => other,
     }
 }
@@ -72,7 +74,8 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
         [] => {}
         faults => return Err(Error::Corrupt { path: from.to_owned(), what: faults.join("; ") }),
     }
-    let _ours = store::lock(path)?;
+    let path = &file::resolved(path);
+    let _owned = file::own(path, Duration::ZERO)?;
     let unusable = |path: &Path| {
         let path = path.to_owned();
         move |error| Error::Folder { path, error }
@@ -81,8 +84,9 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     let fresh = path.with_added_extension("restored");
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     sweep(path);
+    file::make_private(&fresh).map_err(unusable(&fresh))?;
     copy(&source, &fresh)?;
-    store::look_through(&Connection::open(&fresh)?, from)?;
+    file::look_through(&Connection::open(&fresh)?, from)?;
     let mut kept = None;
     if path.exists() {
         // Whoever reads a store without its log misses what stands there only; so it is emptied first, where that can be done.
@@ -120,8 +124,9 @@ pub(super) fn keep(from: &Connection, path: &Path, ending: &str) -> Result<PathB
     let (kept, unfinished) = (beside(path, ending), beside(path, &format!("{ending}.tmp")));
     let unusable = |error| Error::Folder { path: kept.clone(), error };
     sweep(path);
+    file::make_private(&unfinished).map_err(unusable)?;
     copy(from, &unfinished)?;
-    store::look_through(&Connection::open(&unfinished)?, path)?;
+    file::look_through(&Connection::open(&unfinished)?, path)?;
     std::fs::rename(&unfinished, &kept).map_err(unusable)?;
     sync_folder(path).map_err(unusable)?;
     Ok(kept)
@@ -147,13 +152,9 @@ pub(super) fn sweep(path: &Path) {
     }
     // A second name of the store itself, which a restore had made when it was cut short, is no copy.
     let same_file = |one: &Path| std::fs::metadata(one).map(|file| (file.dev(), file.ino())).ok();
-    let (Some(ours), Some(folder), Some(name)) = (same_file(path), path.parent(), path.file_name()) else { return };
+    let (Some(ours), Some(name)) = (same_file(path), path.file_name()) else { return };
     let spare = format!("{}.before-", name.to_string_lossy());
-    for file in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    for file in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
         if file.file_name().to_string_lossy().starts_with(&spare) && same_file(&file.path()) == Some(ours) {
             let _ = std::fs::remove_file(file.path());
         }
@@ -162,8 +163,7 @@ pub(super) fn sweep(path: &Path) {
 
 /// Names that were changed beside `path` stay changed, whatever happens to the machine.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    std::fs::File::open(folder_of(path))?.sync_all()
 }
 
 /// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.
@@ -177,11 +177,4 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
         // `step` may also come back with nothing copied because a file is in use.
         _ => Err(Error::Refused("a file of the copy is in use".to_owned())),
     }
-}
-
-/// The file whose name is that of `path` and `ending`.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

@@ -39,11 +39,12 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
     use crate::fold::link::Telling;
     use crate::model::EntryRef;
-    use crate::store::{self, copies, entries};
+    use crate::store::{copies, entries, file};
 
     const TEXT: &str = "<p>The text</p>";
 
@@ -127,7 +128,7 @@ mod tests {
             false
         };
         connection.progress_handler(1, Some(note)).unwrap();
-        store::bring_up(&mut connection, &path, false).unwrap();
+        file::bring_up(&mut connection, &path, false).unwrap();
         let mut seen = seen.lock().unwrap().clone();
         seen.push(look());
         let mut all = Vec::new();
@@ -153,8 +154,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("newsfold.db");
             files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
-            let (version, _) = store::identify(&Connection::open(&path).unwrap(), &path).unwrap();
-            let connection = store::open_for_writing(&path).unwrap();
+            let (version, _) = file::identify(&Connection::open(&path).unwrap(), &path).unwrap();
+            let owned = file::own(&path, Duration::ZERO).unwrap();
+            let connection = file::open_as_owner(&path, &owned).unwrap();
             check(version, folder.path(), &connection);
             drop(connection);
             assert_eq!(copies::check(&path).unwrap(), Vec::<String>::new());
@@ -187,8 +189,8 @@ mod tests {
             let old =
                 copy.query_row("SELECT CAST(detail AS TEXT) FROM entry", [], |row| row.get::<_, String>(0)).unwrap();
             assert!(old.contains(TEXT), "{old}");
-            assert_eq!(store::identify(&copy, folder).unwrap().0, 1);
-            store::look_through(&copy, folder).unwrap();
+            assert_eq!(file::identify(&copy, folder).unwrap().0, 1);
+            file::look_through(&copy, folder).unwrap();
         });
         assert_eq!(versions, [1, MIGRATIONS.len()], "it is the one until it is the other");
     }

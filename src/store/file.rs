@@ -1,0 +1,316 @@
+//! The file of the store: where it is, who owns it, whether it is ours, and how it is opened.
+//!
+//! Edge: files and SQLite. SQLite's locks are POSIX's: a process that closes *any* descriptor of the file, or of its index
+//! (`-shm`), gives up all locks that it holds there, and another program may then take the log away from under us ("How To
+//! Corrupt An SQLite Database File", section 2.2). So nothing here, and nothing else in `store`, opens what SQLite has open:
+//! what there is to know comes from the file's metadata and from SQLite's own errors. `tests/tidy.rs` holds that.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::clock;
+use crate::service;
+use crate::store::{Error, Result, copies, schema};
+
+/// An entry is about a kilobyte: several fit a page, and few pages are half empty.
+const PAGE_BYTES: i32 = 8192;
+/// The pages that the writer keeps in memory.
+const WRITER_CACHE_KIB: i32 = 3 * 1024;
+/// How long a connection waits for another one's lock.
+const BUSY: Duration = Duration::from_secs(5);
+/// How often it is looked whether another owner is gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// For the store's user alone: it holds the secrets of hubs and addresses that may carry a reader's token.
+const PRIVATE: u32 = 0o600;
+/// What SQLite keeps beside the file.
+pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// The file that `path` leads to, by its own name, be it there yet or not.
+///
+/// SQLite puts its log beside that file. So lie the lock and the copies: whatever link leads to a store, it has one owner.
+#[must_use]
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    // As many links in a row as Linux follows.
+    for _ in 0..40 {
+        let Ok(to) = std::fs::read_link(&at) else { break };
+        at = folder_of(&at).join(to);
+    }
+    at
+}
+
+/// The folder that `path` is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file whose name is that of `path` and `ending`.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Whether `other` leads to the store at `path`, or to what SQLite keeps beside it.
+pub(super) fn is_part_of(path: &Path, other: &Path) -> bool {
+    let number = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let Some(other) = number(other) else { return false };
+    [""].iter().chain(&BESIDE).any(|ending| number(&beside(path, ending)) == Some(other))
+}
+
+/// Whose the store is, as long as this lives: a lock on a file beside it, freed when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Ownership(#[expect(dead_code, reason = "what it holds is the lock")] File);
+
+/// Makes the caller the owner of the store at `path`, a [`resolved`] one. Another owner is waited for as long as `patience`.
+///
+/// # Errors
+/// When it has another owner, or its folder cannot be written to.
+pub(super) fn own(path: &Path, patience: Duration) -> Result<Ownership> {
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder).map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
+    let lock = beside(path, ".lock");
+    let unusable = |error| Error::Folder { path: lock.clone(), error };
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE).open(&lock).map_err(unusable)?;
+    let begun = clock::instant();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ownership(file)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(unusable(error)),
+            Err(std::fs::TryLockError::WouldBlock) if begun.elapsed() < patience => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Locked(path.to_owned())),
+        }
+    }
+}
+
+/// Makes an empty file at `path` that nobody else may read, where there is none. What SQLite puts beside it has its mode.
+///
+/// # Errors
+/// When it cannot be made, or is there already.
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path).map(drop)
+}
+
+/// Takes from others the right to read the store at `path` and what lies beside it, and says so where they had it.
+fn tighten(path: &Path) {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_ours = |file: &str| {
+        let Some(ending) = file.strip_prefix(&name) else { return false };
+        [".lock", ".v", ".before-"].iter().any(|ours| ending.starts_with(ours))
+            || ending.is_empty()
+            || BESIDE.contains(&ending)
+    };
+    let files = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let mut tightened = 0;
+    for file in files.filter(|file| is_ours(&file.file_name().to_string_lossy())) {
+        // The metadata of the name itself: what a link leads to is not ours to change.
+        let Ok(found) = file.metadata() else { continue };
+        if !found.is_file() || found.mode() & !PRIVATE & 0o777 == 0 {
+            continue;
+        }
+        match std::fs::set_permissions(file.path(), Permissions::from_mode(PRIVATE)) {
+            Ok(()) => tightened += 1,
+            Err(error) => tracing::warn!(
+                "{}: others may read this file, which may hold secrets, and that cannot be changed: {error}",
+                file.path().display()
+            ),
+        }
+    }
+    if tightened > 0 {
+        tracing::info!(files = tightened, "{}: the store holds secrets; only its user may read it now", path.display());
+    }
+}
+
+/// The version of the store's tables, 0 for an empty file, and how many tables there are.
+///
+/// # Errors
+/// When the file is not ours.
+pub(super) fn identify(connection: &Connection, path: &Path) -> Result<(usize, i64)> {
+    let in_words = |error| in_words(error, path);
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(in_words)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(in_words)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(in_words)?;
+    if tables > 0 && application != schema::APPLICATION_ID {
+        return Err(Error::Foreign(path.to_owned()));
+    }
+    let known = usize::try_from(version).ok().filter(|version| *version <= schema::MIGRATIONS.len());
+    known.map(|known| (known, tables)).ok_or_else(|| Error::Newer {
+        path: path.to_owned(),
+        found: version,
+        known: schema::MIGRATIONS.len(),
+    })
+}
+
+/// What SQLite says of the file at `path` when it opens it, in our words.
+fn in_words(error: rusqlite::Error, path: &Path) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::Foreign(path.to_owned()),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            Error::Folder { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() }
+        }
+        _ if is_corruption(&error) => Error::Corrupt { path: path.to_owned(), what: error.to_string() },
+        _ => Error::Sqlite(error),
+    }
+}
+
+/// Whether SQLite says that the file is damaged.
+pub(super) fn is_corruption(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Looks the whole file through.
+///
+/// # Errors
+/// When it is damaged.
+pub(super) fn look_through(connection: &Connection, path: &Path) -> Result<()> {
+    let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
+    let found = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(corrupt(found)),
+        Err(error) if is_corruption(&error) => Err(corrupt(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens the store at `path`, a [`resolved`] one, for its owner: makes it if there is none, and brings an older one up to
+/// date.
+///
+/// # Errors
+/// When it cannot be used. Nothing was changed then.
+pub(super) fn open_as_owner(path: &Path, _owned: &Ownership) -> Result<Connection> {
+    copies::sweep(path);
+    match look_at(path) {
+        Err(Error::Missing(_)) => {
+            make_private(path).map_err(|error| Error::Folder { path: path.to_owned(), error })?;
+        }
+        looked => looked?,
+    }
+    tighten(path);
+    // Whoever stops in order leaves no log behind.
+    let stopped_uncleanly = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    let mut connection = connect(path)?;
+    bring_up(&mut connection, path, stopped_uncleanly)?;
+    Ok(connection)
+}
+
+/// Opens the store at `path`, a [`resolved`] one, for writing while another process owns it. A log beside the file is then
+/// the owner's, who also looked the file through.
+///
+/// # Errors
+/// When it cannot be used, or has still to be brought up to date, which is its owner's to do.
+pub(super) fn open_beside_owner(path: &Path) -> Result<Connection> {
+    look_at(path)?;
+    let connection = connect(path)?;
+    let (version, _) = identify(&connection, path)?;
+    if version < schema::MIGRATIONS.len() {
+        return Err(Error::Locked(path.to_owned()));
+    }
+    tune_for_writing(&connection)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// A connection that can write, and knows nothing of ours yet.
+fn connect(path: &Path) -> Result<Connection> {
+    if std::fs::metadata(path).is_ok_and(|found| found.nlink() > 1) {
+        return Err(Error::Linked(path.to_owned()));
+    }
+    let connection = Connection::open(path).map_err(|error| in_words(error, path))?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Makes the file at `path`, to which `connection` leads, a store of the newest version. Stopped at any instant, it is what
+/// it was or what it is to be.
+pub(super) fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -> Result<()> {
+    let (version, tables) = identify(connection, path)?;
+    if stopped_uncleanly {
+        service::takes_its_time("looking through the store, because it was not closed");
+        look_through(connection, path)?;
+    }
+    if tables == 0 {
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    tune_for_writing(connection)?;
+    if version > 0 && version < schema::MIGRATIONS.len() {
+        service::takes_its_time("bringing the store up to date");
+        let copy = copies::keep(connection, path, &format!(".v{version}"))?;
+        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
+    }
+    schema::migrate(connection, version)?;
+    // What a savepoint may have to restore; in a file it would be written for nothing. Only an upgrade restores more than
+    // fits into memory.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
+}
+
+/// Says in words what SQLite would say in numbers: no file, or something else in its place.
+///
+/// # Errors
+/// That.
+pub(super) fn look_at(path: &Path) -> Result<()> {
+    let unusable = |error| Err(Error::Folder { path: path.to_owned(), error });
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => unusable(std::io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => unusable(std::io::Error::other("this is a pipe, a socket or a device")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
+        Err(error) => unusable(error),
+    }
+}
+
+/// Opens the store at `path` to read it, whether or not it is in use.
+///
+/// # Errors
+/// When there is no store, or it is not ours.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
+    look_at(path)?;
+    // Reading in WAL mode wants to write the index of the log; where that is not allowed, the bare file is still good to read.
+    let open = |flags| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY))
+        .map_err(|error| in_words(error, path))?;
+    connection.busy_timeout(BUSY)?;
+    let (version, _) = identify(&connection, path)?;
+    if version == 0 {
+        return Err(Error::Missing(path.to_owned()));
+    }
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -512)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+/// What every connection that writes is told.
+fn tune_for_writing(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 32 * 1024 * 1024 / PAGE_BYTES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    tune(connection)
+}
+
+/// What every connection is told.
+fn tune(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    // A statement is compiled once, and not again for each value that its plan might depend on.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
