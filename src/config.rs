@@ -212,6 +212,8 @@ pub struct FeedConfig {
     pub cadence: Option<Cadence>,
     /// A feed with a higher one speaks for a story first.
     pub priority: i32,
+    /// The site whose pages are the feed's own; `None` is that of its address.
+    pub home: Option<Url>,
     /// Its own level; `None` is that of `[fold]`.
     pub fold: Option<Level>,
     /// An entry is kept if one of these matches; empty keeps all.

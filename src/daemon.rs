@@ -238,7 +238,7 @@ impl Daemon {
     async fn enlist(&mut self, now: DateTime<Utc>) -> store::Result<()> {
         let config = self.config.clone();
         let taken_up = move |desk: &mut store::Desk<'_>| {
-            let roster = Roster::enlist(desk.tx, &config, now)?;
+            let roster = Roster::enlist(desk, &config, now)?;
             let mut due = feeds::due_times(desk.tx)?;
             let mut wrong = Vec::new();
             for (feed, at) in &mut due {
@@ -341,7 +341,7 @@ impl Daemon {
         if !self.upkeep.is_empty() {
             return;
         }
-        let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), Arc::new(self.roster.clone()), now);
+        let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), now);
         self.upkeep.spawn(async {
             match tidied.await {
                 Ok(Kept { pruned: 0, is_too_large: false }) => {}

@@ -7,7 +7,8 @@
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
 //! `furniture` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
 //! text), `link` (the same page), `score` (another telling), `index` (the stories of the window, over `stories`, `members`, `postings`, `hash` and `ring`),
-//! `plan` and `print` (what is decided and what is kept). `canonical` chooses who speaks; `lines` is `newsfold fold`.
+//! `plan` and `print` (what is decided and what is kept). `words` asks whether an edited entry still says the same; `canonical`
+//! chooses who speaks; `lines` is `newsfold fold`.
 
 pub mod canonical;
 pub mod copy;
@@ -29,6 +30,7 @@ pub mod text;
 pub mod title;
 pub mod vector;
 pub mod weights;
+pub mod words;
 
 use chrono::{DateTime, TimeDelta, Utc};
 

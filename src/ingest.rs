@@ -11,17 +11,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::rules::Rule;
-use crate::fold::link::{Linked, Pages, Telling};
+use crate::fold::canonical::Site;
+use crate::fold::link::{Linked, Pages, Standing, Telling};
 use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
-use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryId, StoryRef, Validators};
+use crate::model::{Entry, EntryRef, Feed, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
 use crate::store::stories::Shown;
-use crate::store::{
-    Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, search, stories, texts,
-};
+use crate::store::{Desk, Memory, Result, entries, feeds, prints, rekey, retention, search, stories, texts};
 use crate::update::{self, Changes, Lately};
+
+mod belonging;
 
 /// After how many new entries the weights are kept and old prints forgotten.
 const TIDY_EVERY: u64 = 4096;
@@ -60,8 +61,8 @@ pub struct Terms {
     pub keep: Vec<Rule>,
     /// An entry must fit none of these.
     pub drop: Vec<Rule>,
-    /// The priority of each feed that has one.
-    pub priorities: Arc<HashMap<FeedRef, i32>>,
+    /// The site whose pages are the feed's own.
+    pub site: Site,
 }
 
 /// What taking in a document came to.
@@ -203,7 +204,7 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
 
     let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
-    intake.revise(&changes)?;
+    intake.revise(desk.memory, &changes)?;
     let kept: Vec<EntryRef> =
         changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied()).collect();
     intake.relist(&changes.gone, &kept, &known.listed)?;
@@ -288,7 +289,7 @@ impl Intake<'_> {
         let tellings: HashMap<EntryRef, Telling> = new
             .iter()
             .filter(|(_, entry)| !is_dropped(entry, terms))
-            .map(|(handle, entry)| (*handle, telling(*handle, feed.feed, entry)))
+            .map(|(handle, entry)| (*handle, self.telling(*handle, entry, *at)))
             .collect();
         ingested.dropped = new.len() - tellings.len();
         let mut pages = match terms.level {
@@ -301,32 +302,20 @@ impl Intake<'_> {
         for ((handle, entry), text) in new.into_iter().zip(texts) {
             let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
             let is_back = has_forgotten && retention::recall(self.tx, feed.feed, &entry.id)?;
-            let archived = is_back || is_old;
-            let shown = (!archived).then(|| shown(entry, *at, *is_first));
+            let shown = (!is_back && !is_old).then(|| shown(entry, *at, *is_first));
             let told = match tellings.get(&handle) {
                 Some(telling) => Some(self.fold(memory, telling, entry, &pages, shown)?),
                 None => None,
             };
             let story = told.as_ref().map(|told| told.verdict.story(handle));
-            let addition = entries::Addition { handle, feed: feed.feed, entry, text, story, archived };
+            let place = shown.map(|shown| shown.sort_at);
+            let addition = entries::Addition { handle, feed: feed.feed, entry, text, story, place };
             entries::add(self.tx, &addition, *at)?;
-            if let (Some(telling), Some(story)) = (tellings.get(&handle), story) {
-                pages.add(telling, story);
-            }
-            if let Some(Told { verdict: Verdict::Joins { rule, found, absorbs }, is_founder }) = told {
-                if !is_founder {
-                    stories::link(self.tx, handle, rule, &found, *at)?;
-                    ingested.folds.add(rule);
+            if let (Some(telling), Some(told)) = (tellings.get(&handle), told) {
+                if let (Verdict::Joins { rule, .. }, false) = (&told.verdict, told.is_founder) {
+                    ingested.folds.add(*rule);
                 }
-                for younger in absorbs {
-                    stories::absorb(self.tx, found.story, younger, FoldRule::Story, &found, *at)?;
-                    pages.absorb(found.story, younger);
-                }
-                self.publish(found.story, shown)?;
-                self.touched.insert(found.story);
-            }
-            if let Some(print) = self.print.take() {
-                prints::add(self.tx, &print)?;
+                self.enter(memory, telling, told, &mut pages)?;
             }
         }
         self.tidy(memory, first)?;
@@ -342,15 +331,10 @@ impl Intake<'_> {
         pages: &Pages,
         shown: Option<Shown>,
     ) -> Result<Told> {
-        let PollRecord { at, terms, .. } = self.record;
-        let linked = pages.find(telling).filter(|_| terms.level >= Level::Link);
-        if terms.level < Level::Copy {
+        let linked = pages.find(telling).filter(|_| self.record.terms.level >= Level::Link);
+        if self.record.terms.level < Level::Copy {
             return self.found(telling, entry, linked.map_or(Verdict::New { nearest: None }, Verdict::from), shown);
         }
-        let mut index = match memory.index.take() {
-            Some(index) if *index.rules() == terms.folding => index,
-            _ => prints::restore(self.tx, terms.folding, *at)?,
-        };
         let plain = |markup: &Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
         let article = Article {
             entry: telling.entry,
@@ -359,15 +343,61 @@ impl Intake<'_> {
             summary: &plain(&entry.detail.summary),
             content: &plain(&entry.detail.content),
             language: entry.detail.language.as_deref(),
-            at: *at,
+            at: self.record.at,
         };
-        let read = fold::terms::of(&article, index.habits(telling.feed));
-        let Decision { print, verdict } = index.decide(&read, terms.level, linked);
+        let Decision { print, verdict } = self.decide(memory, &article, linked)?;
         let told = self.found(telling, entry, verdict, shown)?;
-        self.print = Some(print.clone());
-        index.apply(Decision { print, verdict: told.verdict.clone() });
-        memory.index = Some(index);
+        // Who comes to a page of its own is no claim.
+        let is_claim = print.is_claim && !telling.permalinks.iter().all(|page| self.record.terms.site.owns(page));
+        self.print = Some(Print { is_claim, ..print });
         Ok(told)
+    }
+
+    /// Reads an entry and decides which story it tells.
+    fn decide(&self, memory: &mut Memory, article: &Article<'_>, linked: Option<Linked>) -> Result<Decision> {
+        let PollRecord { at, terms, .. } = self.record;
+        let index = match memory.index.take() {
+            Some(index) if *index.rules() == terms.folding => index,
+            _ => prints::restore(self.tx, terms.folding, *at)?,
+        };
+        let read = fold::terms::of(article, index.habits(article.feed));
+        let decision = index.decide(&read, terms.level, linked);
+        memory.index = Some(index);
+        Ok(decision)
+    }
+
+    /// Carries out for a stored entry what was decided: why it is in its story, which stories are one now, and what the
+    /// index and later entries have to know of it.
+    fn enter(&mut self, memory: &mut Memory, telling: &Telling, told: Told, pages: &mut Pages) -> Result<()> {
+        let (entry, at) = (telling.entry, self.record.at);
+        let story = told.verdict.story(entry);
+        let mut made_way = Vec::new();
+        if let Verdict::Joins { rule, found, absorbs } = &told.verdict {
+            if !told.is_founder {
+                stories::link(self.tx, entry, *rule, found, at)?;
+            }
+            for younger in absorbs {
+                stories::absorb(self.tx, story, *younger, FoldRule::Story, found, at)?;
+                pages.absorb(story, *younger);
+            }
+            made_way = pages.outranked(telling, story).collect();
+            self.touched.insert(story);
+        }
+        let speaks = matches!(told.verdict, Verdict::New { .. }) || !made_way.is_empty();
+        pages.add(telling, Standing { story, speaks, since: Some(at) });
+        let print = self.print.take();
+        if let (Some(index), Some(print)) = (&mut memory.index, &print) {
+            index.apply(Decision { print: print.clone(), verdict: told.verdict });
+            made_way.iter().for_each(|claim| index.discount(*claim, story));
+        }
+        print.iter().try_for_each(|print| prints::add(self.tx, print))?;
+        if made_way.is_empty() {
+            return Ok(());
+        }
+        made_way.iter().try_for_each(|claim| prints::discount(self.tx, *claim))?;
+        entries::take_over(self.tx, entry, &made_way, at)?;
+        // Who joined by what the claims said has not said that it tells of this page.
+        self.ask_again(memory, story, |told| told != entry && !made_way.contains(&told), |told| told == entry)
     }
 
     /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back is in that one
@@ -392,30 +422,25 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// A fresh telling brings a story to light that was kept as too old.
-    fn publish(&self, story: StoryRef, shown: Option<Shown>) -> Result<()> {
-        let mut story = stories::one(self.tx, story)?;
-        if let (None, Some(shown)) = (story.published, shown) {
-            story.published = Some(shown.published);
-            story.sort_at = Some(shown.sort_at);
-            stories::save(self.tx, &story)?;
-        }
-        Ok(())
-    }
-
-    /// Stores what publishers edited; a story whose canonical entry was edited is updated.
-    fn revise(&mut self, changes: &Changes<'_>) -> Result<()> {
+    /// Stores what publishers edited; a story whose canonical entry was edited is updated, and an entry that does not tell its
+    /// story any more leaves it.
+    fn revise(&mut self, memory: &mut Memory, changes: &Changes<'_>) -> Result<()> {
         for (entry, now) in &changes.renamed {
             entries::rename(self.tx, *entry, now)?;
         }
         let texts = texts::keep(self.tx, changes.revised.iter().map(|revision| &revision.now.detail))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
-            entries::revise(self.tx, revision, text)?;
+            let has_moved = entries::revise(self.tx, revision, text)?;
             search::revise(self.tx, revision.entry, revision.now)?;
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
                 story.updated = Some(revised_at(revision.now, &story, self.record.at));
                 stories::save(self.tx, &story)?;
             }
+            let Some(story) = stories::told_by(self.tx, revision.entry)? else { continue };
+            if has_moved {
+                self.touched.insert(story);
+            }
+            self.ask_again(memory, story, |told| told == revision.entry, |told| told != revision.entry)?;
         }
         Ok(())
     }
@@ -428,23 +453,28 @@ impl Intake<'_> {
         for entry in withdrawn {
             self.touched.extend(stories::spoken_for_by(self.tx, entry)?.map(|story| story.story));
         }
+        for entry in back {
+            self.touched.extend(stories::told_by(self.tx, entry)?);
+        }
         Ok(())
     }
 
     /// Counts the sources of stories that were joined, and chooses anew who speaks for them.
     fn settle(&self) -> Result<()> {
-        let priority_of = |feed| self.record.terms.priorities.get(&feed).copied().unwrap_or(0);
-        for story in &self.touched {
-            corrections::settle(self.tx, *story, priority_of, self.record.at)?;
-        }
-        Ok(())
+        self.touched.iter().try_for_each(|story| stories::settle(self.tx, *story, self.record.at))
     }
-}
 
-/// An entry as far as its links are looked at.
-fn telling(entry: EntryRef, feed: FeedRef, from: &Entry) -> Telling {
-    let permalinks = from.permalink.iter().chain(&from.id_permalink).cloned().collect();
-    Telling { entry, feed: Some(feed.0), permalinks, title: from.title.clone() }
+    /// An entry, first seen `at`, as far as its links are looked at.
+    fn telling(&self, entry: EntryRef, from: &Entry, at: DateTime<Utc>) -> Telling {
+        Telling {
+            entry,
+            feed: Some(self.record.feed.feed.0),
+            permalinks: from.permalink.iter().chain(&from.id_permalink).cloned().collect(),
+            title: from.title.clone(),
+            site: Some(self.record.terms.site.clone()),
+            published: from.published.unwrap_or(at),
+        }
+    }
 }
 
 /// The entries of `gone` that did not fall off the end of the document: older ones still stand in it. One or two prove
@@ -481,10 +511,13 @@ fn delta(length: Duration) -> TimeDelta {
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Detail, EntryId};
-    use crate::store::schema;
+    use crate::model::{Detail, EntryId, FeedRef};
+    use crate::store::{corrections, schema};
 
     fn entry(published: Option<&str>) -> Entry {
         Entry {
@@ -494,7 +527,6 @@ mod tests {
             title: String::new(),
             published: published.map(|date| date.parse().unwrap()),
             updated: None,
-            second_hand: false,
             detail: Detail::default(),
             digest: 0,
         }
@@ -534,8 +566,9 @@ mod tests {
                     first_poll: NOW,
                     first_poll_why: String::new(),
                     planned_by: String::new(),
+                    standing: feeds::Standing { site: Site::of(&address.parse().unwrap()), ..Default::default() },
                 });
-            let feeds = feeds::configure(&store, &configured).unwrap();
+            let feeds = feeds::reconfigure(&store, &configured).unwrap().handles;
             Self { store, feeds, memory: Memory::default(), level }
         }
 
@@ -559,7 +592,7 @@ mod tests {
                 backfill: Duration::MAX,
                 keep: Vec::new(),
                 drop: Vec::new(),
-                priorities: Arc::default(),
+                site: Site::of(&feeds::one(&self.store, self.feeds[feed]).unwrap().address),
             };
             PollRecord {
                 feed: feeds::one(&self.store, self.feeds[feed]).unwrap(),
@@ -586,7 +619,7 @@ mod tests {
 
         fn forget(&self, entry: u64) {
             self.store.execute("UPDATE entry SET gone_at = 0 WHERE id = ?1", [entry]).unwrap();
-            assert_eq!(retention::prune(&self.store, NOW, 10, |_| 0, NOW).unwrap(), 1);
+            assert_eq!(retention::prune(&self.store, NOW, 10, NOW).unwrap(), 1);
         }
 
         /// Each entry, its story, and by which rule it is there.
@@ -696,12 +729,12 @@ mod tests {
         scene.take_in(0, &["1"], "first");
         scene.take_in(1, &["a"], "first");
         scene.forget(2);
-        corrections::join(&scene.store, StoryRef(1), StoryRef(2), |_| 0, NOW).unwrap();
+        corrections::join(&scene.store, StoryRef(1), StoryRef(2), NOW).unwrap();
         assert_eq!(scene.told(), [(1, 1, None), (3, 1, Some("link".into()))]);
         scene.take_in(0, &["1"], "elsewhere");
         assert_eq!(scene.told()[2], (4, 1, None), "it comes back to what its story has become");
         let name = StoryId::derive("https://one.example/feed", &EntryId("1".into()));
-        let split = || corrections::split(&scene.store, EntryRef(4), |_| 0, NOW).unwrap();
+        let split = || corrections::split(&scene.store, EntryRef(4), NOW).unwrap();
         assert_eq!(split(), corrections::Corrected::Done(name), "a story bears the name of who founded it");
         assert_eq!(scene.told()[2], (4, 2, None));
         assert_eq!(split(), corrections::Corrected::Already);

@@ -238,8 +238,6 @@ pub struct Entry {
     pub published: Option<DateTime<Utc>>,
     /// Last changed, by the publisher's word.
     pub updated: Option<DateTime<Utc>>,
-    /// Whether it passes on what another publisher wrote, by its own word (`normalise::credit`).
-    pub second_hand: bool,
     /// Everything else.
     pub detail: Detail,
     /// Hash over all that a reader sees; it differs when the publisher edited the entry.

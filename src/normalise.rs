@@ -3,7 +3,6 @@
 //! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
 //! is new is `update`'s work.
 
-pub mod credit;
 pub mod identity;
 pub mod permalink;
 pub mod text;
@@ -14,7 +13,6 @@ use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::{Detail, Enclosure, Entry, Fault};
-use crate::normalise::credit::Publisher;
 use crate::normalise::permalink::Permalink;
 use crate::parse::{ParsedEntry, ParsedFeed};
 
@@ -36,7 +34,7 @@ const MOST_PARTS: usize = 100;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed { title, link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
+    let ParsedFeed { link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
     // Each entry may get a copy.
     authors.truncate(MOST_PUBLISHERS);
     for author in &mut authors {
@@ -51,7 +49,6 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
         });
     }
     let document = Document {
-        publisher: Publisher { address, title: title.as_deref() },
         base: link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone()),
         language,
     };
@@ -74,15 +71,14 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
 }
 
 /// What the document says about all of its entries.
-struct Document<'a> {
-    publisher: Publisher<'a>,
+struct Document {
     /// What relative addresses start from.
     base: Url,
     language: Option<String>,
 }
 
-fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: &mut Vec<Fault>) -> Option<Entry> {
-    let Document { publisher, base, language } = document;
+fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {
+    let Document { base, language } = document;
     let base = parsed.base.as_deref().and_then(|own| base.join(own).ok()).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
     // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
@@ -112,8 +108,6 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: 
     // Where the id was shortened, the store could not say any more where it led.
     let is_kept = parsed.id.as_ref() == Some(&id.0);
     let id_permalink = id_permalink.filter(|address| is_kept && Some(address) != permalink.as_ref());
-    let text = parsed.content.as_deref().or(parsed.summary.as_deref()).unwrap_or_default();
-    let second_hand = credit::is_second_hand(*publisher, parsed.source.as_ref(), &parsed.authors, text);
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
             if markup.len() <= LONGEST_MARKUP {
@@ -160,7 +154,6 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document<'_>, faults: 
         title,
         published: parsed.published,
         updated: parsed.updated,
-        second_hand,
         detail,
         digest: 0,
     };

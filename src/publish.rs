@@ -53,6 +53,8 @@ pub struct Output {
     pub feeds: Option<HashSet<FeedRef>>,
     /// The tags of every feed that has some.
     pub tags: Arc<HashMap<FeedRef, Vec<String>>>,
+    /// The feeds that the configuration names: what others told before they left it is not shown.
+    pub subscribed: Arc<HashSet<FeedRef>>,
 }
 
 impl Output {

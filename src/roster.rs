@@ -11,13 +11,14 @@ use url::Url;
 
 use crate::config::{Config, FeedConfig};
 use crate::fold::Rules;
+use crate::fold::canonical::Site;
 use crate::ingest::Terms;
 use crate::manners::domain::domain_of;
-use crate::model::{Feed, FeedRef};
+use crate::model::{Feed, FeedRef, Level};
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::schedule::{self, Due};
-use crate::store::{self, feeds, holds, hubs};
+use crate::store::{self, Desk, feeds, holds, hubs, stories};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +38,8 @@ impl Roster {
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn enlist(tx: &Connection, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
+    pub fn enlist(desk: &mut Desk<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
+        let tx = desk.tx;
         let first_poll = |feed: &FeedConfig| {
             let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
             schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now)
@@ -51,14 +53,29 @@ impl Roster {
                 feeds::Configured {
                     address: feed.url.clone(),
                     name: feed.name.clone(),
+                    standing: feeds::Standing {
+                        priority: feed.priority,
+                        site: subscription.terms.site.clone(),
+                        is_closed: subscription.terms.level == Level::Off,
+                        is_named: !feed.name_is_derived,
+                    },
                     first_poll: first.at,
                     first_poll_why: first.reason,
                     planned_by: subscription.plan_name(false),
                 }
             })
             .collect();
-        let handles = feeds::configure(tx, &configured)?;
-        let roster = Self::of(config, handles.into_iter().zip(&config.feeds));
+        let reconfigured = feeds::reconfigure(tx, &configured)?;
+        for feed in reconfigured.changed {
+            stories::settle_those_of(tx, feed, false, now)?;
+        }
+        for feed in reconfigured.ranked_anew {
+            stories::settle_those_of(tx, feed, true, now)?;
+        }
+        if reconfigured.joins_changed {
+            desk.memory.index = None;
+        }
+        let roster = Self::of(config, reconfigured.handles.into_iter().zip(&config.feeds));
         hubs::enlist(tx, config.serve.websub, now)?;
         let held = holds::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
@@ -93,12 +110,6 @@ impl Roster {
 
     fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a Arc<FeedConfig>)>) -> Self {
         let feeds: Vec<(FeedRef, &Arc<FeedConfig>)> = feeds.collect();
-        let priorities: HashMap<FeedRef, i32> = feeds
-            .iter()
-            .filter(|(_, feed)| feed.priority != 0)
-            .map(|(handle, feed)| (*handle, feed.priority))
-            .collect();
-        let priorities = Arc::new(priorities);
         let member = |feed: &Arc<FeedConfig>| {
             let terms = Terms {
                 level: feed.fold.unwrap_or(config.fold.level),
@@ -106,7 +117,7 @@ impl Roster {
                 backfill: config.poll.backfill,
                 keep: feed.keep.clone(),
                 drop: feed.drop.clone(),
-                priorities: priorities.clone(),
+                site: Site::of(feed.home.as_ref().unwrap_or(&feed.url)),
             };
             let subscription = Subscription {
                 cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),
@@ -160,12 +171,6 @@ impl Roster {
         self.members.get(&feed).map(|member| &member.config.url)
     }
 
-    /// The priority of a feed, 0 where nothing is configured.
-    #[must_use]
-    pub fn priority(&self, feed: FeedRef) -> i32 {
-        self.members.get(&feed).map_or(0, |member| member.config.priority)
-    }
-
     /// The feed that bears this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<FeedRef> {
@@ -185,12 +190,14 @@ impl Roster {
         let with_tags = self.members.iter().filter(|(_, member)| !member.config.tags.is_empty());
         let tags: Arc<HashMap<FeedRef, Vec<String>>> =
             Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
+        let subscribed: Arc<HashSet<FeedRef>> = Arc::new(self.handles().collect());
         let output = |output: &crate::config::OutputConfig| Output {
             config: output.clone(),
             public_url: config.serve.public_url.clone(),
             hub: config.serve.hub.clone(),
             feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
             tags: tags.clone(),
+            subscribed: subscribed.clone(),
         };
         config.outputs.iter().map(output).collect()
     }

@@ -278,7 +278,6 @@ mod tests {
             title: id.into(),
             published: None,
             updated: None,
-            second_hand: false,
             detail: Detail::default(),
             digest,
         }

@@ -2,14 +2,12 @@
 //!
 //! Edge: small steps, each in its own transaction, so that polls wait for none of them long.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::StoreConfig;
-use crate::roster::Roster;
 use crate::store::{self, Store, retention, search};
 
 /// How many entries are forgotten in one step.
@@ -79,8 +77,8 @@ pub fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn step(tx: &Connection, config: &StoreConfig, roster: &Roster, now: DateTime<Utc>) -> store::Result<Step> {
-    let prune = |before| retention::prune(tx, before, ENTRIES, |feed| roster.priority(feed), now);
+pub fn step(tx: &Connection, config: &StoreConfig, now: DateTime<Utc>) -> store::Result<Step> {
+    let prune = |before| retention::prune(tx, before, ENTRIES, now);
     let pruned = prune(cutoff(config.keep, now))?;
     if pruned > 0 {
         return Ok(Step::Pruned(pruned));
@@ -106,11 +104,11 @@ pub fn step(tx: &Connection, config: &StoreConfig, roster: &Roster, now: DateTim
 ///
 /// # Errors
 /// When the store refuses. The steps before it stay done.
-pub async fn tidy(store: Store, config: StoreConfig, roster: Arc<Roster>, now: DateTime<Utc>) -> store::Result<Kept> {
+pub async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> store::Result<Kept> {
     let mut kept = Kept::default();
     loop {
-        let (config, roster) = (config.clone(), roster.clone());
-        if !kept.add(store.write(0, move |desk| step(desk.tx, &config, &roster, now)).await?) {
+        let config = config.clone();
+        if !kept.add(store.write(0, move |desk| step(desk.tx, &config, now)).await?) {
             return Ok(kept);
         }
     }

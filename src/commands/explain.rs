@@ -14,7 +14,7 @@ use crate::fold;
 use crate::fold::index::Index;
 use crate::fold::plan::{Match, Verdict};
 use crate::model::{EntryRef, FeedRef, StoryRef};
-use crate::roster::{self, Roster};
+use crate::roster;
 use crate::store::corrections::{self, Corrected};
 use crate::store::stories::{self, Story, Telling};
 use crate::store::{self, Reader, SideWriter, entries, feeds, prints};
@@ -41,30 +41,23 @@ pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&s
 }
 
 /// Takes an entry out of its story.
-pub(super) fn split(config: &Config, store: &Path, name: &str) -> anyhow::Result<Exit> {
-    let done = SideWriter::open(store)?.write(|tx| {
-        let roster = Roster::look_up(tx, config)?;
-        match one_entry(tx, name) {
-            Ok(entry) => corrections::split(tx, entry, |feed| roster.priority(feed), clock::now()).map(Ok),
-            Err(unnamed) => Ok(Err(unnamed)),
-        }
+pub(super) fn split(store: &Path, name: &str) -> anyhow::Result<Exit> {
+    let done = SideWriter::open(store)?.write(|tx| match one_entry(tx, name) {
+        Ok(entry) => corrections::split(tx, entry, clock::now()).map(Ok),
+        Err(unnamed) => Ok(Err(unnamed)),
     })??;
     match done {
         Corrected::Done(story) => print(&format!("it tells a story of its own now: {story}\n"))?,
-        Corrected::Founder => {
-            anyhow::bail!("this entry founded the story, which bears its name; split the others from it instead")
-        }
         Corrected::Already => print("it tells a story of its own already\n")?,
     }
     Ok(Exit::Done)
 }
 
 /// Makes one story of two.
-pub(super) fn join(config: &Config, store: &Path, one: &str, other: &str) -> anyhow::Result<Exit> {
+pub(super) fn join(store: &Path, one: &str, other: &str) -> anyhow::Result<Exit> {
     let done = SideWriter::open(store)?.write(|tx| {
-        let roster = Roster::look_up(tx, config)?;
         let (Some(one), Some(other)) = (story_named(tx, one)?, story_named(tx, other)?) else { return Ok(None) };
-        corrections::join(tx, one, other, |feed| roster.priority(feed), clock::now()).map(Some)
+        corrections::join(tx, one, other, clock::now()).map(Some)
     })?;
     match done {
         Some(Corrected::Done(story)) => print(&format!("they are one story now: {story}\n"))?,

@@ -13,7 +13,7 @@ use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::fold::index::Index;
 use crate::fold::lines::{self, Options};
-use crate::fold::link::{Linked, Pages};
+use crate::fold::link::{Linked, Pages, Standing};
 use crate::fold::plan::Verdict;
 use crate::fold::terms;
 use crate::model::{EntryRef, Level, StoryRef};
@@ -68,8 +68,10 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
         if let Verdict::Joins { found, absorbs, .. } = &decision.verdict {
             now_in.values_mut().filter(|story| absorbs.contains(story)).for_each(|story| *story = found.story);
         }
+        let is_founder = matches!(decision.verdict, Verdict::New { .. });
         let story = index.apply(decision);
-        pages.add(&telling, story);
+        let speaks = is_founder || pages.outranked(&telling, story).next().is_some();
+        pages.add(&telling, Standing { story, speaks, since: Some(article.at) });
         now_in.insert(telling.entry, story);
         replayed.push((telling.entry, stored));
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let store = Store::open(store_path)?;
     let now = clock::now();
     let enlisted = config.clone();
-    let roster = store.write(0, move |desk| Roster::enlist(desk.tx, &enlisted, now)).await?;
+    let roster = store.write(0, move |desk| Roster::enlist(desk, &enlisted, now)).await?;
     let wanted: Option<Vec<FeedRef>> = match names {
         [] => None,
         names => {
@@ -91,7 +91,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     } else {
         0
     };
-    upkeep::tidy(store.clone(), config.store.clone(), Arc::new(roster), clock::now()).await?;
+    upkeep::tidy(store.clone(), config.store.clone(), clock::now()).await?;
     store.close().await;
     print(&came.summary(asked, left_alone + came.held, files))?;
     Ok(if asked > 0 && came.failed.len() + came.offline == asked { Exit::Failed } else { Exit::Done })

@@ -9,7 +9,6 @@ use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::plural::counted;
-use crate::roster::Roster;
 use crate::store::{Reader, SideWriter, copies, retention};
 use crate::upkeep::{self, Kept};
 
@@ -53,9 +52,8 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
 
 /// In steps, so that a daemon that runs meanwhile waits for none of them long.
 fn prune(config: &Config, path: &Path) -> anyhow::Result<Exit> {
-    let roster = Reader::open(path)?.read(|connection| Roster::look_up(connection, config))?;
     let (mut store, mut kept) = (SideWriter::open(path)?, Kept::default());
-    while kept.add(store.write(|tx| upkeep::step(tx, &config.store, &roster, clock::now()))?) {}
+    while kept.add(store.write(|tx| upkeep::step(tx, &config.store, clock::now()))?) {}
     print(&format!("{} pruned\n", counted(kept.pruned, "entry")))?;
     if kept.is_too_large {
         anyhow::bail!("{}: {}", path.display(), upkeep::TOO_LARGE);

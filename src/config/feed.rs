@@ -113,6 +113,7 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         tags: tags(table),
         cadence: cadence(table, poll.timezone, poll.min_interval),
         priority: table.number("priority", 0, (-1_000_000, 1_000_000)),
+        home: table.get("home").and_then(|value| value.parsed("\"https://example.org/\"", web_address)),
         fold: table.choice("fold", &Level::NAMES),
         keep: table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse),
         drop: table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse),

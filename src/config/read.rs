@@ -44,8 +44,8 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
     (
         "feed",
         &[
-            "url", "name", "tags", "interval", "schedule", "priority", "fold", "keep", "drop", "username", "password",
-            "headers", "proxy", "ca",
+            "url", "name", "tags", "interval", "schedule", "priority", "home", "fold", "keep", "drop", "username",
+            "password", "headers", "proxy", "ca",
         ],
     ),
     (

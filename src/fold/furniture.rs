@@ -100,7 +100,7 @@ impl Furniture {
 }
 
 /// The number of no feed.
-const NO_FEED: u32 = u32::MAX;
+pub(super) const NO_FEED: u32 = u32::MAX;
 
 fn place(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)

@@ -3,12 +3,11 @@
 //! Pure: a value in memory. All of it follows from the prints of the window in their order of arrival, the story of each, and
 //! the weights; so a restart that is given these goes on as if there had been none, and no state outlives the window.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 
-use super::furniture::{Furniture, Habits};
+use super::furniture::{Furniture, Habits, NO_FEED};
 use super::hash::Prehashed;
 use super::link::Linked;
 use super::members::{Member, Members};
@@ -26,9 +25,6 @@ use super::{EntryRef, Level, Rules, StoryRef, copy, score};
 /// Members of a story that an entry is compared with: the first one of the window and the newest.
 const COMPARED: usize = 16;
 
-/// Members of a story that make up its core: the newest.
-const CORE_MEMBERS: usize = 256;
-
 /// Entries looked at for one key, newest first, and for all keys together, rarest key first.
 const POSTINGS_PER_KEY: usize = postings::PER_KEY;
 const POSTINGS_AT_MOST: usize = 800;
@@ -42,6 +38,12 @@ const CANDIDATES: usize = 16;
 
 /// The least cosine to a core for its members to be looked at one by one.
 const LEAST_CORE: f32 = 0.1;
+
+/// What an entry must have in common with what another feed tells of a story, as a cosine, or one feed alone speaks for it.
+const SUPPORT: f32 = 0.09;
+
+/// The serial number of no story: an entry that was edited into another one is nowhere as what it was.
+const NOWHERE: u32 = u32::MAX;
 
 /// Stories of one feed that share a title term before it is part of that feed's frame.
 const FRAME_STORIES: usize = 2;
@@ -68,7 +70,7 @@ pub struct Index {
     hot: Ring<Hot>,
     stories: Stories,
     /// The cores of the large stories.
-    cores: HashMap<u32, Core, Prehashed>,
+    cores: HashMap<u32, Kept, Prehashed>,
     postings: Postings,
     splits: BTreeSet<(EntryRef, StoryRef)>,
 }
@@ -148,11 +150,10 @@ impl Index {
     /// may be older than the window.
     pub fn decide(&self, terms: &Terms, level: Level, linked: Option<Linked>) -> Decision {
         let print = Print::of(terms, &self.weights);
-        let verdict = match linked.filter(|_| level >= Level::Link) {
-            Some(linked) => linked.into(),
-            None => self.verdict(terms, &print, level),
-        };
-        Decision { print, verdict }
+        match linked.filter(|_| level >= Level::Link) {
+            Some(linked) => Decision { print: Print { is_claim: true, ..print }, verdict: linked.into() },
+            None => Decision { verdict: self.verdict(terms, &print, level), print },
+        }
     }
 
     /// Carries a plan out, and says which story the entry is in.
@@ -187,19 +188,44 @@ impl Index {
     /// A person says that an entry is not in its story: it founds `alone`, and never joins the other again.
     pub fn split(&mut self, entry: EntryRef, from: StoryRef, alone: StoryRef) {
         self.splits.insert((entry, from));
-        let Some(serial) = self.stories.of(from) else { return };
-        let Some(arrival) = self.stories.get(serial).and_then(|story| {
-            self.arrivals_of(story)
-                .find(|arrival| self.members.get(*arrival).is_some_and(|member| member.entry == entry))
-        }) else {
-            return;
-        };
+        let Some((serial, arrival)) = self.find(entry, from) else { return };
         self.unlink(arrival);
         let own = self.stories.found(alone);
         self.link(arrival, own);
         self.refresh(own);
         self.refresh(serial);
         self.bury(serial);
+    }
+
+    /// Takes in an entry that is in this story already, as an edit has it.
+    pub fn keep(&mut self, print: &Print, story: StoryRef) {
+        self.place(print, story, true);
+    }
+
+    /// Forgets what an entry said, because its publisher made another one of it.
+    pub fn withdraw(&mut self, entry: EntryRef, from: StoryRef) {
+        let Some((serial, arrival)) = self.find(entry, from) else { return };
+        self.unlink(arrival);
+        if let Some(hot) = self.hot_mut(arrival) {
+            hot.story = NOWHERE;
+        }
+        self.refresh(serial);
+        self.bury(serial);
+    }
+
+    /// Says that an entry is in its story for where it leads alone: whose page that is has come.
+    pub fn discount(&mut self, entry: EntryRef, story: StoryRef) {
+        if let Some((serial, arrival)) = self.find(entry, story) {
+            self.members.mark_claim(arrival);
+            self.refresh(serial);
+        }
+    }
+
+    /// The serial number of a story and the arrival of one of its entries.
+    fn find(&self, entry: EntryRef, story: StoryRef) -> Option<(u32, u32)> {
+        let serial = self.stories.of(story)?;
+        let is_meant = |arrival: &u32| self.members.get(*arrival).is_some_and(|member| member.entry == entry);
+        Some((serial, self.arrivals_of(self.stories.get(serial)?).find(is_meant)?))
     }
 
     /// Forgets what came before the window that ends at `now`; `apply` does so by itself.
@@ -212,7 +238,7 @@ impl Index {
             let arrival = self.members.first();
             let Some(Hot { story: serial, feed }) = self.hot.front().copied() else { return };
             self.unlink(arrival);
-            self.refresh_oldest(serial, arrival);
+            self.refresh_oldest(serial, arrival, feed);
             self.bury(serial);
             self.hot.pop_front();
             let keys = vector::keys(self.members.vector(arrival).cells());
@@ -244,7 +270,7 @@ impl Index {
         }
         passed.sort_by(|a, b| a.rule.cmp(&b.rule).then(b.margin.total_cmp(&a.margin)).then(a.first.cmp(&b.first)));
         let Some(best) = passed.first() else { return Verdict::New { nearest: nearest.map(Box::new) } };
-        let (older, absorbs) = self.mergeable(&passed);
+        let (older, absorbs) = self.mergeable(&passed, print);
         let mut found = best.found.clone();
         found.story = older;
         found.terms = self.carrying(terms, &open, best.serial);
@@ -252,12 +278,13 @@ impl Index {
     }
 
     /// The oldest, by number, of the best story and those that it may be merged with, and the younger ones that go into it.
-    fn mergeable(&self, passed: &[Passed]) -> (StoryRef, Vec<StoryRef>) {
+    fn mergeable(&self, passed: &[Passed], print: &Print) -> (StoryRef, Vec<StoryRef>) {
         let Some((best, others)) = passed.split_first() else { return (StoryRef(0), Vec::new()) };
+        let feed = self.furniture.number(print.feed);
         let mut one: Vec<u32> = vec![best.serial];
         for other in others {
             let alike = one.iter().all(|serial| {
-                self.cores_cosine(*serial, other.serial) >= score::merge_at(self.rules.profile)
+                self.likeness_by_others(*serial, other.serial, feed) >= score::merge_at(self.rules.profile)
                     && !self.kept_apart(*serial, other.serial)
             });
             if alike {
@@ -270,23 +297,44 @@ impl Index {
         (ids.next().unwrap_or(best.found.story), ids.collect())
     }
 
-    fn cores_cosine(&self, one: u32, two: u32) -> f32 {
-        let (one, two) = (self.core(one), self.core(two));
-        one.cosine_to(&two)
+    /// The cosine of two stories' cores without `feed` and without those that tell both, as each of these could have made them
+    /// alike; 0 where nobody else tells one of the two.
+    fn likeness_by_others(&self, one: u32, two: u32, feed: Option<u32>) -> f32 {
+        let [one, two] = [one, two].map(|serial| self.tellers(serial));
+        let is_heard = |teller: u32, others: &[(u32, u32)]| {
+            Some(teller) != feed && (teller == NO_FEED || others.iter().all(|(other, _)| *other != teller))
+        };
+        let core = |tellers: &[(u32, u32)], others: &[(u32, u32)]| {
+            let heard = tellers.iter().filter(|(teller, _)| is_heard(*teller, others));
+            Core::of(heard.map(|(_, arrival)| self.members.vector(*arrival)))
+        };
+        core(&one, &two).cosine_to(&core(&two, &one))
     }
 
-    /// A story's core, made for the occasion where it is not kept.
-    fn core(&self, serial: u32) -> Cow<'_, Core> {
+    /// The feeds that tell a story, each with the entry by which it counts in the story's core: its first, and none that is a
+    /// claim. An entry of no feed counts for itself.
+    fn tellers(&self, serial: u32) -> Vec<(u32, u32)> {
         match self.cores.get(&serial) {
-            Some(core) => Cow::Borrowed(core),
-            None => Cow::Owned(self.core_of(serial)),
+            Some(kept) => kept.tellers().collect(),
+            None => {
+                let Some(story) = self.stories.get(serial) else { return Vec::new() };
+                let mut arrivals: Vec<u32> = self.arrivals_of(story).collect();
+                arrivals.reverse();
+                self.tellers_among(&arrivals)
+            }
         }
     }
 
-    /// The sum of a story's newest members.
-    fn core_of(&self, serial: u32) -> Core {
-        let newest = self.stories.get(serial).into_iter().flat_map(|story| self.arrivals_of(story).take(CORE_MEMBERS));
-        Core::of(newest.map(|arrival| self.members.vector(arrival)))
+    /// The same of a story that has these entries, oldest first.
+    fn tellers_among(&self, arrivals: &[u32]) -> Vec<(u32, u32)> {
+        let mut tellers: Vec<(u32, u32)> = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals.iter().filter(|arrival| !self.members.is_claim(**arrival)) {
+            let feed = self.hot(*arrival).map_or(NO_FEED, |hot| hot.feed);
+            if feed == NO_FEED || tellers.iter().all(|(teller, _)| *teller != feed) {
+                tellers.push((feed, *arrival));
+            }
+        }
+        tellers
     }
 
     /// Whether a person took an entry of one of two stories out of the other.
@@ -317,7 +365,7 @@ impl Index {
             arrivals.for_each(|arrival| found.extend(self.hot(arrival).map(|hot| (arrival, hot))));
             left -= found.len();
             for &(arrival, hot) in &found {
-                if hot.story == last {
+                if hot.story == last || hot.story == NOWHERE {
                     continue;
                 }
                 last = hot.story;
@@ -344,7 +392,7 @@ impl Index {
             .filter_map(|serial| Some((*serial, *self.stories.get(*serial)?)))
             .filter_map(|(serial, story)| {
                 // Of the large stories most are told from the entry by their cores, and nobody looks at their members.
-                let core = self.cores.get(&serial).map(|core| core.cosine(&print.vector));
+                let core = self.cores.get(&serial).map(|kept| kept.core.cosine(&print.vector));
                 let compared = Vec::with_capacity(COMPARED);
                 core.is_none_or(|core| core >= LEAST_CORE).then_some(Candidate { serial, story, core, compared })
             })
@@ -368,18 +416,25 @@ impl Index {
         let mut likeness = Likeness { core: core.unwrap_or(0.0), ..Likeness::default() };
         let feed = self.furniture.number(print.feed);
         let same_feed = |arrival| feed.is_some() && self.hot(arrival).map(|hot| hot.feed) == feed;
+        // All members of a story without a kept core are compared, and the sum of products is the product of the sum.
+        let oldest_first: Vec<u32> = compared.iter().rev().copied().collect();
+        let tellers = if core.is_none() { self.tellers_among(&oldest_first) } else { Vec::new() };
         let mut dot = 0;
         let mut nearest: Option<(u32, Member, Packed<'_>, f32)> = None;
         let mut copied: Option<(Member, f32)> = None;
+        let mut cosines: Vec<(u32, f32)> = Vec::with_capacity(compared.len());
         for &arrival in compared {
-            let Some(member) = self.members.get(arrival) else { continue };
+            let Some(member) = self.members.get(arrival).filter(|member| !member.is_claim) else { continue };
             let theirs = self.members.vector(arrival);
             let product = open.dot(theirs);
-            dot += product;
+            if tellers.iter().any(|(_, counts)| *counts == arrival) {
+                dot += product;
+            }
             if !self.in_window(member.at, now) {
                 continue;
             }
             let cosine = vector::cosine(product);
+            cosines.push((self.hot(arrival).map_or(NO_FEED, |hot| hot.feed), cosine));
             if arrival == story.first {
                 likeness.founder = cosine;
             }
@@ -402,7 +457,6 @@ impl Index {
                 nearest = Some((arrival, member, theirs, cosine));
             }
         }
-        // All members of a story without a kept core were compared, and the sum of products is the product of the sum.
         if core.is_none() && story.members > 1 {
             likeness.core = vector::core_cosine(dot, story.length);
             if likeness.core < LEAST_CORE {
@@ -435,9 +489,15 @@ impl Index {
         } else {
             f32::from(overlap.numbers) / f32::from(overlap.fewer_numbers)
         };
-        likeness.members = story.members;
+        likeness.members =
+            self.cores.get(&candidate.serial).map_or(tellers.len(), Kept::len).try_into().unwrap_or(u32::MAX);
         likeness.known = self.weights.known(print.language);
         let split = self.splits.contains(&(print.entry, story.id())).then_some(Veto::Split);
+        // What one feed has put between two matters does not make them one.
+        let carrier = self.hot(arrival).map_or(NO_FEED, |hot| hot.feed);
+        let mut aside = cosines.iter().filter(|(feed, _)| *feed != carrier).map(|(_, cosine)| *cosine).peekable();
+        let is_lone = aside.peek().is_some() && aside.all(|cosine| cosine < SUPPORT);
+        let veto = split.or(is_lone.then_some(Veto::Drift));
         let found = |matched, score, threshold, veto| Match {
             story: story.id(),
             matched,
@@ -450,17 +510,12 @@ impl Index {
         if let Some((member, contained)) = copied
             && !likeness.other_edition
         {
-            return Some((Rule::Copy, found(member.entry, contained, copy::SHARE, split)));
+            return Some((Rule::Copy, found(member.entry, contained, copy::SHARE, veto)));
         }
         let profile = self.rules.profile;
         Some((
             Rule::Story,
-            found(
-                member.entry,
-                likeness.score(profile),
-                likeness.threshold(profile),
-                split.or(likeness.veto(self.rules.profile)),
-            ),
+            found(member.entry, likeness.score(profile), likeness.threshold(profile), veto.or(likeness.veto(profile))),
         ))
     }
 
@@ -588,50 +643,51 @@ impl Index {
         self.refresh(into);
     }
 
-    /// Makes a story's core anew from its newest members.
+    /// Makes a story's core anew from its members.
     fn refresh(&mut self, serial: u32) {
-        let Some(members) = self.stories.get(serial).map(|story| story.members) else { return };
-        if members < 2 {
-            self.keep(serial, None);
-        } else {
-            let core = self.core_of(serial);
-            self.keep(serial, Some(core));
+        let Some(story) = self.stories.get(serial) else { return };
+        let mut kept = Kept::default();
+        if story.members > 1 {
+            let mut arrivals: Vec<u32> = self.arrivals_of(story).collect();
+            arrivals.reverse();
+            arrivals.into_iter().for_each(|arrival| self.count(&mut kept, arrival));
         }
+        self.keep_core(serial, kept);
     }
 
     /// Keeps the length of a story's core, and of a large story the core itself.
-    fn keep(&mut self, serial: u32, core: Option<Core>) {
+    fn keep_core(&mut self, serial: u32, kept: Kept) {
         let Some(story) = self.stories.get_mut(serial) else { return };
-        story.length = core.as_ref().map_or(0.0, Core::length);
-        let large = usize::try_from(story.members).is_ok_and(|members| members > COMPARED);
-        match core.filter(|_| large) {
-            Some(core) => self.cores.insert(serial, core),
-            None => self.cores.remove(&serial),
-        };
+        story.length = kept.core.length();
+        if usize::try_from(story.members).is_ok_and(|members| members > COMPARED) {
+            self.cores.insert(serial, kept);
+        } else {
+            self.cores.remove(&serial);
+        }
+    }
+
+    /// Counts the newest member of a story in its core.
+    fn count(&self, kept: &mut Kept, arrival: u32) {
+        if !self.members.is_claim(arrival) {
+            kept.add(self.hot(arrival).map_or(NO_FEED, |hot| hot.feed), arrival, &self.members);
+        }
     }
 
     /// Brings a story's core up to date after its newest member was linked: what `refresh` would make, in fewer steps.
     fn refresh_newest(&mut self, serial: u32) {
-        let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
-        let Some(story) = self.stories.get(serial) else { return };
-        core.add(self.members.vector(story.last));
-        // To see that nobody falls out, nobody has to be counted.
-        let full = usize::try_from(story.members).is_ok_and(|members| members > CORE_MEMBERS);
-        if full && let Some(past) = self.arrivals_of(story).nth(CORE_MEMBERS) {
-            core.remove(self.members.vector(past));
-        }
-        self.keep(serial, Some(core));
+        let Some(mut kept) = self.cores.remove(&serial) else { return self.refresh(serial) };
+        let Some(newest) = self.stories.get(serial).map(|story| story.last) else { return };
+        self.count(&mut kept, newest);
+        self.keep_core(serial, kept);
     }
 
-    /// Brings a story's core up to date after its oldest member, `gone`, was taken out.
-    fn refresh_oldest(&mut self, serial: u32, gone: u32) {
-        let members = self.stories.get(serial).map_or(0, |story| story.members);
-        if usize::try_from(members).is_ok_and(|members| members >= CORE_MEMBERS) {
-            return;
+    /// Brings a story's core up to date after its oldest member, `gone`, of `feed`, was taken out.
+    fn refresh_oldest(&mut self, serial: u32, gone: u32, feed: u32) {
+        let Some(mut kept) = self.cores.remove(&serial) else { return self.refresh(serial) };
+        if !self.members.is_claim(gone) {
+            kept.remove(feed, gone, &self.members);
         }
-        let Some(mut core) = self.cores.remove(&serial) else { return self.refresh(serial) };
-        core.remove(self.members.vector(gone));
-        self.keep(serial, Some(core));
+        self.keep_core(serial, kept);
     }
 
     /// The members of a story that an entry is compared with: the newest, newest first, and the first.
@@ -660,6 +716,53 @@ impl Index {
     fn hot_mut(&mut self, arrival: u32) -> Option<&mut Hot> {
         let at = self.members.position(arrival)?;
         self.hot.get_mut(at)
+    }
+}
+
+/// A large story's core, and the entries of each feed that tells it, oldest first. A feed counts once, by its first entry; an
+/// entry of no feed counts for itself.
+#[derive(Debug, Default)]
+struct Kept {
+    core: Core,
+    arrivals: HashMap<u32, VecDeque<u32>, Prehashed>,
+}
+
+impl Kept {
+    /// The feeds with the entry by which each counts.
+    fn tellers(&self) -> impl Iterator<Item = (u32, u32)> {
+        let counted = |feed: u32, arrivals: &VecDeque<u32>| if feed == NO_FEED { arrivals.len() } else { 1 };
+        self.arrivals.iter().flat_map(move |(feed, arrivals)| {
+            arrivals.iter().take(counted(*feed, arrivals)).map(|arrival| (*feed, *arrival))
+        })
+    }
+
+    /// How many there are.
+    fn len(&self) -> usize {
+        let of_none = self.arrivals.get(&NO_FEED).map_or(0, |arrivals| arrivals.len().saturating_sub(1));
+        self.arrivals.len() + of_none
+    }
+
+    /// Adds the newest entry.
+    fn add(&mut self, feed: u32, arrival: u32, members: &Members) {
+        let arrivals = self.arrivals.entry(feed).or_default();
+        if arrivals.is_empty() || feed == NO_FEED {
+            self.core.add(members.vector(arrival));
+        }
+        arrivals.push_back(arrival);
+    }
+
+    /// Takes the oldest entry out; the next one of its feed counts from now on.
+    fn remove(&mut self, feed: u32, oldest: u32, members: &Members) {
+        let Some(arrivals) = self.arrivals.get_mut(&feed) else { return };
+        arrivals.pop_front();
+        self.core.remove(members.vector(oldest));
+        match arrivals.front() {
+            Some(next) if feed != NO_FEED => self.core.add(members.vector(*next)),
+            Some(_) => {}
+            None => {
+                self.arrivals.remove(&feed);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::index::Index;
-use super::link::{Pages, Telling};
+use super::link::{Pages, Standing, Telling};
 use super::plan::{Match, Verdict};
 use super::terms;
 use super::weights::Weights;
@@ -135,6 +135,8 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             feed: article.feed,
             permalinks: line.url.as_deref().and_then(|url| url.parse().ok()).into_iter().collect(),
             title: article.title.to_owned(),
+            site: None,
+            published: clock,
         };
         pages.note(&telling);
         let decision = index.decide(&read, options.rules.level, pages.find(&telling));
@@ -158,6 +160,7 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         serde_json::to_writer(&mut writer, &folded).map_err(|error| stream(error.into()))?;
         writer.write_all(b"\n").map_err(stream)?;
         writer.flush().map_err(stream)?;
-        pages.add(&telling, index.apply(decision));
+        let story = index.apply(decision);
+        pages.add(&telling, Standing { story, speaks: true, since: Some(clock) });
     }
 }

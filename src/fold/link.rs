@@ -3,13 +3,22 @@
 //! Pure. Two entries of different feeds that lead to one page tell one story; so do two of one feed whose titles are equal
 //! too. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
 //! folds nothing.
+//!
+//! An entry that leads to a page says nothing about the stories that the page's owner tells there: who comes joins the story
+//! of the owner, else one that is shown with this page, and never one that a claim alone has tied to it.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::canonical::Site;
 use super::{EntryRef, StoryRef};
 use crate::normalise::permalink::Permalink;
+
+/// So long before its owner's date a page may have been told of; who told of it earlier could not have known it. (Publishers'
+/// clocks and time zones are off by hours.)
+const LONGEST_HEAD_START: TimeDelta = TimeDelta::days(1);
 
 /// An entry as far as its links are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +31,27 @@ pub struct Telling {
     pub permalinks: Vec<Permalink>,
     /// Plain text.
     pub title: String,
+    /// The site that its feed is served from; `None` where nothing is known of feeds, and every claim is believed.
+    pub site: Option<Site>,
+    /// The date of the page: the publisher's, else when it was first seen.
+    pub published: DateTime<Utc>,
+}
+
+impl Telling {
+    fn owns(&self, page: &Permalink) -> bool {
+        self.site.as_ref().is_none_or(|site| site.owns(page))
+    }
+}
+
+/// What is known of a telling that is in a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The story.
+    pub story: StoryRef,
+    /// Whether it speaks for the story.
+    pub speaks: bool,
+    /// Since when it leads to its pages, by our own clock; `None` when it was edited to.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// A telling that leads to the same page.
@@ -39,6 +69,8 @@ pub struct Pages {
     by_page: HashMap<i64, Vec<Known>>,
     /// By page and feed: the title, by hash, that the feed gives to the page, and whether it gives it others too.
     titles: HashMap<(i64, u64), (u64, bool)>,
+    /// Who speaks for the stories, as far as they lead to these pages.
+    speakers: HashMap<StoryRef, EntryRef>,
     /// Stories that turned out to be older ones.
     merged: HashMap<StoryRef, StoryRef>,
 }
@@ -50,6 +82,8 @@ struct Known {
     page: Permalink,
     title: u64,
     story: StoryRef,
+    owns: bool,
+    since: Option<DateTime<Utc>>,
 }
 
 impl Pages {
@@ -65,8 +99,12 @@ impl Pages {
     }
 
     /// Adds a telling that is in a story.
-    pub fn add(&mut self, telling: &Telling, story: StoryRef) {
+    pub fn add(&mut self, telling: &Telling, standing: Standing) {
         self.note(telling);
+        let Standing { story, speaks, since } = standing;
+        if speaks {
+            self.speakers.insert(story, telling.entry);
+        }
         for permalink in telling.permalinks.iter().filter(|permalink| !permalink.is_front_page()) {
             let known = Known {
                 entry: telling.entry,
@@ -74,6 +112,8 @@ impl Pages {
                 page: permalink.clone(),
                 title: title_of(telling),
                 story,
+                owns: telling.owns(permalink),
+                since,
             };
             self.by_page.entry(permalink.key()).or_insert_with(|| Vec::with_capacity(1)).push(known);
         }
@@ -84,33 +124,57 @@ impl Pages {
         self.merged.insert(younger, older);
     }
 
-    /// The oldest telling that leads to one of the same pages.
+    /// The telling that an entry joins: one that leads to one of the same pages, the owner's first, then the oldest.
     #[must_use]
     pub fn find(&self, telling: &Telling) -> Option<Linked> {
+        self.matching(telling)
+            .filter(|(_, known)| self.stands_for_its_page(known))
+            .filter(|(page, known)| is_timely(known, page, telling))
+            .min_by_key(|(_, known)| (!known.owns, known.entry))
+            .map(|(_, known)| Linked { story: self.now(known.story), matched: known.entry })
+    }
+
+    /// The tellings of a story that make way for this one, which joined it: they lead to its own pages from elsewhere.
+    pub fn outranked<'a>(&'a self, telling: &'a Telling, story: StoryRef) -> impl Iterator<Item = EntryRef> + 'a {
+        self.matching(telling)
+            .filter(move |(page, known)| self.now(known.story) == story && telling.owns(page) && !known.owns)
+            .map(|(_, known)| known.entry)
+    }
+
+    /// The tellings that lead to one of the same pages, each with the page.
+    fn matching<'a>(&'a self, telling: &'a Telling) -> impl Iterator<Item = (&'a Permalink, &'a Known)> {
         let title = title_of(telling);
         let shared_within = |permalink: &Permalink, feed: Option<u64>| {
             feed.and_then(|feed| self.titles.get(&(permalink.key(), feed))).is_some_and(|(_, has_others)| *has_others)
         };
-        let fits = |permalink: &Permalink, known: &Known| {
+        let fits = move |permalink: &Permalink, known: &Known| {
             let same_feed = known.feed.is_some() && known.feed == telling.feed;
             let is_shared = shared_within(permalink, known.feed) || shared_within(permalink, telling.feed);
             let certain = known.title == title || !(same_feed || is_shared);
             known.entry != telling.entry && known.page.without_scheme() == permalink.without_scheme() && certain
         };
-        telling
-            .permalinks
-            .iter()
-            .flat_map(|permalink| {
-                self.by_page.get(&permalink.key()).into_iter().flatten().filter(move |known| fits(permalink, known))
-            })
-            .min_by_key(|known| known.entry)
-            .map(|known| Linked { story: self.now(known.story), matched: known.entry })
+        telling.permalinks.iter().flat_map(move |permalink| {
+            let known = self.by_page.get(&permalink.key()).into_iter().flatten();
+            known.filter(move |known| fits(permalink, known)).map(move |known| (permalink, known))
+        })
+    }
+
+    /// Whether a telling's story is about its page: it owns the page, or is what the story is shown by.
+    fn stands_for_its_page(&self, known: &Known) -> bool {
+        known.owns || self.speakers.get(&known.story) == Some(&known.entry)
     }
 
     /// The story that this one has become.
     fn now(&self, story: StoryRef) -> StoryRef {
         std::iter::successors(Some(story), |story| self.merged.get(story).copied()).last().unwrap_or(story)
     }
+}
+
+/// Whether `known` may tie this page to its story: the owner may, and who told of it when the page was there or about to be,
+/// going by the date that its owner gives it.
+fn is_timely(known: &Known, page: &Permalink, telling: &Telling) -> bool {
+    let earliest = telling.published.checked_sub_signed(LONGEST_HEAD_START).filter(|_| telling.owns(page));
+    known.owns || known.since.is_some_and(|since| earliest.is_none_or(|earliest| since >= earliest))
 }
 
 fn title_of(telling: &Telling) -> u64 {
@@ -121,25 +185,41 @@ fn title_of(telling: &Telling) -> u64 {
 mod tests {
     use super::*;
 
+    /// An entry of a feed that is served from `feedN.example`.
     fn telling(entry: u64, feed: u64, page: &str, title: &str) -> Telling {
         Telling {
             entry: EntryRef(entry),
             feed: Some(feed),
             permalinks: vec![page.parse().unwrap()],
             title: title.into(),
+            site: Some(Site::new(format!("feed{feed}.example"))),
+            published: at(entry),
         }
+    }
+
+    fn at(hour: u64) -> DateTime<Utc> {
+        DateTime::from_timestamp(i64::try_from(hour).unwrap() * 3_600, 0).unwrap()
+    }
+
+    /// In the story of its own number, which it speaks for.
+    fn founds(telling: &Telling) -> Standing {
+        Standing { story: StoryRef(telling.entry.0), speaks: true, since: Some(at(telling.entry.0)) }
+    }
+
+    fn find(new: &Telling, known: &[(Telling, Standing)]) -> Option<Linked> {
+        let mut pages = Pages::default();
+        known.iter().for_each(|(telling, standing)| pages.add(telling, *standing));
+        pages.note(new);
+        pages.find(new)
     }
 
     fn check(new: &Telling, known: &[Telling], expected: Option<u64>) {
-        let mut pages = Pages::default();
-        for telling in known {
-            pages.add(telling, StoryRef(telling.entry.0));
-        }
-        pages.note(new);
-        assert_eq!(pages.find(new).map(|linked| linked.matched.0), expected, "{new:?}");
+        let known: Vec<(Telling, Standing)> = known.iter().map(|known| (known.clone(), founds(known))).collect();
+        assert_eq!(find(new, &known).map(|linked| linked.matched.0), expected, "{new:?}");
     }
 
     const PAGE: &str = "https://example.org/a";
+    const OWN: &str = "https://feed9.example/a";
 
     #[test]
     fn two_feeds_with_one_permalink_tell_one_story() {
@@ -163,7 +243,7 @@ mod tests {
     #[test]
     fn who_leads_to_a_story_that_was_merged_joins_what_it_became() {
         let (mut pages, known) = (Pages::default(), telling(3, 1, PAGE, "A"));
-        pages.add(&known, StoryRef(3));
+        pages.add(&known, founds(&known));
         pages.absorb(StoryRef(2), StoryRef(3));
         pages.absorb(StoryRef(1), StoryRef(2));
         let linked = Some(Linked { story: StoryRef(1), matched: EntryRef(3) });
@@ -175,5 +255,49 @@ mod tests {
         let mut new = telling(2, 2, "https://other.example/1", "B");
         new.permalinks.push(PAGE.parse().unwrap());
         check(&new, &[telling(1, 1, PAGE, "A")], Some(1));
+    }
+
+    #[test]
+    fn the_owners_story_comes_before_older_ones() {
+        check(&telling(3, 3, OWN, "C"), &[telling(1, 1, OWN, "A"), telling(2, 9, OWN, "B")], Some(2));
+    }
+
+    #[test]
+    fn a_claim_ties_no_page_to_a_story_that_is_shown_with_another() {
+        let claim = telling(1, 1, OWN, "A");
+        let listed_below = Standing { speaks: false, ..founds(&claim) };
+        assert_eq!(find(&telling(2, 9, OWN, "B"), &[(claim.clone(), listed_below)]), None, "not for the owner");
+        assert_eq!(find(&telling(2, 2, OWN, "B"), &[(claim, listed_below)]), None, "nor for anybody else");
+        let owner = telling(1, 9, OWN, "A");
+        let below_another = Standing { speaks: false, ..founds(&owner) };
+        assert!(find(&telling(2, 2, OWN, "B"), &[(owner, below_another)]).is_some(), "what its owner tells there is");
+    }
+
+    #[test]
+    fn a_page_cannot_have_been_told_of_before_its_time() {
+        let owner = |published| Telling { published: at(published), ..telling(500, 9, OWN, "B") };
+        check(&owner(30), &[telling(10, 1, OWN, "A")], Some(10));
+        check(&owner(40), &[telling(10, 1, OWN, "A")], None);
+        check(&telling(500, 2, OWN, "B"), &[telling(10, 1, OWN, "A")], Some(10));
+        check(&owner(500), &[telling(10, 9, OWN, "A")], None);
+        check(&Telling { title: "A".into(), ..owner(500) }, &[telling(10, 9, OWN, "A")], Some(10));
+    }
+
+    #[test]
+    fn an_entry_that_was_edited_to_lead_there_is_joined_by_nobody() {
+        let claim = telling(1, 1, OWN, "A");
+        let edited = Standing { since: None, ..founds(&claim) };
+        assert_eq!(find(&telling(2, 9, OWN, "B"), &[(claim.clone(), edited)]), None);
+        assert_eq!(find(&telling(2, 2, OWN, "B"), &[(claim, edited)]), None);
+    }
+
+    #[test]
+    fn claims_make_way_for_the_owner_and_for_nobody_else() {
+        let mut pages = Pages::default();
+        let known = [telling(1, 1, OWN, "A"), telling(2, 2, OWN, "B")];
+        known.iter().for_each(|known| pages.add(known, Standing { story: StoryRef(1), ..founds(known) }));
+        let outranked = |telling: &Telling| pages.outranked(telling, StoryRef(1)).collect::<Vec<_>>();
+        assert_eq!(outranked(&telling(3, 9, OWN, "C")), [EntryRef(1), EntryRef(2)]);
+        assert_eq!(outranked(&telling(3, 3, OWN, "C")), []);
     }
 }

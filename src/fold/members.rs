@@ -24,6 +24,8 @@ pub(super) struct Member {
     pub(super) title_figures: u32,
     pub(super) amount: Amount,
     pub(super) figures: u8,
+    /// Whether it is in its story for where it leads alone.
+    pub(super) is_claim: bool,
 }
 
 /// An entry.
@@ -40,7 +42,8 @@ struct Record {
     before: Neighbour,
     after: Neighbour,
     norm: f32,
-    /// Where its bytes begin, in the upper 19 bits, and how many terms (8 bits) and hashes (5) they hold.
+    /// Where its bytes begin, in the upper 19 bits, how many terms (7 bits) and hashes (5) they hold, and between the two
+    /// whether it is a claim.
     bytes: u32,
 }
 
@@ -51,6 +54,10 @@ const _: () = assert!(size_of::<Record>() == 36, "there are a million of them");
 const _: () =
     assert!(PIECE * (CELLS * Cell::PACKED + SIZE * 2) < 1 << 19, "the bytes of a piece are counted in 19 bits");
 const _: () = assert!(SIZE < 1 << 5, "hashes are counted in 5 bits");
+const _: () = assert!(CELLS < 1 << 7, "terms are counted in 7 bits");
+
+/// The bit of [`Record::bytes`] that says that an entry is a claim.
+const CLAIM: u32 = 1 << 5;
 
 impl Record {
     fn begin(&self) -> usize {
@@ -58,11 +65,15 @@ impl Record {
     }
 
     fn terms(&self) -> usize {
-        usize::try_from(self.bytes >> 5 & 0xff).unwrap_or(0)
+        usize::try_from(self.bytes >> 6 & 0x7f).unwrap_or(0)
     }
 
     fn hashes(&self) -> usize {
         usize::try_from(self.bytes & 31).unwrap_or(0)
+    }
+
+    fn is_claim(&self) -> bool {
+        self.bytes & CLAIM != 0
     }
 }
 
@@ -125,7 +136,20 @@ impl Members {
             title_figures: record.title_figures,
             amount: record.amount,
             figures: record.figures,
+            is_claim: record.is_claim(),
         })
+    }
+
+    /// Whether an entry is in its story for where it leads alone.
+    pub(super) fn is_claim(&self, arrival: u32) -> bool {
+        self.position(arrival).and_then(|at| self.ring.get(at)).is_some_and(Record::is_claim)
+    }
+
+    /// Says that an entry is in its story for where it leads alone.
+    pub(super) fn mark_claim(&mut self, arrival: u32) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+            record.bytes |= CLAIM;
+        }
     }
 
     /// When an entry came, in microseconds since 1970; 0 for one out of the window.
@@ -237,7 +261,8 @@ impl Members {
             after: Neighbour::NONE,
             norm: print.vector.norm,
             bytes: begin << 13
-                | u32::try_from(cells.len()).unwrap_or(0) << 5
+                | u32::try_from(cells.len()).unwrap_or(0) << 6
+                | if print.is_claim { CLAIM } else { 0 }
                 | u32::try_from(hashes.len()).unwrap_or(0),
             amount: print.amount,
             figures: print.figures,

@@ -23,6 +23,8 @@ pub struct Print {
     pub entry: EntryRef,
     /// Its feed.
     pub feed: Option<u64>,
+    /// Whether it is in its story for where it leads alone, so that its words say nothing about the story.
+    pub is_claim: bool,
     /// When it came.
     pub at: DateTime<Utc>,
     /// The language that it was read in.
@@ -49,6 +51,7 @@ impl Print {
         Self {
             entry: terms.entry,
             feed: terms.feed,
+            is_claim: false,
             at: terms.at,
             language: terms.language,
             amount: terms.amount,
@@ -66,7 +69,7 @@ impl Print {
         let mut bytes = Vec::with_capacity(136 + self.vector.cells.len() * Cell::PACKED + self.terms.len() * 4);
         bytes.push(VERSION);
         bytes.extend(self.entry.0.to_le_bytes());
-        bytes.push(u8::from(self.feed.is_some()));
+        bytes.push(u8::from(self.feed.is_some()) | u8::from(self.is_claim) << 1);
         bytes.extend(self.feed.unwrap_or(0).to_le_bytes());
         bytes.extend(self.at.timestamp().to_le_bytes());
         bytes.extend(self.at.timestamp_subsec_nanos().to_le_bytes());
@@ -106,7 +109,10 @@ impl Print {
             return None;
         }
         let entry = EntryRef(u64::from_le_bytes(bytes.some()?));
-        let feed = bytes.optional()?;
+        let traits = bytes.byte()?;
+        let feed = u64::from_le_bytes(bytes.some()?);
+        let feed = (traits & 1 != 0).then_some(feed);
+        let is_claim = traits & 2 != 0;
         let at = DateTime::from_timestamp(i64::from_le_bytes(bytes.some()?), u32::from_le_bytes(bytes.some()?))?;
         let language = Language::of_kind(bytes.byte()?);
         let amount = match bytes.byte()? {
@@ -128,6 +134,7 @@ impl Print {
         Some(Self {
             entry,
             feed,
+            is_claim,
             at,
             language,
             amount,
@@ -164,12 +171,6 @@ impl Bytes<'_> {
 
     fn length(&mut self) -> Option<u16> {
         self.some().map(u16::from_le_bytes)
-    }
-
-    fn optional(&mut self) -> Option<Option<u64>> {
-        let there = self.byte()?;
-        let number = u64::from_le_bytes(self.some()?);
-        Some((there != 0).then_some(number))
     }
 
     /// A list behind its length, each value in N bytes; its size is known before the first value is read.

@@ -23,9 +23,34 @@ pub fn domain_of(address: &Url) -> String {
     }
 }
 
+/// The site that a host belongs to: its registrable domain, whether or not the list knows the suffix, so that all hosts of
+/// `paper.internal` are one site; the host itself where there is none.
+#[must_use]
+pub fn site_of(host: &str) -> &str {
+    let host = host.trim_end_matches('.');
+    if host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok() {
+        return host;
+    }
+    psl::domain(host.as_bytes()).and_then(|domain| std::str::from_utf8(domain.as_bytes()).ok()).unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_hosts_of_a_registrant_are_one_site() {
+        let check = |host: &str, expected: &str| assert_eq!(site_of(host), expected, "{host}");
+        check("feeds.example.com", "example.com");
+        check("www.paper.internal", "paper.internal");
+        check("news.example.co.uk", "example.co.uk");
+        check("anna.github.io", "anna.github.io");
+        check("github.io", "github.io");
+        check("127.0.0.1", "127.0.0.1");
+        check("[::1]", "[::1]");
+        check("localhost", "localhost");
+        check("", "");
+    }
 
     #[test]
     fn a_domain_is_what_was_registered() {

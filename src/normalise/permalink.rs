@@ -8,6 +8,8 @@ use std::str::FromStr;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::manners::domain::site_of;
+
 /// Query parameters that say how a reader came to a page, not which page it is.
 ///
 /// Each was met in feeds or is documented by the service that adds it: campaign tags of web analytics, click ids of
@@ -163,6 +165,12 @@ impl Permalink {
     #[must_use]
     pub fn without_scheme(&self) -> &str {
         without_scheme(&self.text)
+    }
+
+    /// The site that it is on ([`site_of`]).
+    #[must_use]
+    pub fn site(&self) -> &str {
+        site_of(host_in(&self.text))
     }
 
     /// Whether it is a site's front page, which many entries may link to and none owns.

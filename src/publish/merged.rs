@@ -178,7 +178,7 @@ pub struct MergedStory {
     pub source: Credit,
     /// The state of that feed which the canonical entry was taken from.
     pub source_updated: DateTime<Utc>,
-    /// Everyone else who tells it, oldest first.
+    /// The tellings of all other feeds, oldest first.
     pub others: Vec<Other>,
     /// How many feeds tell it.
     pub sources: u32,
@@ -187,7 +187,7 @@ pub struct MergedStory {
 /// A feed, credited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credit {
-    /// What it is called: its own title, else the configured name.
+    /// What it is called: the operator's name for it, else its own title.
     pub title: String,
     /// Its name for life: a URN derived from the address it was first configured with, which may hold a reader's token.
     pub id: String,
@@ -216,14 +216,21 @@ impl Credit {
     pub fn of(source: &Source) -> Self {
         let web = |address: &str| sanitise::web_address(address, None).map(String::from);
         Self {
-            title: Some(name_of(source.title.as_deref().unwrap_or_default()))
-                .filter(|title| !title.is_empty())
-                .unwrap_or_else(|| source.name.clone()),
+            title: title_of(source),
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
             address: public_address(&source.address),
             link: source.link.as_deref().and_then(web),
         }
     }
+}
+
+/// The operator's name for a feed, in the feed's own spelling where that is all in which its title differs; where the operator
+/// gave none, its title.
+fn title_of(source: &Source) -> String {
+    let title = name_of(source.title.as_deref().unwrap_or_default());
+    let letters = |text: &str| -> String { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
+    let is_the_name = letters(&title) == letters(&source.name);
+    if title.is_empty() || (source.is_named && !is_the_name) { source.name.clone() } else { title }
 }
 
 /// The address of a feed as strangers may see it: its user and its query are left out, as they may hold a reader's token.
@@ -276,7 +283,8 @@ pub fn story<'a>(
     };
     let others: Vec<Other> = coverage
         .iter()
-        .filter(|telling| telling.entry != speaker.entry)
+        // An outlet does not also tell what it tells; the story's page has all of its entries.
+        .filter(|telling| telling.feed != speaker.feed)
         .map(|telling| Other {
             source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
             title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),

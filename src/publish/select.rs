@@ -33,41 +33,74 @@ pub struct Shown {
 /// # Errors
 /// When the store cannot be read.
 pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
-    let OutputConfig { name, per_feed, limit, order, .. } = &output.config;
+    let OutputConfig { name, limit, order, .. } = &output.config;
     let selection = Selection::new(connection, output)?;
-    let (mut led, mut shown, mut places): (HashMap<FeedRef, usize>, Vec<MergedStory>, Vec<_>) = Default::default();
-    let mut left_out = None;
-    let mut take = |story: &Story| -> Result<bool> {
-        let Some(chosen) = selection.choose(story)? else { return Ok(true) };
-        if shown.len() == *limit {
-            left_out = story.sort_at;
-            return Ok(false);
-        }
-        let leads = led.entry(chosen.speaker).or_default();
-        if *per_feed > 0 && *leads >= *per_feed {
-            return Ok(true);
-        }
-        *leads += 1;
-        if let Some(story_shown) = selection.merged(story, &chosen.coverage)? {
-            shown.push(story_shown);
-            places.extend(story.sort_at);
-        }
-        Ok(true)
-    };
+    let mut page = Page { selection: &selection, led: HashMap::new(), shown: Vec::new(), left_out: None };
     match order {
-        Order::Newest => stories::newest(connection, None, |story| take(&story))?,
+        Order::Newest => {
+            let mut speakers: HashMap<StoryRef, Option<EntryRef>> = HashMap::new();
+            stories::newest_tellings(connection, |entry, story| {
+                // A story that many tell is met with each telling, and is shown with the one that speaks for it here.
+                let speaker = match speakers.get(&story.story) {
+                    Some(speaker) => *speaker,
+                    None => {
+                        let chosen = selection.choose(&story)?;
+                        let speaker = chosen.as_ref().map(|chosen| chosen.story.canonical);
+                        if chosen.is_some_and(|chosen| chosen.coverage.len() > 1) || story.canonical != entry {
+                            speakers.insert(story.story, speaker);
+                        }
+                        speaker
+                    }
+                };
+                if speaker == Some(entry) { page.take(&story) } else { Ok(true) }
+            })?;
+            page.shown.sort_by_key(|(place, story)| (Reverse(*place), story.id));
+        }
         Order::Coverage => {
             for story in most_told(connection, output)? {
-                if !take(&story)? {
+                if !page.take(&story)? {
                     break;
                 }
             }
         }
     }
+    let left_out = page.left_out;
+    let (places, shown): (Vec<DateTime<Utc>>, Vec<MergedStory>) = page.shown.into_iter().take(*limit).unzip();
     let newest_archive = outputs::archives(connection, name)?.pop().map(|closed| closed.name);
     let newest_archive = newest_archive.filter(|_| output.has_archives());
     let feed = merged::feed(output.heading(), Part::Current { newest_archive }, shown);
     Ok(Shown { feed, places, left_out })
+}
+
+/// A document that is being filled.
+struct Page<'a> {
+    selection: &'a Selection<'a>,
+    /// How many of the stories that are shown each feed speaks for.
+    led: HashMap<FeedRef, usize>,
+    /// The stories with their places.
+    shown: Vec<(DateTime<Utc>, MergedStory)>,
+    left_out: Option<DateTime<Utc>>,
+}
+
+impl Page<'_> {
+    /// Shows a story, if the output takes it; gives whether there is room for more.
+    ///
+    /// Where a feed speaks for as many as it may, the next one who tells the story speaks for it.
+    fn take(&mut self, story: &Story) -> Result<bool> {
+        let OutputConfig { per_feed, limit, .. } = &self.selection.output.config;
+        let has_room = |feed: FeedRef| *per_feed == 0 || self.led.get(&feed).is_none_or(|leads| leads < per_feed);
+        let Some(Chosen { story, coverage }) = self.selection.choose_among(story, has_room)? else { return Ok(true) };
+        if self.shown.len() == *limit {
+            self.left_out = story.sort_at;
+            return Ok(false);
+        }
+        if let (Some(place), Some(shown)) = (story.sort_at, self.selection.merged(&story, &coverage)?) {
+            let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
+            speaker.into_iter().for_each(|feed| *self.led.entry(feed).or_default() += 1);
+            self.shown.push((place, shown));
+        }
+        Ok(true)
+    }
 }
 
 /// The stories of the window, which ends with the newest story, those that most sources tell first.
@@ -97,12 +130,15 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
     let everything = OutputConfig { title: output.config.title.clone(), ..OutputConfig::default() };
     let output = Output { config: everything, feeds: None, ..output.clone() };
     let selection = Selection::new(connection, &output)?;
-    let mut hits: Vec<Story> = found.into_iter().map(|story| stories::one(connection, story)).collect::<Result<_>>()?;
+    let mut hits: Vec<Story> =
+        found.stories.into_iter().map(|story| stories::one(connection, story)).collect::<Result<_>>()?;
     hits.retain(|story| story.sort_at.is_some());
     hits.sort_by_key(|story| (Reverse(story.sort_at), story.id));
     let mut shown = Vec::new();
     for story in hits.iter().skip((page - 1) * HITS_ON_A_PAGE).take(HITS_ON_A_PAGE) {
-        shown.extend(selection.merged(story, &stories::coverage(connection, story.story)?)?);
+        if let Some(Chosen { story, coverage }) = selection.choose(story)? {
+            shown.extend(selection.merged(&story, &coverage)?);
+        }
     }
     Ok(merged::feed(output.heading(), Part::Search { query: query.text.clone(), page, hits: hits.len() }, shown))
 }
@@ -118,23 +154,23 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
     let selection = Selection::new(connection, output)?;
     let mut shown = Vec::new();
     for story in stories::between(connection, before, &closed[at])? {
-        let Some(Chosen { mut coverage, .. }) = selection.choose(&story)? else { continue };
+        let Some(Chosen { story: spoken_for, mut coverage }) = selection.choose(&story)? else { continue };
         let Some(entered) = selection.entered(&coverage) else { continue };
         let is_held =
             |archive: &Closed| story.sort_at.is_some_and(|place| place < archive.until) && entered <= archive.upto;
         if is_held(&closed[at]) && !before.is_some_and(is_held) {
             // What came later is no part of it.
-            coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == story.canonical);
-            shown.extend(selection.merged(&story, &coverage)?);
+            coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == spoken_for.canonical);
+            shown.extend(selection.merged(&spoken_for, &coverage)?);
         }
     }
     let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
     Ok(Some(merged::feed(output.heading(), part, shown)))
 }
 
-/// A story that an output takes.
+/// A story that an output takes, as it is where the telling speaks for it that the output chose, and all who tell it.
 struct Chosen {
-    speaker: FeedRef,
+    story: Story,
     coverage: Vec<Telling>,
 }
 
@@ -143,8 +179,8 @@ struct Selection<'a> {
     connection: &'a Connection,
     output: &'a Output,
     sources: HashMap<FeedRef, Source>,
-    /// The stories in which the output's query is found.
-    found: Option<HashSet<StoryRef>>,
+    /// Where the output's query is found.
+    found: Option<search::Hits>,
 }
 
 impl<'a> Selection<'a> {
@@ -154,28 +190,53 @@ impl<'a> Selection<'a> {
         Ok(Self { connection, output, sources, found })
     }
 
-    /// The story's coverage, if the output takes it.
+    /// The story, if the output takes it.
     fn choose(&self, story: &Story) -> Result<Option<Chosen>> {
-        let OutputConfig { min_sources, keep, drop, .. } = &self.output.config;
-        let is_told = usize::try_from(story.sources).is_ok_and(|sources| sources >= *min_sources);
-        if !is_told || self.found.as_ref().is_some_and(|found| !found.contains(&story.story)) {
+        self.choose_among(story, |_| true)
+    }
+
+    /// The same, spoken for by a feed that `may_speak`. Of the tellings that pass the output's rules the best one speaks.
+    fn choose_among(&self, story: &Story, may_speak: impl Fn(FeedRef) -> bool) -> Result<Option<Chosen>> {
+        let min_sources = self.output.config.min_sources;
+        let is_told = |sources: u32| usize::try_from(sources).is_ok_and(|sources| sources >= min_sources);
+        if !is_told(story.sources) || self.found.as_ref().is_some_and(|found| !found.stories.contains(&story.story)) {
             return Ok(None);
         }
-        let coverage = stories::coverage(self.connection, story.story)?;
+        let mut coverage = stories::coverage(self.connection, story.story)?;
+        coverage.retain(|telling| self.output.subscribed.contains(&telling.feed));
         let is_ours =
             self.output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
-        let Some(speaker) = coverage.iter().find(|telling| telling.entry == story.canonical).filter(|_| is_ours) else {
+        if !is_told(stories::count_feeds(&coverage)) || !is_ours {
             return Ok(None);
-        };
-        if !keep.is_empty() || !drop.is_empty() {
-            let detail = entries::detail_of(self.connection, story.canonical)?;
-            let permalink = speaker.permalink.as_ref().map(Permalink::as_str);
-            let fits = |rule: &crate::config::Rule| rule.fits_parts(&speaker.title, permalink, &detail);
-            if (!keep.is_empty() && !keep.iter().any(fits)) || drop.iter().any(fits) {
-                return Ok(None);
-            }
         }
-        Ok(Some(Chosen { speaker: speaker.feed, coverage }))
+        let Some(best) = stories::speaker(&coverage) else { return Ok(None) };
+        let speaker = if may_speak(best.feed) && self.passes(best)? {
+            Some(best)
+        } else {
+            let mut passing = Vec::new();
+            for telling in coverage.iter().filter(|telling| may_speak(telling.feed)) {
+                if self.passes(telling)? {
+                    passing.push(telling);
+                }
+            }
+            stories::speaker(passing)
+        };
+        Ok(speaker.map(|speaker| story.spoken_for(speaker)).map(|story| Chosen { story, coverage }))
+    }
+
+    /// Whether a telling passes the output's rules.
+    fn passes(&self, telling: &Telling) -> Result<bool> {
+        let OutputConfig { keep, drop, .. } = &self.output.config;
+        if self.found.as_ref().is_some_and(|found| !found.entries.contains(&telling.entry)) {
+            return Ok(false);
+        }
+        if keep.is_empty() && drop.is_empty() {
+            return Ok(true);
+        }
+        let detail = entries::detail_of(self.connection, telling.entry)?;
+        let permalink = telling.permalink.as_ref().map(Permalink::as_str);
+        let fits = |rule: &crate::config::Rule| rule.fits_parts(&telling.title, permalink, &detail);
+        Ok((keep.is_empty() || keep.iter().any(fits)) && !drop.iter().any(fits))
     }
 
     /// The entry with which the story entered the output: the first after which it had the sources and the tag asked for.
@@ -198,13 +259,8 @@ impl<'a> Selection<'a> {
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
         Ok(shown.map(|shown| MergedStory {
             tags: speaker.as_ref().map(tags_of).unwrap_or_default(),
-            sources: distinct_feeds(coverage),
+            sources: stories::count_feeds(coverage),
             ..shown
         }))
     }
-}
-
-fn distinct_feeds(coverage: &[Telling]) -> u32 {
-    let feeds: HashSet<FeedRef> = coverage.iter().map(|telling| telling.feed).collect();
-    u32::try_from(feeds.len()).unwrap_or(u32::MAX)
 }

@@ -3,21 +3,18 @@
 //! Edge: SQL on the connection it is given. A correction is kept for as long as the entries it names, and folding obeys it.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use crate::fold::canonical;
 use crate::fold::plan::{Match, Rule};
-use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
+use crate::model::{EntryRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::store::{Result, millis, stories};
+use crate::store::{Result, entries, millis, stories};
 
 /// What became of a correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Corrected {
     /// It is done; the story that holds the entry, or all entries, from now on.
     Done(StoryId),
-    /// The entry founded its story, which bears its name: the others would have to leave.
-    Founder,
     /// There was nothing to do.
     Already,
 }
@@ -58,37 +55,16 @@ pub fn splits(connection: &Connection) -> Result<Vec<(EntryRef, StoryRef)>> {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn split(
-    connection: &Connection,
-    entry: EntryRef,
-    priority_of: impl Fn(FeedRef) -> i32,
-    now: DateTime<Utc>,
-) -> Result<Corrected> {
+pub fn split(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> Result<Corrected> {
     let Some(from) = stories::told_by(connection, entry)? else { return Ok(Corrected::Already) };
-    let (identity, id, published): (String, String, Option<i64>) = connection.query_row(
-        "SELECT identity, entry_id, published FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1",
-        [entry.0],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let name = StoryId::derive(&identity, &EntryId(id));
-    // Under another number where it was forgotten once and came back.
-    let own =
-        connection.query_row("SELECT id FROM story WHERE public_id = ?1", [name.0], |row| row.get(0)).optional()?;
-    let alone = own.map_or(StoryRef::founded_by(entry), StoryRef);
-    if from == alone {
-        let coverage = stories::coverage(connection, from)?;
-        return Ok(if coverage.len() > 1 { Corrected::Founder } else { Corrected::Already });
+    if stories::is_alone_in(connection, entry, from)? {
+        return Ok(Corrected::Already);
     }
     connection.execute("INSERT OR IGNORE INTO split (entry, story) VALUES (?1, ?2)", [entry.0, from.0])?;
-    connection.execute("UPDATE entry SET story = ?2 WHERE id = ?1", [entry.0, alone.0])?;
-    connection.execute("DELETE FROM fold WHERE entry = ?1", [entry.0])?;
     // It was hidden in the other story until now, so it takes its place among what is new.
-    connection.execute(
-        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?5, ?3, ?4, ?3, 1)
-         ON CONFLICT (id) DO UPDATE SET merged_into = NULL, sort_at = excluded.sort_at, sources = 1, canonical = ?5",
-        params![alone.0, name.0, millis(now), published.unwrap_or(millis(now)).min(millis(now)), entry.0],
-    )?;
-    settle(connection, from, priority_of, now)?;
+    connection.execute("UPDATE entry SET place = ?2 WHERE id = ?1", params![entry.0, millis(now)])?;
+    let alone = stories::leave(connection, entry, entries::next_ref(connection)?, now)?;
+    stories::settle(connection, from, now)?;
     count(connection)?;
     Ok(Corrected::Done(stories::one(connection, alone)?.id))
 }
@@ -97,13 +73,7 @@ pub fn split(
 ///
 /// # Errors
 /// When the store refuses.
-pub fn join(
-    connection: &Connection,
-    one: StoryRef,
-    other: StoryRef,
-    priority_of: impl Fn(FeedRef) -> i32,
-    now: DateTime<Utc>,
-) -> Result<Corrected> {
+pub fn join(connection: &Connection, one: StoryRef, other: StoryRef, now: DateTime<Utc>) -> Result<Corrected> {
     let (older, younger) = (one.min(other), one.max(other));
     if older == younger {
         return Ok(Corrected::Already);
@@ -124,7 +94,7 @@ pub fn join(
         terms: Vec::new(),
     };
     stories::absorb(connection, older, younger, Rule::Person, &said, now)?;
-    settle(connection, older, priority_of, now)?;
+    stories::settle(connection, older, now)?;
     count(connection)?;
     Ok(Corrected::Done(stories::one(connection, older)?.id))
 }
@@ -132,28 +102,5 @@ pub fn join(
 /// Counts a correction, so that a running daemon notices it and publishes anew.
 fn count(connection: &Connection) -> Result<()> {
     connection.execute("UPDATE tally SET corrections = corrections + 1", [])?;
-    Ok(())
-}
-
-/// Counts a story's sources and chooses who speaks for it, as far as that is open.
-///
-/// # Errors
-/// When the store refuses.
-pub fn settle(
-    connection: &Connection,
-    story: StoryRef,
-    priority_of: impl Fn(FeedRef) -> i32,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let (speakers, sources) = stories::speakers(connection, story, priority_of)?;
-    let before = stories::one(connection, story)?;
-    let mut after = stories::Story { sources, ..before.clone() };
-    after.canonical = canonical::choose(&speakers, before.canonical, before.founded, now);
-    if after.canonical != before.canonical {
-        after.updated = Some(now);
-    }
-    if after != before {
-        stories::save(connection, &after)?;
-    }
     Ok(())
 }

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fold::Article;
-use crate::fold::link::{Pages, Telling};
+use crate::fold::canonical::Site;
+use crate::fold::link::{Pages, Standing, Telling};
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
@@ -96,8 +97,8 @@ pub struct Addition<'a> {
     pub text: Place,
     /// The story it tells; `None` when a rule of the configuration dropped it.
     pub story: Option<StoryRef>,
-    /// Whether it was old already when its feed was first polled.
-    pub archived: bool,
+    /// Its place in what is published, newest first; `None` for what was old already when its feed was first polled.
+    pub place: Option<DateTime<Utc>>,
 }
 
 /// Stores a new entry.
@@ -105,9 +106,9 @@ pub struct Addition<'a> {
 /// # Errors
 /// When the store refuses.
 pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
-    let Addition { handle, feed, entry, text, story, archived } = addition;
+    let Addition { handle, feed, entry, text, story, place } = addition;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, second_hand,
+        "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, place,
                             text_block, text_at, text_length, id_page_key)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
@@ -124,8 +125,8 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
         millis(now),
         entry.digest,
         story.map(|story| story.0),
-        archived,
-        entry.second_hand,
+        place.is_none(),
+        place.map(millis),
         text.block,
         text.at,
         text.length,
@@ -134,22 +135,27 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Stores what a publisher made of an entry; `text` is where its text now is.
+/// Stores what a publisher made of an entry; `text` is where its text now is. Gives whether it leads to another page.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> Result<()> {
+pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> Result<bool> {
     let entry = revision.now;
     if let Some(before) = place_of(connection, revision.entry)? {
         texts::release(connection, before)?;
     }
+    let [page, id_page] = [&entry.permalink, &entry.id_permalink].map(|page| page.as_ref().map(Permalink::key));
+    let mut moved = connection
+        .prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND (permalink_key IS NOT ?2 OR id_page_key IS NOT ?3)")?;
+    let has_moved = moved.exists(params![revision.entry.0, page, id_page])?;
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
-         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, second_hand = ?12, id_page_key = ?13, gone_at = NULL, withdrawn = 0 WHERE id = ?1",
+         digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, id_page_key = ?12, has_moved = max(has_moved, ?13),
+         gone_at = NULL, withdrawn = 0 WHERE id = ?1",
     )?;
     update.execute(params![
         revision.entry.0,
-        entry.permalink.as_ref().map(Permalink::key),
+        page,
         entry.permalink.as_ref().map(Permalink::as_str),
         entry.title,
         entry.published.map(millis),
@@ -159,9 +165,38 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
         text.block,
         text.at,
         text.length,
-        entry.second_hand,
-        entry.id_permalink.as_ref().map(Permalink::key),
+        id_page,
+        has_moved,
     ])?;
+    Ok(has_moved)
+}
+
+/// Stores since when an entry counts as telling its story.
+///
+/// # Errors
+/// When the store refuses.
+pub fn tells_since(connection: &Connection, entry: EntryRef, since: DateTime<Utc>) -> Result<()> {
+    let mut update = connection.prepare_cached("UPDATE entry SET told_since = ?2 WHERE id = ?1")?;
+    update.execute(params![entry.0, millis(since)])?;
+    Ok(())
+}
+
+/// Stores that an entry took over what `claims` had told of its page until `now`.
+///
+/// It counts as telling the story for as long as they did, and they for as long as they are listed below it. So nothing that
+/// came in between gets before it, whatever becomes of them.
+///
+/// # Errors
+/// When the store refuses.
+pub fn take_over(connection: &Connection, entry: EntryRef, claims: &[EntryRef], now: DateTime<Utc>) -> Result<()> {
+    let mut inherit = connection.prepare_cached(
+        "UPDATE entry SET told_since = min(coalesce(told_since, first_seen),
+             (SELECT coalesce(told_since, first_seen) FROM entry WHERE id = ?2)) WHERE id = ?1",
+    )?;
+    for claim in claims {
+        inherit.execute([entry.0, claim.0])?;
+        tells_since(connection, *claim, now)?;
+    }
     Ok(())
 }
 
@@ -206,9 +241,11 @@ pub fn relist(
 /// When the store cannot be read.
 pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = &'a Permalink>) -> Result<Pages> {
     let mut query = connection.prepare_cached(
-        "SELECT id, feed, title, permalink, NULL, story FROM entry WHERE permalink_key = ?1 AND story IS NOT NULL
-         UNION ALL
-         SELECT id, feed, title, permalink, entry_id, story FROM entry WHERE id_page_key = ?1 AND story IS NOT NULL",
+        "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, entry.published, first_seen,
+                story, canonical = entry.id, has_moved
+         FROM (SELECT id AS found FROM entry WHERE permalink_key = ?1 UNION SELECT id FROM entry WHERE id_page_key = ?1)
+         JOIN entry ON entry.id = found JOIN feed ON feed.id = feed JOIN story ON story.id = entry.story
+         WHERE configured = 1 AND is_closed = 0 ORDER BY entry.id",
     )?;
     let mut pages = Pages::default();
     let mut asked = HashSet::new();
@@ -218,13 +255,16 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
         }
         let mut rows = query.query([permalink.key()])?;
         while let Some(row) = rows.next()? {
-            pages.add(&read_telling(row)?, StoryRef(row.get(5)?));
+            let telling = read_telling(row)?;
+            let since = (!row.get::<_, bool>(10)?).then_some(row.get(7)?).map(instant);
+            pages.add(&telling, Standing { story: StoryRef(row.get(8)?), speaks: row.get(9)?, since });
         }
     }
     Ok(pages)
 }
 
-/// A telling in the columns `id, feed, title, permalink` and, where that leads to a page of its own, the publisher's id.
+/// A telling in the columns `id, feed, title, permalink`, the publisher's id where that leads to a page of its own, then
+/// `site, published, first_seen`.
 fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
     let permalink = row.get::<_, Option<String>>(3)?.map(Permalink::stored);
     let id_page = row.get_ref(4)?.as_str_or_null()?.and_then(|id| id.parse().ok());
@@ -233,6 +273,8 @@ fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
         feed: Some(row.get(1)?),
         title: row.get(2)?,
         permalinks: permalink.into_iter().chain(id_page).collect(),
+        site: Some(Site::new(row.get::<_, String>(5)?)),
+        published: instant(row.get::<_, Option<i64>>(6)?.unwrap_or(row.get(7)?)),
     })
 }
 
@@ -369,15 +411,15 @@ pub struct Told {
 /// When the store cannot be read.
 pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
     let mut query = connection.prepare_cached(
-        "SELECT id, feed, title, permalink, iif(id_page_key IS NULL, NULL, entry_id), story,
-                (SELECT matched FROM fold WHERE entry = id AND rule = 'person')
-         FROM entry WHERE story IS NOT NULL AND first_seen >= ?1 ORDER BY id",
+        "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, published, first_seen, story,
+                (SELECT matched FROM fold WHERE entry = entry.id AND rule = 'person')
+         FROM entry JOIN feed ON feed.id = feed WHERE story IS NOT NULL AND first_seen >= ?1 ORDER BY entry.id",
     )?;
     let rows = query.query_map([millis(begins)], |row| {
         Ok(Told {
             telling: read_telling(row)?,
-            story: StoryRef(row.get(5)?),
-            joined_to: row.get::<_, Option<u64>>(6)?.map(EntryRef),
+            story: StoryRef(row.get(8)?),
+            joined_to: row.get::<_, Option<u64>>(9)?.map(EntryRef),
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -2,12 +2,13 @@
 //!
 //! Edge: SQL on the connection it is given.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use url::Url;
 
+use crate::fold::canonical::Site;
 use crate::model::history::History;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
 use crate::schedule::Due;
@@ -30,12 +31,85 @@ pub struct Configured {
     pub address: Url,
     /// What it is called.
     pub name: String,
+    /// What others' stories depend on.
+    pub standing: Standing,
     /// When to poll it first, if the store does not know it yet.
     pub first_poll: DateTime<Utc>,
     /// Why then.
     pub first_poll_why: String,
     /// By what that was planned.
     pub planned_by: String,
+}
+
+/// What the configuration says of a feed that others' stories depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Higher speaks for a story first.
+    pub priority: i32,
+    /// The site whose pages are its own.
+    pub site: Site,
+    /// Whether nothing joins what it tells.
+    pub is_closed: bool,
+    /// Whether its name is the operator's, and not made from its address.
+    pub is_named: bool,
+}
+
+/// What each subscribed feed's stories depend on.
+fn standings(connection: &Connection) -> Result<HashMap<FeedRef, Standing>> {
+    let mut query =
+        connection.prepare_cached("SELECT id, priority, site, is_closed, is_named FROM feed WHERE configured = 1")?;
+    let rows = query.query_map([], |row| {
+        let site = Site::new(row.get::<_, String>(2)?);
+        let standing = Standing { priority: row.get(1)?, site, is_closed: row.get(3)?, is_named: row.get(4)? };
+        Ok((FeedRef(row.get(0)?), standing))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What a new configuration changed about the feeds that others' stories depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reconfigured {
+    /// The handles of the feeds, in the order of the configuration.
+    pub handles: Vec<FeedRef>,
+    /// Feeds that are subscribed to since then, or no longer: all their stories are to be settled.
+    pub changed: Vec<FeedRef>,
+    /// Feeds that speak with another right: the stories that they share are to be settled.
+    pub ranked_anew: Vec<FeedRef>,
+    /// Whether others may now join what a feed tells, or no longer.
+    pub joins_changed: bool,
+}
+
+/// Makes the store's feeds those of the configuration, and says what that changed.
+///
+/// # Errors
+/// When the store refuses.
+pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reconfigured> {
+    let before = standings(connection)?;
+    let handles = configure(connection, feeds)?;
+    let mut update = connection
+        .prepare_cached("UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5 WHERE id = ?1")?;
+    let mut reconfigured = Reconfigured::default();
+    for (handle, Configured { standing, .. }) in handles.iter().zip(feeds) {
+        let Standing { priority, site, is_closed, is_named } = standing;
+        let former = before.get(handle);
+        if former != Some(standing) {
+            update.execute(params![handle.0, priority, site.as_str(), is_closed, is_named])?;
+        }
+        match former {
+            None => reconfigured.changed.push(*handle),
+            Some(former) if (former.priority, &former.site) != (*priority, site) => {
+                reconfigured.ranked_anew.push(*handle);
+            }
+            Some(_) => {}
+        }
+        reconfigured.joins_changed |= former.is_some_and(|former| former.is_closed != *is_closed);
+    }
+    let named: HashSet<FeedRef> = handles.iter().copied().collect();
+    let mut dropped: Vec<FeedRef> = before.into_keys().filter(|feed| !named.contains(feed)).collect();
+    dropped.sort_unstable();
+    reconfigured.changed.extend(dropped);
+    reconfigured.handles = handles;
+    Ok(reconfigured)
 }
 
 /// Makes the store's feeds those of the configuration, and gives their handles in its order.
@@ -45,7 +119,7 @@ pub struct Configured {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRef>> {
+fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRef>> {
     let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
     let mut moved =
         connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
@@ -219,7 +293,7 @@ pub fn configured(connection: &Connection) -> Result<Vec<Feed>> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn entry_counts(connection: &Connection) -> Result<std::collections::HashMap<FeedRef, u64>> {
+pub fn entry_counts(connection: &Connection) -> Result<HashMap<FeedRef, u64>> {
     let mut query =
         connection.prepare_cached("SELECT feed, count(*) FROM entry INDEXED BY entry_by_id GROUP BY feed")?;
     let rows = query.query_map([], |row| Ok((FeedRef(row.get(0)?), row.get(1)?)))?;
@@ -231,7 +305,7 @@ pub fn entry_counts(connection: &Connection) -> Result<std::collections::HashMap
 /// # Errors
 /// When the store cannot be read.
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
-    let mut query = connection.prepare_cached("SELECT id, identity, address, name, title, link FROM feed")?;
+    let mut query = connection.prepare_cached("SELECT id, identity, address, name, title, link, is_named FROM feed")?;
     let rows = query.query_map([], |row| {
         Ok(Source {
             feed: FeedRef(row.get(0)?),
@@ -240,6 +314,7 @@ pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
             name: row.get(3)?,
             title: row.get(4)?,
             link: row.get(5)?,
+            is_named: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -260,6 +335,8 @@ pub struct Source {
     pub title: Option<String>,
     /// The page it belongs to.
     pub link: Option<String>,
+    /// Whether its name is the operator's, and not made from its address.
+    pub is_named: bool,
 }
 
 /// Stores what is remembered of a feed between polls; which entries it lists only when given.
@@ -419,6 +496,7 @@ mod tests {
             let feeds: Vec<Configured> = addresses
                 .iter()
                 .map(|address| Configured {
+                    standing: Standing::default(),
                     address: Url::parse(address).unwrap(),
                     name: (*address).to_owned(),
                     first_poll: DateTime::UNIX_EPOCH,

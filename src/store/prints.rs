@@ -23,6 +23,19 @@ pub fn add(connection: &Connection, print: &Print) -> Result<()> {
     Ok(())
 }
 
+/// Says of an entry whose print is kept that it is in its story for where it leads alone.
+///
+/// # Errors
+/// When the store refuses.
+pub fn discount(connection: &Connection, entry: EntryRef) -> Result<()> {
+    let mut query = connection.prepare_cached("SELECT bytes FROM print WHERE entry = ?1")?;
+    let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
+    match bytes.and_then(|bytes| Print::from_bytes(&bytes)) {
+        Some(print) => add(connection, &Print { is_claim: true, ..print }),
+        None => Ok(()),
+    }
+}
+
 /// How rare terms are, and through which entry that was counted.
 ///
 /// # Errors
@@ -45,7 +58,9 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
     let (counted, weights) = weights(connection)?;
     let mut query = connection.prepare_cached(
         "SELECT print.bytes, entry.story, entry.id FROM print JOIN entry ON entry.id = print.entry
-         WHERE entry.story IS NOT NULL AND first_seen >= ?1 ORDER BY print.entry",
+         JOIN feed ON feed.id = entry.feed AND configured = 1 AND is_closed = 0
+         WHERE entry.story IS NOT NULL AND max(first_seen, coalesce(told_since, 0)) >= ?1
+         ORDER BY max(first_seen, coalesce(told_since, 0)), print.entry",
     )?;
     let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
     let splits = corrections::splits(connection)?;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{EntryId, EntryRef, FeedRef, StoryRef};
 use crate::store::texts::{self, Place, place_columns};
-use crate::store::{Result, corrections, millis, search};
+use crate::store::{Result, millis, search, stories};
 
 /// After this long even the tombstone goes.
 const TOMBSTONES_FOR: TimeDelta = TimeDelta::days(2 * 365);
@@ -40,13 +40,7 @@ pub fn expired(connection: &Connection, cutoff: DateTime<Utc>) -> Result<u64> {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn prune(
-    connection: &Connection,
-    cutoff: DateTime<Utc>,
-    most: usize,
-    priority_of: impl Fn(FeedRef) -> i32,
-    now: DateTime<Utc>,
-) -> Result<usize> {
+pub fn prune(connection: &Connection, cutoff: DateTime<Utc>, most: usize, now: DateTime<Utc>) -> Result<usize> {
     let mut query = connection.prepare_cached(concat!(expired!(), " ORDER BY 2, 1 LIMIT ?2"))?;
     let rows = query.query_map(params![millis(cutoff), most], |row| Ok(EntryRef(row.get(0)?)))?;
     let expired: Vec<EntryRef> = rows.collect::<rusqlite::Result<_>>()?;
@@ -63,7 +57,7 @@ pub fn prune(
             "SELECT EXISTS (SELECT 1 FROM entry WHERE story = ?1 AND story <> id) OR EXISTS (SELECT 1 FROM entry WHERE id = ?1 AND story = ?1)",
         )?;
         if still_told.query_row([story.0], |row| row.get(0))? {
-            corrections::settle(connection, story, &priority_of, now)?;
+            stories::settle(connection, story, now)?;
         } else {
             connection.prepare_cached("DELETE FROM story WHERE id = ?1 OR merged_into = ?1")?.execute([story.0])?;
         }

@@ -12,8 +12,12 @@ use crate::normalise::permalink::Permalink;
 pub const APPLICATION_ID: i32 = 0x6e77_7366;
 
 /// Each takes the tables one version further; how many there are is the version.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
 ///
@@ -42,6 +46,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use chrono::DateTime;
+
+    use crate::fold::canonical::Site;
     use crate::fold::link::Telling;
     use crate::model::EntryRef;
     use crate::store::{copies, entries, file};
@@ -84,6 +91,7 @@ mod tests {
         connection
             .execute_batch(
                 "UPDATE entry SET story = 7, entry_id = 'https://one.example/?p=7', permalink = 'https://one.example/7', permalink_key = 1;
+                 INSERT INTO story (id, public_id, canonical, founded, sources) VALUES (7, x'07', 7, 0, 1);
                  INSERT INTO entry_alias (permalink_key, entry, permalink) VALUES (2, 7, 'https://one.example/?p=7');",
             )
             .unwrap();
@@ -94,6 +102,8 @@ mod tests {
                 feed: Some(2),
                 permalinks: vec![page.parse().unwrap()],
                 title: "A title".into(),
+                site: Some(Site::default()),
+                published: DateTime::UNIX_EPOCH,
             };
             let pages = entries::leading_to(&connection, telling.permalinks.iter()).unwrap();
             assert_eq!(pages.find(&telling).map(|linked| linked.matched), Some(EntryRef(7)), "{page}");

@@ -90,15 +90,29 @@ pub fn forget(connection: &Connection, forgotten: &[EntryRef]) -> Result<()> {
     Ok(())
 }
 
-/// The stories in which the query is found.
+/// Where a query is found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hits {
+    /// The entries that hold it, of feeds that are subscribed to.
+    pub entries: HashSet<EntryRef>,
+    /// The stories that these tell.
+    pub stories: HashSet<StoryRef>,
+}
+
+/// Where the query is found.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn find(connection: &Connection, query: &Query) -> Result<HashSet<StoryRef>> {
+pub fn find(connection: &Connection, query: &Query) -> Result<Hits> {
     let mut find = connection.prepare_cached(
-        "SELECT story FROM (SELECT rowid AS found FROM search WHERE search MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
-         JOIN entry ON entry.id = found WHERE story IS NOT NULL",
+        "SELECT found, story FROM (SELECT rowid AS found FROM search WHERE search MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
+         JOIN entry ON entry.id = found JOIN feed ON feed.id = feed AND configured = 1 WHERE story IS NOT NULL",
     )?;
-    let rows = find.query_map(params![query.expression, MOST_MATCHES], |row| Ok(StoryRef(row.get(0)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut hits = Hits::default();
+    let mut rows = find.query(params![query.expression, MOST_MATCHES])?;
+    while let Some(row) = rows.next()? {
+        hits.entries.insert(EntryRef(row.get(0)?));
+        hits.stories.insert(StoryRef(row.get(1)?));
+    }
+    Ok(hits)
 }

@@ -2,29 +2,33 @@
 //!
 //! Edge: SQL on the connection it is given.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::fold::canonical::{Owner, Speaker, same_publisher};
+use crate::fold::canonical::{self, CanonicalCandidate, Site};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::permalink::{Permalink, host_in};
+use crate::normalise::permalink::Permalink;
 use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
 
 /// The columns of a [`Story`], in the order in which [`read_story`] takes them.
 macro_rules! story_columns {
     () => {
-        "id, public_id, canonical, founded, published, updated, sort_at, sources"
+        "story.id, public_id, canonical, founded, story.published, story.updated, sort_at, sources"
     };
 }
 
-/// The rows of `entry` that tell story `?1`: the founder, and those that joined it. They are put in order where they are
-/// read, because SQLite would make two tables for that, and asks as if they were `IN` a list would make one.
+/// The rows of `entry` that tell story `?1`, with their feeds: the founder, and those that joined it. What is not subscribed
+/// to tells nothing. They are put in order where they are read, because SQLite would make two tables for that, and asks as if
+/// they were `IN` a list would make one.
 macro_rules! tellings {
     () => {
         "(SELECT id AS telling FROM entry WHERE id = ?1 AND story = ?1
-          UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id) JOIN entry ON entry.id = telling"
+          UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id) JOIN entry ON entry.id = telling
+         JOIN feed ON feed.id = entry.feed AND configured = 1"
     };
 }
 
@@ -35,18 +39,35 @@ pub struct Story {
     pub story: StoryRef,
     /// Its public name.
     pub id: StoryId,
-    /// The entry that speaks for it.
+    /// The entry that speaks for it, whatever the rules of an output are.
     pub canonical: EntryRef,
     /// When its first telling was seen.
     pub founded: DateTime<Utc>,
-    /// The date that readers are shown; `None` while it is not published.
+    /// The date that readers are shown, that of its canonical entry; `None` while it is not published.
     pub published: Option<DateTime<Utc>>,
     /// When its canonical entry was last revised or changed.
     pub updated: Option<DateTime<Utc>>,
-    /// Its place in what is published, newest first.
+    /// Its place in what is published, newest first: that of its canonical entry.
     pub sort_at: Option<DateTime<Utc>>,
-    /// How many feeds tell it.
+    /// How many feeds that are subscribed to tell it.
     pub sources: u32,
+}
+
+impl Story {
+    /// The story as it is where `telling` speaks for it.
+    #[must_use]
+    pub fn spoken_for(&self, telling: &Telling) -> Self {
+        if telling.entry == self.canonical && self.sort_at.is_some() {
+            return self.clone();
+        }
+        Self {
+            canonical: telling.entry,
+            published: telling.place.and(Some(telling.shown_at())),
+            updated: None,
+            sort_at: telling.place,
+            ..self.clone()
+        }
+    }
 }
 
 /// One entry's part in a story.
@@ -68,8 +89,29 @@ pub struct Telling {
     pub updated: Option<DateTime<Utc>>,
     /// By our own clock.
     pub first_seen: DateTime<Utc>,
+    /// Its own place in what is published; `None` when it was old already when its feed was first polled.
+    pub place: Option<DateTime<Utc>>,
+    /// What its right to speak for the story follows from.
+    pub candidate: CanonicalCandidate,
     /// Why it is in the story; `None` for the founder.
     pub fold: Option<Folded>,
+}
+
+impl Telling {
+    /// The date that it is shown with: the publisher's, unless that lies after we saw it.
+    #[must_use]
+    pub fn shown_at(&self) -> DateTime<Utc> {
+        self.published.or(self.updated).map_or(self.first_seen, |published| published.min(self.first_seen))
+    }
+}
+
+/// The telling that speaks for a story that `coverage` tells; `None` when nobody does.
+#[must_use]
+pub fn speaker<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> Option<&'a Telling> {
+    let tellings: Vec<&Telling> = coverage.into_iter().collect();
+    let candidates: Vec<CanonicalCandidate> = tellings.iter().map(|telling| telling.candidate.clone()).collect();
+    let chosen = canonical::choose(&candidates)?.entry;
+    tellings.into_iter().find(|telling| telling.entry == chosen)
 }
 
 /// Why an entry is in a story that it did not found.
@@ -148,7 +190,6 @@ pub fn absorb(
     found: &Match,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (mut kept, gone) = (one(connection, older)?, one(connection, younger)?);
     let founder = EntryRef(younger.0);
     // It may have been forgotten, or have left.
     if told_by(connection, founder)? == Some(younger) {
@@ -162,11 +203,65 @@ pub fn absorb(
     ] {
         connection.prepare_cached(sql)?.execute([older.0, younger.0])?;
     }
-    if kept.published.is_none() && gone.published.is_some() {
-        (kept.published, kept.sort_at) = (gone.published, gone.sort_at);
-        save(connection, &kept)?;
-    }
     Ok(())
+}
+
+/// Whether an entry is the only one in its story, subscribed to or not.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_alone_in(connection: &Connection, entry: EntryRef, story: StoryRef) -> Result<bool> {
+    let mut others = connection.prepare_cached(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM entry WHERE story = ?1 AND story <> id AND id <> ?2)
+         OR EXISTS (SELECT 1 FROM entry WHERE id = ?1 AND story = ?1 AND id <> ?2)",
+    )?;
+    Ok(!others.exists([story.0, entry.0])?)
+}
+
+/// Puts an entry into another story.
+///
+/// # Errors
+/// When the store refuses.
+pub fn enter(connection: &Connection, entry: EntryRef, story: StoryRef) -> Result<()> {
+    connection.prepare_cached("UPDATE entry SET story = ?2 WHERE id = ?1")?.execute([entry.0, story.0])?;
+    Ok(())
+}
+
+/// Takes an entry out of its story into one of its own, where it stands as itself; those who stay keep theirs, and its name.
+///
+/// Where the story bears the entry's name, the entry gets another one, and with it the handle `spare`, which must be free.
+///
+/// # Errors
+/// When the store refuses.
+pub fn leave(connection: &Connection, entry: EntryRef, spare: EntryRef, now: DateTime<Utc>) -> Result<StoryRef> {
+    let (identity, mut id): (String, String) = connection
+        .prepare_cached("SELECT identity, entry_id FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1")?
+        .query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut named = connection.prepare_cached("SELECT id FROM story WHERE public_id = ?1")?;
+    let mut numbered = connection.prepare_cached("SELECT 1 FROM story WHERE id = ?1")?;
+    let (alone, name) = loop {
+        let name = StoryId::derive(&identity, &EntryId(id.clone()));
+        let known: Option<u64> = named.query_row([name.0], |row| row.get(0)).optional()?;
+        match known.map(StoryRef) {
+            // It was in this one once, and left nobody there.
+            Some(story) if told_by(connection, entry)? != Some(story) && is_alone_in(connection, entry, story)? => {
+                break (story, name);
+            }
+            Some(_) => id.push('#'),
+            None if numbered.exists([entry.0])? => break (StoryRef::founded_by(spare), name),
+            None => break (StoryRef::founded_by(entry), name),
+        }
+    };
+    connection.prepare_cached("DELETE FROM fold WHERE entry = ?1")?.execute([entry.0])?;
+    enter(connection, entry, alone)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO story (id, public_id, canonical, founded, sources) VALUES (?1, ?2, ?3, ?4, 1)
+             ON CONFLICT (id) DO UPDATE SET merged_into = NULL, canonical = ?3, published = NULL, sort_at = NULL",
+        )?
+        .execute(params![alone.0, name.0, entry.0, millis(now)])?;
+    settle(connection, alone, now)?;
+    Ok(alone)
 }
 
 /// The story with this handle.
@@ -327,81 +422,120 @@ pub fn every(
     Ok(found)
 }
 
-/// All entries that tell a story, in the order in which they were first seen.
+/// All entries of subscribed feeds that tell a story, in the order in which they were first seen.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
-    let mut query = connection.prepare_cached(
-        concat!("SELECT entry.id, feed, entry_id, permalink, title, published, updated, first_seen, rule, matched, score, evidence
-         FROM ", tellings!(), " LEFT JOIN fold ON fold.entry = entry.id",
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT entry.id, feed, entry_id, permalink, entry.title, published, updated, first_seen, rule, matched, score, evidence,
+                place, iif(id_page_key IS NULL, NULL, entry_id), priority, site, withdrawn, coalesce(told_since, first_seen)
+         FROM ",
+        tellings!(),
+        " LEFT JOIN fold ON fold.entry = entry.id",
     ))?;
-    let time = |at: Option<i64>| at.map(instant);
-    let rows = query.query_map([story.0], |row| {
-        let rule: Option<String> = row.get(8)?;
-        let fold = match rule {
-            Some(rule) => {
-                Some(Folded { rule, matched: EntryRef(row.get(9)?), score: row.get(10)?, evidence: row.get(11)? })
-            }
-            None => None,
-        };
-        Ok(Telling {
-            entry: EntryRef(row.get(0)?),
-            feed: FeedRef(row.get(1)?),
-            id: EntryId(row.get(2)?),
-            permalink: row.get::<_, Option<String>>(3)?.map(Permalink::stored),
-            title: row.get(4)?,
-            published: time(row.get(5)?),
-            updated: time(row.get(6)?),
-            first_seen: instant(row.get(7)?),
-            fold,
-        })
-    })?;
+    let rows = query.query_map([story.0], read_telling)?;
     let mut tellings = rows.collect::<rusqlite::Result<Vec<Telling>>>()?;
     tellings.sort_by_key(|telling| telling.entry);
     Ok(tellings)
 }
 
-/// The tellings of a story as far as choosing its canonical entry looks at them, and how many feeds tell it.
+fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
+    let time = |at: Option<i64>| at.map(instant);
+    let entry = EntryRef(row.get(0)?);
+    let permalink = row.get::<_, Option<String>>(3)?.map(Permalink::stored);
+    let place = time(row.get(12)?);
+    let id_page = row.get_ref(13)?.as_str_or_null()?.and_then(|id| id.parse().ok());
+    let candidate = CanonicalCandidate {
+        entry,
+        priority: row.get(14)?,
+        site: Site::new(row.get::<_, String>(15)?),
+        pages: permalink.iter().cloned().chain(id_page).collect(),
+        is_placed: place.is_some(),
+        is_withdrawn: row.get(16)?,
+        since: instant(row.get(17)?),
+    };
+    let fold = match row.get::<_, Option<String>>(8)? {
+        Some(rule) => {
+            Some(Folded { rule, matched: EntryRef(row.get(9)?), score: row.get(10)?, evidence: row.get(11)? })
+        }
+        None => None,
+    };
+    Ok(Telling {
+        entry,
+        feed: FeedRef(row.get(1)?),
+        id: EntryId(row.get(2)?),
+        permalink,
+        title: row.get(4)?,
+        published: time(row.get(5)?),
+        updated: time(row.get(6)?),
+        first_seen: instant(row.get(7)?),
+        place,
+        candidate,
+        fold,
+    })
+}
+
+/// How many feeds tell a story.
+#[must_use]
+pub fn count_feeds<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> u32 {
+    let feeds: HashSet<FeedRef> = coverage.into_iter().map(|telling| telling.feed).collect();
+    u32::try_from(feeds.len()).unwrap_or(u32::MAX)
+}
+
+/// Counts a story's sources, chooses who speaks for it, and puts it where that entry belongs, under its date.
+///
+/// A story that nobody tells any more whom we subscribe to is not published until somebody does.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn speakers(
-    connection: &Connection,
-    story: StoryRef,
-    priority_of: impl Fn(FeedRef) -> i32,
-) -> Result<(Vec<Speaker>, u32)> {
+/// When the store refuses.
+pub fn settle(connection: &Connection, story: StoryRef, now: DateTime<Utc>) -> Result<()> {
+    let coverage = coverage(connection, story)?;
+    let before = one(connection, story)?;
+    let mut after = match speaker(&coverage) {
+        Some(speaker) => before.spoken_for(speaker),
+        None => Story { published: None, sort_at: None, ..before.clone() },
+    };
+    after.sources = count_feeds(&coverage);
+    // Coming to light, and back to it, is no change of hands.
+    after.updated =
+        if after.canonical == before.canonical || before.sort_at.is_none() { before.updated } else { Some(now) };
+    if after != before {
+        save(connection, &after)?;
+    }
+    Ok(())
+}
+
+/// Settles the stories that a feed tells; only those that others tell too, when `shared`.
+///
+/// # Errors
+/// When the store refuses.
+pub fn settle_those_of(connection: &Connection, feed: FeedRef, shared: bool, now: DateTime<Utc>) -> Result<()> {
     let mut query = connection.prepare_cached(
-        concat!("SELECT entry.id, feed, permalink, coalesce(text_length, 0), first_seen, address, link, second_hand, withdrawn FROM ", tellings!(), " JOIN feed ON feed.id = feed",
+        "SELECT DISTINCT story.id FROM entry JOIN story ON story.id = entry.story WHERE feed = ?1 AND (NOT ?2 OR sources > 1)",
+    )?;
+    let rows = query.query_map(params![feed.0, shared], |row| Ok(StoryRef(row.get(0)?)))?;
+    let told: Vec<StoryRef> = rows.collect::<rusqlite::Result<_>>()?;
+    told.into_iter().try_for_each(|story| settle(connection, story, now))
+}
+
+/// Every entry that has a place, newest first, with its story, until `each` says that it has enough by returning `false`.
+///
+/// # Errors
+/// When the store cannot be read, or what `each` returned.
+pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, Story) -> Result<bool>) -> Result<()> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        ", entry.id FROM entry JOIN story ON story.id = entry.story WHERE place IS NOT NULL ORDER BY place DESC, public_id, entry.id"
     ))?;
-    let mut feeds = Vec::new();
-    let mut speakers = Vec::new();
-    let mut rows = query.query([story.0])?;
+    let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let feed = FeedRef(row.get(1)?);
-        let address = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
-        let (page, configured, claimed) = (address(2)?, address(5)?, address(6)?);
-        let publishes = |home: &str| same_publisher(host_in(home), host_in(&page));
-        let owner = match () {
-            () if publishes(&configured) => Owner::Certain,
-            () if publishes(&claimed) => Owner::Claimed,
-            () => Owner::Another,
-        };
-        speakers.push(Speaker {
-            entry: EntryRef(row.get(0)?),
-            priority: priority_of(feed),
-            owner,
-            is_second_hand: row.get(7)?,
-            is_withdrawn: row.get(8)?,
-            text_bytes: usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
-            first_seen: instant(row.get(4)?),
-        });
-        if !feeds.contains(&feed) {
-            feeds.push(feed);
+        if !each(EntryRef(row.get(8)?), read_story(row)?)? {
+            break;
         }
     }
-    speakers.sort_by_key(|speaker: &Speaker| speaker.entry);
-    Ok((speakers, u32::try_from(feeds.len()).unwrap_or(u32::MAX)))
+    Ok(())
 }
 
 /// Stores what may change about a story.

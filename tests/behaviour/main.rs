@@ -16,6 +16,7 @@ mod reading;
 mod running;
 mod service;
 mod serving;
+mod speaking;
 mod support;
 mod validity;
 mod websub;
