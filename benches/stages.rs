@@ -108,7 +108,9 @@ fn pack(bencher: Bencher<'_, '_>) {
     let details: Vec<Detail> = entries().into_iter().map(|entry| entry.detail).collect();
     let mut connection = Connection::open_in_memory().expect("a store in memory");
     schema::migrate(&mut connection, 0).expect("its tables");
-    bencher.counter(ItemsCount::new(ENTRIES)).bench_local(|| texts::keep(&connection, &details).expect("blocks").len());
+    bencher
+        .counter(ItemsCount::new(ENTRIES))
+        .bench_local(|| texts::keep(&connection, &details).expect("blocks").places.len());
 }
 
 #[divan::bench]
@@ -167,6 +169,7 @@ fn merged_feed() -> MergedFeed {
         source_updated: at(),
         others: Vec::new(),
         sources: 1,
+        is_damaged: false,
     };
     let heading = Heading {
         name: "news".into(),

@@ -193,8 +193,12 @@ pub enum StoreCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Look the store through for damage
-    Check,
+    /// Look the store through for damage, every text of it too
+    Check {
+        /// Set damaged texts aside; they are asked for again at their feeds' next polls
+        #[arg(long)]
+        repair: bool,
+    },
     /// Forget now what `store.keep` and `store.max_size` do not keep
     Prune {
         /// Say how much that is, and forget nothing

@@ -406,10 +406,23 @@ impl Daemon {
         if let Some(trouble) = &self.store_trouble {
             status.push_str(&format!("; {trouble}"));
         }
+        for warning in self.warnings() {
+            status.push_str(&format!("; {warning}"));
+        }
         if let Some(refused) = &self.refused {
             status.push_str(&format!("; the configuration is wrong, and the one before it stays in force: {refused}"));
         }
         status
+    }
+
+    /// What somebody should see to while all goes on.
+    fn warnings(&self) -> Vec<String> {
+        let damaged = self.published.borrow().damaged().len();
+        let told = format!(
+            "{} damaged in the store and not shown; `newsfold store check` names them",
+            counted(damaged, "text")
+        );
+        (damaged > 0).then_some(told).into_iter().collect()
     }
 
     fn tell_health(&self) {
@@ -422,6 +435,7 @@ impl Daemon {
         });
         let health = Health {
             reasons: self.store_trouble.iter().cloned().collect(),
+            warnings: self.warnings(),
             feeds: self.roster.len(),
             failing: self.failing.len(),
             is_stopping: false,

@@ -18,7 +18,9 @@ use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
+use crate::plural::counted;
 use crate::store::stories::Shown;
+use crate::store::texts::{Kept, Place};
 use crate::store::{Desk, Memory, Result, entries, feeds, prints, rekey, retention, search, stories, texts};
 use crate::update::{self, Changes, Lately};
 
@@ -76,6 +78,8 @@ pub struct Ingested {
     pub folds: Folds,
     /// New entries that a rule of the configuration dropped.
     pub dropped: usize,
+    /// Entries whose text was too large for the store, and is kept in part.
+    pub shortened: usize,
 }
 
 /// New entries that joined a story, by rule.
@@ -110,10 +114,11 @@ impl Folds {
 impl Ingested {
     /// Adds what another document came to.
     pub fn add(&mut self, other: Self) {
-        let Self { added, revised, folds, dropped } = self;
+        let Self { added, revised, folds, dropped, shortened } = self;
         *added += other.added;
         *revised += other.revised;
         *dropped += other.dropped;
+        *shortened += other.shortened;
         folds.link += other.folds.link;
         folds.copy += other.folds.copy;
         folds.story += other.folds.story;
@@ -200,22 +205,30 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     if is_partial {
         changes.gone.clear();
     }
-    let mut ingested = Ingested { added: changes.added.len(), revised: changes.revised.len(), ..Ingested::default() };
+    let revised = changes.revised.len() + changes.restored.len();
+    let mut ingested = Ingested { added: changes.added.len(), revised, ..Ingested::default() };
 
-    let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None };
+    let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None, shortened: 0 };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(desk.memory, &changes)?;
     let kept: Vec<EntryRef> =
         changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied()).collect();
     intake.relist(&changes.gone, &kept, &known.listed)?;
     intake.settle()?;
+    ingested.shortened = intake.shortened;
 
     let is_kept: HashSet<EntryRef> = kept.iter().copied().collect();
     let still_listed = known.listed.iter().filter(|entry| is_partial && !is_kept.contains(entry)).copied();
     let listed: Vec<EntryRef> = still_listed.chain(kept.iter().copied()).chain(added).collect();
-    feeds::save(tx, &feed, Some(&listed))?;
     rest.added = rest.added.saturating_sub(ingested.added);
     rest.ingested.add(ingested);
+    if rest.ingested.shortened > 0 {
+        let shortened = counted(rest.ingested.shortened, "text");
+        feed.repairs.push(format!(
+            "{shortened} larger than the store takes; the beginning is kept, and no author, label or file"
+        ));
+    }
+    feeds::save(tx, &feed, Some(&listed))?;
     Ok(if is_done { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
 }
 
@@ -273,9 +286,18 @@ struct Intake<'a> {
     touched: BTreeSet<StoryRef>,
     /// What folding keeps of the entry in hand, until the entry is stored.
     print: Option<Print>,
+    /// How many texts were too large for the store.
+    shortened: usize,
 }
 
 impl Intake<'_> {
+    /// Stores the texts of entries, and gives where each went.
+    fn keep<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<Vec<Place>> {
+        let Kept { places, shortened } = texts::keep(self.tx, entries.map(|entry| &entry.detail))?;
+        self.shortened += shortened;
+        Ok(places)
+    }
+
     /// Stores the new entries, folds them, and gives their handles.
     fn add(&mut self, memory: &mut Memory, changes: &Changes<'_>, ingested: &mut Ingested) -> Result<Vec<EntryRef>> {
         let PollRecord { feed, at, is_first, terms, .. } = self.record;
@@ -297,7 +319,7 @@ impl Intake<'_> {
             _ => entries::leading_to(self.tx, tellings.values().flat_map(|telling| &telling.permalinks))?,
         };
         tellings.values().for_each(|telling| pages.note(telling));
-        let texts = texts::keep(self.tx, changes.added.iter().map(|entry| &entry.detail))?;
+        let texts = self.keep(changes.added.iter().copied())?;
         let has_forgotten = retention::has_forgotten(self.tx, feed.feed)?;
         for ((handle, entry), text) in new.into_iter().zip(texts) {
             let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
@@ -428,7 +450,11 @@ impl Intake<'_> {
         for (entry, now) in &changes.renamed {
             entries::rename(self.tx, *entry, now)?;
         }
-        let texts = texts::keep(self.tx, changes.revised.iter().map(|revision| &revision.now.detail))?;
+        let restored = self.keep(changes.restored.iter().map(|(_, now)| *now))?;
+        for ((entry, _), text) in changes.restored.iter().zip(restored) {
+            entries::restore(self.tx, *entry, text)?;
+        }
+        let texts = self.keep(changes.revised.iter().map(|revision| revision.now))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
             let has_moved = entries::revise(self.tx, revision, text)?;
             search::revise(self.tx, revision.entry, revision.now)?;

@@ -68,6 +68,8 @@ pub struct Figures {
     pub store_bytes: u64,
     /// The store's log, which is written into the file now and then.
     pub log_bytes: u64,
+    /// Stories that are shown without their text, because that is damaged in the store.
+    pub damaged_texts: usize,
     /// Polls that wait in line at their hosts, or are under way.
     pub polls_waiting: usize,
     /// What waits to be stored, in bytes.
@@ -108,6 +110,8 @@ fn process(registry: &mut Registry, figures: &Figures) {
     gauge("store", "The store's file", Some(Unit::Bytes), count(figures.store_bytes));
     gauge("store_log", "The store's write-ahead log", Some(Unit::Bytes), count(figures.log_bytes));
     gauge("store_queue", "What waits to be stored", Some(Unit::Bytes), count(figures.store_queue_bytes));
+    let damaged = "Stories shown without their text, which is damaged in the store";
+    gauge("store_damaged_texts", damaged, None, count(figures.damaged_texts as u64));
     gauge("polls_waiting", "Polls in line or under way", None, count(figures.polls_waiting as u64));
     gauge("render", "Rendering all outputs, the last time", Some(Unit::Seconds), counters.render.as_secs_f64());
     let is_current = f64::from(!counters.is_config_refused);

@@ -221,6 +221,9 @@ pub struct Detail {
     /// The title of the feed that it was taken over from, by its publisher's word, and that feed's page.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<(String, Option<String>)>,
+    /// Whether the store could not give back what was put there, so that nothing else is here.
+    #[serde(skip)]
+    pub is_damaged: bool,
 }
 
 /// One thing that a feed publishes, normalised and ready for the store.

@@ -146,6 +146,7 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
             let page = source.url.and_then(|page| crate::sanitise::web_address(&page, Some(&base))).map(Into::into);
             Some((text::shorten(&source.title?, LONGEST_TITLE), page))
         }),
+        is_damaged: false,
     };
     let mut entry = Entry {
         id,

@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::clock;
 use crate::config::{Format, Order, OutputConfig, Query};
-use crate::model::FeedRef;
+use crate::model::{FeedRef, StoryId};
 use crate::publish::address::Wanted;
 use crate::publish::look::Look;
 use crate::publish::merged::{Heading, MergedFeed};
@@ -119,6 +119,8 @@ struct Inner {
     pages: BTreeMap<String, Arc<Rendered>>,
     /// The names of outputs that were served at some time.
     served: BTreeSet<String>,
+    /// The stories that are shown without their text, because that is damaged in the store, with their titles.
+    damaged: BTreeMap<StoryId, String>,
     /// Pages that were asked for, each with the count of polls when it was rendered.
     kept: Mutex<HashMap<String, (u64, Arc<Rendered>)>>,
 }
@@ -141,6 +143,12 @@ pub enum Found {
 }
 
 impl Published {
+    /// The stories that are shown without their text, because that is damaged in the store, with their titles.
+    #[must_use]
+    pub fn damaged(&self) -> &BTreeMap<StoryId, String> {
+        &self.0.damaged
+    }
+
     /// The document that is kept ready at `path`, which begins with a slash.
     #[must_use]
     pub fn ready(&self, path: &str) -> Option<Arc<Rendered>> {
@@ -344,10 +352,12 @@ fn all(
         pages.insert(path, same.unwrap_or_else(|| Arc::new(page)));
     };
     let served = outputs::served(connection)?;
-    let mut chores = Chores::default();
+    let (mut chores, mut damaged) = (Chores::default(), BTreeMap::new());
     for (position, output) in site.outputs.iter().enumerate() {
         let OutputConfig { name, formats, directory, .. } = &output.config;
         let shown = select::current(connection, output)?;
+        let without_text = shown.feed.stories.iter().filter(|story| story.is_damaged);
+        damaged.extend(without_text.map(|story| (story.id, story.headline.clone())));
         let rendered: Vec<(Format, Rendered)> =
             formats.iter().map(|format| (*format, render(&site, &shown.feed, *format))).collect();
         let digest = rendered.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
@@ -385,7 +395,7 @@ fn all(
     put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.look.style().to_owned(), None));
     put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
     let served = served.into_keys().collect();
-    Ok((Published(Arc::new(Inner { site, pages, served, kept: Mutex::default() })), chores))
+    Ok((Published(Arc::new(Inner { site, pages, served, damaged, kept: Mutex::default() })), chores))
 }
 
 /// What is to be stored about what was published.

@@ -37,6 +37,8 @@ const RENDERING: usize = 2;
 pub struct Health {
     /// What is wrong, for a person; empty when all is well.
     pub reasons: Vec<String>,
+    /// What somebody should see to while all is served, for a person.
+    pub warnings: Vec<String>,
     /// How many feeds are polled.
     pub feeds: usize,
     /// How many of them failed the last time.

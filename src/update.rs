@@ -24,6 +24,8 @@ pub struct KnownEntry {
     pub quiet_revisions: u32,
     /// Milliseconds since 1970 of its `updated`, as stored.
     pub updated_ms: Option<i64>,
+    /// Whether its text was damaged and set aside.
+    pub has_lost_text: bool,
 }
 
 /// An entry of a feed's last document, with what tells it apart besides its id.
@@ -69,6 +71,8 @@ pub struct Changes<'a> {
     pub revised: Vec<Revision<'a>>,
     /// Entries whose publisher gave them another id and left them as they were otherwise.
     pub renamed: Vec<(EntryRef, &'a Entry)>,
+    /// Entries that are as stored but for their text, which the store has lost; they count as unchanged too.
+    pub restored: Vec<(EntryRef, &'a Entry)>,
     /// Entries that are as stored.
     pub unchanged: Vec<EntryRef>,
     /// Entries that stood in the last document and do not stand in this one.
@@ -94,7 +98,12 @@ pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
         }
         match revision(before, entry) {
             Some(revision) => changes.revised.push(revision),
-            None => changes.unchanged.push(before.entry),
+            None => {
+                if before.has_lost_text {
+                    changes.restored.push((before.entry, entry));
+                }
+                changes.unchanged.push(before.entry);
+            }
         }
     }
     changes.gone = known.listed.iter().filter(|entry| !listed.contains(entry)).copied().collect();
@@ -284,7 +293,7 @@ mod tests {
     }
 
     fn stored(entry: u64, digest: i64, quiet_revisions: u32) -> KnownEntry {
-        KnownEntry { entry: EntryRef(entry), digest, quiet_revisions, updated_ms: None }
+        KnownEntry { entry: EntryRef(entry), digest, quiet_revisions, updated_ms: None, has_lost_text: false }
     }
 
     fn known(entries: &[(&str, KnownEntry)]) -> Known {
@@ -300,6 +309,15 @@ mod tests {
         let polled = [entry("a", 7)];
         let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
         assert_eq!(changes, Changes { unchanged: vec![EntryRef(1)], ..Changes::default() });
+    }
+
+    #[test]
+    fn a_lost_text_comes_back_and_is_no_edit() {
+        let polled = [entry("a", 7)];
+        let lost = KnownEntry { has_lost_text: true, ..stored(1, 7, 0) };
+        let changes = plan(&known(&[("a", lost)]), &polled);
+        assert_eq!(changes.restored, [(EntryRef(1), &polled[0])]);
+        assert!(changes.revised.is_empty() && changes.unchanged == [EntryRef(1)]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::plural::counted;
-use crate::store::{Reader, SideWriter, copies, retention};
+use crate::sanitise;
+use crate::store::copies::{self, DamagedText};
+use crate::store::{Reader, SideWriter, retention};
 use crate::upkeep::{self, Kept};
 
 pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyhow::Result<Exit> {
@@ -19,18 +21,7 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
             print(&format!("{} copied to {}, and the copy is whole\n", store.display(), file.display()))?;
             Ok(Exit::Done)
         }
-        StoreCommand::Check => {
-            let faults = copies::check(store)?;
-            if faults.is_empty() {
-                print(&format!("{}: whole\n", store.display()))?;
-                return Ok(Exit::Done);
-            }
-            anyhow::bail!(
-                "{}: damaged; put a copy back with `newsfold store restore COPY`\n  {}",
-                store.display(),
-                faults.join("\n  ")
-            )
-        }
+        StoreCommand::Check { repair } => check(store, repair),
         StoreCommand::Prune { dry_run: true } => {
             let cutoff = upkeep::cutoff(config.store.keep, clock::now());
             let expired = Reader::open(store)?.read(|connection| retention::expired(connection, cutoff))?;
@@ -48,6 +39,39 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
             Ok(Exit::Done)
         }
     }
+}
+
+/// The file first, then every text in it.
+fn check(store: &Path, repair: bool) -> anyhow::Result<Exit> {
+    let faults = copies::check(store)?;
+    if !faults.is_empty() {
+        anyhow::bail!(
+            "{}: damaged; put a copy back with `newsfold store restore COPY`\n  {}",
+            store.display(),
+            faults.join("\n  ")
+        );
+    }
+    let damaged = match repair {
+        true => SideWriter::open(store)?.write(copies::set_damaged_aside)?,
+        false => Reader::open(store)?.read(copies::damaged_texts)?,
+    };
+    for DamagedText { entry, feed, title, what } in &damaged {
+        print(&format!("entry {} of feed `{feed}`, “{}”: {what}\n", entry.0, sanitise::line(title)))?;
+    }
+    let texts = counted(damaged.len(), "damaged text");
+    if damaged.is_empty() {
+        print(&format!("{}: whole\n", store.display()))?;
+    } else if repair {
+        print(&format!(
+            "{texts} set aside: the entries keep their titles and links, and get their texts back at the next poll of a feed that still has them\n"
+        ))?;
+    } else {
+        anyhow::bail!(
+            "{}: {texts}; all else is whole; `newsfold store check --repair` sets them aside and has their feeds asked for them again",
+            store.display()
+        );
+    }
+    Ok(Exit::Done)
 }
 
 /// In steps, so that a daemon that runs meanwhile waits for none of them long.

@@ -29,7 +29,14 @@ impl Daemon {
         }
         self.archive(&rendered);
         self.tell_hub(&before, &rendered);
+        for (story, title) in rendered.damaged().iter().filter(|(story, _)| !before.damaged().contains_key(story)) {
+            tracing::error!(
+                story.id = %story,
+                "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
+            );
+        }
         self.published.send_replace(rendered);
+        self.tell_health();
         self.corrections = self.store.read(outputs::corrections).await?;
         self.is_stale = !is_indexed;
         self.counters.send_modify(|counters| counters.render = begun.elapsed());

@@ -19,6 +19,8 @@ use crate::store::stories::{Story, Telling};
 const TITLE_FROM_TEXT: usize = 90;
 /// The longest name of a person, a label or a feed, in characters.
 const LONGEST_NAME: usize = 200;
+/// What stands in the place of a text that the store cannot give back.
+const DAMAGED: &str = "<p>The text of this entry is damaged where it was stored. Its page has it.</p>";
 /// How many stories a page of a search shows.
 pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
@@ -182,6 +184,8 @@ pub struct MergedStory {
     pub others: Vec<Other>,
     /// How many feeds tell it.
     pub sources: u32,
+    /// Whether the text of its canonical entry is damaged in the store.
+    pub is_damaged: bool,
 }
 
 /// A feed, credited.
@@ -298,7 +302,10 @@ pub fn story<'a>(
         (Some(summary), Some(_)) => Some(summary.clone()),
         _ => goes_on.then(|| sanitise::escape(&lead)),
     };
-    let mut content = full.or_else(|| summary.clone()).unwrap_or_default();
+    let mut content = match detail.is_damaged {
+        true => DAMAGED.to_owned(),
+        false => full.or_else(|| summary.clone()).unwrap_or_default(),
+    };
     append_others(&mut content, &others);
     let revised = story.updated.unwrap_or(published);
     let updated = match style.on_coverage {
@@ -331,6 +338,7 @@ pub fn story<'a>(
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
         sources: story.sources,
+        is_damaged: detail.is_damaged,
     })
 }
 

@@ -152,7 +152,7 @@ async fn index(served: &Served) -> Result<()> {
 
 fn healthz(health: &Health) -> Response {
     let status = if health.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "status": if health.reasons.is_empty() { "ok" } else { "failing" }, "reasons": health.reasons, "feeds": health.feeds, "failing": health.failing });
+    let body = json!({ "status": if health.reasons.is_empty() { "ok" } else { "failing" }, "reasons": health.reasons, "warnings": health.warnings, "feeds": health.feeds, "failing": health.failing });
     let mut response = Response::new(Body::from(format!("{body}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -177,6 +177,7 @@ fn readyz(health: &Health) -> Response {
 async fn metrics(served: &Served) -> Response {
     let sources = &served.sources;
     let (counters, started) = (sources.counters.borrow().clone(), sources.started);
+    let damaged_texts = sources.published.borrow().damaged().len();
     let (polls_waiting, store_queue_bytes) = (sources.pulse.borrow().waiting, sources.store.queued_bytes());
     let figures = sources.store.read(move |connection| {
         let counts = feeds::entry_counts(connection)?;
@@ -191,6 +192,7 @@ async fn metrics(served: &Served) -> Response {
             feeds: feeds::configured(connection)?.into_iter().map(count).collect(),
             store_bytes: used + free,
             log_bytes: crate::store::log_bytes(connection),
+            damaged_texts,
             polls_waiting,
             store_queue_bytes,
         })

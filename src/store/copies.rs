@@ -10,8 +10,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::model::EntryRef;
 use crate::store::file::{self, beside, folder_of};
-use crate::store::{Error, Reader, Result, schema};
+use crate::store::texts::{self, Block, Place, place_columns};
+use crate::store::{Error, Reader, Result, entries, feeds, schema};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -63,6 +65,66 @@ pub fn check(path: &Path) -> Result<Vec<String>> {
         Err(Error::Sqlite(error)) if file::is_corruption(&error) => Ok(vec![error.to_string()]),
         other => other,
     }
+}
+
+/// An entry whose text is not what was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedText {
+    /// Which entry.
+    pub entry: EntryRef,
+    /// The name of its feed.
+    pub feed: String,
+    /// Its title, plain text, which stands elsewhere.
+    pub title: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Reads every text of the store, and gives those that are damaged, in the order in which they came.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn damaged_texts(connection: &Connection) -> Result<Vec<DamagedText>> {
+    let mut query = connection.prepare(concat!(
+        "SELECT entry.id, feed.name, entry.title, ",
+        place_columns!(),
+        " FROM entry JOIN feed ON feed.id = entry.feed WHERE text_block > 0 ORDER BY entry.id"
+    ))?;
+    let mut rows = query.query([])?;
+    let mut damaged = Vec::new();
+    // Entries that came together lie together.
+    let mut held: Option<(i64, Result<Block>)> = None;
+    while let Some(row) = rows.next()? {
+        let place = Place::read(row, 3)?;
+        let (_, block) = match held.take() {
+            Some(same) if same.0 == place.block => held.insert(same),
+            _ => held.insert((place.block, texts::block(connection, place.block))),
+        };
+        let what = match block {
+            Ok(block) => block.text(place).err(),
+            Err(Error::Damaged(what)) => Some(Error::Damaged(what.clone())),
+            Err(_) => held.take().and_then(|(_, block)| block.err()),
+        };
+        if let Some(what) = what {
+            let Error::Damaged(what) = what else { return Err(what) };
+            damaged.push(DamagedText { entry: EntryRef(row.get(0)?), feed: row.get(1)?, title: row.get(2)?, what });
+        }
+    }
+    Ok(damaged)
+}
+
+/// Sets the damaged ones of the store's texts aside, gives them, and has their feeds asked in full: an entry that still stands
+/// in its feed's document gets its text back.
+///
+/// # Errors
+/// When the store refuses.
+pub fn set_damaged_aside(tx: &Connection) -> Result<Vec<DamagedText>> {
+    let damaged = damaged_texts(tx)?;
+    for DamagedText { entry, .. } in &damaged {
+        entries::forget_text(tx, *entry)?;
+        feeds::ask_in_full(tx, *entry)?;
+    }
+    Ok(damaged)
 }
 
 /// Puts the copy `from` in the place of the store at `path`. What was there is kept beside it, and its name given.

@@ -15,7 +15,7 @@ use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use crate::store::texts::{self, Place, place_columns};
-use crate::store::{Result, feeds, instant, millis};
+use crate::store::{Error, Result, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
 
 /// What the store knows that `polled`, a document of `feed`, may change.
@@ -24,10 +24,10 @@ use crate::update::{Known, KnownEntry, Revision};
 /// When the store cannot be read.
 pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result<Known> {
     let mut by_id = connection.prepare_cached(
-        "SELECT id, entry_id, digest, quiet_revisions, updated FROM entry WHERE feed = ?1 AND id_hash = ?2",
+        "SELECT id, entry_id, digest, quiet_revisions, updated, text_block IS NULL FROM entry WHERE feed = ?1 AND id_hash = ?2",
     )?;
     let mut by_permalink = connection.prepare_cached(
-        "SELECT id, digest, quiet_revisions, updated, permalink FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
+        "SELECT id, digest, quiet_revisions, updated, permalink, text_block IS NULL FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
     )?;
     let mut known = Known { listed: feeds::listed(connection, feed)?, ..Known::default() };
     let mut any = connection.prepare_cached("SELECT 1 FROM entry WHERE feed = ?1 LIMIT 1")?;
@@ -43,6 +43,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
                     digest: row.get(2)?,
                     quiet_revisions: row.get(3)?,
                     updated_ms: row.get(4)?,
+                    has_lost_text: row.get(5)?,
                 };
                 known.entries.insert(entry.id.clone(), stored);
             }
@@ -63,6 +64,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
                     digest: row.get(1)?,
                     quiet_revisions: row.get(2)?,
                     updated_ms: row.get(3)?,
+                    has_lost_text: row.get(5)?,
                 };
                 known.renamed.insert(entry.id.clone(), stored);
             }
@@ -318,15 +320,43 @@ pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The text of an entry.
+/// The text of an entry: an empty one where there is none, and one that says so where it is damaged.
 ///
 /// # Errors
-/// When there is no such entry, or the store is damaged.
+/// When the store cannot be read.
 pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
-    match place_of(connection, entry)? {
-        Some(place) => texts::read(connection, place),
-        None => Ok(Detail::default()),
+    match place_of(connection, entry)?.map(|place| texts::read(connection, place)) {
+        Some(Err(Error::Damaged(what))) => {
+            tracing::debug!(entry.id = entry.0, "{what}");
+            Ok(Detail { is_damaged: true, ..Detail::default() })
+        }
+        found => found.unwrap_or_else(|| Ok(Detail::default())),
     }
+}
+
+/// Takes the text from an entry, because it is damaged; the entry keeps all else.
+///
+/// # Errors
+/// When the store refuses.
+pub fn forget_text(connection: &Connection, entry: EntryRef) -> Result<()> {
+    if let Some(place) = place_of(connection, entry)? {
+        texts::release(connection, place)?;
+    }
+    let mut update = connection
+        .prepare_cached("UPDATE entry SET text_block = NULL, text_at = NULL, text_length = NULL WHERE id = ?1")?;
+    update.execute([entry.0])?;
+    Ok(())
+}
+
+/// Gives an entry, which has lost its text, the one that its publisher has for it now.
+///
+/// # Errors
+/// When the store refuses.
+pub fn restore(connection: &Connection, entry: EntryRef, text: Place) -> Result<()> {
+    let mut update =
+        connection.prepare_cached("UPDATE entry SET text_block = ?2, text_at = ?3, text_length = ?4 WHERE id = ?1")?;
+    update.execute(params![entry.0, text.block, text.at, text.length])?;
+    Ok(())
 }
 
 fn place_of(connection: &Connection, entry: EntryRef) -> Result<Option<Place>> {

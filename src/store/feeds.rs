@@ -483,6 +483,18 @@ fn parsed<T: serde::de::DeserializeOwned + Default>(json: Option<String>) -> T {
     json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
 }
 
+/// Has the feed of an entry asked for its whole document at the next poll, whether or not that has changed.
+///
+/// # Errors
+/// When the store refuses.
+pub fn ask_in_full(connection: &Connection, entry: EntryRef) -> Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE feed SET etag = NULL, last_modified = NULL, body_hash = NULL WHERE id = (SELECT feed FROM entry WHERE id = ?1)",
+    )?;
+    update.execute([entry.0])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

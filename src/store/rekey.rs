@@ -14,7 +14,7 @@ use crate::update::{KnownEntry, ListedEntry};
 /// When the store cannot be read.
 pub fn listed(connection: &Connection, entries: &[EntryRef]) -> Result<Vec<ListedEntry>> {
     let mut query = connection.prepare_cached(
-        "SELECT digest, quiet_revisions, updated, title, published FROM entry WHERE id = ?1 AND published IS NOT NULL AND title <> ''",
+        "SELECT digest, quiet_revisions, updated, title, published, text_block IS NULL FROM entry WHERE id = ?1 AND published IS NOT NULL AND title <> ''",
     )?;
     let mut found = Vec::new();
     for entry in entries {
@@ -25,6 +25,7 @@ pub fn listed(connection: &Connection, entries: &[EntryRef]) -> Result<Vec<Liste
                 digest: row.get(0)?,
                 quiet_revisions: row.get(1)?,
                 updated_ms: row.get(2)?,
+                has_lost_text: row.get(5)?,
             };
             found.push(ListedEntry { known, title: row.get(3)?, published_ms: row.get(4)? });
         }

@@ -1,6 +1,6 @@
 //! What is kept, for how long, and what a person can do with the store.
 
-use crate::support::{Answer, Origin, Scene, rss_of};
+use crate::support::{Answer, Origin, Scene, rss, rss_of};
 
 /// A store whose first entry left its feed long ago.
 fn scene_with_an_old_entry() -> (Scene, Origin) {
@@ -172,4 +172,64 @@ fn a_store_larger_than_it_may_be_gives_up_what_left_its_feed_first() {
     let pruned = scene.run(&["store", "prune"]);
     assert!(pruned.out.contains("1 entry pruned") && pruned.err.contains("max_size"), "{pruned:?}");
     assert_eq!(scene.feed()["entries"], 1);
+}
+
+/// Changes a bit in the middle of the only block of texts.
+fn damage_a_text(scene: &Scene) {
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let mut bytes: Vec<u8> = store.query_row("SELECT bytes FROM text_block", [], |row| row.get(0)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    store.execute("UPDATE text_block SET bytes = ?1", [bytes]).unwrap();
+}
+
+#[test]
+fn a_damaged_text_costs_its_entry_alone_is_told_and_comes_back_when_it_is_set_aside() {
+    let origin = Origin::start(|request| match request.header("if-none-match") {
+        Some(_) => Answer::status("304 Not Modified"),
+        None => Answer::new("200 OK", &[("ETag", "\"1\"")], rss_of(&["hit"])),
+    });
+    let other = Origin::of(rss("B", &[("whole", "https://b.example/1", "b1", "A text that is whole.")]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    damage_a_text(&scene);
+    scene.configure(&[("one", origin.url("/")), ("two", other.url("/"))], "");
+
+    let mut daemon = scene.start();
+    daemon.wait_for("feed.name=\"two\"");
+    let published = scene.must(&["publish", "--format", "json"]);
+    assert!(
+        published.contains("A text that is whole.") && published.contains("https://example.org/hit"),
+        "{published}"
+    );
+    assert!(!published.contains("Some text") && published.contains("damaged"), "no garbage, and a word about it");
+    let (head, health) = daemon.get("/healthz");
+    assert!(head.starts_with("HTTP/1.1 200") && health.contains("1 text damaged in the store"), "{head}{health}");
+    assert!(daemon.get("/readyz").0.starts_with("HTTP/1.1 200"), "readers are served");
+    assert!(daemon.get("/metrics").1.contains("newsfold_store_damaged_texts 1"));
+    assert!(daemon.get("/search?q=whole").0.starts_with("HTTP/1.1 200"), "it stops no index");
+
+    let checked = scene.run(&["store", "check"]);
+    assert!(checked.status == 1 && checked.out.contains("feed `one`, “hit”"), "{checked:?}");
+    assert!(scene.must(&["store", "check", "--repair"]).contains("1 damaged text set aside"));
+    assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
+    let updated = |scene: &Scene| scene.json(&["publish", "--format", "json"])["items"][0]["date_modified"].clone();
+    let before = updated(&scene);
+    scene.must(&["feeds"]);
+    daemon.signal("TERM");
+    daemon.ended();
+    scene.must(&["poll"]);
+    assert!(scene.must(&["publish", "--format", "json"]).contains("Some text"), "it is asked for in full");
+    assert_eq!(updated(&scene), before, "and no reader is told of an edit");
+}
+
+#[test]
+fn an_entry_too_large_for_the_store_is_shortened_and_ends_nothing() {
+    let labels: String = (0..12).map(|n| format!("<category>{n}{}</category>", "x".repeat(1_000_000))).collect();
+    let origin = Origin::of(rss_of(&["big"]).replace("</item>", &format!("{labels}</item>")));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 1);
+    assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
+    scene.start();
 }
