@@ -33,7 +33,7 @@ use crate::manners::domain::domain_of;
 use crate::manners::gates::Pass;
 use crate::model::Validators;
 
-use access::Access;
+use access::{Access, SOCKS_PROXY, Way};
 use connect::Clients;
 
 /// A longer chain of redirects is somebody's joke.
@@ -284,7 +284,7 @@ impl Client {
         let mut target = without_fragment(target.clone());
         for _ in 0..=MOST_FORM_HOPS {
             self.check_hold(&target, now)?;
-            self.check_address(&target)?;
+            self.check_address(&target, access.way())?;
             let _pass = self.enter(&target).await;
             let request = self
                 .clients
@@ -324,24 +324,26 @@ impl Client {
         tokio::time::timeout_at(deadline, work).await.map_err(late)?
     }
 
-    /// The resolver is never asked about literal addresses, so they are checked here.
-    fn check_address(&self, target: &Url) -> Result<(), Error> {
-        let literal = match target.host() {
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-            Some(Host::Domain(_)) => None,
+    /// The resolver is never asked about literal addresses, nor about names that a proxy resolves, so they are checked here.
+    fn check_address(&self, target: &Url, way: &Way) -> Result<(), Error> {
+        let allowed = &self.settings.allow_networks;
+        let (host, why) = match target.host() {
+            Some(Host::Ipv4(literal)) => (literal.to_string(), address::refused(literal.into(), allowed)),
+            Some(Host::Ipv6(literal)) => (literal.to_string(), address::refused(literal.into(), allowed)),
+            Some(Host::Domain(SOCKS_PROXY)) => (SOCKS_PROXY.to_owned(), Some("a name of our own")),
+            Some(Host::Domain(name)) if way.resolves_elsewhere() => {
+                (name.to_owned(), address::refused_name(name, allowed))
+            }
+            Some(Host::Domain(_)) => return Ok(()),
             None => return Err(Error::Redirect("leads to an address without a host".into())),
         };
-        match literal.and_then(|literal| Some((literal, address::refused(literal, &self.settings.allow_networks)?))) {
-            Some((literal, why)) => Err(Error::Refused(literal.to_string(), why)),
-            None => Ok(()),
-        }
+        why.map_or(Ok(()), |why| Err(Error::Refused(host, why)))
     }
 
     /// One request to one address that may be asked.
     async fn send(&self, target: &Url, question: Question<'_>) -> Result<reqwest::Response, Error> {
         let Question { validators, access, is_last, .. } = question;
-        self.check_address(target)?;
+        self.check_address(target, access.way())?;
         let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
         if let Some(headers) = access.headers_for(target) {
             request = request.headers(headers.clone());

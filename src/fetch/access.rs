@@ -21,6 +21,17 @@ pub struct Way {
     pub ca: Option<PathBuf>,
 }
 
+/// What stands for the name of a SOCKS proxy, so that the resolver, which is asked for the names of feeds as well, knows which of
+/// them it is asked for. No name server answers for it (RFC 6761 §6.4).
+pub(super) const SOCKS_PROXY: &str = "socks-proxy.newsfold.invalid";
+
+impl Way {
+    /// Whether the proxy resolves the names of feeds, so that nobody here sees what they lead to.
+    pub(super) fn resolves_elsewhere(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.scheme() != "socks5")
+    }
+}
+
 /// With what a feed is asked.
 #[derive(Clone, Default)]
 pub struct Access {

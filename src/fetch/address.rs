@@ -1,8 +1,9 @@
 //! Which network addresses a feed may live at.
 //!
 //! Pure. An aggregator fetches whatever address a stranger's redirect names, from inside our network; so everything that is
-//! not the public internet is refused unless the configuration allows it. `fetch` asks here twice: before a request to a
-//! literal address, and with each address that a name resolves to, which is the address then connected to.
+//! not the public internet is refused unless the configuration allows it. `fetch` asks here before a request to a literal
+//! address, with each address that a name resolves to, which is the address then connected to, and with each name that a proxy
+//! resolves.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,13 +22,33 @@ pub fn refused(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address inside an IPv6 one that only wraps it: mapped, compatible, NAT64 (RFC 6052) and 6to4 (RFC 3056).
+/// Why a name is refused that nobody here resolves, because a proxy does. `None` when it may be asked.
+///
+/// What the proxy finds under a name of the public internet cannot be seen from here. Names that no name server of the internet
+/// answers for (RFC 6761, RFC 6762, RFC 8375) lead to whatever stands beside the proxy, and are for those who allowed a network.
+#[must_use]
+pub fn refused_name(name: &str, allowed: &[IpNet]) -> Option<&'static str> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_below = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    if is_below("localhost") {
+        return refused(Ipv4Addr::LOCALHOST.into(), allowed);
+    }
+    let is_private = !name.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| is_below(suffix));
+    (is_private && allowed.is_empty()).then_some("a name of a private network")
+}
+
+/// What names of private networks end in.
+const PRIVATE_SUFFIXES: [&str; 9] =
+    ["local", "internal", "home.arpa", "lan", "home", "corp", "intranet", "private", "localdomain"];
+
+/// The IPv4 address inside an IPv6 one that only wraps it: mapped, compatible, translated (RFC 2765), NAT64 (RFC 6052) and 6to4
+/// (RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
+        (0, 0, 0, 0, 0, 0xffff) | (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
         (0, 0, 0, 0, 0, 0) if (g, h) != (0, 0) && (g, h) != (0, 1) => v4(g, h),
         (0x2002, high, low, ..) => v4(high, low),
         _ => address,
@@ -116,6 +137,8 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "::ffff:0:10.0.0.1",
             "64:ff9b::7f00:1",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
@@ -123,6 +146,26 @@ mod tests {
         ] {
             check(address, true);
         }
+    }
+
+    #[test]
+    fn a_name_that_a_proxy_resolves_has_to_be_one_of_the_internet() {
+        let home: IpNet = "192.168.1.0/24".parse().unwrap();
+        let own: IpNet = "127.0.0.1/32".parse().unwrap();
+        let check = |name: &str, allowed: &[IpNet], expected: bool| {
+            assert_eq!(refused_name(name, allowed).is_some(), expected, "{name}");
+        };
+        for name in
+            ["localhost", "LOCALHOST.", "a.localhost", "router", "nas.local", "metadata.google.internal", "a.lan"]
+        {
+            check(name, &[], true);
+        }
+        for name in ["news.example", "notlocalhost.org", "lan.example.org", "abcdef.onion"] {
+            check(name, &[], false);
+        }
+        check("router", &[home], false);
+        check("localhost", &[home], true);
+        check("localhost", &[own], false);
     }
 
     #[test]
@@ -134,6 +177,7 @@ mod tests {
             "100.128.0.1",
             "2606:4700::1",
             "::ffff:1.1.1.1",
+            "::ffff:0:1.1.1.1",
             "64:ff9b::101:101",
         ] {
             check(address, false);

@@ -11,8 +11,9 @@ use ipnet::IpNet;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Proxy, redirect};
 use tokio::sync::{Semaphore, oneshot};
+use url::Url;
 
-use crate::fetch::access::Way;
+use crate::fetch::access::{SOCKS_PROXY, Way};
 use crate::fetch::{Error, Settings, address};
 
 /// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
@@ -65,13 +66,13 @@ fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Clie
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(idle)
         .pool_max_idle_per_host(1);
-    let mut trusted = None;
+    let mut proxy_name = None;
     if let Some(proxy) = &way.proxy {
-        // The proxy's own name is the configuration's word, and may lead into a private network.
-        trusted = proxy.host_str().map(str::to_owned);
+        let (address, name) = named(proxy);
         let made =
-            Proxy::all(proxy.as_str()).map_err(|_| Error::Access("its proxy's address cannot be used".into()))?;
+            Proxy::all(address.as_str()).map_err(|_| Error::Access("its proxy's address cannot be used".into()))?;
         client = client.proxy(made);
+        proxy_name = name;
     }
     if let Some(file) = &way.ca {
         let unusable = |why: String| Error::Access(format!("its `ca` cannot be used: {}: {why}", file.display()));
@@ -82,8 +83,35 @@ fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Clie
         }
         client = client.tls_certs_merge(certificates);
     }
-    let names = PublicNames { allowed: settings.allow_networks.clone(), trusted, look_up: settings.look_up.clone() };
+    let names =
+        PublicNames { allowed: settings.allow_networks.clone(), proxy: proxy_name, look_up: settings.look_up.clone() };
     Ok(client.dns_resolver(Arc::new(names)).build())
+}
+
+/// The name of a proxy. It is the configuration's word, and may lead into a private network.
+struct ProxyName {
+    /// Under which the resolver is asked for it.
+    asked: String,
+    /// Which it is.
+    name: String,
+}
+
+/// The address of a proxy as the client is given it, and its name where it has one.
+fn named(proxy: &Url) -> (Url, Option<ProxyName>) {
+    let Some(name) = proxy.host_str().filter(|host| !is_literal(host)).map(str::to_owned) else {
+        return (proxy.clone(), None);
+    };
+    let mut address = proxy.clone();
+    // Through any other proxy no name is resolved here but its own.
+    let asked = match proxy.scheme() {
+        "socks5" | "socks5h" if address.set_host(Some(SOCKS_PROXY)).is_ok() => SOCKS_PROXY.to_owned(),
+        _ => name.clone(),
+    };
+    (address, Some(ProxyName { asked, name }))
+}
+
+fn is_literal(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Finds the addresses of a name. The system's own way is [`SystemNames`]; a test may bring another.
@@ -131,20 +159,20 @@ impl LookUp for SystemNames {
 /// look-up in which a name could change its mind.
 struct PublicNames {
     allowed: Vec<IpNet>,
-    trusted: Option<String>,
+    proxy: Option<ProxyName>,
     look_up: Arc<dyn LookUp>,
 }
 
 impl reqwest::dns::Resolve for PublicNames {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let allowed = self.allowed.clone();
-        let name = name.as_str().to_owned();
-        let is_trusted = self.trusted.as_deref() == Some(&name);
+        let proxy = self.proxy.as_ref().filter(|proxy| proxy.asked == name.as_str());
+        let (is_proxy, name) = (proxy.is_some(), proxy.map_or(name.as_str(), |proxy| &proxy.name).to_owned());
         let found = self.look_up.look_up(name.clone());
         Box::pin(async move {
             let found = found.await.map_err(|_| Error::Name(name.clone()))?;
             let (fine, refused): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|found| is_trusted || address::refused(found.ip(), &allowed).is_none());
+                found.into_iter().partition(|found| is_proxy || address::refused(found.ip(), &allowed).is_none());
             match (fine.is_empty(), refused.first()) {
                 (true, Some(first)) => {
                     let why = address::refused(first.ip(), &allowed).unwrap_or("refused");

@@ -61,6 +61,14 @@ fn an_http_proxy_is_asked_for_the_whole_address() {
     assert_eq!(proxy.asked()[0].target, "http://news.example/feed");
     let inside = self::scene("http://10.0.0.1/feed", &format!("proxy = \"{}\"", proxy.url("")));
     assert_eq!(inside.run(&["poll"]).status, 1, "a literal address is checked all the same");
+    for name in ["localhost", "router", "metadata.google.internal"] {
+        let inside = Scene::with(
+            &[("inside", format!("http://{name}/feed"))],
+            &format!("allow_networks = []\nproxy = \"{}\"\n", proxy.url("")),
+        );
+        assert_eq!(inside.run(&["poll"]).status, 1);
+        assert!(inside.feed()["last_error"].as_str().unwrap().contains("is refused"), "{}", inside.feed());
+    }
     assert_eq!(proxy.asked().len(), 1);
 }
 
@@ -87,9 +95,28 @@ fn a_socks_proxy_carries_the_request() {
         std::thread::spawn(move || std::io::copy(&mut from, &mut back));
         let _ = std::io::copy(&mut client, &mut server);
     });
-    let scene = scene("http://news.example/feed", &format!("proxy = \"socks5h://{proxy}\""));
+    let scene = scene("http://news.example/feed", &format!("proxy = \"socks5h://localhost:{}\"", proxy.port()));
     assert!(scene.must(&["poll"]).starts_with("1 new"));
     assert_eq!(origin.asked()[0].header("host"), Some("news.example"));
+}
+
+#[test]
+fn a_socks_proxy_with_a_name_opens_no_way_to_its_own_machine() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    for scheme in ["socks5", "socks5h"] {
+        for target in ["localhost", "socks-proxy.newsfold.invalid"] {
+            let scene = Scene::with(
+                &[("example", format!("http://{target}:{port}/feed"))],
+                &format!("allow_networks = [\"127.0.0.2/32\"]\nproxy = \"{scheme}://localhost:{port}\"\n"),
+            );
+            assert_eq!(scene.run(&["poll"]).status, 1);
+            let told = scene.feed()["last_error"].as_str().unwrap().to_owned();
+            assert!(told.contains(target) && told.contains("is refused"), "{scheme} {target}: {told}");
+        }
+    }
+    assert!(proxy.accept().is_err(), "it was asked for nothing");
 }
 
 /// A certificate for `name`, in force between these years, and the authority that signed it.
