@@ -18,7 +18,7 @@
 //! | entries to changes | [`update`] |
 //! | entries to stories | [`fold`] |
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
-//! | stories to what subscribers see | [`publish`], [`sanitise`], [`serve`] |
+//! | stories to what subscribers see | [`publish`], [`sanitise`], [`redact`], [`serve`] |
 //! | hubs that tell of changes | [`websub`] |
 //! | all of it, for months | [`daemon`] |
 
@@ -40,6 +40,7 @@ pub mod parse;
 pub mod plural;
 pub mod poll;
 pub mod publish;
+pub mod redact;
 pub mod roster;
 pub mod sanitise;
 pub mod schedule;

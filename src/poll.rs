@@ -24,6 +24,7 @@ use crate::model::history::Outcome;
 use crate::model::{Entry, Fault, Feed, FeedRef, Hints};
 use crate::normalise;
 use crate::parse::{self, Context};
+use crate::redact;
 use crate::schedule::{self, Cadence, Due};
 use crate::store::{self, Store, Submitted, feeds, holds, hubs};
 use crate::update;
@@ -357,7 +358,7 @@ impl Poller {
             }
             Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => self.excuse(feed, &error, turn, now).await,
             Err(error) => {
-                let what = printable(&error.to_string());
+                let what = redact::message(&error.to_string());
                 let outcome = error.outcome();
                 let (retry_after, hold) = match &error {
                     Error::Fetch(error) => (error.retry_after(), error.hold()),
@@ -538,7 +539,7 @@ impl Poller {
     ) -> store::Result<Result<Ingested, String>> {
         let entries = match self.read(document, Reply::default()).await {
             Ok(news) => news.entries,
-            Err(error) => return Ok(Err(printable(&error.to_string()))),
+            Err(error) => return Ok(Err(redact::message(&error.to_string()))),
         };
         let terms = subscription.terms.clone();
         let (held, entries): (_, Arc<[Entry]>) = (held(&entries), entries.into());
@@ -656,13 +657,9 @@ fn read(document: Document, reply: Reply, most: u64, place: OwnedSemaphorePermit
     let found = discover(&reply.links, &parsed.hubs, parsed.self_link.as_deref(), &address);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
+    let repairs = repairs.iter().map(|repair| redact::message(repair)).collect();
     let link = absolute(link, &address);
     Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, place })
-}
-
-/// A message that may repeat what a stranger sent, fit for a terminal and a log.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A fault as one line.
@@ -680,17 +677,4 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
 /// About how much memory entries hold on to while they wait for the store, as far as they do so at once.
 fn held(entries: &[Entry]) -> usize {
     entries.iter().map(update::weight).sum::<usize>().min(update::BYTES_AT_ONCE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_stranger_sent_cannot_write_lines_or_colours_into_a_log() {
-        assert_eq!(
-            printable("coded as `a\nERROR b\u{1b}[31m\u{9b}`"),
-            "coded as `a\u{fffd}ERROR b\u{fffd}[31m\u{fffd}`"
-        );
-    }
 }

@@ -11,6 +11,7 @@ use url::Url;
 use crate::config::OnCoverage;
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::text;
+use crate::redact;
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::stories::{Story, Telling};
@@ -222,7 +223,7 @@ impl Credit {
         Self {
             title: title_of(source),
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
-            address: public_address(&source.address),
+            address: redact::address(&source.address),
             link: source.link.as_deref().and_then(web),
         }
     }
@@ -235,18 +236,6 @@ fn title_of(source: &Source) -> String {
     let letters = |text: &str| -> String { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
     let is_the_name = letters(&title) == letters(&source.name);
     if title.is_empty() || (source.is_named && !is_the_name) { source.name.clone() } else { title }
-}
-
-/// The address of a feed as strangers may see it: its user and its query are left out, as they may hold a reader's token.
-#[must_use]
-pub fn public_address(address: &str) -> Option<String> {
-    let mut address = sanitise::web_address(address, None)?;
-    address.set_query(None);
-    address.set_fragment(None);
-    // A failure is impossible on a web address.
-    let _ = address.set_username("");
-    let _ = address.set_password(None);
-    Some(address.into())
 }
 
 /// What an output asks of the stories that it shows.

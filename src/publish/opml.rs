@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use crate::model::{Feed, FeedRef};
-use crate::publish::merged::{name_of, public_address};
+use crate::publish::merged::name_of;
 use crate::publish::xml::Document;
+use crate::redact;
 
-/// The list; a feed whose address is not of the web is left out.
+/// The list; a feed whose address is not of the web, or holds a key in its path and leads nowhere without, is left out.
 #[must_use]
 pub fn render(title: &str, feeds: &[Feed], tags: &HashMap<FeedRef, Vec<String>>) -> String {
     let mut document = Document::new();
@@ -18,7 +19,8 @@ pub fn render(title: &str, feeds: &[Feed], tags: &HashMap<FeedRef, Vec<String>>)
     document.close();
     document.open("body", &[]);
     for feed in feeds {
-        let Some(address) = public_address(feed.address.as_str()) else { continue };
+        let address = redact::address(feed.address.as_str()).filter(|_| !redact::holds_key(&feed.address));
+        let Some(address) = address else { continue };
         let title = name_of(feed.title.as_deref().unwrap_or(&feed.name));
         let categories = tags.get(&feed.feed).map(|tags| tags.join(","));
         document.empty(

@@ -41,6 +41,34 @@ fn add_offers_the_feeds_of_a_page_that_names_several_and_changes_nothing() {
 }
 
 #[test]
+fn a_page_leads_to_no_file_and_add_goes_where_polls_go() {
+    let scene = Scene::with(&[], "");
+    scene.write("private.xml", &rss_of(&["hunter2"]));
+    let file = scene.path("private.xml");
+    let page = format!(
+        "<!doctype html><html><head><link rel=alternate type='application/rss+xml' href='file://{}'></head></html>",
+        file.display()
+    );
+    let origin = Origin::of(page);
+    let ended = scene.run(&["add", &origin.url("/")]);
+    assert!(ended.status == 1 && ended.err.contains("no feed on the web"), "{ended:?}");
+    assert!(!std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("private"));
+
+    let proxy = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[], &format!("proxy = \"{}\"\n", proxy.url("")));
+    scene.must(&["add", "feed:http://news.example/feed"]);
+    assert_eq!(proxy.asked()[0].target, "http://news.example/feed");
+    scene.write(
+        "list.opml",
+        "<opml version='1.0'><body><outline text='One' xmlUrl='feed:https://one.example/feed'/></body></opml>",
+    );
+    assert!(scene.must(&["import", "list.opml"]).starts_with("1 feed added"));
+    let written = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    assert!(written.contains("url = \"http://news.example/feed\""), "{written}");
+    assert!(written.contains("url = \"https://one.example/feed\""), "{written}");
+}
+
+#[test]
 fn a_list_goes_in_with_its_folders_as_tags_and_comes_out_again() {
     let scene = Scene::with(&[("known", "https://known.example/".into())], "");
     scene.write(

@@ -222,3 +222,21 @@ fn a_readers_token_in_a_feeds_address_is_not_published() {
     }
     assert!(scene.must(&["publish"]).contains(&origin.url("/feed")), "the feed is credited all the same");
 }
+
+#[test]
+fn a_readers_token_is_not_told_by_what_its_server_answers() {
+    let origin = Origin::start(|request| {
+        Answer::ok(format!(
+            "<!doctype html><html><head><link rel=alternate type='application/rss+xml' href='{}'></head></html>",
+            request.target
+        ))
+    });
+    let path = "/0123456789abcdefSECRET/feed?token=SECRET";
+    let scene = Scene::with(&[("example", origin.url(path))], "");
+    let ended = scene.run(&["poll"]);
+    assert!(ended.err.contains("links to the feed"), "{ended:?}");
+    let daemon = scene.start();
+    for shown in [ended.err, daemon.get("/feeds").1, daemon.get("/feeds/example").1, daemon.get("/feeds.opml").1] {
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}

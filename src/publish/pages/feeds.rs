@@ -15,7 +15,8 @@ use crate::model::{Feed, FeedRef};
 use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::address::{FeedOrder, encoded};
-use crate::publish::merged::{name_of, public_address};
+use crate::publish::merged::name_of;
+use crate::redact;
 use crate::sanitise;
 use crate::store::{self, entries, feeds, stories};
 
@@ -63,10 +64,10 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         .collect();
     let page = context! {
         feed => row(feed, &counts),
-        address => public_address(feed.address.as_str()),
+        address => redact::address(feed.address.as_str()),
         link => &feed.link,
         own_title => feed.title.as_deref().map(name_of),
-        moved_to => feed.moved_to.as_ref().and_then(|moved| public_address(moved.as_str())),
+        moved_to => feed.moved_to.as_ref().and_then(|moved| redact::address(moved.as_str())),
         repairs => feed.repairs.iter().map(|repair| sanitise::line(repair)).collect::<Vec<_>>(),
         polls => feed.polls,
         not_modified => feed.not_modified,

@@ -1,0 +1,125 @@
+//! What may be shown of an address, and of a message that may hold one.
+//!
+//! Pure. Feeds are public and the addresses of some are not: a reader's token stands in the user, in the query, or in the path.
+//! Pages, published documents and logs show an address only as it comes from here.
+
+use url::Url;
+
+use crate::normalise::text;
+use crate::sanitise;
+
+/// A part of a path with so many letters and digits in one run may be a key. Words of news are shorter.
+const SHORTEST_KEY: usize = 16;
+/// The longest message that is kept and shown, in characters.
+const LONGEST_MESSAGE: usize = 500;
+
+/// The address of a feed as strangers may see it; `None` for one that is not of the web.
+///
+/// Its user and its query are left out, and its path from the first part on that looks like a key.
+#[must_use]
+pub fn address(address: &str) -> Option<String> {
+    let mut address = sanitise::web_address(address, None)?;
+    address.set_query(None);
+    address.set_fragment(None);
+    // A failure is impossible on a web address.
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    if holds_key(&address) {
+        let parts = address.path_segments().into_iter().flatten();
+        let shown: String = parts.take_while(|part| !is_key(part)).map(|part| format!("/{part}")).collect();
+        address.set_path(&format!("{shown}/"));
+    }
+    Some(address.into())
+}
+
+/// Whether a part of an address's path looks like a key, so that what is shown of it does not lead to the feed.
+#[must_use]
+pub fn holds_key(address: &Url) -> bool {
+    address.path_segments().is_some_and(|mut parts| parts.any(is_key))
+}
+
+/// Whether a part of a path was made to be guessed by nobody: a long run of letters and digits mixed, or of hexadecimal digits
+/// with dashes, as a UUID is; or a parameter.
+fn is_key(part: &str) -> bool {
+    let is_random = |run: &str| {
+        let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
+        let is_mixed = has(u8::is_ascii_digit) || (has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase));
+        run.len() >= SHORTEST_KEY && is_mixed
+    };
+    let digits = part.bytes().filter(u8::is_ascii_hexdigit).count();
+    let is_uuid = digits >= 2 * SHORTEST_KEY && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_uuid || part.contains([';', '=']) || part.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
+}
+
+/// A message fit for a log, a page and the store, though it may repeat what a stranger sent: on one line, of bounded length,
+/// and with addresses as [`address`] shows them.
+#[must_use]
+pub fn message(said: &str) -> String {
+    let clean: String = said.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let shown: Vec<String> = clean.split(' ').map(word).collect();
+    text::shorten(&shown.join(" "), LONGEST_MESSAGE)
+}
+
+/// A word of a message; one that is an address, or begins as one, as it may be shown.
+fn word(word: &str) -> String {
+    const QUOTES: [char; 8] = ['`', '\'', '"', '(', ')', ',', ';', '<'];
+    let begin = word.len() - word.trim_start_matches(QUOTES).len();
+    let (before, rest) = word.split_at(begin);
+    let end = rest.trim_end_matches(QUOTES).trim_end_matches(['.', ':', '>']).len();
+    let (shown, after) = rest.split_at(end);
+    match shown.split_once("://") {
+        Some((scheme, _)) => {
+            let shown = address(shown).unwrap_or_else(|| format!("{scheme}:…"));
+            format!("{before}{shown}{after}")
+        }
+        None => match shown.split_once('?') {
+            Some((path, query)) if query.contains('=') => format!("{before}{path}{after}"),
+            _ => word.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_only_its_reader_may_know() {
+        let check = |whole: &str, expected: &str| assert_eq!(address(whole).as_deref(), Some(expected), "{whole}");
+        check("https://me:secret@example.org/feed?token=1#x", "https://example.org/feed");
+        check(
+            "https://example.org/2026/11/29/a-long-title-of-many-words/feed.xml",
+            "https://example.org/2026/11/29/a-long-title-of-many-words/feed.xml",
+        );
+        check(
+            "https://example.org/category/internationalization/rss",
+            "https://example.org/category/internationalization/rss",
+        );
+        check("https://example.org/rss/9f86d081884c7d659a2feaa0c55ad015/feed", "https://example.org/rss/");
+        check("https://example.org/550e8400-e29b-41d4-a716-446655440000.xml", "https://example.org/");
+        check("https://example.org/550e8400-e29b-41d4-a716-446655440000", "https://example.org/");
+        check("https://example.org/u/AbCdEfGhIjKlMnOpQrSt/rss", "https://example.org/u/");
+        check("https://example.org/feed;auth=abc", "https://example.org/");
+        check("https://example.org/token=abc/feed", "https://example.org/");
+        assert_eq!(address("file:///srv/feed.xml"), None);
+    }
+
+    #[test]
+    fn a_message_shows_no_more_of_an_address_than_that() {
+        let check = |said: &str, expected: &str| assert_eq!(message(said), expected, "{said}");
+        check(
+            "this is a web page, which links to the feed https://example.org/f?auth=1 and `http://me:pw@b.example/`; not a feed",
+            "this is a web page, which links to the feed https://example.org/f and `http://b.example/`; not a feed",
+        );
+        check("links to the feed /feed?auth=1", "links to the feed /feed");
+        check("is the address right?", "is the address right?");
+        check("(see gopher://me:pw@x/1)", "(see gopher:…)");
+        check("feed:https://example.org/?key=1", "feed:…");
+    }
+
+    #[test]
+    fn what_a_stranger_sent_cannot_write_lines_or_colours_into_a_log_nor_fill_it() {
+        assert_eq!(message("coded as `a\nERROR b\u{1b}[31m\u{9b}`"), "coded as `a\u{fffd}ERROR b\u{fffd}[31m\u{fffd}`");
+        assert!(message(&"x".repeat(480_000)).chars().count() <= LONGEST_MESSAGE + 1);
+    }
+}
