@@ -237,7 +237,9 @@ impl Client {
                     let retry_after = text(headers, &header::RETRY_AFTER)
                         .filter(|_| status.is_client_error() || status.is_server_error())
                         .and_then(|value| freshness::retry_after(&value, date.as_deref(), now));
-                    return Err(Error::Status { status, retry_after, domain: domain_of(&target) });
+                    // Many services share an address or a name there, and what one says is not said for the others.
+                    let domain = (!address::is_private(&target)).then(|| domain_of(&target));
+                    return Err(Error::Status { status, retry_after, domain });
                 }
             };
             let next = next_hop(&target, headers)?;

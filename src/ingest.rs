@@ -180,6 +180,9 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
         known.renamed.extend(update::rekeyed(&known, polled, listed));
     }
     let mut changes = update::plan(&known, polled);
+    if *is_partial {
+        update::without_steps_back(&known, &mut changes);
+    }
     let mut rest = match rest {
         Some(rest) => rest,
         None => {

@@ -365,10 +365,10 @@ impl Poller {
                     _ => (None, None),
                 };
                 remember::failed(&mut feed, &subscription, &Failure { outcome, what: &what, retry_after }, took, now);
-                let hold = hold.map(|(domain, wait)| (domain.to_owned(), now + took + wait));
-                if let Some((domain, until)) = &hold {
-                    self.client.manners().holds().put(domain, *until, now);
-                }
+                let hold = hold.and_then(|(domain, wait)| {
+                    let until = self.client.manners().holds().put(domain, feed.feed, now + took + wait, now)?;
+                    Some((domain.to_owned(), until))
+                });
                 let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
                 tracing::warn!(
                     feed.name,
@@ -390,6 +390,10 @@ impl Poller {
     ) -> Option<(Postponement, DateTime<Utc>, String)> {
         if urgency == Urgency::Person {
             return None;
+        }
+        let is_sane = |until: &DateTime<Utc>| *until > now && *until <= now + schedule::LONGEST_RETRY_AFTER;
+        if let Some(until) = feed.not_before.filter(is_sane) {
+            return Some((Postponement::Held, until, "Retry-After".to_owned()));
         }
         let domain = domain_of(feed.target());
         if let Some(until) = self.client.manners().holds().until(&domain, now) {
@@ -526,7 +530,8 @@ impl Poller {
     /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
     ///
     /// It may be a part of the document, and it is none that validators vouch for: what is missing from it is not gone, and the
-    /// validators stay as they are.
+    /// validators stay as they are. What was told before is not told again: whoever kept a signed message cannot undo with it
+    /// what came later.
     ///
     /// # Errors
     /// When the store refuses.
@@ -537,6 +542,7 @@ impl Poller {
         subscription: &Subscription,
         now: DateTime<Utc>,
     ) -> store::Result<Result<Ingested, String>> {
+        let hash = document.hash;
         let entries = match self.read(document, Reply::default()).await {
             Ok(news) => news.entries,
             Err(error) => return Ok(Err(redact::message(&error.to_string()))),
@@ -547,8 +553,10 @@ impl Poller {
             // As it is now: a poll may have been stored since the hub called.
             let mut feed = feeds::one(desk.tx, feed)?;
             if rest.is_none() {
+                if !hubs::told(desk.tx, feed.feed, hash, now)? {
+                    return Ok(Progress::Done(Ingested::default()));
+                }
                 feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
-                hubs::told(desk.tx, feed.feed)?;
             }
             let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
             ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms }, rest)

@@ -46,8 +46,9 @@ fn is_key(part: &str) -> bool {
         let is_mixed = has(u8::is_ascii_digit) || (has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase));
         run.len() >= SHORTEST_KEY && is_mixed
     };
-    let digits = part.bytes().filter(u8::is_ascii_hexdigit).count();
-    let is_uuid = digits >= 2 * SHORTEST_KEY && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let stem = part.split('.').next().unwrap_or(part);
+    let digits = stem.bytes().filter(u8::is_ascii_hexdigit).count();
+    let is_uuid = digits >= 2 * SHORTEST_KEY && stem.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     is_uuid || part.contains([';', '=']) || part.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
 }
 
@@ -67,7 +68,7 @@ fn word(word: &str) -> String {
     let (before, rest) = word.split_at(begin);
     let end = rest.trim_end_matches(QUOTES).trim_end_matches(['.', ':', '>']).len();
     let (shown, after) = rest.split_at(end);
-    match shown.split_once("://") {
+    match shown.split_once(':').filter(|_| shown.contains("://")) {
         Some((scheme, _)) => {
             let shown = address(shown).unwrap_or_else(|| format!("{scheme}:…"));
             format!("{before}{shown}{after}")

@@ -31,6 +31,8 @@ use crate::websub::ear::Ear;
 
 /// How many pages are rendered at a time.
 const RENDERING: usize = 2;
+/// How many searches are made at a time. They take longest, and stand in a line of their own.
+const SEARCHING: usize = 1;
 
 /// What `/healthz` tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,12 +85,14 @@ pub struct Sources {
 struct Served {
     sources: Sources,
     rendering: Semaphore,
+    searching: Semaphore,
     /// Held by whoever fills the index of words.
     indexing: Mutex<()>,
 }
 
 /// Serves until `stop` is cancelled, then finishes the answers under way.
 pub async fn serve(listener: Listener, sources: Sources, stop: CancellationToken) {
-    let served = Served { sources, rendering: Semaphore::new(RENDERING), indexing: Mutex::default() };
+    let (rendering, searching) = (Semaphore::new(RENDERING), Semaphore::new(SEARCHING));
+    let served = Served { sources, rendering, searching, indexing: Mutex::default() };
     connection::serve(listener, Arc::new(served), stop).await;
 }

@@ -50,6 +50,8 @@ const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 const QUEUE_KIB: u32 = 1536;
 /// With less room in the queue than this, those that wait for it may not fit.
 const FULL_BELOW_KIB: usize = 384;
+/// After so many of its steps SQLite lets a reader look at the clock.
+const STEPS: i32 = 10_000;
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 2;
 
@@ -249,6 +251,19 @@ impl Store {
         tokio::task::spawn_blocking(move || reader.read(look)).await.map_err(|_| Error::Closed)?
     }
 
+    /// Like [`read`](Self::read), and gives up when it takes longer than `most`: then there is `None`.
+    ///
+    /// # Errors
+    /// What `look` returned, or why there is no connection.
+    pub async fn read_within<T: Send + 'static>(
+        &self,
+        most: Duration,
+        look: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let reader = self.reader.clone();
+        tokio::task::spawn_blocking(move || reader.read_within(most, look)).await.map_err(|_| Error::Closed)?
+    }
+
     /// How much polled text waits for the writer, in bytes.
     #[must_use]
     pub fn queued_bytes(&self) -> u64 {
@@ -315,20 +330,52 @@ impl Reader {
     /// # Errors
     /// What `look` returned, or why there is no connection.
     pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut connection = self.take()?;
+        let found = view(&mut connection, look)?;
+        self.give_back(connection);
+        found
+    }
+
+    /// Like [`read`](Self::read), and gives up when it takes longer than `most`: then there is `None`.
+    ///
+    /// # Errors
+    /// What `look` returned, or why there is no connection.
+    pub fn read_within<T>(&self, most: Duration, look: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<T>> {
+        let mut connection = self.take()?;
+        let begun = clock::instant();
+        connection.progress_handler(STEPS, Some(move || begun.elapsed() > most))?;
+        let found = view(&mut connection, look)?;
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        self.give_back(connection);
+        match found {
+            Err(Error::Sqlite(error))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+            {
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
+    }
+
+    fn take(&self) -> Result<Connection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => file::open_for_reading(&self.path)?,
-        };
-        let view = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        let found = look(&view);
-        view.finish()?;
+        idle.map_or_else(|| file::open_for_reading(&self.path), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS {
             idle.push(connection);
         }
-        found
     }
+}
+
+/// Runs `look` within one view of the store.
+fn view<T>(connection: &mut Connection, look: impl FnOnce(&Connection) -> Result<T>) -> Result<Result<T>> {
+    let view = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let found = look(&view);
+    view.finish()?;
+    Ok(found)
 }
 
 /// The size of the log beside the file of `connection`; 0 where there is none.
@@ -464,4 +511,26 @@ fn transact(
         *memory = Memory::default();
     }
     committed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_gives_up_when_its_time_is_over_and_the_next_has_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("newsfold.db");
+        drop(file::open_for_writing(&path).unwrap());
+        let reader = Reader::open(&path).unwrap();
+        let count = |most: i64| {
+            move |connection: &Connection| {
+                let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
+                Ok(connection.query_row(sql, [most], |row| row.get::<_, i64>(0))?)
+            }
+        };
+        assert_eq!(reader.read_within(Duration::ZERO, count(i64::MAX)).unwrap(), None);
+        assert_eq!(reader.read_within(Duration::from_secs(60), count(50_000)).unwrap(), Some(50_000));
+        assert_eq!(reader.read(count(50_000)).unwrap(), 50_000, "and what is read without a bound has none");
+    }
 }

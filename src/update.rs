@@ -110,6 +110,18 @@ pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
     changes
 }
 
+/// Leaves out the edits by which entries would become older than they are, by their publisher's own word.
+///
+/// The document that a server gives says how things are; a message may have been kept by somebody, and come late.
+pub fn without_steps_back(known: &Known, changes: &mut Changes<'_>) {
+    changes.revised.retain(|revision| {
+        let id = &revision.now.id;
+        let before = known.entries.get(id).or_else(|| known.renamed.get(id)).and_then(|before| before.updated_ms);
+        let now = revision.now.updated.map(|updated| updated.timestamp_millis());
+        before.is_none() || now >= before
+    });
+}
+
 /// Whether so much of a document is new that its publisher may have changed all ids at once.
 #[must_use]
 pub fn looks_rekeyed(known: &Known, polled: &[Entry]) -> bool {
@@ -326,6 +338,23 @@ mod tests {
         let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
         assert_eq!(changes.revised.iter().map(|revision| revision.entry).collect::<Vec<_>>(), [EntryRef(1)]);
         assert_eq!(changes.added.len(), 1);
+    }
+
+    #[test]
+    fn an_edit_that_comes_late_undoes_nothing() {
+        let hour = |hour: i64| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::hours(hour);
+        let check = |before: Option<i64>, now: Option<i64>, expected: usize| {
+            let before = KnownEntry { updated_ms: before.map(|at| hour(at).timestamp_millis()), ..stored(1, 7, 0) };
+            let (known, polled) = (known(&[("a", before)]), [Entry { updated: now.map(hour), ..entry("a", 8) }]);
+            let mut changes = plan(&known, &polled);
+            without_steps_back(&known, &mut changes);
+            assert_eq!(changes.revised.len(), expected, "{:?}", polled[0].updated);
+        };
+        check(Some(2), Some(1), 0);
+        check(Some(2), None, 0);
+        check(Some(2), Some(2), 1);
+        check(Some(2), Some(3), 1);
+        check(None, None, 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use url::{Host, Url};
 
 /// Why an address is refused: the kind of network it belongs to. `None` when it may be asked.
 #[must_use]
@@ -35,6 +36,17 @@ pub fn refused_name(name: &str, allowed: &[IpNet]) -> Option<&'static str> {
     }
     let is_private = !name.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| is_below(suffix));
     (is_private && allowed.is_empty()).then_some("a name of a private network")
+}
+
+/// Whether an address stands in a private network, as far as it says so itself.
+#[must_use]
+pub fn is_private(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(literal)) => refused(literal.into(), &[]).is_some(),
+        Some(Host::Ipv6(literal)) => refused(literal.into(), &[]).is_some(),
+        Some(Host::Domain(name)) => refused_name(name, &[]).is_some(),
+        None => true,
+    }
 }
 
 /// What names of private networks end in.
@@ -166,6 +178,20 @@ mod tests {
         check("router", &[home], false);
         check("localhost", &[home], true);
         check("localhost", &[own], false);
+    }
+
+    #[test]
+    fn an_address_says_whether_it_is_of_a_private_network() {
+        let check = |address: &str, expected: bool| {
+            assert_eq!(is_private(&Url::parse(address).unwrap()), expected, "{address}");
+        };
+        for private in ["http://127.0.0.1:1/", "http://[::1]/", "http://nas.local/", "http://router/", "file:///srv/a"]
+        {
+            check(private, true);
+        }
+        for public in ["http://news.example/", "http://1.1.1.1/", "http://[2606:4700::1]/"] {
+            check(public, false);
+        }
     }
 
     #[test]

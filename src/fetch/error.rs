@@ -21,8 +21,8 @@ pub enum Error {
         status: StatusCode,
         /// How long to stay away, where the server said so.
         retry_after: Option<TimeDelta>,
-        /// Whose server answered.
-        domain: String,
+        /// Whose server answered; `None` in a private network.
+        domain: Option<String>,
     },
     /// The server at the end of a redirect asked to be left alone.
     #[error("{domain} asked to be left alone until {}", until.format("%Y-%m-%d %H:%MZ"))]
@@ -101,7 +101,9 @@ impl Error {
     #[must_use]
     pub fn hold(&self) -> Option<(&str, TimeDelta)> {
         match self {
-            Self::Status { retry_after: Some(wait), domain, .. } if self.outcome() == Outcome::Throttled => {
+            Self::Status { retry_after: Some(wait), domain: Some(domain), .. }
+                if self.outcome() == Outcome::Throttled =>
+            {
                 Some((domain, *wait))
             }
             _ => None,

@@ -1,30 +1,58 @@
 //! Servers that asked to be left alone (`Retry-After` on 429 and 503).
 //!
-//! Pure: the caller says what time it is. They are kept over restarts by `store::holds`.
+//! Pure: the caller says what time it is. They are kept over restarts by `store::holds`. The feed that was answered so waits for
+//! as long as it was told to (`Feed::not_before`); here stands how long the others of its domain wait, where one user's feed
+//! may stand beside many people's.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The longest that a server is left alone for the asking.
-const LONGEST: TimeDelta = TimeDelta::days(7);
+use crate::model::FeedRef;
+
+/// The longest that a whole domain is left alone because of one feed. Whoever runs a server that is tired of us says so to the
+/// next feed as well.
+const LONGEST: TimeDelta = TimeDelta::hours(1);
+/// How long it is remembered which feed had its domain left alone.
+const REMEMBERED: TimeDelta = TimeDelta::days(1);
 
 /// Until when each domain is left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holds(HashMap<String, DateTime<Utc>>);
+pub struct Holds(HashMap<String, Hold>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hold {
+    until: DateTime<Utc>,
+    /// Which feed was answered so; `None` for a hold that was stored.
+    by: Option<FeedRef>,
+}
 
 impl Holds {
-    /// Leaves a domain alone until then; a shorter request does not undo a longer one.
-    pub fn put(&mut self, domain: &str, until: DateTime<Utc>, now: DateTime<Utc>) {
-        self.0.retain(|_, until| *until > now);
+    /// Leaves a domain alone because one of its feeds was told to stay away until then, and says until when; `None` when it is
+    /// not left alone for longer than it was.
+    ///
+    /// A feed does not have its domain left alone twice in a row. Another one has to be answered so in between, or one user of
+    /// a host could silence all others for ever, an hour at a time.
+    pub fn put(
+        &mut self,
+        domain: &str,
+        by: FeedRef,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        self.0.retain(|_, hold| hold.until + REMEMBERED > now && hold.until <= now + LONGEST);
         let until = until.min(now + LONGEST);
-        let held = self.0.entry(domain.to_owned()).or_insert(until);
-        *held = if *held > now + LONGEST { until } else { until.max(*held) };
+        let before = self.0.get(domain);
+        if before.is_some_and(|hold| hold.by == Some(by) || hold.until >= until) {
+            return None;
+        }
+        self.0.insert(domain.to_owned(), Hold { until, by: Some(by) });
+        Some(until)
     }
 
     /// Takes up a hold that was stored.
     pub fn restore(&mut self, domain: String, until: DateTime<Utc>) {
-        self.0.insert(domain, until);
+        self.0.insert(domain, Hold { until, by: None });
     }
 
     /// Takes up the holds that were stored.
@@ -37,7 +65,7 @@ impl Holds {
     /// No hold reaches further than the longest: one that does was made by a clock that was wrong.
     #[must_use]
     pub fn until(&self, domain: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.0.get(domain).copied().filter(|until| *until > now && *until <= now + LONGEST)
+        self.0.get(domain).map(|hold| hold.until).filter(|until| *until > now && *until <= now + LONGEST)
     }
 }
 
@@ -45,24 +73,37 @@ impl Holds {
 mod tests {
     use super::*;
 
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
     #[test]
-    fn a_domain_is_left_alone_until_the_latest_time_it_asked_for() {
-        let at = |hours| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::hours(hours);
+    fn a_domain_is_left_alone_until_the_latest_time_it_asked_for_and_no_longer_than_an_hour() {
         let mut holds = Holds::default();
-        holds.put("example.com", at(5), at(0));
-        holds.put("example.com", at(3), at(0));
-        assert_eq!(holds.until("example.com", at(1)), Some(at(5)));
-        assert_eq!(holds.until("example.com", at(5)), None);
+        assert_eq!(holds.put("example.com", FeedRef(1), at(50), at(0)), Some(at(50)));
+        assert_eq!(holds.put("example.com", FeedRef(2), at(30), at(0)), None);
+        assert_eq!(holds.until("example.com", at(1)), Some(at(50)));
+        assert_eq!(holds.until("example.com", at(50)), None);
         assert_eq!(holds.until("example.org", at(1)), None);
-        holds.put("example.org", at(10_000), at(0));
-        assert_eq!(holds.until("example.org", at(1)), Some(at(7 * 24)));
+        assert_eq!(holds.put("example.org", FeedRef(1), at(10_000_000), at(0)), Some(at(60)));
+        assert_eq!(holds.until("example.org", at(1)), Some(at(60)));
+    }
+
+    #[test]
+    fn one_feed_cannot_silence_its_neighbours_for_ever() {
+        let mut holds = Holds::default();
+        assert_eq!(holds.put("example.com", FeedRef(1), at(60), at(0)), Some(at(60)));
+        assert_eq!(holds.put("example.com", FeedRef(1), at(121), at(61)), None);
+        assert_eq!(holds.until("example.com", at(62)), None);
+        assert_eq!(holds.put("example.com", FeedRef(2), at(130), at(70)), Some(at(130)), "their server means all");
+        assert_eq!(holds.put("example.com", FeedRef(1), at(191), at(131)), Some(at(191)));
     }
 
     #[test]
     fn a_hold_from_a_clock_that_was_wrong_does_not_hold() {
-        let at = |days| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(days);
         let mut holds = Holds::default();
-        holds.restore("example.com".into(), at(365));
+        holds.restore("example.com".into(), at(365 * 24 * 60));
         assert_eq!(holds.until("example.com", at(1)), None);
+        assert_eq!(holds.put("example.com", FeedRef(1), at(30), at(1)), Some(at(30)), "and is none to go by");
     }
 }

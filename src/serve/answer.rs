@@ -2,10 +2,12 @@
 //!
 //! Edge. GET and HEAD only, but for hubs that call.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -31,6 +33,11 @@ const UNTIL_PUBLISHED: TimeDelta = TimeDelta::seconds(5);
 /// How long a search waits for the index, which is made when it is first asked for.
 const FOR_THE_INDEX: Duration = Duration::from_secs(8);
 
+/// How long a search may take.
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);
+/// How long a request waits for its turn to be rendered.
+const FOR_A_PLACE: Duration = Duration::from_secs(5);
+
 /// How long what is sent may be kept.
 #[derive(Clone, Copy)]
 enum Age {
@@ -45,7 +52,9 @@ enum Age {
 pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response {
     let is_head = request.method() == Method::HEAD;
     let callback = below(&served.sources.root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
-    let mut response = if let Some(callback) = callback.map(str::to_owned) {
+    let mut response = if !names_host(&request) {
+        plain(StatusCode::BAD_REQUEST, "the request has to name one host\n")
+    } else if let Some(callback) = callback.map(str::to_owned) {
         callback::answer(&served.sources.ear, &callback, request).await
     } else if matches!(*request.method(), Method::GET | Method::HEAD) {
         at(served, &request.map(drop)).await
@@ -70,6 +79,20 @@ pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response 
         }
     }
     response
+}
+
+/// Whether a request says for which host it is, as RFC 9112 §3.2 has it: once, and in a form that can be one.
+fn names_host<B>(request: &Request<B>) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let is_host = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or("@");
+        text.is_empty() || (!text.contains('@') && text.parse::<Authority>().is_ok())
+    };
+    match (named.next(), named.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 async fn at(served: &Served, request: &Request<()>) -> Response {
@@ -104,16 +127,26 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     };
     let found = match published.find(path, request.uri().query(), pulse.polls) {
         Found::Askable(wanted) => {
+            let is_search = matches!(wanted, Wanted::Search { .. });
             let rendered = async {
-                let _place = served.rendering.acquire().await;
-                if matches!(wanted, Wanted::Search { .. }) {
+                if is_search {
                     index(served).await?;
                 }
+                let line = if is_search { &served.searching } else { &served.rendering };
+                let Ok(_place) = tokio::time::timeout(FOR_A_PLACE, line.acquire()).await else {
+                    return Ok(Err("too much is asked for at once; come again in a moment\n"));
+                };
+                let store = &served.sources.store;
                 let read = move |connection: &_| published.render(connection, &wanted, pulse.polls);
-                served.sources.store.read(read).await
+                if is_search {
+                    let found = store.read_within(LONGEST_SEARCH, read).await?;
+                    return Ok(found.ok_or("this search takes too long; look for fewer or for longer words\n"));
+                }
+                store.read(read).await.map(Ok)
             };
             match rendered.await {
-                Ok(found) => found,
+                Ok(Ok(found)) => found,
+                Ok(Err(why)) => return later(why, "10"),
                 Err(error) => {
                     tracing::error!(%error, "a page could not be rendered");
                     return plain(
@@ -130,15 +163,19 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
         Found::Moved(to) => moved(&format!("{}{to}", served.sources.root.trim_end_matches('/'))),
         Found::Gone => plain(StatusCode::GONE, "this feed is not published any more\n"),
         Found::NotIndexed => {
-            let text = "the stories are being indexed for the first search; come again in a minute\n";
-            let mut later = plain(StatusCode::SERVICE_UNAVAILABLE, text);
-            later.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-            later
+            later("the stories are being indexed for the first search; come again in a minute\n", "30")
         }
         Found::Nothing | Found::Askable(_) => {
             plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
         }
     }
+}
+
+/// The word that this cannot be answered now, and in how many seconds it may be.
+fn later(text: &'static str, seconds: &'static str) -> Response {
+    let mut later = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    later.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    later
 }
 
 /// Fills the index of words, for as long as a person waits.
@@ -211,6 +248,9 @@ async fn metrics(served: &Served) -> Response {
     response
 }
 
+/// The seconds since 1970 that an HTTP date can say here: those from then on, in years of four digits.
+const EXPRESSIBLE: RangeInclusive<i64> = 0..=253_402_300_799;
+
 /// A document, or the word that the reader has it.
 async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse: Pulse) -> Response {
     let accepted: Vec<&str> =
@@ -249,7 +289,7 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     put(headers, header::CACHE_CONTROL, &kept_for(age, pulse.next_poll, clock::now()));
     put(headers, header::ETAG, &etag);
-    if let Some(at) = page.last_modified {
+    if let Some(at) = page.last_modified.filter(|at| EXPRESSIBLE.contains(&at.timestamp())) {
         put(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(at.into()));
     }
     response
@@ -290,6 +330,26 @@ pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        let check = |hosts: &[&str], version: Version, expected: bool| {
+            let mut request = Request::builder().version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            assert_eq!(names_host(&request.body(()).unwrap()), expected, "{hosts:?} {version:?}");
+        };
+        for host in ["a", "news.example:8080", "127.0.0.1", "[::1]:80", ""] {
+            check(&[host], Version::HTTP_11, true);
+        }
+        check(&[], Version::HTTP_10, true);
+        check(&[], Version::HTTP_11, false);
+        check(&["a", "a"], Version::HTTP_10, false);
+        for host in ["a b", "a/b", "me@a", "a:b:c", "[::1"] {
+            check(&[host], Version::HTTP_11, false);
+        }
+    }
 
     #[test]
     fn an_answer_is_kept_until_the_next_poll_can_have_changed_it() {

@@ -18,6 +18,8 @@ use crate::websub::ear::{Ear, Message};
 pub(super) const PATH: &str = "/websub/";
 /// How long a message may take to arrive, and to find room.
 const FOR_A_MESSAGE: Duration = Duration::from_secs(30);
+/// How long its body may take once there is room.
+const FOR_A_BODY: Duration = Duration::from_secs(10);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature");
 
 /// Answers who calls at `callback`.
@@ -60,10 +62,12 @@ async fn news(ear: &Ear, callback: &str, request: Request<Body>) -> store::Resul
     let Some(expected) = ear.expected(callback).await? else {
         return Ok(plain(StatusCode::GONE, "nobody here is subscribed to this\n"));
     };
-    let room = ear.room().await;
+    let room = ear.room(&expected).await;
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, ear.most_bytes()).await else {
-        return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "this is too large, or broke off\n"));
+    let body = match tokio::time::timeout(FOR_A_BODY, to_bytes(body, ear.most_bytes())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "this is too large, or broke off\n")),
+        Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "that took too long\n")),
     };
     let field = |name: HeaderName| text(&head.headers, &name);
     let message = Message {

@@ -8,16 +8,14 @@ use rusqlite::{Connection, params};
 use crate::manners::holds::Holds;
 use crate::store::{Result, instant, millis};
 
-/// Stores that a domain is left alone until then, and forgets the holds that are over.
+/// Stores that a domain is left alone until then, as [`Holds::put`] has it, and forgets the holds that are over.
 ///
 /// # Errors
 /// When the store refuses.
 pub fn put(connection: &Connection, domain: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     connection.prepare_cached("DELETE FROM hold WHERE until <= ?1")?.execute([millis(now)])?;
     connection
-        .prepare_cached(
-            "INSERT INTO hold VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
-        )?
+        .prepare_cached("INSERT INTO hold VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = excluded.until")?
         .execute(params![domain, millis(until)])?;
     Ok(())
 }

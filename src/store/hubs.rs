@@ -16,6 +16,8 @@ const FIRST_PATIENCE: TimeDelta = TimeDelta::hours(1);
 const LONGEST_PATIENCE: TimeDelta = TimeDelta::days(1);
 /// When a hub that will not tell us is asked again.
 const AFTER_DENIAL: TimeDelta = TimeDelta::days(7);
+/// How many messages of a feed's hub are remembered, the newest.
+const REMEMBERED_MESSAGES: usize = 256;
 /// How many times a hub is asked to stop; after that the subscription runs out by itself.
 const FAREWELLS: u32 = 3;
 
@@ -41,7 +43,9 @@ pub struct Request {
 /// Whose news is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// Of which feed,
+    /// From which hub,
+    pub hub: Url,
+    /// of which feed,
     pub feed: FeedRef,
     /// as it is called.
     pub name: String,
@@ -105,19 +109,28 @@ fn leave(tx: &Connection, which: &str, now: DateTime<Utc>, value: [impl rusqlite
     Ok(())
 }
 
-/// The feeds whose hubs are to be asked for something now; only farewells unless `is_on`.
+/// For each hub that is to be asked for something now the feed that has waited longest, with the hub; only farewells unless
+/// `is_on`.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn due(connection: &Connection, is_on: bool, now: DateTime<Utc>, most: usize) -> Result<Vec<FeedRef>> {
+pub fn due(connection: &Connection, is_on: bool, now: DateTime<Utc>) -> Result<Vec<(FeedRef, Url)>> {
     let mut query = connection.prepare_cached(
-        "SELECT feed FROM hub_subscription WHERE next_step <= ?1
+        "SELECT feed, hub, min(next_step) FROM hub_subscription WHERE next_step <= ?1
          AND (pending IS 'unsubscribe' OR ?2 AND feed IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL))
-         ORDER BY next_step LIMIT ?3",
+         GROUP BY hub ORDER BY 3",
     )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = query.query_map(params![millis(now), is_on, most], |row| Ok(FeedRef(row.get(0)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let rows = query.query_map(params![millis(now), is_on], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let mut due = Vec::new();
+    for row in rows {
+        let (feed, hub) = row?;
+        due.push((FeedRef(feed), address(&hub, "a hub")?));
+    }
+    Ok(due)
+}
+
+fn address(stored: &str, whose: &str) -> Result<Url> {
+    Url::parse(stored).map_err(|error| Error::Damaged(format!("the address of {whose}: {error}")))
 }
 
 /// Notes that hubs are asked now, and gives what to ask. Each feed comes with words for a callback and a secret, for when it has
@@ -151,7 +164,7 @@ pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime
         let patience = (FIRST_PATIENCE * 2_i32.pow(times.saturating_sub(1).min(8))).min(LONGEST_PATIENCE);
         tx.prepare_cached("UPDATE hub_subscription SET next_step = ?2 WHERE feed = ?1")?
             .execute(params![feed.0, millis(now + patience)])?;
-        let hub = Url::parse(&hub).map_err(|error| Error::Damaged(format!("the address of a hub: {error}")))?;
+        let hub = address(&hub, "a hub")?;
         requests.push(Request { feed: *feed, name, hub, topic, callback, secret, mode });
     }
     Ok(requests)
@@ -222,23 +235,37 @@ pub fn deny(tx: &Connection, callback: &str, topic: &str, now: DateTime<Utc>) ->
 pub fn expected(connection: &Connection, callback: &str) -> Result<Option<Expected>> {
     let found = connection
         .prepare_cached(
-            "SELECT feed, name, secret, coalesce(read_from, moved_to, address) FROM hub_subscription JOIN feed ON feed.id = feed
+            "SELECT feed, name, secret, coalesce(read_from, moved_to, address), hub FROM hub_subscription JOIN feed ON feed.id = feed
              WHERE callback = ?1 AND lease_until IS NOT NULL AND pending IS NOT 'unsubscribe' AND configured = 1",
         )?
-        .query_row([callback], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?)))
+        .query_row([callback], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get::<_, String>(4)?))
+        })
         .optional()?;
-    let Some((feed, name, secret, address)) = found else { return Ok(None) };
-    let address = Url::parse(&address).map_err(|error| Error::Damaged(format!("the address of a feed: {error}")))?;
-    Ok(Some(Expected { feed: FeedRef(feed), name, secret, address }))
+    let Some((feed, name, secret, home, hub)) = found else { return Ok(None) };
+    let (hub, address) = (address(&hub, "a hub")?, address(&home, "a feed")?);
+    Ok(Some(Expected { hub, feed: FeedRef(feed), name, secret, address }))
 }
 
-/// Notes that a hub told of a feed, so that its promise is believed.
+/// Notes that a hub told of a feed, so that its promise is believed. `hash` is of what it told; gives whether that is new, and
+/// not a message that somebody kept and sends again.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn told(tx: &Connection, feed: FeedRef) -> Result<()> {
+pub fn told(tx: &Connection, feed: FeedRef, hash: i64, now: DateTime<Utc>) -> Result<bool> {
+    let is_new = tx
+        .prepare_cached("INSERT INTO hub_message (feed, hash, heard) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .execute(params![feed.0, hash, millis(now)])?
+        > 0;
+    if is_new {
+        tx.prepare_cached(
+            "DELETE FROM hub_message WHERE feed = ?1 AND hash IN
+             (SELECT hash FROM hub_message WHERE feed = ?1 ORDER BY heard DESC, hash LIMIT -1 OFFSET ?2)",
+        )?
+        .execute(params![feed.0, REMEMBERED_MESSAGES])?;
+    }
     tx.prepare_cached("UPDATE hub_subscription SET missed = 0 WHERE feed = ?1 AND missed > 0")?.execute([feed.0])?;
-    Ok(())
+    Ok(is_new)
 }
 
 /// Notes that a poll found news of which the hub had not told.
@@ -249,4 +276,31 @@ pub fn missed(tx: &Connection, feed: FeedRef) -> Result<()> {
     tx.prepare_cached("UPDATE hub_subscription SET missed = missed + 1 WHERE feed = ?1 AND lease_until IS NOT NULL")?
         .execute([feed.0])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{feeds, schema};
+
+    #[test]
+    fn a_message_is_new_once_and_not_all_are_remembered() {
+        let mut store = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut store, 0).unwrap();
+        let at = |seconds| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let configured = feeds::Configured {
+            address: "https://one.example/feed".parse().unwrap(),
+            name: "one".into(),
+            first_poll: at(0),
+            first_poll_why: String::new(),
+            planned_by: String::new(),
+        };
+        let [feed] = feeds::configure(&store, &[configured]).unwrap()[..] else { panic!("it is one") };
+        for message in 0..1_000 {
+            assert!(told(&store, feed, message, at(message)).unwrap());
+        }
+        assert!(!told(&store, feed, 990, at(1_000)).unwrap());
+        let kept: usize = store.query_row("SELECT count(*) FROM hub_message", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, REMEMBERED_MESSAGES);
+    }
 }

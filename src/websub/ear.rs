@@ -3,6 +3,7 @@
 //! Edge: looks things up and stores them. How it is said over HTTP is `serve`'s work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +12,8 @@ use url::form_urlencoded;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fetch::Document;
+use crate::manners::domain::domain_of;
+use crate::manners::gates::{Gates, Pass};
 use crate::model::FeedRef;
 use crate::poll::Poller;
 use crate::roster::Roster;
@@ -18,8 +21,10 @@ use crate::store::hubs::{self, Expected};
 use crate::store::{Result, Store};
 use crate::websub::{Mode, signature};
 
-/// How many messages are read and taken in at a time: each may be as large as `poll.max_body` allows.
-const AT_ONCE: usize = 2;
+/// How many messages are received and taken in at a time, and how many of one publisher's hubs: each may be as large as
+/// `poll.max_body` allows, and a hub that dawdles holds up no other.
+const AT_ONCE: usize = 6;
+const OF_ONE_HUB: usize = 2;
 /// The shortest and the longest subscription that is believed in.
 const SHORTEST_LEASE: TimeDelta = TimeDelta::seconds(1);
 const LONGEST_LEASE: TimeDelta = TimeDelta::days(90);
@@ -51,6 +56,13 @@ pub struct Ear {
     means: watch::Receiver<Means>,
     words: mpsc::UnboundedSender<Word>,
     places: Arc<Semaphore>,
+    hubs: Gates,
+}
+
+/// Room for one message, until it is stored.
+pub struct Room {
+    _of_its_hub: Option<Pass>,
+    _of_all: Option<OwnedSemaphorePermit>,
 }
 
 /// A message as it came.
@@ -69,7 +81,7 @@ impl Ear {
     /// An ear that passes on what the daemon should know to `words`.
     #[must_use]
     pub fn new(store: Store, means: watch::Receiver<Means>, words: mpsc::UnboundedSender<Word>) -> Self {
-        Self { store, means, words, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { store, means, words, places: Arc::new(Semaphore::new(AT_ONCE)), hubs: Gates::default() }
     }
 
     /// What a hub's question at `callback` is to be answered with; `None` when we did not ask for it.
@@ -130,8 +142,9 @@ impl Ear {
     }
 
     /// Room for one message, to be had before its body is read and given back when it is stored.
-    pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().acquire_owned().await.ok()
+    pub async fn room(&self, expected: &Expected) -> Room {
+        let of_its_hub = self.hubs.enter(&domain_of(&expected.hub), OF_ONE_HUB, Duration::ZERO).await;
+        Room { _of_its_hub: of_its_hub, _of_all: self.places.clone().acquire_owned().await.ok() }
     }
 
     /// Takes news in; it is stored when this returns. What is not signed by who was told the secret is ignored.
@@ -139,7 +152,7 @@ impl Ear {
     /// # Errors
     /// When the store refuses.
     pub async fn hear(&self, expected: Expected, message: Message, now: DateTime<Utc>) -> Result<()> {
-        let Expected { feed, name, secret, address } = expected;
+        let Expected { feed, name, secret, address, .. } = expected;
         let Message { signature, content_type, coding, body } = message;
         if !signature.is_some_and(|signature| signature::is_good(&signature, &secret, &body)) {
             tracing::warn!(feed.name = name, "what came from a hub is not signed as it should be, and ignored");

@@ -3,21 +3,25 @@
 //! Edge. What is to be asked stands in the store (`store::hubs`), and is noted there before anything is sent: a hub may ask back
 //! before it has answered, and a crash does not have us ask again at once.
 
+use std::collections::{HashMap, HashSet};
+
 use aws_lc_rs::rand;
 use chrono::{DateTime, Utc};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::clock;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client};
+use crate::manners::domain::domain_of;
+use crate::model::FeedRef;
 use crate::roster::Roster;
 use crate::store::hubs::{self, Request};
 use crate::store::{self, Store};
 use crate::websub::{Mode, signature};
 
-/// How many hubs are asked at a time.
+/// How many hubs are asked at a time, one request each: one that dawdles holds up no other.
 const AT_ONCE: usize = 4;
 /// The subscription that we wish for, in seconds: ten days.
 const LEASE_S: u64 = 10 * 86_400;
@@ -25,15 +29,16 @@ const LEASE_S: u64 = 10 * 86_400;
 /// What asks hubs.
 pub struct Subscriber {
     store: Store,
-    /// Requests under way.
+    /// Requests under way, and whose hubs they are for.
     asking: JoinSet<()>,
+    busy: HashMap<task::Id, String>,
 }
 
 impl Subscriber {
     /// One that has not asked anybody yet.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, asking: JoinSet::new() }
+        Self { store, asking: JoinSet::new(), busy: HashMap::new() }
     }
 
     /// Asks for what is due, without waiting for answers. While `is_on` is false, hubs are only told to stop.
@@ -48,24 +53,33 @@ impl Subscriber {
         is_on: bool,
         now: DateTime<Utc>,
     ) -> store::Result<()> {
-        while self.asking.try_join_next().is_some() {}
-        let free = AT_ONCE.saturating_sub(self.asking.len());
-        let due = self.store.read(move |connection| hubs::due(connection, is_on, now, free)).await?;
-        if due.is_empty() {
+        while let Some(ended) = self.asking.try_join_next_with_id() {
+            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
+            self.busy.remove(&id);
+        }
+        let due = self.store.read(move |connection| hubs::due(connection, is_on, now)).await?;
+        let mut taken: HashSet<String> = self.busy.values().cloned().collect();
+        let free = AT_ONCE.saturating_sub(taken.len());
+        let next: Vec<FeedRef> =
+            due.into_iter().filter(|(_, hub)| taken.insert(domain_of(hub))).map(|(feed, _)| feed).take(free).collect();
+        if next.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> = due.into_iter().filter_map(|feed| Some((feed, (unguessable()?, unguessable()?)))).collect();
+        let named: Vec<_> =
+            next.into_iter().filter_map(|feed| Some((feed, (unguessable()?, unguessable()?)))).collect();
         let requests = self.store.write(named.len() * 64, move |desk| hubs::ask(desk.tx, &named, now)).await?;
         for request in requests {
             let access = roster.subscription(request.feed).map(|subscription| subscription.access.clone());
             let (client, callback) = (client.clone(), format!("{public_url}websub/{}", request.callback));
-            self.asking.spawn(async move {
+            let domain = domain_of(&request.hub);
+            let asked = self.asking.spawn(async move {
                 // Credentials are the publisher's, and not for hubs; the way there may be through a proxy.
                 let access =
                     Access::of(&access.unwrap_or_default(), &request.hub).unwrap_or_default().without_headers();
                 let answer = client.post_form(&request.hub, form(&request, &callback), &access, clock::now()).await;
                 tell(&request, answer);
             });
+            self.busy.insert(asked.id(), domain);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, Utc};
+
 use crate::support::{Answer, Origin, Scene, rss, rss_of};
 
 /// Polls one feed at this origin, and gives the error that is remembered.
@@ -176,37 +178,63 @@ fn an_answer_that_never_ends_is_given_up_and_holds_up_nobody() {
     assert!(feeds[1]["last_error"].as_str().unwrap().contains("poll.timeout"), "{feeds}");
 }
 
+/// Feeds of the internet, read through a proxy that stands for all servers of it.
+fn through(proxy: &Origin, feeds: &[(&str, &str)]) -> Scene {
+    let feeds: Vec<_> = feeds.iter().map(|(name, url)| (*name, (*url).to_owned())).collect();
+    Scene::with(&feeds, &format!("proxy = \"{}\"\n", proxy.url("")))
+}
+
 #[test]
 fn retry_after_holds_for_the_whole_host_and_over_restarts() {
-    let origin = Origin::start(|_| Answer::new("503 Service Unavailable", &[("Retry-After", "7200")], ""));
-    let feeds = [("a", origin.url("/a")), ("b", origin.url("/b")), ("c", origin.url("/c"))];
-    let scene = Scene::with(&feeds, "");
+    let internet = Origin::start(|_| Answer::new("503 Service Unavailable", &[("Retry-After", "99999999999")], ""));
+    let feeds = [("a", "http://one.example/a"), ("b", "http://one.example/b"), ("c", "http://one.example/c")];
+    let scene = through(&internet, &feeds);
     scene.run(&["poll"]);
-    assert_eq!(origin.asked().len(), 1, "the others of this host are not asked any more");
+    assert_eq!(internet.asked().len(), 1, "the others of this host are not asked any more");
     let states = scene.json(&["feeds", "--json"]);
-    assert_eq!(states[1]["next_poll_why"], "Retry-After of 127.0.0.1");
+    assert_eq!(states[1]["next_poll_why"], "Retry-After of one.example");
     assert_eq!((&states[1]["failures"], states[1]["state"].as_str()), (&0.into(), Some("new")));
-    scene.configure(&[("a", origin.url("/a")), ("b", origin.url("/b")), ("new", origin.url("/new"))], "");
+    let wait = |feed: usize| {
+        let next: DateTime<Utc> = states[feed]["next_poll"].as_str().unwrap().parse().unwrap();
+        (next - newsfold::clock::now()).num_minutes()
+    };
+    assert!((60 * 24 * 7 - 5..=60 * 24 * 7).contains(&wait(0)), "who asked for it waits for a week: {}", wait(0));
+    assert!((55..=66).contains(&wait(1)), "its neighbours wait for an hour: {}", wait(1));
+    scene.write(
+        "newsfold.toml",
+        &std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().replace("one.example/c", "one.example/new"),
+    );
     assert!(scene.must(&["poll"]).contains("3 left alone"));
-    let mut daemon = scene.start();
-    daemon.wait_for("put off: Retry-After of 127.0.0.1");
-    drop(daemon);
-    assert_eq!(origin.asked().len(), 1);
+    assert_eq!(internet.asked().len(), 1);
     scene.run(&["poll", "b"]);
-    assert_eq!(origin.asked().len(), 2, "a person may ask");
+    assert_eq!(internet.asked().len(), 2, "a person may ask");
+}
+
+#[test]
+fn in_a_private_network_retry_after_holds_for_the_feed_that_was_told() {
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/tired" => Answer::new("429 Too Many Requests", &[("Retry-After", "7200")], ""),
+        _ => Answer::ok(rss_of(&["a"])),
+    });
+    let scene = Scene::with(&[("tired", origin.url("/tired")), ("well", origin.url("/well"))], "");
+    scene.run(&["poll", "tired"]);
+    let polled = scene.must(&["poll"]);
+    assert!(polled.starts_with("1 new") && polled.contains("1 left alone"), "{polled}");
+    assert_eq!(origin.asked().len(), 2);
 }
 
 #[test]
 fn a_redirect_does_not_lead_to_a_server_that_asked_to_be_left_alone() {
-    let tired = Origin::start(|_| Answer::new("429 Too Many Requests", &[("Retry-After", "7200")], ""));
-    let target = tired.url("/feed");
-    let door = Origin::start(move |_| Answer::redirect("302 Found", &target));
-    let door_url = door.url("/").replace("127.0.0.1", "127.0.0.9");
-    let scene = Scene::with(&[("a", tired.url("/feed"))], "");
+    let internet = Origin::start(|request| match request.target.as_str() {
+        "http://tired.example/feed" => Answer::new("429 Too Many Requests", &[("Retry-After", "7200")], ""),
+        _ => Answer::redirect("302 Found", "http://tired.example/feed"),
+    });
+    let scene = through(&internet, &[("a", "http://tired.example/feed"), ("z", "http://door.example/")]);
+    scene.run(&["poll", "a"]);
     scene.run(&["poll"]);
-    scene.configure(&[("a", tired.url("/feed")), ("z", door_url)], "");
-    scene.run(&["poll"]);
-    assert_eq!((door.asked().len(), tired.asked().len()), (0, 1));
+    let asked: Vec<String> = internet.asked().into_iter().map(|request| request.target).collect();
+    assert_eq!(asked, ["http://tired.example/feed", "http://door.example/"]);
+    assert!(scene.json(&["feeds", "--json"])[1]["next_poll_why"].as_str().unwrap().contains("tired.example"));
 }
 
 #[test]

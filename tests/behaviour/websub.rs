@@ -117,6 +117,32 @@ fn what_a_hub_tells_is_published_without_a_poll() {
 }
 
 #[test]
+fn what_a_hub_told_before_undoes_nothing() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
+    let told = |title: &str, updated: &str| {
+        format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><title>A feed</title><id>urn:f</id><entry><id>urn:1</id><title>{title}</title>\
+             <link href='https://example.org/1'/>{updated}<content>{title}</content></entry></feed>"
+        )
+    };
+    let (first, second) = (told("Wrong", ""), told("Right", ""));
+    for (body, expected) in [(&first, "added=1"), (&second, "revised=1"), (&first, "revised=0")] {
+        assert_eq!(notify(&daemon, &path, &secret, body), "HTTP/1.1 200 OK");
+        assert!(daemon.wait_for("told by a hub").contains(expected), "{expected}");
+    }
+    let dated = |title, hour: u32| told(title, &format!("<updated>2026-01-01T{hour:02}:00:00Z</updated>"));
+    for (body, expected) in [(dated("Righter", 5), "revised=1"), (dated("Older and never told", 4), "revised=0")] {
+        assert_eq!(notify(&daemon, &path, &secret, &body), "HTTP/1.1 200 OK");
+        assert!(daemon.wait_for("told by a hub").contains(expected), "{expected}");
+    }
+    drop(daemon);
+    assert!(scene.stories().iter().any(|(title, _)| title == "Righter"));
+}
+
+#[test]
 fn a_hub_brings_no_more_entries_than_polls_may() {
     let hub = hub();
     let origin = feed(&hub);
