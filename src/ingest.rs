@@ -30,6 +30,8 @@ mod belonging;
 const TIDY_EVERY: u64 = 4096;
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
 const LONGEST_BACKDATING: TimeDelta = TimeDelta::hours(1);
+/// When a feed whose hub told too much at once is polled for the rest.
+const AFTER_TOO_MUCH: TimeDelta = TimeDelta::hours(1);
 /// How many old entries a publisher may keep at the end of a document from which newer ones fall off.
 const MOST_PINNED: usize = 2;
 
@@ -189,15 +191,20 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
             let (is_first, is_partial, polled) = (*is_first, *is_partial, polled.len());
             let lately = desk.memory.lately.entry(feed.feed).or_insert_with(|| Lately::begin(*at));
             let added = changes.added.len();
-            let arrived = update::Arrived { added, polled, lately: lately.added(*at), is_first, is_partial };
+            let left = lately.left(is_partial, *at);
+            let arrived = update::Arrived { added, polled, left, is_first, is_partial };
             let intake = update::intake(arrived, feed.floods);
-            lately.add(intake.take);
+            lately.add(is_partial, intake.take);
             tell_of_a_flood(feed, intake);
             Rest { intake, added: intake.take, ingested: Ingested::default() }
         }
     };
     let mut feed = feed.clone();
     stem(&mut feed, &mut changes, rest);
+    if *is_partial && rest.intake.ask_again && feed.next_poll > *at + AFTER_TOO_MUCH {
+        feed.next_poll = *at + AFTER_TOO_MUCH;
+        feed.next_poll_why = "its hub told more than is taken from hubs".to_owned();
+    }
     let is_done = !update::limit(&mut changes);
     if !is_done {
         ask_in_full(&mut feed);
@@ -246,7 +253,7 @@ fn stem(feed: &mut Feed, changes: &mut Changes<'_>, Rest { intake, added, .. }: 
     if ask_again {
         ask_in_full(feed);
         feed.repairs.push(format!(
-            "{all} entries are new at once, more than one feed may bring in an hour; the newest {take} are taken in, and the other {} at the next polls",
+            "{all} entries are new at once, more than may come in an hour; the newest {take} are taken in, and the other {} at the next polls",
             all - take
         ));
     }
@@ -736,7 +743,7 @@ mod tests {
     #[test]
     fn what_is_too_much_for_an_hour_waits_however_it_comes() {
         let mut scene = Scene::at(Level::Off);
-        scene.ingest(&PollRecord { is_partial: true, ..scene.record(0, many(update::MOST_NEW - 10)) });
+        scene.ingest(&scene.record(0, many(update::MOST_NEW - 10)));
         let more = many(update::MOST_NEW + 90).split_off(update::MOST_NEW - 10);
         let (ingested, _) = scene.ingest(&PollRecord { is_first: false, ..scene.record(0, more.clone()) });
         assert_eq!(ingested.added, 10);
@@ -749,6 +756,25 @@ mod tests {
         let an_hour_later = NOW + TimeDelta::hours(1);
         let again = PollRecord { is_first: false, at: an_hour_later, ..scene.record(0, more) };
         assert_eq!(scene.ingest(&again).0.added, 90);
+    }
+
+    #[test]
+    fn a_feed_that_tells_one_story_over_and_over_is_listed_with_a_few_of_its_entries() {
+        let mut scene = Scene::at(Level::Link);
+        let same = |number: usize| Entry {
+            id: EntryId(number.to_string()),
+            permalink: Some("https://one.example/page".parse().unwrap()),
+            title: "Title".into(),
+            ..entry(None)
+        };
+        scene.ingest(&scene.record(0, (0..300).map(same).collect()));
+        scene.take_in(1, &["a"], "page");
+        let story = StoryRef(1);
+        assert_eq!(stories::times_told(&scene.store, story).unwrap(), 301);
+        let listed: Vec<u64> =
+            stories::coverage(&scene.store, story).unwrap().iter().map(|telling| telling.entry.0).collect();
+        let expected: Vec<u64> = std::iter::once(1).chain(282..=301).collect();
+        assert_eq!(listed, expected, "the first, the newest, and all of the other feed");
     }
 
     #[test]

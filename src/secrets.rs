@@ -3,6 +3,7 @@
 //! Edge: reads files and the environment. They are fetched when they are needed and never stored, so that a changed one is in
 //! force at the next poll.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::config::Secret;
@@ -29,6 +30,19 @@ pub fn reveal(secret: &Secret) -> Result<String, String> {
             if one_of_many.exists() { read(&one_of_many) } else { read(&Path::new(&folder).join(name)) }
         }
     }
+}
+
+/// The file that a secret is kept in, where every user of this machine may read it.
+#[must_use]
+pub fn open_to_all(secret: &Secret) -> Option<&Path> {
+    let Secret::File(path) = secret else { return None };
+    is_open_to_all(path).then_some(path)
+}
+
+/// Whether every user of this machine may read a file.
+#[must_use]
+pub fn is_open_to_all(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
 }
 
 /// A file's text without the line break at its end.

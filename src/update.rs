@@ -155,11 +155,14 @@ pub fn rekeyed(known: &Known, polled: &[Entry], listed: Vec<ListedEntry>) -> Has
     found.into_values().filter(|claims| claims.len() == 1).flatten().collect()
 }
 
-/// How many new entries a feed brought of late, by whatever way: polls, and hubs that tell of it.
+/// How many new entries a feed brought of late.
 #[derive(Debug, Clone, Copy)]
 pub struct Lately {
     since: DateTime<Utc>,
+    /// By whatever way,
     added: usize,
+    /// and by a hub.
+    told: usize,
 }
 
 impl Lately {
@@ -168,20 +171,23 @@ impl Lately {
     /// None yet, in the hour that begins.
     #[must_use]
     pub fn begin(now: DateTime<Utc>) -> Self {
-        Self { since: now, added: 0 }
+        Self { since: now, added: 0, told: 0 }
     }
 
-    /// How many there are in the hour that runs now; when it is over, or the clock was set, another begins.
-    pub fn added(&mut self, now: DateTime<Utc>) -> usize {
+    /// How many more it may bring, by a hub if `is_told`, in the hour that runs now; when that is over, or the clock was set,
+    /// another begins.
+    pub fn left(&mut self, is_told: bool, now: DateTime<Utc>) -> usize {
         if (now - self.since).abs() >= Self::HOUR {
             *self = Self::begin(now);
         }
-        self.added
+        let left = MOST_NEW.saturating_sub(self.added);
+        if is_told { left.min(MOST_TOLD.saturating_sub(self.told)) } else { left }
     }
 
     /// Takes more into account.
-    pub fn add(&mut self, added: usize) {
+    pub fn add(&mut self, is_told: bool, added: usize) {
         self.added += added;
+        self.told += if is_told { added } else { 0 };
     }
 }
 
@@ -192,8 +198,8 @@ pub struct Arrived {
     pub added: usize,
     /// All its entries.
     pub polled: usize,
-    /// New entries that the feed brought before it, within the hour.
-    pub lately: usize,
+    /// How many new ones the feed may still bring; see [`Lately::left`].
+    pub left: usize,
     /// Whether the feed had never been read before.
     pub is_first: bool,
     /// Whether it is a part of the feed's document, as hubs send it.
@@ -219,7 +225,7 @@ pub struct Intake {
 /// news: it makes up its ids, or is a trap. What a hub sends is a part, and new by its nature; there only a large one counts.
 #[must_use]
 pub fn intake(arrived: Arrived, floods: u32) -> Intake {
-    let Arrived { added, polled, lately, is_first, is_partial } = arrived;
+    let Arrived { added, polled, left, is_first, is_partial } = arrived;
     let is_new = !is_first && polled > 1 && added * 10 >= polled * 9;
     let floods = match is_partial {
         false if is_new => floods.saturating_add(1),
@@ -227,7 +233,6 @@ pub fn intake(arrived: Arrived, floods: u32) -> Intake {
         true if is_new && added >= MOST_OF_A_FLOOD => floods.saturating_add(1),
         true => floods,
     };
-    let left = MOST_NEW.saturating_sub(lately);
     if floods >= FLOODS {
         return Intake { added, take: added.min(MOST_OF_A_FLOOD).min(left), ask_again: false, floods };
     }
@@ -236,6 +241,8 @@ pub fn intake(arrived: Arrived, floods: u32) -> Intake {
 
 /// The most new entries that a feed can bring within an hour.
 pub const MOST_NEW: usize = 2_000;
+/// The most of them that a hub can bring: what is more comes with the next poll, should the feed itself hold it.
+pub const MOST_TOLD: usize = 50;
 /// After so many documents in a row with next to nothing but new entries a feed is taken for one that is always new.
 pub const FLOODS: u32 = 3;
 /// The most new entries that one document of such a feed brings.
@@ -413,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_taken_in_by_and_by_and_a_feed_that_is_always_new_is_limited() {
-        let whole = |added, polled| Arrived { added, polled, lately: 0, is_first: false, is_partial: false };
+        let whole = |added, polled| Arrived { added, polled, left: MOST_NEW, is_first: false, is_partial: false };
         let check = |arrived: Arrived, floods, take, ask_again, now| {
             let expected = Intake { added: arrived.added, take, ask_again, floods: now };
             assert_eq!(intake(arrived, floods), expected, "{arrived:?}");
@@ -431,27 +438,30 @@ mod tests {
 
     #[test]
     fn an_hour_has_room_for_so_many_entries_of_a_feed_whichever_way_they_come() {
-        let arrived = |added, lately, is_partial| Arrived { added, polled: 2_000, lately, is_first: false, is_partial };
-        assert_eq!(intake(arrived(500, 1_800, false), 0).take, 200);
-        assert!(intake(arrived(500, 1_800, false), 0).ask_again, "the others may come at the next poll");
-        assert_eq!(intake(arrived(500, 2_400, true), 0).take, 0);
-        assert_eq!(intake(arrived(2_000, 1_950, true), 2).take, 50, "a flood has no more of it");
-    }
-
-    #[test]
-    fn the_hour_ends_and_does_not_depend_on_a_steady_clock() {
         let at = |minutes| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minutes);
         let mut lately = Lately::begin(at(0));
-        lately.add(7);
-        assert_eq!(lately.added(at(59)), 7);
-        assert_eq!(lately.added(at(60)), 0);
-        lately.add(3);
-        assert_eq!(lately.added(at(-10_000)), 0, "set back, the clock does not shut a feed out");
+        lately.add(false, MOST_NEW - 100);
+        assert_eq!(
+            (lately.left(false, at(1)), lately.left(true, at(1))),
+            (100, MOST_TOLD),
+            "a poll leaves hubs their share"
+        );
+        lately.add(true, MOST_TOLD - 10);
+        assert_eq!((lately.left(false, at(59)), lately.left(true, at(59))), (60, 10));
+        lately.add(false, 100);
+        assert_eq!((lately.left(false, at(59)), lately.left(true, at(59))), (0, 0));
+        assert_eq!((lately.left(true, at(60)), lately.left(false, at(60))), (MOST_TOLD, MOST_NEW));
+        lately.add(false, 3);
+        assert_eq!(lately.left(false, at(-10_000)), MOST_NEW, "set back, the clock does not shut a feed out");
+        let arrived = Arrived { added: 500, polled: 2_000, left: 200, is_first: false, is_partial: false };
+        let expected = Intake { added: 500, take: 200, ask_again: true, floods: 0 };
+        assert_eq!(intake(arrived, 0), expected, "the others may come at the next poll");
+        assert_eq!(intake(Arrived { added: 2_000, left: 50, ..arrived }, 2).take, 50, "a flood has no more of it");
     }
 
     #[test]
     fn what_hubs_send_is_new_by_its_nature_and_a_flood_where_it_is_much() {
-        let part = |added, polled| Arrived { added, polled, lately: 0, is_first: false, is_partial: true };
+        let part = |added, polled| Arrived { added, polled, left: MOST_TOLD, is_first: false, is_partial: true };
         assert_eq!(intake(part(3, 3), 2).floods, 2);
         assert_eq!(intake(part(1, 30), 2).floods, 2, "a part does not say that the flood is over");
         assert_eq!(intake(part(1_000, 1_000), 2).floods, 3);

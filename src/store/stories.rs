@@ -2,7 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -13,6 +13,11 @@ use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
+
+/// A story that is told more often is crowded, and not every entry of it is listed.
+const CROWDED: usize = 200;
+/// The most entries of one feed that the coverage of a crowded story lists.
+const OF_ONE_FEED: usize = 20;
 
 /// The columns of a [`Story`], in the order in which [`read_story`] takes them.
 macro_rules! story_columns {
@@ -422,7 +427,40 @@ pub fn every(
     Ok(found)
 }
 
-/// All entries of subscribed feeds that tell a story, in the order in which they were first seen.
+/// How many entries tell a story.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn times_told(connection: &Connection, story: StoryRef) -> Result<usize> {
+    let mut query = connection.prepare_cached(concat!("SELECT count(*) FROM ", tellings!()))?;
+    Ok(query.query_row([story.0], |row| row.get(0))?)
+}
+
+/// Of a story that is told more than [`CROWDED`] times the entries that stand for all: of each feed the first and the newest,
+/// and who speaks for the story. `None` where all do.
+fn listed(connection: &Connection, story: StoryRef) -> Result<Option<HashSet<u64>>> {
+    if times_told(connection, story)? <= CROWDED {
+        return Ok(None);
+    }
+    let mut query = connection.prepare_cached(concat!("SELECT entry.id, feed FROM ", tellings!()))?;
+    let mut by_feed: HashMap<u64, Vec<u64>> = HashMap::new();
+    let mut rows = query.query([story.0])?;
+    while let Some(row) = rows.next()? {
+        by_feed.entry(row.get(1)?).or_default().push(row.get(0)?);
+    }
+    let mut listed = HashSet::from([one(connection, story)?.canonical.0, story.0]);
+    for mut entries in by_feed.into_values() {
+        entries.sort_unstable();
+        listed.extend(entries.first());
+        listed.extend(entries.iter().rev().take(OF_ONE_FEED - 1));
+    }
+    Ok(Some(listed))
+}
+
+/// The entries of subscribed feeds that tell a story, in the order in which they were first seen.
+///
+/// All of them, unless there are very many: a feed that tells one story over and over is listed with the first and the newest
+/// of its entries, and [`times_told`] says how many there are.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -434,8 +472,12 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
         tellings!(),
         " LEFT JOIN fold ON fold.entry = entry.id",
     ))?;
-    let rows = query.query_map([story.0], read_telling)?;
-    let mut tellings = rows.collect::<rusqlite::Result<Vec<Telling>>>()?;
+    let listed = listed(connection, story)?;
+    let rows = query.query_map([story.0], |row| match &listed {
+        Some(listed) if !listed.contains(&row.get(0)?) => Ok(None),
+        _ => read_telling(row).map(Some),
+    })?;
+    let mut tellings = rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<Telling>>>()?;
     tellings.sort_by_key(|telling| telling.entry);
     Ok(tellings)
 }

@@ -53,3 +53,24 @@ fn a_feed_that_is_not_there_is_named() {
     assert_eq!(ended.status, 1);
     assert!(ended.err.contains("`nobody`"), "{}", ended.err);
 }
+
+#[test]
+fn check_tells_of_secrets_that_everybody_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let feed = "[[feed]]\nname = \"a\"\nurl = \"https://a.example/\"\nheaders = { X-Key = { file = \"key\" } }\n";
+    let scene = Scene::with(&[], feed);
+    scene.write("key", "hunter2");
+    let allow = |mode| {
+        let allowed = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(scene.path("key"), allowed).unwrap();
+    };
+    allow(0o644);
+    let told = scene.run(&["check"]);
+    assert!(told.status == 0 && told.err.contains("feed `a`: every user") && told.err.contains("key"), "{told:?}");
+    allow(0o640);
+    assert!(!scene.run(&["check"]).err.contains("every user"));
+    let literal = feed.replace("{ file = \"key\" }", "\"hunter2\"");
+    scene.configure(&[], &literal);
+    std::fs::set_permissions(scene.path("newsfold.toml"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(scene.run(&["check"]).err.contains("newsfold.toml"));
+}

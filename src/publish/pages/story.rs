@@ -87,7 +87,7 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         published => time(shown.published, "%-d %B %Y, %H:%M"),
         updated => (shown.updated > shown.published).then(|| time(shown.updated, "%-d %B %Y, %H:%M")),
         sources => counted(shown.sources, "source"),
-        count => coverage.len(),
+        unlisted => stories::times_told(connection, story.story)?.saturating_sub(coverage.len()),
         labels,
         comments => &shown.comments,
         comment_count => shown.comment_count,
