@@ -520,9 +520,8 @@ mod tests {
     #[test]
     fn a_reader_gives_up_when_its_time_is_over_and_the_next_has_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("newsfold.db");
-        drop(file::open_for_writing(&path).unwrap());
-        let reader = Reader::open(&path).unwrap();
+        let store = Store::open(&folder.path().join("newsfold.db")).unwrap();
+        let reader = store.reader();
         let count = |most: i64| {
             move |connection: &Connection| {
                 let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT count(*) FROM n";
