@@ -18,8 +18,7 @@ import sys
 import time
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from reliability import Origin, Scene, end  # noqa: E402
+from reliability import Origin, Scene, end
 
 # Locks are a process's, so each look is made by one of its own.
 LOOK = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM entry').fetchone(); c.close()"
@@ -135,11 +134,15 @@ class Beside:
         if missing := served - stored:
             self.faults.append(f"after {after}: {len(missing)} stories are served and nobody else can see them")
         folder = pathlib.Path(f"/proc/{self.daemon.pid}")
-        names = {number: os.readlink(folder / "fd" / number) for number in os.listdir(folder / "fd")}
+        names, locks = {}, {}
+        for number in os.listdir(folder / "fd"):
+            # A connection that was served may be closed by now.
+            with contextlib.suppress(FileNotFoundError):
+                names[number] = os.readlink(folder / "fd" / number)
+                locks[number] = (folder / "fdinfo" / number).read_text()
         if gone := [name for name in names.values() if name.startswith(self.store) and name.endswith("(deleted)")]:
             self.faults.append(f"after {after}: the daemon writes to {gone}")
-        held = [number for number, name in names.items() if name == self.store]
-        if not any("POSIX" in (folder / "fdinfo" / number).read_text() for number in held):
+        if not any("POSIX" in held for number, held in locks.items() if names[number] == self.store):
             self.faults.append(f"after {after}: the daemon holds no lock on its store")
 
     def finish(self):
