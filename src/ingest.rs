@@ -26,6 +26,8 @@ use crate::update::{self, Changes, Lately};
 
 mod belonging;
 
+use belonging::Others;
+
 /// After how many new entries the weights are kept and old prints forgotten.
 const TIDY_EVERY: u64 = 4096;
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
@@ -218,7 +220,7 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     let revised = changes.revised.len() + changes.restored.len();
     let mut ingested = Ingested { added: changes.added.len(), revised, ..Ingested::default() };
 
-    let mut intake = Intake { tx, record, touched: BTreeSet::new(), print: None, shortened: 0 };
+    let mut intake = Intake { tx, record, touched: BTreeSet::new(), others: HashMap::new(), print: None, shortened: 0 };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(desk.memory, &changes)?;
     let kept: Vec<EntryRef> =
@@ -294,6 +296,8 @@ struct Intake<'a> {
     record: &'a PollRecord,
     /// Stories whose coverage or whose tellings changed.
     touched: BTreeSet<StoryRef>,
+    /// What other feeds tell of the stories whose entries were edited.
+    others: HashMap<StoryRef, Others>,
     /// What folding keeps of the entry in hand, until the entry is stored.
     print: Option<Print>,
     /// How many texts were too large for the store.
@@ -429,7 +433,7 @@ impl Intake<'_> {
         made_way.iter().try_for_each(|claim| prints::discount(self.tx, *claim))?;
         entries::take_over(self.tx, entry, &made_way, at)?;
         // Who joined by what the claims said has not said that it tells of this page.
-        self.ask_again(memory, story, |told| told != entry && !made_way.contains(&told), |told| told == entry)
+        self.ask_those_who_joined_claims(memory, entry, &made_way, story)
     }
 
     /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back is in that one
@@ -476,7 +480,7 @@ impl Intake<'_> {
             if has_moved {
                 self.touched.insert(story);
             }
-            self.ask_again(memory, story, |told| told == revision.entry, |told| told != revision.entry)?;
+            self.ask_edited(memory, revision.entry, story)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::fold::link::{Pages, Telling};
 use crate::fold::plan::{Decision, Rule, Verdict};
 use crate::fold::words::Words;
 use crate::model::{EntryRef, Level, StoryRef};
-use crate::store::{Memory, Result, entries, prints, stories};
+use crate::store::{Error, Memory, Result, entries, prints, stories};
 
 use super::Intake;
 
@@ -16,24 +16,59 @@ const COMPARED: usize = 4;
 /// How many entries of one story are asked at once.
 const ASKED: usize = 100;
 
-impl Intake<'_> {
-    /// Takes the entries out of a story of whom it `is_doubtful` that they tell it, and who do not tell what those that
-    /// are `certain` tell; asks where they belong as if they were new. A person's word is not asked again.
-    pub(super) fn ask_again(
-        &mut self,
-        memory: &mut Memory,
-        story: StoryRef,
-        is_doubtful: impl Fn(EntryRef) -> bool,
-        is_certain: impl Fn(EntryRef) -> bool,
-    ) -> Result<()> {
-        let coverage = stories::coverage(self.tx, story)?;
+/// What others tell of a story, by which it is asked whether an entry of this feed does.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    tellings: Vec<stories::Telling>,
+    is_by_person: bool,
+}
+
+impl Others {
+    /// The tellings of a story that `are_certain`. A person's word on the story is not asked again.
+    fn of(coverage: Vec<stories::Telling>, are_certain: impl Fn(&stories::Telling) -> bool) -> Self {
         let is_by_person =
             |telling: &stories::Telling| telling.fold.as_ref().is_some_and(|fold| fold.rule == Rule::Person.name());
-        if coverage.len() < 2 || coverage.iter().any(is_by_person) {
-            return Ok(());
+        Self {
+            is_by_person: coverage.iter().any(is_by_person),
+            tellings: coverage.into_iter().filter(are_certain).collect(),
         }
-        let certain: Vec<&stories::Telling> = coverage.iter().filter(|telling| is_certain(telling.entry)).collect();
-        for telling in coverage.iter().filter(|telling| is_doubtful(telling.entry)).take(ASKED) {
+    }
+}
+
+impl Intake<'_> {
+    /// Takes an edited entry out of its story if it does not tell any more what other feeds tell there.
+    ///
+    /// What its own feed tells there proves nothing. What others do is read once for all entries of a document, which cannot
+    /// change it.
+    pub(super) fn ask_edited(&mut self, memory: &mut Memory, entry: EntryRef, story: StoryRef) -> Result<()> {
+        let own = self.record.feed.feed;
+        let others = match self.others.remove(&story) {
+            Some(others) => others,
+            None => Others::of(stories::coverage(self.tx, story)?, |telling| telling.feed != own),
+        };
+        if !others.tellings.is_empty()
+            && let Some(telling) = stories::telling(self.tx, entry)?
+            && !self.still_tells(&telling, &others)?
+        {
+            self.move_out(memory, &telling, story)?;
+        }
+        self.others.insert(story, others);
+        Ok(())
+    }
+
+    /// Takes those out of a story who joined by what `made_way` for its owner, and do not tell what the owner tells.
+    pub(super) fn ask_those_who_joined_claims(
+        &mut self,
+        memory: &mut Memory,
+        owner: EntryRef,
+        made_way: &[EntryRef],
+        story: StoryRef,
+    ) -> Result<()> {
+        let coverage = stories::coverage(self.tx, story)?;
+        let is_doubtful = |telling: &&stories::Telling| telling.entry != owner && !made_way.contains(&telling.entry);
+        let doubtful: Vec<stories::Telling> = coverage.iter().filter(is_doubtful).take(ASKED).cloned().collect();
+        let certain = Others::of(coverage, |telling| telling.entry == owner);
+        for telling in &doubtful {
             if !self.still_tells(telling, &certain)? {
                 self.move_out(memory, telling, story)?;
             }
@@ -41,21 +76,18 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Whether an entry tells what others in its story tell: it leads to a page of theirs, or has words of theirs. What its own
-    /// feed tells there proves nothing, as long as others do.
-    fn still_tells(&self, telling: &stories::Telling, others: &[&stories::Telling]) -> Result<bool> {
-        let mut others: Vec<&&stories::Telling> = others.iter().filter(|other| other.feed != telling.feed).collect();
-        let leads_there = |other: &&&stories::Telling| {
+    /// Whether an entry tells what others tell: it leads to a page of theirs, or has words of theirs.
+    fn still_tells(&self, telling: &stories::Telling, others: &Others) -> Result<bool> {
+        let leads_there = |other: &stories::Telling| {
             let leads = |page: &str| telling.candidate.pages.iter().any(|own| own.without_scheme() == page);
             other.candidate.pages.iter().any(|page| leads(page.without_scheme()))
         };
-        if others.is_empty() || others.iter().any(leads_there) {
+        if others.is_by_person || others.tellings.iter().any(leads_there) {
             return Ok(true);
         }
-        others.truncate(COMPARED);
-        let words = |entry| Ok::<_, crate::store::Error>(Words::of(&entries::text_of(self.tx, entry)?.article()));
+        let words = |entry| Ok::<_, Error>(Words::of(&entries::text_of(self.tx, entry)?.article()));
         let told = words(telling.entry)?;
-        for other in others {
+        for other in others.tellings.iter().take(COMPARED) {
             if told.tell_the_same(&words(other.entry)?) {
                 return Ok(true);
             }

@@ -237,6 +237,9 @@ pub fn relist(
     Ok(())
 }
 
+/// The most entries of one page that are looked at: those that speak for their stories, then the oldest.
+const MOST_OF_A_PAGE: usize = 256;
+
 /// The stored entries of a story that lead to one of `permalinks`, or whose id does.
 ///
 /// # Errors
@@ -247,7 +250,7 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
                 story, canonical = entry.id, has_moved
          FROM (SELECT id AS found FROM entry WHERE permalink_key = ?1 UNION SELECT id FROM entry WHERE id_page_key = ?1)
          JOIN entry ON entry.id = found JOIN feed ON feed.id = feed JOIN story ON story.id = entry.story
-         WHERE configured = 1 AND is_closed = 0 ORDER BY entry.id",
+         WHERE configured = 1 AND is_closed = 0 ORDER BY canonical = entry.id DESC, entry.id LIMIT ?2",
     )?;
     let mut pages = Pages::default();
     let mut asked = HashSet::new();
@@ -255,7 +258,7 @@ pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = 
         if !asked.insert(permalink.key()) {
             continue;
         }
-        let mut rows = query.query([permalink.key()])?;
+        let mut rows = query.query(params![permalink.key(), MOST_OF_A_PAGE])?;
         while let Some(row) = rows.next()? {
             let telling = read_telling(row)?;
             let since = (!row.get::<_, bool>(10)?).then_some(row.get(7)?).map(instant);

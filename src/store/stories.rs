@@ -427,6 +427,14 @@ pub fn every(
     Ok(found)
 }
 
+/// The columns of a [`Telling`], in the order in which [`read_telling`] takes them.
+macro_rules! telling_columns {
+    () => {
+        "entry.id, feed, entry_id, permalink, entry.title, published, updated, first_seen, rule, matched, score, evidence,
+         place, iif(id_page_key IS NULL, NULL, entry_id), priority, site, withdrawn, coalesce(told_since, first_seen)"
+    };
+}
+
 /// How many entries tell a story.
 ///
 /// # Errors
@@ -466,9 +474,9 @@ fn listed(connection: &Connection, story: StoryRef) -> Result<Option<HashSet<u64
 /// When the store cannot be read.
 pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
     let mut query = connection.prepare_cached(concat!(
-        "SELECT entry.id, feed, entry_id, permalink, entry.title, published, updated, first_seen, rule, matched, score, evidence,
-                place, iif(id_page_key IS NULL, NULL, entry_id), priority, site, withdrawn, coalesce(told_since, first_seen)
-         FROM ",
+        "SELECT ",
+        telling_columns!(),
+        " FROM ",
         tellings!(),
         " LEFT JOIN fold ON fold.entry = entry.id",
     ))?;
@@ -480,6 +488,19 @@ pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>
     let mut tellings = rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<Telling>>>()?;
     tellings.sort_by_key(|telling| telling.entry);
     Ok(tellings)
+}
+
+/// One entry's part in its story; `None` when nothing of its feed is subscribed to.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn telling(connection: &Connection, entry: EntryRef) -> Result<Option<Telling>> {
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        telling_columns!(),
+        " FROM entry JOIN feed ON feed.id = feed AND configured = 1 LEFT JOIN fold ON fold.entry = entry.id WHERE entry.id = ?1",
+    ))?;
+    Ok(query.query_row([entry.0], read_telling).optional()?)
 }
 
 fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
