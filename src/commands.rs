@@ -191,6 +191,9 @@ const SERVICE_STATE: &str = "/var/lib/newsfold";
 
 /// How many threads read documents and the store beside those that wait for the network.
 const READERS: usize = 3;
+/// In the daemon, where two documents are read, two pages rendered, the outputs rendered and their files written at a time, and
+/// none of these may keep the others waiting. Threads that are not needed are not there.
+const READERS_OF_THE_DAEMON: usize = 8;
 
 /// For a command that ends: one thread waits for the network.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
@@ -199,7 +202,11 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// For the daemon, which answers readers while it polls.
 fn runtime_of_the_daemon() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(READERS).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(READERS_OF_THE_DAEMON)
+        .enable_all()
+        .build()
 }
 
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.

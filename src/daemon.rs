@@ -1,20 +1,27 @@
 //! The daemon: a loop over a closed set of events.
 //!
-//! Edge. A feed comes due, a poll is done, something is to be published, the configuration is to be read again, or it is time
-//! to stop. Each is handled by one function, and none of them waits for the network.
+//! Edge. A feed comes due, a poll is done, work ended, the configuration is to be read again, or it is time to stop. Each is
+//! handled by one function, and none of them waits: what takes time, be it the network, the store or the disk, is done in a task
+//! ([`tasks`]) whose end is another event. After each event [`Daemon::begin_work`] begins what is to be done now.
+//!
+//! Nothing but what waiting cannot mend ends the daemon: see [`store::Error::policy`].
 //!
 //! | what | module |
 //! | --- | --- |
 //! | feeds come due, polls are done | `due` |
 //! | something is to be published | `publishing` |
+//! | a configuration comes into force | `reload` |
 //! | hubs are to be asked, or say something | `hubs` |
+//! | work beside the loop, and how it ends | `tasks` |
 
 mod due;
 mod hubs;
 mod publishing;
+mod reload;
+mod tasks;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +29,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -33,27 +40,38 @@ use crate::manners::Manners;
 use crate::metrics::Counters;
 use crate::model::FeedRef;
 use crate::plural::counted;
-use crate::poll::Poller;
+use crate::poll::{Poller, Urgency};
 use crate::publish::files;
 use crate::publish::look::{Look, LookError};
-use crate::publish::{Output, Published};
+use crate::publish::{Output, Published, Site};
 use crate::roster::Roster;
-use crate::schedule;
 use crate::serve::{self, Health, Pulse};
 use crate::service;
-use crate::store::{self, Store, feeds, holds};
+use crate::store::{self, Policy, Store, Trouble};
 use crate::upkeep::{self, Kept};
 use crate::websub::ear::{Ear, Means, Word};
 use crate::websub::subscriber::Subscriber;
+use reload::Pending;
+use tasks::{Came, Done, Failure, Tasks, Work};
 
 /// What changed within this time is published together.
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
-/// How often a person's corrections, which come from another process, are looked for.
-const CORRECTIONS_EVERY: Duration = Duration::from_secs(2);
-/// How often it is looked whether a hub is to be asked for something.
-const HUBS_EVERY: Duration = Duration::from_secs(2);
-/// How long answers under way may take when the daemon stops.
+/// How often it is looked what is to be done that no event tells of: corrections, which come from another process, hubs that are
+/// to be asked, and what failed a while ago.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long the start waits for the store before what it holds already is published.
+const FOR_THE_STORE: Duration = Duration::from_secs(3);
+/// The service manager is told no later than this that the daemon is ready, or that the configuration was read again, whatever
+/// is still being rendered: a large store is no reason to end a start. What is not rendered yet is answered with 503.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// How long another program's lock, or a full disk, keeps the start from opening the store before that is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(2);
+/// How long the daemon waits for each of these when it stops: polls that are being stored, answers under way, the last documents
+/// and files, and the writer of the store. Together that is less than systemd waits.
+const LAST_POLLS: Duration = Duration::from_secs(3);
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
+const LAST_DOCUMENTS: Duration = Duration::from_secs(5);
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +93,8 @@ pub enum Error {
 /// Runs until it is told to stop (SIGTERM, SIGINT). `reread` gives the configuration anew on SIGHUP.
 ///
 /// # Errors
-/// When it cannot start, or the store refuses for good. Feeds that fail are no reason to end.
+/// When it cannot start, or the store is in a state that waiting cannot mend. Feeds that fail, stories that cannot be rendered
+/// and a store that is locked, full or slow are no reason to end.
 pub async fn run(
     config: Config,
     store_path: &Path,
@@ -83,49 +102,45 @@ pub async fn run(
 ) -> Result<(), Error> {
     let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let started = clock::now();
-    let store = Store::open(store_path)?;
+    let store = open(store_path).await?;
     // Until here they end us at once, as they end any program: bringing a large store up to date takes long, and may be cut
     // short at any instant.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let listener = serve::listen(&config.serve.listen).await?;
-    let (mut daemon, mut reports, mut words) = Daemon::start(config, store).await?;
-    daemon.publish().await?;
+    let listener = serve::listen(&config.serve.listen).await?.map(Arc::new);
+    let (mut daemon, mut reports, mut words) = Daemon::start(config, store, listener).await?;
     let stop = CancellationToken::new();
-    let address = listener.as_ref().map(serve::Listener::address);
-    daemon.greet(address.as_deref());
-    let server = listener.map(|listener| tokio::spawn(serve::serve(listener, daemon.sources(started), stop.clone())));
-    service::ready(&daemon.status());
+    daemon.serve(started, &stop);
     let mut watchdog = service::watchdog().map(tokio::time::interval);
-
-    let mut publish = tokio::time::interval(PUBLISH_EVERY);
-    publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut tidy = tokio::time::interval(upkeep::every(daemon.config.store.keep));
-    tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut corrections = tokio::time::interval(CORRECTIONS_EVERY);
-    corrections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut hubs = tokio::time::interval(HUBS_EVERY);
-    hubs.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut trouble = daemon.store.trouble();
     loop {
+        daemon.begin_work(clock::now(), clock::instant());
+        let (until_due, announce_at) = (daemon.until_due(clock::now()), daemon.announce_at());
         tokio::select! {
-            () = tokio::time::sleep(daemon.until_due(clock::now())) => {
-                daemon.heed_the_clock(clock::now());
-                daemon.poll_due(clock::now()).await?;
-            }
-            Some(report) = reports.recv() => daemon.take(report),
-            _ = publish.tick(), if daemon.is_stale => daemon.publish().await?,
-            _ = tidy.tick() => daemon.tidy(clock::now()),
-            Some(word) = words.recv() => daemon.heed_hub(word).await?,
-            _ = hubs.tick() => daemon.ask_hubs(clock::now()).await?,
-            _ = corrections.tick() => daemon.look_for_corrections().await?,
-            () = tick(&mut watchdog) => daemon.prove_progress(),
+            // What is due then is begun at the next turn.
+            () = tokio::time::sleep(until_due), if daemon.may_lease(clock::instant()) => {}
+            // While the store takes a configuration up, what it holds and what we know may differ.
+            Some(report) = reports.recv(), if !daemon.tasks.is_running(Work::Sync) => daemon.take(report)?,
+            (work, came) = daemon.tasks.next() => daemon.finished(work, came)?,
+            Some(word) = words.recv() => daemon.heed_hub(word),
+            _ = look.tick() => daemon.look_around(),
+            () = tick(&mut watchdog) => daemon.watch_the_writer(),
+            Ok(()) = trouble.changed() => daemon.heed_the_store(trouble.borrow_and_update().clone()),
+            () = tokio::time::sleep_until(announce_at), if daemon.awaited.is_some() => daemon.announce(),
             _ = hangup.recv() => {
                 service::reloading();
                 match reread() {
-                    Ok(config) => daemon.reload(config).await?,
-                    Err(problems) => daemon.refuse(&problems),
+                    Ok(config) => {
+                        daemon.reload(config);
+                        daemon.await_announcement(Awaited::Reload);
+                    }
+                    Err(problems) => {
+                        daemon.refuse(&problems);
+                        service::ready(&daemon.status());
+                    }
                 }
-                service::ready(&daemon.status());
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -135,13 +150,27 @@ pub async fn run(
     tracing::info!("stopping");
     service::stopping();
     tokio::select! {
-        ended = daemon.end(server, stop, reports) => ended?,
+        ended = daemon.end(stop, reports) => ended?,
         // What is stored is whole at any instant.
         _ = terminate.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
         _ = interrupt.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the store, as soon as that can be done: another program may hold it locked, or its disk be full.
+async fn open(path: &Path) -> Result<Store, Error> {
+    loop {
+        match Store::open(path) {
+            Err(error) if error.policy() == Policy::Retry => {
+                tracing::warn!("the store cannot be opened now, which is tried again: {error}");
+                service::takes_its_time(&error.to_string());
+                tokio::time::sleep(REOPEN_EVERY).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 /// Waits for the next tick; for ever where nobody waits for ours.
@@ -157,8 +186,15 @@ type Reports = mpsc::UnboundedReceiver<Outcome>;
 /// What came of hubs.
 type Words = mpsc::UnboundedReceiver<Word>;
 
+/// Of what the service manager is to be told that it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Start,
+    Reload,
+}
+
 struct Daemon {
-    config: Config,
+    config: Arc<Config>,
     store: Store,
     manners: Manners,
     roster: Roster,
@@ -166,28 +202,56 @@ struct Daemon {
     look: Look,
     poller: Arc<Poller>,
     hosts: Hosts,
-    subscriber: Subscriber,
+    subscriber: Arc<tokio::sync::Mutex<Subscriber>>,
     ear: Ear,
     /// With what hubs' news is taken in.
     means: watch::Sender<Means>,
+    tasks: Tasks,
+    /// The configuration that is to come into force.
+    pending: Option<Pending>,
+    /// Whether the store's feeds are those of a configuration that was read by this process.
+    is_synced: bool,
+    /// Counts the configurations that came into force.
+    edition: u64,
+    awaited: Option<(Awaited, Instant)>,
+    started: Instant,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
     in_flight: HashSet<FeedRef>,
+    /// Those of them whose due times are being moved.
+    leasing: Vec<(FeedRef, Urgency)>,
+    /// Those of them whose address the configuration has changed.
+    moved: HashSet<FeedRef>,
     failing: HashMap<FeedRef, String>,
+    /// How often in a row the store could not read a feed, or take in what it brought.
+    unreadable: HashMap<FeedRef, u32>,
     /// Feeds whose polls were lost to an outage on our side.
     offline: HashSet<FeedRef>,
+    /// Feeds that their hubs tell of no more, and those of them that are being looked up.
+    untended: Vec<FeedRef>,
+    tending: Vec<FeedRef>,
     /// When the two clocks were last looked at, to tell when one of them was set.
-    ticked: (DateTime<Utc>, tokio::time::Instant),
-    store_trouble: Option<String>,
+    ticked: (DateTime<Utc>, Instant),
+    /// What keeps the store from being written to.
+    store_trouble: Option<Trouble>,
+    /// What work failed the last time it was tried, and why.
+    troubles: BTreeMap<Work, String>,
     /// What is wrong with the configuration that was last read, if it was not taken.
     refused: Option<String>,
     is_stale: bool,
-    /// The last tidying of the store.
-    upkeep: JoinSet<()>,
-    /// The last look at the files of archives.
-    archiving: JoinSet<()>,
+    publish_at: Instant,
+    are_files_stale: bool,
+    /// Documents that changed since our hub was told.
+    untold: BTreeSet<String>,
+    /// When the store is tidied next.
+    tidy_at: Instant,
+    look_for_corrections: bool,
+    ask_hubs: bool,
     /// How many corrections by a person are published.
     corrections: u64,
+    listener: Option<Arc<serve::Listener>>,
+    /// What a server is given, and how it is stopped.
+    server: Option<(serve::Sources, CancellationToken)>,
     published: watch::Sender<Published>,
     health: watch::Sender<Health>,
     pulse: watch::Sender<Pulse>,
@@ -195,33 +259,64 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: Config, store: Store) -> Result<(Self, Reports, Words), Error> {
+    async fn start(
+        config: Config,
+        store: Store,
+        listener: Option<Arc<serve::Listener>>,
+    ) -> Result<(Self, Reports, Words), Error> {
         let (reports, received) = mpsc::unbounded_channel();
         let (words, heard) = mpsc::unbounded_channel();
         let manners = Manners::default();
         let poller = poller(&config, &store, &manners);
         let means = watch::Sender::new(Means { roster: Roster::default(), poller: poller.clone() });
-        let mut daemon = Self {
+        let look = Look::from(config.serve.templates.as_deref())?;
+        let config = Arc::new(config);
+        // What the store knows already can be published before the rest is known to it.
+        let known = config.clone();
+        let roster = match store.read(move |connection| Roster::look_up(connection, &known)).await {
+            Err(error) if error.policy() == Policy::Exit => return Err(error.into()),
+            roster => roster.unwrap_or_default(),
+        };
+        let now = clock::instant();
+        let daemon = Self {
             hosts: Hosts::new(poller.clone(), Limits::of(&config), reports),
             poller,
-            subscriber: Subscriber::new(store.clone()),
+            subscriber: Arc::new(tokio::sync::Mutex::new(Subscriber::new(store.clone()))),
             ear: Ear::new(store.clone(), means.subscribe(), words),
             means,
             manners,
-            roster: Roster::default(),
-            outputs: Vec::new(),
-            look: Look::from(config.serve.templates.as_deref())?,
+            outputs: roster.outputs(&config),
+            roster,
+            pending: Some(Pending { config: config.clone(), look: Some(look.clone()) }),
+            look,
+            tasks: Tasks::default(),
+            is_synced: false,
+            edition: 0,
+            awaited: Some((Awaited::Start, now + READY_WITHIN)),
+            started: now,
             due: BinaryHeap::new(),
             in_flight: HashSet::new(),
+            leasing: Vec::new(),
+            moved: HashSet::new(),
             failing: HashMap::new(),
+            unreadable: HashMap::new(),
             offline: HashSet::new(),
-            ticked: (clock::now(), clock::instant()),
+            untended: Vec::new(),
+            tending: Vec::new(),
+            ticked: (clock::now(), now),
             store_trouble: None,
+            troubles: BTreeMap::new(),
             refused: None,
-            is_stale: false,
-            upkeep: JoinSet::new(),
-            archiving: JoinSet::new(),
+            is_stale: true,
+            publish_at: now,
+            are_files_stale: false,
+            untold: BTreeSet::new(),
+            tidy_at: now,
+            look_for_corrections: false,
+            ask_hubs: false,
             corrections: 0,
+            listener,
+            server: None,
             published: watch::Sender::default(),
             health: watch::Sender::default(),
             pulse: watch::Sender::default(),
@@ -229,73 +324,260 @@ impl Daemon {
             config,
             store,
         };
-        daemon.enlist(clock::now()).await?;
         files::sweep(&daemon.outputs);
+        daemon.tell_health();
         Ok((daemon, received, heard))
     }
 
-    /// Makes the store's feeds those of the configuration, and looks up when they are due.
-    async fn enlist(&mut self, now: DateTime<Utc>) -> store::Result<()> {
-        let config = self.config.clone();
-        let taken_up = move |desk: &mut store::Desk<'_>| {
-            let roster = Roster::enlist(desk, &config, now)?;
-            let mut due = feeds::due_times(desk.tx)?;
-            let mut wrong = Vec::new();
-            for (feed, at) in &mut due {
-                let Some(subscription) = roster.subscription(*feed) else { continue };
-                let right = schedule::put_right(*at, &subscription.cadence, subscription.min_interval, now);
-                if right != *at {
-                    *at = right;
-                    wrong.push((*feed, right));
-                }
-            }
-            feeds::put_right(desk.tx, &wrong)?;
-            Ok((roster, due, holds::all(desk.tx, now)?))
+    /// Begins all work that is to be done now and is not under way.
+    fn begin_work(&mut self, now: DateTime<Utc>, instant: Instant) {
+        self.heed_the_clock(now);
+        if self.tasks.may_begin(Work::Sync, instant)
+            && let Some(pending) = self.pending.clone()
+        {
+            self.tasks.begin(Work::Sync, reload::sync(self.store.clone(), pending, now));
+        }
+        if self.may_lease(instant) {
+            self.lease_due(now);
+        }
+        let is_late = instant >= self.started + FOR_THE_STORE;
+        if self.is_stale
+            && (self.is_synced || is_late)
+            && instant >= self.publish_at
+            && self.tasks.may_begin(Work::Publish, instant)
+        {
+            (self.is_stale, self.publish_at) = (false, instant + PUBLISH_EVERY);
+            let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+            let before = self.published.borrow().clone();
+            self.tasks.begin(Work::Publish, publishing::render(self.store.clone(), site, before, self.edition));
+        }
+        if self.are_files_stale && self.tasks.may_begin(Work::Files, instant) {
+            self.are_files_stale = false;
+            let published = self.published.borrow().clone();
+            self.tasks.begin(Work::Files, publishing::write_files(self.store.clone(), published));
+        }
+        if !self.untold.is_empty() && self.tasks.may_begin(Work::TellHub, instant) {
+            self.tell_hub();
+        }
+        if self.is_synced && instant >= self.tidy_at && self.tasks.may_begin(Work::Tidy, instant) {
+            self.tidy_at = instant + upkeep::every(self.config.store.keep);
+            self.tidy(now);
+        }
+        // While something is being published it is not known which corrections will have been.
+        if self.look_for_corrections
+            && !self.tasks.is_running(Work::Publish)
+            && self.tasks.may_begin(Work::Corrections, instant)
+        {
+            self.look_for_corrections = false;
+            let store = self.store.clone();
+            self.tasks.begin(Work::Corrections, async move {
+                Ok(Done::Corrections(store.read(store::outputs::corrections).await?))
+            });
+        }
+        if self.ask_hubs && self.is_synced && self.tasks.may_begin(Work::Hubs, instant) {
+            self.ask_hubs = false;
+            self.ask_hubs();
+        }
+        if !self.untended.is_empty() && self.tasks.may_begin(Work::Replan, instant) {
+            self.tending = std::mem::take(&mut self.untended);
+            self.tasks.begin(Work::Replan, hubs::look_up(self.store.clone(), self.tending.clone()));
+        }
+        if self.tasks.may_begin(Work::Serve, instant) {
+            self.begin_to_serve();
+        }
+    }
+
+    /// Whether feeds that are due may be polled now: not before the configuration is in force.
+    fn may_lease(&self, instant: Instant) -> bool {
+        self.is_synced && self.awaited.is_none() && self.tasks.may_begin(Work::Lease, instant)
+    }
+
+    /// Handles the end of a piece of work.
+    ///
+    /// # Errors
+    /// When it met something that waiting cannot mend.
+    fn finished(&mut self, work: Work, came: Came) -> Result<(), Error> {
+        let done = match came {
+            Ok(Done::Served) if self.server.is_some() => return self.failed(work, Failure::Ended),
+            Ok(done) => done,
+            Err(failure) => return self.failed(work, failure),
         };
-        let (roster, due, stored_holds) = self.store.write(0, taken_up).await?;
-        self.manners.holds().restore_all(stored_holds);
-        self.outputs = roster.outputs(&self.config);
-        self.roster = roster;
-        self.means.send_replace(Means { roster: self.roster.clone(), poller: self.poller.clone() });
-        self.due = due
-            .into_iter()
-            .filter(|(feed, _)| !self.in_flight.contains(feed))
-            .map(|(feed, at)| Reverse((at, feed)))
-            .collect();
-        self.failing.retain(|feed, _| self.roster.subscription(*feed).is_some());
+        self.tasks.succeeded(work);
+        if self.troubles.remove(&work).is_some() {
+            tracing::info!(task = work.name(), "what failed before was done now");
+        }
+        match done {
+            Done::Synced(synced) => self.apply(*synced),
+            Done::Leased(leased) => self.poll(leased),
+            Done::Published(publication) => return self.show(*publication),
+            Done::Tidied(kept) => tell_kept(kept),
+            Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
+            Done::Known(states) => self.replan(states),
+            Done::Alive => service::alive(),
+            Done::FilesWritten | Done::HubsAsked | Done::HubTold | Done::Served => {}
+        }
         self.tell_health();
         Ok(())
     }
 
-    /// Gives up the polls under way, lets answers come to their end, publishes what was stored, and closes the store.
-    async fn end(
-        mut self,
-        server: Option<JoinHandle<()>>,
-        stop: CancellationToken,
-        mut reports: Reports,
-    ) -> Result<(), Error> {
+    /// Tells of work that failed, and sees to it that it is done later.
+    fn failed(&mut self, work: Work, failure: Failure) -> Result<(), Error> {
+        match failure {
+            Failure::Store(error) | Failure::Files(files::WriteError::Store(error))
+                if error.policy() == Policy::Exit =>
+            {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        self.counters.send_modify(|counters| counters.task_failed(work.name()));
+        let pause = self.tasks.failed(work, clock::instant());
+        let what = format!("{}: {failure}", work.failed());
+        if self.troubles.get(&work) != Some(&what) {
+            tracing::error!(task = work.name(), "{what}; it is tried again, first in {} s", pause.as_secs());
+            self.troubles.insert(work, what);
+        }
+        match work {
+            Work::Lease => self.put_off_leases(clock::now()),
+            Work::Publish => self.is_stale = true,
+            Work::Files => self.are_files_stale = true,
+            Work::Tidy => self.tidy_at = clock::instant(),
+            Work::Replan => self.untended.append(&mut self.tending),
+            // What these look for is looked for again, and a configuration stays pending until it is in force.
+            Work::Sync | Work::Corrections | Work::Hubs | Work::TellHub | Work::Watchdog | Work::Serve => {}
+        }
+        if matches!(work, Work::Sync | Work::Publish) && self.is_reload() {
+            self.announce();
+        }
+        self.tell_health();
+        Ok(())
+    }
+
+    /// What no event tells of is to be looked for.
+    fn look_around(&mut self) {
+        (self.look_for_corrections, self.ask_hubs) = (true, true);
+    }
+
+    /// Has the service manager be told that all goes on: this loop turns, and once the writer of the store does, so does that.
+    fn watch_the_writer(&mut self) {
+        if !self.tasks.is_running(Work::Watchdog) {
+            let store = self.store.clone();
+            self.tasks.begin(Work::Watchdog, async move {
+                store.sign_of_life().await;
+                Ok(Done::Alive)
+            });
+        }
+    }
+
+    /// The store cannot be written to, or can again.
+    fn heed_the_store(&mut self, trouble: Option<Trouble>) {
+        self.counters.send_modify(|counters| counters.is_store_refusing = trouble.is_some());
+        self.store_trouble = trouble;
+        self.tell_health();
+    }
+
+    fn is_reload(&self) -> bool {
+        matches!(self.awaited, Some((Awaited::Reload, _)))
+    }
+
+    /// The service manager is to be told when this is done.
+    fn await_announcement(&mut self, awaited: Awaited) {
+        self.awaited = Some((awaited, clock::instant() + READY_WITHIN));
+    }
+
+    /// When it is told at the latest.
+    fn announce_at(&self) -> Instant {
+        self.awaited.map_or(self.started, |(_, at)| at)
+    }
+
+    /// Tells of a start or a reload that is done, or that takes longer than anybody should wait for it.
+    fn announce(&mut self) {
+        let is_in_force = self.pending.is_none();
+        match self.awaited.take() {
+            Some((Awaited::Start, _)) => self.greet(),
+            Some((Awaited::Reload, _)) if is_in_force => {
+                tracing::info!(feeds = self.roster.len(), "the configuration was read again")
+            }
+            Some((Awaited::Reload, _)) => tracing::warn!(
+                "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
+            ),
+            None => return,
+        }
+        service::ready(&self.status());
+    }
+
+    /// Gives up the polls under way, lets answers come to their end, publishes what was stored, and closes the store. What
+    /// waits for a store that cannot be written to is not waited for.
+    async fn end(mut self, stop: CancellationToken, mut reports: Reports) -> Result<(), Error> {
         self.health.send_modify(|health| health.is_stopping = true);
-        self.upkeep.shutdown().await;
-        self.hosts.stop().await;
+        self.server = None;
+        self.tasks.stop_all_but(&[Work::Publish, Work::Files, Work::Serve]);
+        let _ = tokio::time::timeout(LAST_POLLS, self.hosts.stop()).await;
         while let Ok(report) = reports.try_recv() {
-            self.take(report);
+            self.take(report)?;
         }
         stop.cancel();
-        if let Some(mut server) = server
-            && tokio::time::timeout(LAST_ANSWERS, &mut server).await.is_err()
-        {
-            // A reader that takes its time does not keep us; as long as it is served, the store stays open.
-            server.abort();
-            let _ = server.await;
-        }
-        if self.is_stale {
-            self.publish().await?;
-        }
-        self.archiving.shutdown().await;
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.come_to_rest(&[Work::Serve])).await;
+        // A reader that takes its time does not keep us; as long as it is served, the store stays open.
+        self.tasks.stop_all_but(&[Work::Publish, Work::Files]);
+        let _ = tokio::time::timeout(LAST_DOCUMENTS, self.publish_the_last()).await;
+        self.tasks.stop_all_but(&[]);
         let store = self.store.clone();
         drop(self);
-        store.close().await;
+        if tokio::time::timeout(LAST_WRITES, store.close()).await.is_err() {
+            tracing::warn!("the store could not be written to until the end; what was not stored is polled again");
+        }
         Ok(())
+    }
+
+    /// Waits until no work of these kinds is under way.
+    async fn come_to_rest(&mut self, works: &[Work]) {
+        while works.iter().any(|work| self.tasks.is_running(*work)) {
+            let (work, came) = self.tasks.next().await;
+            // What fails now is done after the next start.
+            let ended = match came {
+                Ok(Done::Published(publication)) => self.show(*publication),
+                Ok(_) => Ok(()),
+                Err(failure) => self.failed(work, failure),
+            };
+            if let Err(error) = ended {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    /// Publishes what is stored and not published yet, and writes the files of it.
+    async fn publish_the_last(&mut self) {
+        self.come_to_rest(&[Work::Publish, Work::Files]).await;
+        let (store, instant) = (self.store.clone(), clock::instant());
+        if self.is_stale && self.tasks.may_begin(Work::Publish, instant) {
+            let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+            let before = self.published.borrow().clone();
+            self.tasks.begin(Work::Publish, publishing::render(store.clone(), site, before, self.edition));
+            self.come_to_rest(&[Work::Publish]).await;
+        }
+        if self.are_files_stale && self.tasks.may_begin(Work::Files, instant) {
+            let published = self.published.borrow().clone();
+            self.tasks.begin(Work::Files, publishing::write_files(store, published));
+            self.come_to_rest(&[Work::Files]).await;
+        }
+    }
+
+    /// Begins to serve readers, if somebody is to be served.
+    fn serve(&mut self, started: DateTime<Utc>, stop: &CancellationToken) {
+        if self.listener.is_some() {
+            self.server = Some((self.sources(started), stop.clone()));
+        }
+    }
+
+    fn begin_to_serve(&mut self) {
+        if let (Some(listener), Some((sources, stop))) = (&self.listener, &self.server) {
+            let served = serve::serve(listener.clone(), sources.clone(), stop.clone());
+            self.tasks.begin(Work::Serve, async move {
+                served.await;
+                Ok(Done::Served)
+            });
+        }
     }
 
     /// What the server is given.
@@ -313,19 +595,21 @@ impl Daemon {
     }
 
     /// Says where to subscribe, or that nothing is served.
-    fn greet(&self, address: Option<&str>) {
-        match address {
-            Some(address) => tracing::info!(feeds = self.roster.len(), "listening on {address}"),
-            None => tracing::info!(feeds = self.roster.len(), "nothing is served, because `serve.listen` is empty"),
+    fn greet(&self) {
+        let address = self.listener.as_ref().map(|listener| listener.address());
+        let config = &self.config;
+        match &address {
+            Some(address) => tracing::info!(feeds = config.feeds.len(), "listening on {address}"),
+            None => tracing::info!(feeds = config.feeds.len(), "nothing is served, because `serve.listen` is empty"),
         }
-        for output in &self.outputs {
-            let first = output.config.formats.first().copied().unwrap_or(Format::Atom);
-            let title = &output.config.title;
+        for output in &config.outputs {
+            let first = output.formats.first().copied().unwrap_or(Format::Atom);
+            let title = &output.title;
             if address.is_some() {
-                let (root, name, ending) = (&output.public_url, &output.config.name, first.ending());
+                let (root, name, ending) = (&config.serve.public_url, &output.name, first.ending());
                 tracing::info!("subscribe to {title} at {root}{name}{ending}");
             }
-            match &output.config.directory {
+            match &output.directory {
                 Some(directory) => tracing::info!("{title} is written to {}", directory.display()),
                 None if address.is_none() => {
                     tracing::warn!("{title} is neither served nor written: it has no `directory`")
@@ -335,65 +619,10 @@ impl Daemon {
         }
     }
 
-    /// Begins to tidy the store, unless that is still being done.
+    /// Begins to tidy the store.
     fn tidy(&mut self, now: DateTime<Utc>) {
-        while self.upkeep.try_join_next().is_some() {}
-        if !self.upkeep.is_empty() {
-            return;
-        }
         let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), now);
-        self.upkeep.spawn(async {
-            match tidied.await {
-                Ok(Kept { pruned: 0, is_too_large: false }) => {}
-                Ok(Kept { pruned, is_too_large: false }) => {
-                    tracing::info!(pruned, "entries past `store.keep` are forgotten")
-                }
-                Ok(Kept { pruned, is_too_large: true }) => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
-                Err(error) => {
-                    tracing::warn!("the store could not be tidied: {error}; it is tried again within an hour")
-                }
-            }
-        });
-    }
-
-    /// Tells the service manager that all goes on: this loop turns, and once the writer has answered, so does that.
-    fn prove_progress(&self) {
-        let store = self.store.clone();
-        tokio::spawn(async move {
-            if store.write(0, |_| Ok(())).await.is_ok() {
-                service::alive();
-            }
-        });
-    }
-
-    /// Applies a changed configuration. Polls under way finish as they were begun.
-    async fn reload(&mut self, config: Config) -> Result<(), Error> {
-        if config.serve.listen != self.config.serve.listen || config.store != self.config.store {
-            tracing::warn!("a changed `serve.listen` or `store` takes effect at the next start");
-        }
-        match Look::from(config.serve.templates.as_deref()) {
-            Ok(look) => self.look = look,
-            Err(error) => tracing::error!("{error}; pages keep the look that they had"),
-        }
-        if config.serve.public_url.path() != self.config.serve.public_url.path() {
-            tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
-        }
-        self.poller = poller(&config, &self.store, &self.manners);
-        self.hosts = self.hosts.renewed(self.poller.clone(), Limits::of(&config));
-        self.config = config;
-        self.enlist(clock::now()).await?;
-        self.publish().await?;
-        self.refused = None;
-        self.counters.send_modify(|counters| counters.reload(false));
-        tracing::info!(feeds = self.roster.len(), "the configuration was read again");
-        Ok(())
-    }
-
-    /// Keeps the configuration as it is, because the one in the file is wrong.
-    fn refuse(&mut self, problems: &str) {
-        tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}");
-        self.refused = problems.lines().next().map(str::to_owned);
-        self.counters.send_modify(|counters| counters.reload(true));
+        self.tasks.begin(Work::Tidy, async move { Ok(Done::Tidied(tidied.await?)) });
     }
 
     /// What the daemon is at, in a line for the service manager.
@@ -403,7 +632,7 @@ impl Daemon {
         if let Some(Reverse((next, _))) = self.due.peek() {
             status.push_str(&format!("; next poll {}", next.format("%H:%M:%SZ")));
         }
-        if let Some(trouble) = &self.store_trouble {
+        for trouble in self.reasons() {
             status.push_str(&format!("; {trouble}"));
         }
         for warning in self.warnings() {
@@ -415,14 +644,25 @@ impl Daemon {
         status
     }
 
+    /// What is wrong now, for a person.
+    fn reasons(&self) -> Vec<String> {
+        self.store_trouble.iter().map(Trouble::to_string).chain(self.troubles.values().cloned()).collect()
+    }
+
     /// What somebody should see to while all goes on.
     fn warnings(&self) -> Vec<String> {
-        let damaged = self.published.borrow().damaged().len();
-        let told = format!(
-            "{} damaged in the store and not shown; `newsfold store check` names them",
-            counted(damaged, "text")
-        );
-        (damaged > 0).then_some(told).into_iter().collect()
+        let published = self.published.borrow();
+        let (damaged, left_out) = (published.damaged().len(), published.stories_left_out());
+        let damaged = (damaged > 0).then(|| {
+            format!(
+                "{} damaged in the store and not shown; `newsfold store check` names them",
+                counted(damaged, "text")
+            )
+        });
+        let left_out = (left_out > 0).then(|| {
+            format!("{left_out} of the stories cannot be read or rendered and are left out; the log names them")
+        });
+        damaged.into_iter().chain(left_out).collect()
     }
 
     fn tell_health(&self) {
@@ -434,7 +674,7 @@ impl Daemon {
             changed
         });
         let health = Health {
-            reasons: self.store_trouble.iter().cloned().collect(),
+            reasons: self.reasons(),
             warnings: self.warnings(),
             feeds: self.roster.len(),
             failing: self.failing.len(),
@@ -448,6 +688,14 @@ impl Daemon {
         if changed {
             service::status(&self.status());
         }
+    }
+}
+
+fn tell_kept(kept: Kept) {
+    match kept {
+        Kept { pruned: 0, is_too_large: false } => {}
+        Kept { pruned, is_too_large: false } => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
+        Kept { pruned, is_too_large: true } => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
     }
 }
 

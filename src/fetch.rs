@@ -309,7 +309,7 @@ impl Client {
 
     async fn enter(&self, target: &Url) -> Option<Pass> {
         let Settings { per_host, per_host_gap, .. } = *self.settings;
-        self.manners.gates().enter(target.host_str()?, per_host, per_host_gap).await
+        Some(self.manners.gates().enter(target.host_str()?, per_host, per_host_gap).await)
     }
 
     /// A server that asked to be left alone is, whoever sends us there.

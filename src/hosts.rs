@@ -3,22 +3,24 @@
 //! Edge. Feeds of one host are asked one after the other, with a pause between, so that no host sees a burst and one
 //! connection serves them all. A slow host holds up its own line only: a poll takes one of the places that limit how many
 //! run at once when its turn has come, and not while it waits for it. Where no pause is wanted a line keeps its place for a
-//! while, so that a host is done with, and its connection closed, before too many others are begun.
+//! while, so that a host is done with, and its connection closed, before too many others are begun. A poll that panics costs
+//! itself: it is recorded as a failure of its feed, and its line goes on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
 
 use crate::clock;
 use crate::config::Config;
+use crate::manners::limiter::Limiter;
 use crate::model::FeedRef;
-use crate::poll::{Errand, InLine, Poller, Report};
+use crate::poll::{Errand, InLine, Poller, Recording, Report};
 use crate::store;
 
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
@@ -56,7 +58,7 @@ pub struct Hosts {
 struct Shared {
     poller: Arc<Poller>,
     limits: Limits,
-    places: Arc<Semaphore>,
+    places: Limiter,
     lines: Mutex<HashMap<String, Line>>,
     reports: mpsc::UnboundedSender<Outcome>,
     stop: CancellationToken,
@@ -72,26 +74,20 @@ impl Hosts {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
     pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
-        Self::stopped_by(CancellationToken::new(), TaskTracker::new(), poller, limits, reports)
+        let (places, stop) = (Limiter::new(limits.concurrency), CancellationToken::new());
+        let shared = Shared { poller, limits, places, lines: Mutex::default(), reports, stop };
+        Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 
-    /// Lines for a changed configuration, which report to where these do. Stopping them stops these too.
+    /// Lines for a changed configuration, which report to where these do. Stopping them stops these too, and the polls of
+    /// both together are no more at a time than the new limits say.
     #[must_use]
     pub fn renewed(&self, poller: Arc<Poller>, limits: Limits) -> Self {
-        let Shared { reports, stop, .. } = &*self.shared;
-        Self::stopped_by(stop.clone(), self.tasks.clone(), poller, limits, reports.clone())
-    }
-
-    fn stopped_by(
-        stop: CancellationToken,
-        tasks: TaskTracker,
-        poller: Arc<Poller>,
-        limits: Limits,
-        reports: mpsc::UnboundedSender<Outcome>,
-    ) -> Self {
-        let places = Arc::new(Semaphore::new(limits.concurrency));
+        let Shared { places, reports, stop, .. } = &*self.shared;
+        places.set_limit(limits.concurrency);
+        let (places, reports, stop) = (places.clone(), reports.clone(), stop.clone());
         let shared = Shared { poller, limits, places, lines: Mutex::default(), reports, stop };
-        Self { shared: Arc::new(shared), tasks }
+        Self { shared: Arc::new(shared), tasks: self.tasks.clone() }
     }
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
@@ -125,15 +121,11 @@ impl Shared {
             while let Some((came, errand)) = self.next(host) {
                 let place = match turn.take() {
                     Some(place) => place,
-                    None => match self.places.clone().acquire_owned().await {
-                        Ok(place) => (place, clock::instant()),
-                        Err(_) => return,
-                    },
+                    None => (self.places.acquire().await, clock::instant()),
                 };
                 let feed = errand.feed.feed;
                 let in_line = InLine { waited: came.elapsed(), is_last: self.is_at_its_end(host) };
-                // The future of a poll is large, and most walkers wait most of the time.
-                let polled = Box::pin(self.poller.poll(errand, in_line)).await;
+                let polled = self.poll(errand, in_line).await;
                 let reports = self.reports.clone();
                 tasks.spawn(async move {
                     let report = match polled {
@@ -154,6 +146,18 @@ impl Shared {
         tokio::select! {
             () = walk => {}
             () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// Makes a poll in a task of its own, so that a panic there ends nothing but that.
+    async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
+        let (feed, subscription) = (errand.feed.feed, errand.subscription.clone());
+        let poller = self.poller.clone();
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { poller.poll(errand, in_line).await }));
+        match task.await {
+            Ok(polled) => polled,
+            Err(ended) if ended.is_panic() => self.poller.note_panic(feed, &subscription, clock::now()).await,
+            Err(cancelled) => Err(cancelled.into()),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, Level, StoryId, StoryRef, Validators};
 use crate::normalise::text;
 use crate::plural::counted;
+use crate::schedule::rhythm::Rhythm;
 use crate::store::stories::Shown;
 use crate::store::texts::{Kept, Place};
 use crate::store::{Desk, Memory, Result, entries, feeds, prints, rekey, retention, search, stories, texts};
@@ -52,6 +53,19 @@ pub struct PollRecord {
     pub entries: Arc<[Entry]>,
     /// How the configuration wants it taken in.
     pub terms: Arc<Terms>,
+}
+
+impl PollRecord {
+    /// What `before` becomes with what came. Where nothing of it bears a date, that is when it was polled.
+    #[must_use]
+    pub fn rhythm_after(&self, before: &Rhythm) -> Rhythm {
+        let is_undated =
+            !self.is_first && !self.is_partial && self.entries.iter().all(|entry| entry.published.is_none());
+        let dates = self.entries.iter().filter_map(|entry| entry.published).chain(is_undated.then_some(self.at));
+        let mut rhythm = before.clone();
+        rhythm.note(dates, self.at);
+        rhythm
+    }
 }
 
 /// What the configuration says about taking a feed's entries in.
@@ -173,8 +187,13 @@ impl Progress {
 /// # Errors
 /// When the store refuses.
 pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
-    let PollRecord { feed, entries: polled, at, is_first, is_partial, .. } = record;
+    let PollRecord { entries: polled, at, is_first, is_partial, .. } = record;
     let tx = desk.tx;
+    let mut feed = record.feed.clone();
+    // A hub may have told of it while it was being polled.
+    if let Some((rhythm, floods)) = feeds::learned(tx, feed.feed)? {
+        (feed.rhythm, feed.floods) = (record.rhythm_after(&rhythm), floods);
+    }
     let mut known = entries::known(tx, feed.feed, polled)?;
     if rest.is_some() {
         // Entries of one document are never each other's new names; what was renamed is by now.
@@ -197,11 +216,10 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
             let arrived = update::Arrived { added, polled, left, is_first, is_partial };
             let intake = update::intake(arrived, feed.floods);
             lately.add(is_partial, intake.take);
-            tell_of_a_flood(feed, intake);
+            tell_of_a_flood(&feed, intake);
             Rest { intake, added: intake.take, ingested: Ingested::default() }
         }
     };
-    let mut feed = feed.clone();
     stem(&mut feed, &mut changes, rest);
     if *is_partial && rest.intake.ask_again && feed.next_poll > *at + AFTER_TOO_MUCH {
         feed.next_poll = *at + AFTER_TOO_MUCH;

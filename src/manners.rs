@@ -6,6 +6,7 @@
 pub mod domain;
 pub mod gates;
 pub mod holds;
+pub mod limiter;
 pub mod uplink;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

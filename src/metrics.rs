@@ -3,6 +3,7 @@
 //! Pure: figures in, text out. Counting is `daemon`'s work, and reading the store `serve`'s. Labels are bounded: names of
 //! feeds, at most [`MOST_FEEDS`] of them, names of outputs, and words of ours.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,6 +34,11 @@ pub struct Counters {
     pub is_config_refused: bool,
     /// How long it took to render all outputs, the last time.
     pub render: Duration,
+    /// How many stories are left out of outputs because they cannot be read or rendered.
+    pub stories_left_out: usize,
+    /// Whether the store cannot be written to: another program holds it locked, or its disk is full or failing.
+    pub is_store_refusing: bool,
+    failed_tasks: BTreeMap<&'static str, u64>,
 }
 
 impl Counters {
@@ -46,6 +52,11 @@ impl Counters {
     /// Counts what a poll brought into the store.
     pub fn ingest(&mut self, ingested: Ingested) {
         self.ingested.add(ingested);
+    }
+
+    /// Counts a task of the daemon that failed, and is begun again.
+    pub fn task_failed(&mut self, task: &'static str) {
+        *self.failed_tasks.entry(task).or_default() += 1;
     }
 
     /// Notes that the configuration was read again, and whether it was refused.
@@ -116,6 +127,15 @@ fn process(registry: &mut Registry, figures: &Figures) {
     gauge("render", "Rendering all outputs, the last time", Some(Unit::Seconds), counters.render.as_secs_f64());
     let is_current = f64::from(!counters.is_config_refused);
     gauge("config_current", "1 when the configuration in force is the one in the file", None, is_current);
+    let is_writable = f64::from(!counters.is_store_refusing);
+    gauge(
+        "store_writable",
+        "0 while the store is locked by another program, or its disk is full or failing",
+        None,
+        is_writable,
+    );
+    let left_out = count(counters.stories_left_out as u64);
+    gauge("stories_left_out", "Stories left out because they cannot be read or rendered", None, left_out);
     let refused = ConstCounter::new(counters.refused_reloads);
     registry.register("config_refused", "Configurations that were wrong when they were read again", refused);
 }
@@ -137,6 +157,8 @@ fn polls(registry: &mut Registry, counters: &Counters) {
     each(registry, "entries", "Entries that polls brought", "change", &entries);
     let Folds { link, copy, story } = folds;
     let folds = [("link", link), ("copy", copy), ("story", story)].map(|(name, n)| (name, n as u64));
+    let failed: Vec<(&str, u64)> = counters.failed_tasks.iter().map(|(task, failed)| (*task, *failed)).collect();
+    each(registry, "task_failures", "Tasks of the daemon that failed and were begun again", "task", &failed);
     each(registry, "folds", "New entries that joined a story, by rule", "rule", &folds);
     let received = ConstCounter::new(counters.body_bytes);
     registry.register_with_unit("received", "Bodies of feeds, as they were received", Unit::Bytes, received);

@@ -473,18 +473,11 @@ impl Poller {
         // A document that comes cut off twice in a row is all there is, and its validators are taken then.
         (feed.body_hash, feed.body_bytes) = (Some(hash), Some(reply.bytes));
         (feed.title, feed.link, feed.hints, feed.repairs) = (title.or(feed.title), link.or(feed.link), hints, repairs);
-        let dated = entries.iter().filter_map(|entry| entry.published);
-        let undated = (!is_first && entries.iter().all(|entry| entry.published.is_none())).then_some(now);
-        feed.rhythm.note(dated.chain(undated), now);
-        plan_next(&mut feed, subscription, reply.fresh_for, None, now + reply.took);
-        let record = PollRecord {
-            feed: feed.clone(),
-            at: now,
-            is_first,
-            is_partial: false,
-            entries: entries.into(),
-            terms: subscription.terms.clone(),
-        };
+        let (entries, terms) = (entries.into(), subscription.terms.clone());
+        let mut record = PollRecord { feed, at: now, is_first, is_partial: false, entries, terms };
+        record.feed.rhythm = record.rhythm_after(&record.feed.rhythm);
+        plan_next(&mut record.feed, subscription, reply.fresh_for, None, now + reply.took);
+        let feed = record.feed.clone();
         let (held, is_small) = (held(&record.entries), update::is_small(&record.entries));
         let record = Arc::new(record);
         let work = move |desk: &mut store::Desk<'_>, rest| {
@@ -527,6 +520,25 @@ impl Poller {
         }
     }
 
+    /// Records that a poll of this feed panicked, as a failure that is ours.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn note_panic(
+        &self,
+        feed: FeedRef,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+    ) -> store::Result<Recording> {
+        let mut feed = self.store.read(move |connection| feeds::one(connection, feed)).await?;
+        feed.polls += 1;
+        let what = "polling it failed in a way that is a fault of newsfold; please report it with the log";
+        let failure = Failure { outcome: Outcome::Ours, what, retry_after: None };
+        remember::failed(&mut feed, subscription, &failure, Duration::ZERO, now);
+        tracing::error!(feed.name, failures = feed.failures, "{what}");
+        self.record(feed, Polled::Failed(what.to_owned()), Some(Outcome::Ours), Turn::None, None, now).await
+    }
+
     /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
     ///
     /// It may be a part of the document, and it is none that validators vouch for: what is missing from it is not gone, and the
@@ -551,12 +563,9 @@ impl Poller {
         let (held, entries): (_, Arc<[Entry]>) = (held(&entries), entries.into());
         let work = move |desk: &mut store::Desk<'_>, rest: Option<Rest>| {
             // As it is now: a poll may have been stored since the hub called.
-            let mut feed = feeds::one(desk.tx, feed)?;
-            if rest.is_none() {
-                if !hubs::told(desk.tx, feed.feed, hash, now)? {
-                    return Ok(Progress::Done(Ingested::default()));
-                }
-                feed.rhythm.note(entries.iter().filter_map(|entry| entry.published), now);
+            let feed = feeds::one(desk.tx, feed)?;
+            if rest.is_none() && !hubs::told(desk.tx, feed.feed, hash, now)? {
+                return Ok(Progress::Done(Ingested::default()));
             }
             let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
             ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms }, rest)

@@ -8,6 +8,7 @@ pub mod address;
 pub mod archive;
 pub mod atom;
 pub mod files;
+mod isolate;
 pub mod json;
 pub mod look;
 pub mod merged;
@@ -33,7 +34,7 @@ use crate::publish::look::Look;
 use crate::publish::merged::{Heading, MergedFeed};
 use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
-use crate::store::{self, Store, feeds, outputs, search, stories};
+use crate::store::{self, Policy, Store, feeds, outputs, search, stories};
 
 /// How many pages are kept that were rendered when they were asked for.
 const MOST_KEPT: usize = 1_000;
@@ -121,8 +122,19 @@ struct Inner {
     served: BTreeSet<String>,
     /// The stories that are shown without their text, because that is damaged in the store, with their titles.
     damaged: BTreeMap<StoryId, String>,
+    /// What could not be rendered of it.
+    spoiled: Spoiled,
     /// Pages that were asked for, each with the count of polls when it was rendered.
     kept: Mutex<HashMap<String, (u64, Arc<Rendered>)>>,
+}
+
+/// What a rendering had to do without.
+#[derive(Debug, Default)]
+struct Spoiled {
+    /// Stories that are left out, and why.
+    stories: BTreeMap<StoryId, String>,
+    /// Outputs that stay as they were before, by name, and why.
+    outputs: BTreeMap<String, String>,
 }
 
 /// What there is at an address.
@@ -138,6 +150,8 @@ pub enum Found {
     Gone,
     /// The words of some entries are still to be indexed.
     NotIndexed,
+    /// It is to be rendered for the first time.
+    NotRendered,
     /// Nothing.
     Nothing,
 }
@@ -161,6 +175,9 @@ impl Published {
         if let Some(ready) = self.ready(path) {
             return Found::Ready(ready);
         }
+        if self.0.site.outputs.is_empty() {
+            return Found::NotRendered;
+        }
         let Some(wanted) = Wanted::at(path, query) else { return self.once_served(path) };
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.get(&key(&wanted)) {
@@ -171,10 +188,10 @@ impl Published {
 
     /// What to say of an output that is not there: where it went, or that it is gone.
     fn once_served(&self, path: &str) -> Found {
-        let file = path.trim_start_matches('/');
-        let (name, rest) = file.find(['.', '/']).and_then(|end| file.split_at_checked(end)).unwrap_or((file, ""));
+        let (name, rest) = name_in(path);
         let now = self.0.site.outputs.iter().find(|output| output.config.formerly.iter().any(|former| former == name));
         match now {
+            None if self.0.spoiled.outputs.contains_key(name) => Found::NotRendered,
             Some(output) => Found::Moved(format!("/{}{rest}", output.config.name)),
             None if self.0.served.contains(name)
                 && !self.0.site.outputs.iter().any(|output| output.config.name == name) =>
@@ -267,6 +284,19 @@ impl Published {
         self.0.pages.keys().map(String::as_str).filter(|path| path.starts_with("/story/"))
     }
 
+    /// How many stories are left out because they cannot be read or rendered.
+    #[must_use]
+    pub fn stories_left_out(&self) -> usize {
+        self.0.spoiled.stories.len()
+    }
+
+    /// The outputs that could not be rendered, each with why. They are published as they were before.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let outputs = self.0.spoiled.outputs.iter();
+        outputs.map(|(name, why)| format!("output `{name}`: {why}")).collect()
+    }
+
     /// The outputs that look otherwise than in `before`, which was published until now.
     #[must_use]
     pub fn changed_since(&self, before: &Self) -> Vec<&Output> {
@@ -281,6 +311,12 @@ impl Published {
     }
 }
 
+/// The name of an output in a path, and what follows it.
+fn name_in(path: &str) -> (&str, &str) {
+    let file = path.trim_start_matches('/');
+    file.find(['.', '/']).and_then(|end| file.split_at_checked(end)).unwrap_or((file, ""))
+}
+
 fn key(wanted: &Wanted) -> String {
     format!("{wanted:?}")
 }
@@ -293,16 +329,36 @@ pub fn merge(connection: &Connection, output: &Output) -> store::Result<MergedFe
     Ok(select::current(connection, output)?.feed)
 }
 
-/// The merged feed in one format.
+/// The merged feed in one format. A story that cannot be rendered is left out, and the log says so.
 #[must_use]
 pub fn render(site: &Site, feed: &MergedFeed, format: Format) -> Rendered {
-    let text = match format {
+    let (rendered, left_out) = render_what_can_be(site, feed, format);
+    left_out.iter().for_each(|(story, why)| tell_of_story(*story, why));
+    rendered
+}
+
+/// The merged feed in one format, and the stories whose rendering panics, which are left out.
+fn render_what_can_be(site: &Site, feed: &MergedFeed, format: Format) -> (Rendered, Vec<(StoryId, String)>) {
+    let text = |feed: &MergedFeed| match format {
         Format::Atom => atom::render(feed),
         Format::Rss => rss::render(feed),
         Format::Json => json::render(feed),
         Format::Html => pages::river(site, feed),
     };
-    Rendered::new(format.media_type(), text, feed.updated)
+    let (text, left_out) = isolate::rendered(feed.stories.len(), |positions| match positions {
+        None => text(feed),
+        Some(positions) => text(&feed.with_only(positions)),
+    });
+    let left_out = left_out.into_iter().filter_map(|at| feed.stories.get(at));
+    let left_out = left_out.map(|story| (story.id, store::Error::Panicked.to_string())).collect();
+    (Rendered::new(format.media_type(), text, feed.updated), left_out)
+}
+
+fn tell_of_story(story: StoryId, why: &str) {
+    tracing::error!(
+        story.id = %story,
+        "a story is left out, because it cannot be read or rendered: {why}; `newsfold explain {story}` shows what there is of it"
+    );
 }
 
 /// Renders every output, to be served, and stores what is to be remembered about that.
@@ -340,6 +396,8 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
 
 /// Every output, rendered, and what is to be stored about that. `now` decides which months are over, and when what changed did;
 /// no document shows it.
+///
+/// An output that cannot be rendered stays as it was, whatever becomes of the others.
 fn all(
     connection: &Connection,
     site: Site,
@@ -352,50 +410,113 @@ fn all(
         pages.insert(path, same.unwrap_or_else(|| Arc::new(page)));
     };
     let served = outputs::served(connection)?;
-    let (mut chores, mut damaged) = (Chores::default(), BTreeMap::new());
+    let (mut chores, mut damaged, mut spoiled) = (Chores::default(), BTreeMap::new(), Spoiled::default());
     for (position, output) in site.outputs.iter().enumerate() {
-        let OutputConfig { name, formats, directory, .. } = &output.config;
-        let shown = select::current(connection, output)?;
-        let without_text = shown.feed.stories.iter().filter(|story| story.is_damaged);
-        damaged.extend(without_text.map(|story| (story.id, story.headline.clone())));
-        let rendered: Vec<(Format, Rendered)> =
-            formats.iter().map(|format| (*format, render(&site, &shown.feed, *format))).collect();
-        let digest = rendered.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
-        let modified = match served.get(name) {
-            Some(known) if known.digest == digest => known.modified,
-            known => {
-                // The date is told in whole seconds, and two states of a document never share one.
-                let after = known.map(|known| known.modified + TimeDelta::seconds(1));
-                let modified = after.map_or(now, |after| after.max(now));
-                chores.served.push((name.clone(), Served { digest, modified }));
-                modified
-            }
-        };
-        for (format, page) in rendered {
-            let page = page.modified(modified);
-            if position == 0 && format == Format::Html {
-                put("/".to_owned(), page.again());
-            }
-            put(format!("/{name}{}", format.ending()), page);
-        }
-        if directory.is_some() && formats.contains(&Format::Html) {
-            for shown in &shown.feed.stories {
-                let Some(story) = stories::by_id(connection, shown.id)? else { continue };
-                if let Some((text, updated)) = pages::story(connection, &site, &story)? {
-                    let page = Rendered::new(Format::Html.media_type(), text, Some(updated));
-                    put(format!("/story/{}", shown.id), page);
+        let name = &output.config.name;
+        match isolate::work(|| one(connection, &site, output, served.get(name), now)) {
+            Ok(OutputRendered { documents, story_pages, served, closed, without_text, left_out }) => {
+                damaged.extend(without_text);
+                for (format, page) in documents {
+                    if position == 0 && format == Format::Html {
+                        put("/".to_owned(), page.again());
+                    }
+                    put(format!("/{name}{}", format.ending()), page);
                 }
+                story_pages.into_iter().for_each(|(path, page)| put(path, page));
+                chores.served.extend(served.map(|served| (name.clone(), served)));
+                chores.archives.extend((!closed.is_empty()).then(|| (name.clone(), closed)));
+                spoiled.stories.extend(left_out);
             }
-        }
-        let closed = archive::due(connection, output, &shown, now)?;
-        if !closed.is_empty() {
-            chores.archives.push((name.clone(), closed));
+            Err(error) if error.policy() == Policy::Report => {
+                spoiled.outputs.insert(name.clone(), error.to_string());
+            }
+            Err(error) => return Err(error),
         }
     }
     put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.look.style().to_owned(), None));
     put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
+    if !spoiled.outputs.is_empty() {
+        let is_kept = |path: &str| {
+            let first = site.outputs.first().map(|output| output.config.name.as_str());
+            let name = match name_in(path).0 {
+                "" => first.unwrap_or_default(),
+                name => name,
+            };
+            name == "story" || spoiled.outputs.contains_key(name)
+        };
+        for (path, page) in before.0.pages.iter().filter(|(path, _)| is_kept(path)) {
+            pages.entry(path.clone()).or_insert_with(|| page.clone());
+        }
+    }
+    let news = spoiled.stories.iter().filter(|(story, _)| !before.0.spoiled.stories.contains_key(*story));
+    news.for_each(|(story, why)| tell_of_story(*story, why));
     let served = served.into_keys().collect();
-    Ok((Published(Arc::new(Inner { site, pages, served, damaged, kept: Mutex::default() })), chores))
+    Ok((Published(Arc::new(Inner { site, pages, served, damaged, spoiled, kept: Mutex::default() })), chores))
+}
+
+/// One output, rendered.
+struct OutputRendered {
+    documents: Vec<(Format, Rendered)>,
+    story_pages: Vec<(String, Rendered)>,
+    /// What is to be remembered of its documents, where they are new.
+    served: Option<Served>,
+    closed: Vec<Closed>,
+    /// Stories that are shown without their texts, with their titles.
+    without_text: Vec<(StoryId, String)>,
+    /// Stories that are not shown, with why.
+    left_out: Vec<(StoryId, String)>,
+}
+
+fn one(
+    connection: &Connection,
+    site: &Site,
+    output: &Output,
+    known: Option<&Served>,
+    now: DateTime<Utc>,
+) -> store::Result<OutputRendered> {
+    let OutputConfig { formats, directory, .. } = &output.config;
+    let mut shown = select::current(connection, output)?;
+    let mut left_out = std::mem::take(&mut shown.spoiled);
+    let without_text = shown.feed.stories.iter().filter(|story| story.is_damaged);
+    let without_text = without_text.map(|story| (story.id, story.headline.clone())).collect();
+    let mut documents = Vec::with_capacity(formats.len());
+    for format in formats {
+        let (rendered, panicked) = render_what_can_be(site, &shown.feed, *format);
+        documents.push((*format, rendered));
+        left_out.extend(panicked);
+    }
+    let digest = documents.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
+    let mut served = None;
+    let modified = match known {
+        Some(known) if known.digest == digest => known.modified,
+        known => {
+            // The date is told in whole seconds, and two states of a document never share one.
+            let after = known.map(|known| known.modified + TimeDelta::seconds(1));
+            let modified = after.map_or(now, |after| after.max(now));
+            served = Some(Served { digest, modified });
+            modified
+        }
+    };
+    let documents = documents.into_iter().map(|(format, page)| (format, page.modified(modified))).collect();
+    let mut story_pages = Vec::new();
+    if directory.is_some() && formats.contains(&Format::Html) {
+        for shown in &shown.feed.stories {
+            match isolate::work(|| story_page(connection, site, shown.id)) {
+                Ok(page) => story_pages.extend(page.map(|page| (format!("/story/{}", shown.id), page))),
+                Err(error) if error.policy() == Policy::Report => left_out.push((shown.id, error.to_string())),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let closed = archive::due(connection, output, &shown, now)?;
+    Ok(OutputRendered { documents, story_pages, served, closed, without_text, left_out })
+}
+
+/// The page of a story, to be written to an output's directory.
+fn story_page(connection: &Connection, site: &Site, id: StoryId) -> store::Result<Option<Rendered>> {
+    let Some(story) = stories::by_id(connection, id)? else { return Ok(None) };
+    let page = pages::story(connection, site, &story)?;
+    Ok(page.map(|(text, updated)| Rendered::new(Format::Html.media_type(), text, Some(updated))))
 }
 
 /// What is to be stored about what was published.

@@ -18,7 +18,7 @@ use crate::model::{Feed, FeedRef, Level};
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::schedule::{self, Due};
-use crate::store::{self, Desk, feeds, holds, hubs, stories};
+use crate::store::{self, Desk, Policy, feeds, holds, hubs, stories};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,12 @@ impl Roster {
             // One more poll finds what was published before the hub began to tell.
             let is_newly_told = is_told && planned_by == subscription.plan_name(false);
             if wanted != planned_by && !is_newly_told {
-                let state = feeds::one(tx, feed)?;
+                let state = match feeds::one(tx, feed) {
+                    Ok(state) => state,
+                    // It is told when the feed comes due, and costs no other its plan.
+                    Err(error) if error.policy() == Policy::Report => continue,
+                    Err(error) => return Err(error),
+                };
                 let mut due = subscription.replan(&state).unwrap_or_else(|| first_poll(config));
                 let domain = domain_of(state.target());
                 if let Some(until) = held.until(&domain, now).filter(|until| *until > due.at) {

@@ -91,7 +91,7 @@ struct Served {
 }
 
 /// Serves until `stop` is cancelled, then finishes the answers under way.
-pub async fn serve(listener: Listener, sources: Sources, stop: CancellationToken) {
+pub async fn serve(listener: Arc<Listener>, sources: Sources, stop: CancellationToken) {
     let (rendering, searching) = (Semaphore::new(RENDERING), Semaphore::new(SEARCHING));
     let served = Served { sources, rendering, searching, indexing: Mutex::default() };
     connection::serve(listener, Arc::new(served), stop).await;

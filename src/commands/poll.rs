@@ -2,8 +2,10 @@
 //!
 //! Edge: polls, stores, and writes the outputs' files.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -24,12 +26,15 @@ use crate::publish::look::Look;
 use crate::publish::{self, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{Store, feeds, holds};
+use crate::store::{Policy, Store, feeds, holds};
 use crate::terminal;
 use crate::upkeep;
 
+/// How long the command waits for another program that holds the store locked.
+const FOR_A_LOCK: Duration = Duration::from_secs(60);
+
 pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
-    let store = Store::open(store_path)?;
+    let store = Store::open_within(store_path, FOR_A_LOCK)?;
     let now = clock::now();
     let enlisted = config.clone();
     let roster = store.write(0, move |desk| Roster::enlist(desk, &enlisted, now)).await?;
@@ -53,9 +58,16 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
         at <= now
     };
     let known = states.len();
+    let read: HashSet<FeedRef> = states.iter().map(|state| state.feed).collect();
+    let is_wanted = |feed: &FeedRef| wanted.as_ref().is_none_or(|wanted| wanted.contains(feed));
+    let unread: Vec<String> = roster
+        .handles()
+        .filter(|feed| is_wanted(feed) && !read.contains(feed))
+        .filter_map(|feed| roster.name(feed).map(str::to_owned))
+        .collect();
     let chosen: Vec<Feed> = states
         .into_iter()
-        .filter(|feed| wanted.as_ref().is_none_or(|wanted| wanted.contains(&feed.feed)))
+        .filter(|feed| is_wanted(&feed.feed))
         .filter(|feed| !only_due || is_due(feed))
         .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
         .collect();
@@ -70,12 +82,13 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     let hosts = Hosts::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
     let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
     let asked = chosen.len();
+    let all = asked + unread.len();
     hosts.push(chosen.into_iter().filter_map(|feed| {
         let subscription = roster.subscription(feed.feed)?.clone();
         Some(Errand { feed: Box::new(feed), subscription, urgency })
     }));
-    let came = tokio::select! {
-        came = gather(received, asked) => came?,
+    let mut came = tokio::select! {
+        came = gather(received, asked, &roster) => came?,
         _ = tokio::signal::ctrl_c() => {
             hosts.stop().await;
             anyhow::bail!("interrupted; what was polled so far is stored");
@@ -83,6 +96,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     };
     hosts.stop().await;
     drop(hosts);
+    came.unstored.extend(unread);
 
     let outputs = roster.outputs(config);
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
@@ -91,10 +105,16 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     } else {
         0
     };
-    upkeep::tidy(store.clone(), config.store.clone(), clock::now()).await?;
+    match upkeep::tidy(store.clone(), config.store.clone(), clock::now()).await {
+        Err(error) if error.policy() != Policy::Exit => {
+            tracing::warn!("the store could not be tidied, which the next poll does: {error}")
+        }
+        tidied => drop(tidied?),
+    }
     store.close().await;
-    print(&came.summary(asked, left_alone + came.held, files))?;
-    Ok(if asked > 0 && came.failed.len() + came.offline == asked { Exit::Failed } else { Exit::Done })
+    print(&came.summary(all, left_alone + came.held, files))?;
+    let failed = came.failed.len() + came.offline + came.unstored.len();
+    Ok(if came.is_store_refusing || (all > 0 && failed == all) { Exit::Failed } else { Exit::Done })
 }
 
 /// Renders the outputs and writes those that have a directory there; gives how many files were written.
@@ -130,14 +150,32 @@ struct Came {
     failed: Vec<String>,
     held: usize,
     offline: usize,
+    /// Feeds that the store could not read, or take up the news of.
+    unstored: Vec<String>,
+    /// Whether it was for the store's own sake: what was polled is not all written.
+    is_store_refusing: bool,
 }
 
-async fn gather(mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>, asked: usize) -> anyhow::Result<Came> {
+async fn gather(
+    mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>,
+    asked: usize,
+    roster: &Roster,
+) -> anyhow::Result<Came> {
     let bar = terminal::bar(asked);
     let mut came = Came::default();
     for _ in 0..asked {
         let Some(report) = reports.recv().await else { break };
-        let Report { feed, polled, .. } = report.map_err(|(_, error)| error)?;
+        let Report { feed, polled, .. } = match report {
+            Ok(report) => report,
+            Err((_, error)) if error.policy() == Policy::Exit => return Err(error.into()),
+            Err((feed, error)) => {
+                let name = roster.name(feed).unwrap_or_default().to_owned();
+                tracing::warn!(feed.name = name, "what it brought could not be stored: {error}");
+                came.is_store_refusing |= error.policy() == Policy::Retry;
+                came.unstored.push(name);
+                continue;
+            }
+        };
         bar.step(&feed.name);
         match polled {
             Polled::Document(ingested) => {
@@ -180,6 +218,7 @@ impl Came {
         };
         named("failed", &self.failed);
         named("gone for good", &self.gone);
+        named("not stored (the log says why)", &self.unstored);
         if self.offline > 0 {
             parts.push(format!("{} not reached because the network here seems to be down", self.offline));
         }

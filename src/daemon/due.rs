@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::tasks::{Came, Done, Work};
 use super::{Daemon, Error};
 use crate::clock;
 use crate::hosts::Outcome;
 use crate::manners::uplink::{Side, Turn};
 use crate::model::{Feed, FeedRef};
 use crate::poll::{Errand, Polled, Postponement, Report, Urgency};
+use crate::roster::Roster;
 use crate::schedule::{self, ClockStep};
-use crate::store::{self, feeds};
+use crate::store::{self, Policy, Store, feeds};
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: Duration = Duration::from_secs(60);
+/// About how much memory a lease holds on to while it waits.
+const LEASE_BYTES: usize = 4096;
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 
@@ -88,92 +92,133 @@ impl Daemon {
         chosen
     }
 
-    /// Sends the feeds that are due to their hosts' lines, after moving their due times in the store.
-    pub(super) async fn poll_due(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+    /// Begins to move the due times of the feeds that are due; polls begin when that is stored.
+    pub(super) fn lease_due(&mut self, now: DateTime<Utc>) {
         let chosen = self.due_now(now);
         if chosen.is_empty() {
-            return Ok(());
+            return;
         }
-        let feeds: Vec<FeedRef> = chosen.iter().map(|(feed, _)| *feed).collect();
-        let (asked, roster) = (feeds.clone(), self.roster.clone());
-        let leased = move |desk: &mut store::Desk<'_>| {
-            let states: Vec<Feed> =
-                asked.iter().map(|feed| feeds::one(desk.tx, *feed)).collect::<store::Result<_>>()?;
-            let lease = |feed: &Feed| (feed.feed, roster.after_a_crash(feed, now));
-            feeds::lease(desk.tx, &states.iter().map(lease).collect::<Vec<_>>(), now)?;
-            Ok(states)
-        };
-        match self.store.write(feeds.len() * 64, leased).await {
-            Ok(states) => {
-                self.store_trouble = None;
-                let errands = states.into_iter().zip(chosen).filter_map(|(feed, (_, urgency))| {
-                    let subscription = self.roster.subscription(feed.feed)?.clone();
-                    self.in_flight.insert(feed.feed);
-                    Some(Errand { feed: Box::new(feed), subscription, urgency })
-                });
-                self.hosts.push(errands);
+        self.in_flight.extend(chosen.iter().map(|(feed, _)| *feed));
+        self.leasing.clone_from(&chosen);
+        self.tasks.begin(Work::Lease, lease(self.store.clone(), chosen, self.roster.clone(), now));
+        self.tell_health();
+    }
+
+    /// Sends the feeds whose due times were moved to their hosts' lines.
+    pub(super) fn poll(&mut self, leased: Leased) {
+        self.leasing.clear();
+        for (feed, error) in leased.unreadable {
+            self.in_flight.remove(&feed);
+            self.set_aside(feed, &error);
+        }
+        let mut errands = Vec::new();
+        for (feed, urgency) in leased.feeds {
+            self.unreadable.remove(&feed.feed);
+            match self.roster.subscription(feed.feed) {
+                Some(subscription) => {
+                    errands.push(Errand { subscription: subscription.clone(), feed: Box::new(feed), urgency })
+                }
+                // The configuration was read again meanwhile.
+                None => drop(self.in_flight.remove(&feed.feed)),
             }
-            Err(store::Error::Closed) => return Err(store::Error::Closed.into()),
-            Err(error) => {
-                // Nothing is asked of anyone while we could not keep the answer.
-                self.store_trouble = Some(error.to_string());
-                let later = schedule::after(now, AFTER_TROUBLE);
-                self.due.extend(feeds.into_iter().map(|feed| Reverse((later, feed))));
+        }
+        self.hosts.push(errands);
+    }
+
+    /// Nothing is asked of anyone while we could not keep the answer.
+    pub(super) fn put_off_leases(&mut self, now: DateTime<Utc>) {
+        let later = schedule::after(now, AFTER_TROUBLE);
+        for (feed, _) in std::mem::take(&mut self.leasing) {
+            self.in_flight.remove(&feed);
+            self.due.push(Reverse((later, feed)));
+        }
+    }
+
+    /// A feed that the store cannot read, or whose news it cannot take in, costs no other its poll. It is tried more and more
+    /// rarely.
+    fn set_aside(&mut self, feed: FeedRef, error: &store::Error) {
+        let times = self.unreadable.entry(feed).or_default();
+        let wait = AFTER_TROUBLE.saturating_mul(2_u32.saturating_pow(*times)).min(schedule::LONGEST_WAIT);
+        *times += 1;
+        let least = self.roster.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
+        let again = schedule::after(clock::now(), least);
+        self.due.push(Reverse((again, feed)));
+        let (name, next) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+        tracing::warn!(
+            feed.name = name,
+            "the feed cannot be read from the store or written to it, next try {next}: {error}"
+        );
+        self.failing.insert(feed, error.to_string());
+    }
+
+    /// Notes what came of a poll.
+    ///
+    /// # Errors
+    /// When the store refused it for a reason that waiting cannot mend.
+    pub(super) fn take(&mut self, report: Outcome) -> Result<(), Error> {
+        match report {
+            Ok(report) => self.take_report(report),
+            Err((_, error)) if error.policy() == Policy::Exit => return Err(error.into()),
+            // What the feed brought is lost with its validators, so nothing of it is missed later.
+            Err((feed, error)) => {
+                self.in_flight.remove(&feed);
+                self.moved.remove(&feed);
+                if error.policy() == Policy::Report {
+                    self.set_aside(feed, &error);
+                } else {
+                    let least =
+                        self.roster.subscription(feed).map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
+                    let again = schedule::after(clock::now(), least);
+                    self.due.push(Reverse((again, feed)));
+                    let (name, again) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+                    tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");
+                }
             }
         }
         self.tell_health();
         Ok(())
     }
 
-    /// Notes what came of a poll.
-    pub(super) fn take(&mut self, report: Outcome) {
-        match report {
-            Ok(Report { feed, polled, outcome, turn }) => {
-                self.in_flight.remove(&feed.feed);
-                self.counters.send_modify(|counters| {
-                    if let Some(outcome) = outcome {
-                        counters.poll(outcome, feed.recent.iter().next_back().map_or(0, |newest| newest.bytes));
-                    }
-                    if let Polled::Document(ingested) = &polled {
-                        counters.ingest(*ingested);
-                    }
-                });
-                self.pulse.send_modify(|pulse| pulse.polls += 1);
-                self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
-                if let Some(subscription) = self.roster.subscription(feed.feed).filter(|_| feed.retired_at.is_none()) {
-                    // The configuration may have been read again meanwhile.
-                    let is_planned = matches!(polled, Polled::Postponed(_))
-                        || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
-                    let due = if is_planned { None } else { subscription.replan(&feed) };
-                    self.due.push(Reverse((due.map_or(feed.next_poll, |due| due.at), feed.feed)));
-                }
-                match polled {
-                    Polled::Failed(why) => {
-                        self.failing.insert(feed.feed, why);
-                    }
-                    Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
-                        self.failing.remove(&feed.feed);
-                    }
-                    Polled::Postponed(Postponement::Held) => {}
-                    Polled::Postponed(Postponement::Offline) => {
-                        self.offline.insert(feed.feed);
-                    }
-                }
-                self.turn(turn, clock::now());
+    fn take_report(&mut self, Report { feed, polled, outcome, turn }: Report) {
+        self.in_flight.remove(&feed.feed);
+        self.unreadable.remove(&feed.feed);
+        self.counters.send_modify(|counters| {
+            if let Some(outcome) = outcome {
+                counters.poll(outcome, feed.recent.iter().next_back().map_or(0, |newest| newest.bytes));
             }
-            // What the feed brought is lost with its validators, so nothing of it is missed later.
-            Err((feed, error)) => {
-                self.in_flight.remove(&feed);
-                let least =
-                    self.roster.subscription(feed).map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
-                let again = schedule::after(clock::now(), least);
-                self.due.push(Reverse((again, feed)));
-                let (name, again) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
-                tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");
-                self.store_trouble = Some(error.to_string());
+            if let Polled::Document(ingested) = &polled {
+                counters.ingest(*ingested);
+            }
+        });
+        self.pulse.send_modify(|pulse| pulse.polls += 1);
+        self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
+        let is_moved = self.moved.remove(&feed.feed);
+        if let Some(subscription) =
+            self.roster.subscription(feed.feed).filter(|_| is_moved || feed.retired_at.is_none())
+        {
+            // The configuration may have been read again meanwhile.
+            let is_planned = matches!(polled, Polled::Postponed(_))
+                || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
+            let due = match () {
+                () if is_moved => clock::now(),
+                () if is_planned => feed.next_poll,
+                () => subscription.replan(&feed).map_or(feed.next_poll, |due| due.at),
+            };
+            self.due.push(Reverse((due, feed.feed)));
+        }
+        match polled {
+            Polled::Failed(why) => {
+                self.failing.insert(feed.feed, why);
+            }
+            Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
+                self.failing.remove(&feed.feed);
+            }
+            Polled::Postponed(Postponement::Held) => {}
+            Polled::Postponed(Postponement::Offline) => {
+                self.offline.insert(feed.feed);
             }
         }
-        self.tell_health();
+        self.turn(turn, clock::now());
     }
 
     /// What a poll says about the network on our side.
@@ -193,4 +238,28 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Feeds whose due times were moved, and those that cannot be read.
+pub(super) struct Leased {
+    feeds: Vec<(Feed, Urgency)>,
+    unreadable: Vec<(FeedRef, store::Error)>,
+}
+
+/// Moves the due times of feeds that are about to be polled. One that cannot be read stays as it is.
+async fn lease(store: Store, chosen: Vec<(FeedRef, Urgency)>, roster: Roster, now: DateTime<Utc>) -> Came {
+    let work = move |desk: &mut store::Desk<'_>| {
+        let mut leased = Leased { feeds: Vec::with_capacity(chosen.len()), unreadable: Vec::new() };
+        for (feed, urgency) in &chosen {
+            match feeds::one(desk.tx, *feed) {
+                Ok(state) => leased.feeds.push((state, *urgency)),
+                Err(error) if error.policy() == Policy::Report => leased.unreadable.push((*feed, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let due = |(feed, _): &(Feed, Urgency)| (feed.feed, roster.after_a_crash(feed, now));
+        feeds::lease(desk.tx, &leased.feeds.iter().map(due).collect::<Vec<_>>(), now)?;
+        Ok(leased)
+    };
+    Ok(Done::Leased(store.write(LEASE_BYTES, work).await?))
 }

@@ -1,103 +1,127 @@
 //! What changed is rendered, put where readers see it, and told to the hub.
 //!
-//! Edge: reads the store, writes the outputs' files, and hands the documents to the server.
+//! Edge: reads the store, writes the outputs' files, and hands the documents to the server. None of it is done in the loop:
+//! readers have the documents as soon as they are rendered, and files follow.
 
+use std::time::Duration;
+
+use super::tasks::{Came, Done, Failure, Work};
 use super::{Daemon, Error};
 use crate::clock;
 use crate::config::Format;
 use crate::fetch;
 use crate::publish::{self, Output, Published, Site, files};
-use crate::store::{self, outputs, search};
+use crate::store::{self, Policy, Store, outputs, search};
 use crate::upkeep;
 
-/// How many steps the index for searches is brought on between two looks at the polls.
+/// How many steps the index for searches is brought on before what is there is rendered.
 const INDEXED_AT_ONCE: usize = 10;
 
-impl Daemon {
-    /// Renders what changed, puts it where readers see it, and tells the hub.
-    pub(super) async fn publish(&mut self) -> Result<(), Error> {
-        let begun = clock::instant();
-        let is_indexed = self.index().await?;
-        let before = self.published.borrow().clone();
-        let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
-        let rendered = publish::publish(&self.store, &site, before.clone()).await?;
-        // An archive stands there before a document names it.
-        for written in [files::write_new_archives(&self.store, &rendered).await, files::write(&rendered).await] {
-            if let Err(error) = written {
-                tracing::error!("{error}");
-            }
+/// What was rendered.
+pub(super) struct Publication {
+    rendered: Published,
+    /// Which configuration it was rendered for, counted.
+    edition: u64,
+    /// How many corrections by a person it has.
+    corrections: u64,
+    /// Whether searches find all that is stored.
+    is_indexed: bool,
+    took: Duration,
+}
+
+/// Renders the outputs.
+pub(super) async fn render(store: Store, site: Site, before: Published, edition: u64) -> Came {
+    let begun = clock::instant();
+    // Read before anything is rendered: a correction that comes meanwhile counts as one that is still to be published.
+    let corrections = store.read(outputs::corrections).await?;
+    let is_indexed = match index(&store, &site).await {
+        Err(error) if error.policy() != Policy::Exit => {
+            tracing::warn!("new entries could not be indexed for searches: {error}");
+            true
         }
-        self.archive(&rendered);
-        self.tell_hub(&before, &rendered);
+        indexed => indexed?,
+    };
+    let rendered = publish::publish(&store, &site, before).await?;
+    let took = begun.elapsed();
+    Ok(Done::Published(Box::new(Publication { rendered, edition, corrections, is_indexed, took })))
+}
+
+/// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
+async fn index(store: &Store, site: &Site) -> store::Result<bool> {
+    let is_searched = site.outputs.iter().any(|output| output.config.query.is_some());
+    if !is_searched && store.read(search::filled).await?.is_none() {
+        return Ok(true);
+    }
+    upkeep::index(store, INDEXED_AT_ONCE).await
+}
+
+/// Writes the outputs' files. What can be written is, whatever else cannot.
+pub(super) async fn write_files(store: Store, published: Published) -> Came {
+    // An archive stands there before a document names it. Those of long ago hold years, and come last.
+    let archives = files::write_new_archives(&store, &published).await;
+    let documents = files::write(&published).await;
+    archives.and(documents)?;
+    files::compare_archives(&store, &published, clock::now()).await?;
+    Ok(Done::FilesWritten)
+}
+
+impl Daemon {
+    /// Puts what was rendered where readers see it.
+    ///
+    /// # Errors
+    /// As [`Daemon::failed`], for outputs that could not be rendered: they keep what they had, and are tried again.
+    pub(super) fn show(&mut self, publication: Publication) -> Result<(), Error> {
+        let Publication { rendered, edition, corrections, is_indexed, took } = publication;
+        let before = self.published.borrow().clone();
         for (story, title) in rendered.damaged().iter().filter(|(story, _)| !before.damaged().contains_key(story)) {
             tracing::error!(
                 story.id = %story,
                 "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
             );
         }
-        self.published.send_replace(rendered);
-        self.tell_health();
-        self.corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale = !is_indexed;
-        self.counters.send_modify(|counters| counters.render = begun.elapsed());
+        self.untold.extend(changed(&before, &rendered));
+        self.published.send_replace(rendered.clone());
+        self.corrections = corrections;
+        self.is_stale |= !is_indexed;
+        self.are_files_stale = true;
+        self.counters.send_modify(|counters| {
+            counters.render = took;
+            counters.stories_left_out = rendered.stories_left_out();
+        });
         tracing::debug!(outputs = self.outputs.len(), "published");
-        Ok(())
+        if edition == self.edition && self.is_synced {
+            self.announce();
+        }
+        self.tell_health();
+        match rendered.failures() {
+            failures if failures.is_empty() => Ok(()),
+            failures => self.failed(Work::Publish, Failure::Outputs(failures.join("; "))),
+        }
     }
 
-    /// Begins to bring the files of older archives up to date, unless that is still being done.
-    fn archive(&mut self, published: &Published) {
-        while self.archiving.try_join_next().is_some() {}
-        if self.archiving.is_empty() {
-            let (store, published) = (self.store.clone(), published.clone());
-            self.archiving.spawn(async move {
-                if let Err(error) = files::compare_archives(&store, &published, clock::now()).await {
-                    tracing::error!("{error}");
+    /// Begins to tell the hub which documents changed. Without a hub nobody is told.
+    pub(super) fn tell_hub(&mut self) {
+        let changed: Vec<String> = std::mem::take(&mut self.untold).into_iter().collect();
+        let Some(hub) = self.config.serve.hub.clone() else { return };
+        let agent = self.config.poll.user_agent.clone();
+        self.tasks.begin(Work::TellHub, async move {
+            match fetch::hub::tell(&hub, &changed, &agent).await {
+                Ok(()) => tracing::debug!(documents = changed.len(), "the hub was told"),
+                Err(error) => {
+                    tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll")
                 }
-            });
-        }
+            }
+            Ok(Done::HubTold)
+        });
     }
+}
 
-    /// Keeps the index of words up, if somebody searches. Gives whether it has caught up.
-    pub(super) async fn index(&self) -> store::Result<bool> {
-        let is_searched = self.outputs.iter().any(|output| output.config.query.is_some());
-        if !is_searched && self.store.read(search::filled).await?.is_none() {
-            return Ok(true);
-        }
-        upkeep::index(&self.store, INDEXED_AT_ONCE).await
-    }
-
-    /// Tells the hub which documents changed, without waiting for it.
-    pub(super) fn tell_hub(&self, before: &Published, now: &Published) {
-        let Some(hub) = &self.config.serve.hub else { return };
-        let formats = |output: &Output| {
-            let is_document = |format: &&Format| **format != Format::Html;
-            let heading = output.heading();
-            output
-                .config
-                .formats
-                .iter()
-                .filter(is_document)
-                .map(|format| heading.address(format.ending()))
-                .collect::<Vec<_>>()
-        };
-        let changed: Vec<String> = now.changed_since(before).into_iter().flat_map(formats).collect();
-        if !changed.is_empty() {
-            let (hub, agent) = (hub.clone(), self.config.poll.user_agent.clone());
-            tokio::spawn(async move {
-                match fetch::hub::tell(&hub, &changed, &agent).await {
-                    Ok(()) => tracing::debug!(documents = changed.len(), "the hub was told"),
-                    Err(error) => {
-                        tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll")
-                    }
-                }
-            });
-        }
-    }
-
-    /// A person may have corrected stories with `split` or `join`: then they are published anew.
-    pub(super) async fn look_for_corrections(&mut self) -> Result<(), Error> {
-        let corrections = self.store.read(outputs::corrections).await?;
-        self.is_stale |= corrections != self.corrections;
-        Ok(())
-    }
+/// The addresses of the documents that look otherwise than `before`.
+fn changed(before: &Published, now: &Published) -> Vec<String> {
+    let documents = |output: &Output| {
+        let formats = output.config.formats.iter().filter(|format| **format != Format::Html);
+        let heading = output.heading();
+        formats.map(|format| heading.address(format.ending())).collect::<Vec<_>>()
+    };
+    now.changed_since(before).into_iter().flat_map(documents).collect()
 }

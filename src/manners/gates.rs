@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::manners::limiter::{Limiter, Permit};
 
 /// So many hosts are remembered before those that nobody asks are forgotten.
 const MANY: usize = 1024;
@@ -20,26 +20,27 @@ const MANY: usize = 1024;
 pub struct Gates(Arc<Mutex<HashMap<String, Arc<Gate>>>>);
 
 struct Gate {
-    places: Arc<Semaphore>,
+    places: Limiter,
     left: Mutex<Option<Instant>>,
 }
 
 /// The right to ask a host, given back when it is dropped.
 pub struct Pass {
     gate: Arc<Gate>,
-    _place: OwnedSemaphorePermit,
+    _place: Permit,
 }
 
 impl Gates {
-    /// Waits until the host may be asked: fewer than `at_once` do, and the last one left a `gap` ago.
-    pub async fn enter(&self, host: &str, at_once: usize, gap: Duration) -> Option<Pass> {
+    /// Waits until the host may be asked: fewer than `at_once` do, and the last one left a `gap` ago. The last caller's word
+    /// on `at_once` holds for all, so that a changed configuration holds for hosts that are known already.
+    pub async fn enter(&self, host: &str, at_once: usize, gap: Duration) -> Pass {
         let gate = self.gate(host, at_once);
-        let place = gate.places.clone().acquire_owned().await.ok()?;
+        let place = gate.places.acquire().await;
         let left = *gate.left.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = left {
             tokio::time::sleep_until(left + gap).await;
         }
-        Some(Pass { gate, _place: place })
+        Pass { gate, _place: place }
     }
 
     fn gate(&self, host: &str, at_once: usize) -> Arc<Gate> {
@@ -51,8 +52,10 @@ impl Gates {
                 Arc::strong_count(gate) > 1 || left > an_hour_ago
             });
         }
-        let new = || Arc::new(Gate { places: Arc::new(Semaphore::new(at_once)), left: Mutex::default() });
-        gates.entry(host.to_owned()).or_insert_with(new).clone()
+        let new = || Arc::new(Gate { places: Limiter::new(at_once), left: Mutex::default() });
+        let gate = gates.entry(host.to_owned()).or_insert_with(new).clone();
+        gate.places.set_limit(at_once);
+        gate
     }
 }
 
@@ -80,6 +83,15 @@ mod tests {
         let waits = tokio::time::timeout(GAP, gates.enter("b", 1, GAP)).await;
         assert!(waits.is_err(), "the place is taken");
         drop(held);
-        assert!(gates.enter("b", 1, GAP).await.is_some());
+        gates.enter("b", 1, GAP).await;
+    }
+
+    #[tokio::test]
+    async fn a_changed_number_of_requests_at_a_time_holds_for_known_hosts_too() {
+        let gates = Gates::default();
+        let _held = gates.enter("a", 1, Duration::ZERO).await;
+        let _second = gates.enter("a", 2, Duration::ZERO).await;
+        let third = tokio::time::timeout(GAP, gates.enter("a", 2, Duration::ZERO)).await;
+        assert!(third.is_err(), "two are under way");
     }
 }

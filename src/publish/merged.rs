@@ -138,6 +138,15 @@ pub struct MergedFeed {
     pub stories: Vec<MergedStory>,
 }
 
+impl MergedFeed {
+    /// The same feed with the stories at these positions alone.
+    #[must_use]
+    pub fn with_only(&self, positions: &[usize]) -> Self {
+        let stories = positions.iter().filter_map(|at| self.stories.get(*at)).cloned().collect();
+        Self { heading: self.heading.clone(), part: self.part.clone(), updated: self.updated, stories }
+    }
+}
+
 /// One story as it is published. All markup is sanitised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergedStory {

@@ -2,6 +2,7 @@
 //!
 //! Edge: reads the store. What an output asks for is its configuration; how a story looks is `merged`'s work.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -9,14 +10,14 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use crate::config::{Order, OutputConfig, Query};
-use crate::model::{EntryRef, FeedRef, StoryRef};
+use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::publish::Output;
 use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Style};
+use crate::publish::{Output, isolate};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{Story, Telling};
-use crate::store::{Result, entries, feeds, search, stories};
+use crate::store::{Policy, Result, entries, feeds, search, stories};
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {
@@ -26,6 +27,8 @@ pub struct Shown {
     pub places: Vec<DateTime<Utc>>,
     /// The place of the first story that found no room.
     pub left_out: Option<DateTime<Utc>>,
+    /// Stories that cannot be read, with why: they are missing.
+    pub spoiled: Vec<(StoryId, String)>,
 }
 
 /// The merged feed of one output, as the store has it now.
@@ -44,7 +47,7 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
                 let speaker = match speakers.get(&story.story) {
                     Some(speaker) => *speaker,
                     None => {
-                        let chosen = selection.choose(&story)?;
+                        let chosen = selection.guard(&story, || selection.choose(&story))?;
                         let speaker = chosen.as_ref().map(|chosen| chosen.story.canonical);
                         if chosen.is_some_and(|chosen| chosen.coverage.len() > 1) || story.canonical != entry {
                             speakers.insert(story.story, speaker);
@@ -69,7 +72,7 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
     let newest_archive = outputs::archives(connection, name)?.pop().map(|closed| closed.name);
     let newest_archive = newest_archive.filter(|_| output.has_archives());
     let feed = merged::feed(output.heading(), Part::Current { newest_archive }, shown);
-    Ok(Shown { feed, places, left_out })
+    Ok(Shown { feed, places, left_out, spoiled: selection.spoiled.into_inner() })
 }
 
 /// A document that is being filled.
@@ -89,12 +92,14 @@ impl Page<'_> {
     fn take(&mut self, story: &Story) -> Result<bool> {
         let OutputConfig { per_feed, limit, .. } = &self.selection.output.config;
         let has_room = |feed: FeedRef| *per_feed == 0 || self.led.get(&feed).is_none_or(|leads| leads < per_feed);
-        let Some(Chosen { story, coverage }) = self.selection.choose_among(story, has_room)? else { return Ok(true) };
+        let chosen = self.selection.guard(story, || self.selection.choose_among(story, has_room))?;
+        let Some(Chosen { story, coverage }) = chosen else { return Ok(true) };
         if self.shown.len() == *limit {
             self.left_out = story.sort_at;
             return Ok(false);
         }
-        if let (Some(place), Some(shown)) = (story.sort_at, self.selection.merged(&story, &coverage)?) {
+        let merged = self.selection.guard(&story, || self.selection.merged(&story, &coverage))?;
+        if let (Some(place), Some(shown)) = (story.sort_at, merged) {
             let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
             speaker.into_iter().for_each(|feed| *self.led.entry(feed).or_default() += 1);
             self.shown.push((place, shown));
@@ -136,8 +141,8 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
     hits.sort_by_key(|story| (Reverse(story.sort_at), story.id));
     let mut shown = Vec::new();
     for story in hits.iter().skip((page - 1) * HITS_ON_A_PAGE).take(HITS_ON_A_PAGE) {
-        if let Some(Chosen { story, coverage }) = selection.choose(story)? {
-            shown.extend(selection.merged(&story, &coverage)?);
+        if let Some(Chosen { story, coverage }) = selection.guard(story, || selection.choose(story))? {
+            shown.extend(selection.guard(&story, || selection.merged(&story, &coverage))?);
         }
     }
     Ok(merged::feed(output.heading(), Part::Search { query: query.text.clone(), page, hits: hits.len() }, shown))
@@ -154,14 +159,15 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
     let selection = Selection::new(connection, output)?;
     let mut shown = Vec::new();
     for story in stories::between(connection, before, &closed[at])? {
-        let Some(Chosen { story: spoken_for, mut coverage }) = selection.choose(&story)? else { continue };
+        let chosen = selection.guard(&story, || selection.choose(&story))?;
+        let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { continue };
         let Some(entered) = selection.entered(&coverage) else { continue };
         let is_held =
             |archive: &Closed| story.sort_at.is_some_and(|place| place < archive.until) && entered <= archive.upto;
         if is_held(&closed[at]) && !before.is_some_and(is_held) {
             // What came later is no part of it.
             coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == spoken_for.canonical);
-            shown.extend(selection.merged(&spoken_for, &coverage)?);
+            shown.extend(selection.guard(&spoken_for, || selection.merged(&spoken_for, &coverage))?);
         }
     }
     let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
@@ -181,13 +187,26 @@ struct Selection<'a> {
     sources: HashMap<FeedRef, Source>,
     /// Where the output's query is found.
     found: Option<search::Hits>,
+    /// Stories that cannot be read, with why.
+    spoiled: RefCell<Vec<(StoryId, String)>>,
 }
 
 impl<'a> Selection<'a> {
     fn new(connection: &'a Connection, output: &'a Output) -> Result<Self> {
         let sources = feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
         let found = output.config.query.as_ref().map(|query| search::find(connection, query)).transpose()?;
-        Ok(Self { connection, output, sources, found })
+        Ok(Self { connection, output, sources, found, spoiled: RefCell::default() })
+    }
+
+    /// What `read` makes of a story; `None` too when it cannot be read, which costs no other story its place.
+    fn guard<T>(&self, story: &Story, read: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
+        match isolate::work(read) {
+            Err(error) if error.policy() == Policy::Report => {
+                self.spoiled.borrow_mut().push((story.id, error.to_string()));
+                Ok(None)
+            }
+            came => came,
+        }
     }
 
     /// The story, if the output takes it.
@@ -251,7 +270,11 @@ impl<'a> Selection<'a> {
     }
 
     fn merged(&self, story: &Story, coverage: &[Telling]) -> Result<Option<MergedStory>> {
-        let detail = entries::detail_of(self.connection, story.canonical)?;
+        let detail = match entries::detail_of(self.connection, story.canonical) {
+            // Its title and its link are still there.
+            Err(error) if error.policy() == Policy::Report => Detail { is_damaged: true, ..Detail::default() },
+            detail => detail?,
+        };
         let style =
             Style { source_in_title: self.output.config.source_in_title, on_coverage: self.output.config.on_coverage };
         let shown = merged::story(story, coverage, detail, style, |telling| self.sources.get(&telling.feed));

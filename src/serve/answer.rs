@@ -20,7 +20,7 @@ use crate::model::Feed;
 use crate::publish::Found;
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
-use crate::store::{Result, feeds, retention};
+use crate::store::{Policy, Result, feeds, retention};
 use crate::upkeep;
 
 /// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
@@ -147,6 +147,10 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
             match rendered.await {
                 Ok(Ok(found)) => found,
                 Ok(Err(why)) => return later(why, "10"),
+                Err(error) if error.policy() == Policy::Retry => {
+                    tracing::warn!(%error, "a page could not be rendered");
+                    return later("the store cannot be read now; come again in a minute\n", "30");
+                }
                 Err(error) => {
                     tracing::error!(%error, "a page could not be rendered");
                     return plain(
@@ -165,6 +169,7 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
         Found::NotIndexed => {
             later("the stories are being indexed for the first search; come again in a minute\n", "30")
         }
+        Found::NotRendered => later("this is being rendered for the first time; come again in a minute\n", "30"),
         Found::Nothing | Found::Askable(_) => {
             plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
         }

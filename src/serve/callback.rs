@@ -82,7 +82,7 @@ async fn news(ear: &Ear, callback: &str, request: Request<Body>) -> store::Resul
         let _room = room;
         ear.hear(expected, message, clock::now()).await
     });
-    heard.await.map_err(|_| store::Error::Closed)??;
+    heard.await.map_err(store::Error::from)??;
     Ok(plain(StatusCode::OK, "thank you\n"))
 }
 

@@ -40,7 +40,7 @@ const MOST_FIELDS: usize = 64;
 const AFTER_TROUBLE: Duration = Duration::from_millis(100);
 
 /// Takes connections until `stop` is cancelled, then waits for those that are being answered. Aborted, it drops them.
-pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: CancellationToken) {
+pub(super) async fn serve(listener: Arc<Listener>, served: Arc<Served>, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut open = JoinSet::new();
     loop {
@@ -49,7 +49,11 @@ pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: Cancell
             Some((accept(&listener).await, place))
         };
         let Some(Some((accepted, place))) = stop.run_until_cancelled(next).await else { break };
-        while open.try_join_next().is_some() {}
+        while let Some(ended) = open.try_join_next() {
+            if let Err(panicked) = ended {
+                tracing::error!("a request failed in a way that is a fault of newsfold; please report it: {panicked}");
+            }
+        }
         match accepted {
             Ok(Accepted::Tcp(stream)) => {
                 let _ = stream.set_nodelay(true);
@@ -64,7 +68,7 @@ pub(super) async fn serve(listener: Listener, served: Arc<Served>, stop: Cancell
             }
         }
     }
-    if let Listener::Unix(_, Some(path)) = &listener {
+    if let Listener::Unix(_, Some(path)) = &*listener {
         let _ = std::fs::remove_file(path);
     }
     drop(listener);

@@ -237,6 +237,6 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     match Backup::new(from, &mut to)?.step(-1)? {
         StepResult::Done => Ok(()),
         // `step` may also come back with nothing copied because a file is in use.
-        _ => Err(Error::Refused("a file of the copy is in use".to_owned())),
+        _ => Err(Error::Busy),
     }
 }

@@ -278,15 +278,30 @@ pub fn one(connection: &Connection, feed: FeedRef) -> Result<Feed> {
     query.query_row([feed.0], |row| Ok(read(row)))?
 }
 
-/// The state of every configured feed, by name.
+/// The state of every configured feed, by name. One whose row cannot be read is left out.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn configured(connection: &Connection) -> Result<Vec<Feed>> {
     let mut query =
         connection.prepare_cached(concat!("SELECT ", columns!(), " FROM feed WHERE configured = 1 ORDER BY name"))?;
-    let rows = query.query_map([], |row| Ok(read(row)))?;
-    rows.map(|row| row?).collect()
+    let rows = query.query_map([], |row| Ok(readable(row, read(row))))?;
+    Ok(rows.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?)
+}
+
+/// What is learned of a feed from all that it brought, by polls and by hubs: how often it publishes, and how many polls in a
+/// row were all new. `None` when the store does not know the feed.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn learned(connection: &Connection, feed: FeedRef) -> Result<Option<(Rhythm, u32)>> {
+    let mut query = connection.prepare_cached("SELECT rhythm, floods FROM feed WHERE id = ?1")?;
+    let read = |row: &Row<'_>| Ok((rhythm(row, 0)?, row.get(1)?));
+    Ok(query.query_row([feed.0], read).optional()?)
+}
+
+fn rhythm(row: &Row<'_>, column: usize) -> rusqlite::Result<Rhythm> {
+    Ok(row.get::<_, Option<Vec<u8>>>(column)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default())
 }
 
 /// How many entries are stored of each feed.
@@ -300,13 +315,14 @@ pub fn entry_counts(connection: &Connection) -> Result<HashMap<FeedRef, u64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The name and page of every feed that has entries, configured or not: what credit is given by.
+/// The name and page of every feed that has entries, configured or not: what credit is given by. One whose row cannot be read
+/// is left out.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
     let mut query = connection.prepare_cached("SELECT id, identity, address, name, title, link, is_named FROM feed")?;
-    let rows = query.query_map([], |row| {
+    let source = |row: &Row<'_>| -> rusqlite::Result<Source> {
         Ok(Source {
             feed: FeedRef(row.get(0)?),
             identity: row.get(1)?,
@@ -316,8 +332,9 @@ pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
             link: row.get(5)?,
             is_named: row.get(6)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let rows = query.query_map([], |row| Ok(readable(row, source(row))))?;
+    Ok(rows.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?)
 }
 
 /// A feed as credited in what we publish.
@@ -341,6 +358,9 @@ pub struct Source {
 
 /// Stores what is remembered of a feed between polls; which entries it lists only when given.
 ///
+/// A feed whose address was changed since it was read stays as it is: validators and due times of one address are not
+/// another's.
+///
 /// # Errors
 /// When the store refuses.
 pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -> Result<()> {
@@ -351,7 +371,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
          next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
          retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24, recent = ?25, read_from = ?26,
-         rhythm = ?27, floods = ?28, planned_by = ?29, fresh_until = ?30 WHERE id = ?1",
+         rhythm = ?27, floods = ?28, planned_by = ?29, fresh_until = ?30 WHERE id = ?1 AND address = ?31",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -384,6 +404,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         feed.floods,
         feed.planned_by,
         feed.fresh_until.map(millis),
+        feed.address.as_str(),
     ])?;
     Ok(())
 }
@@ -393,7 +414,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, next_poll = ?5, next_poll_why = ?6, last_success = ?7, failures = ?8,
          failing_since = ?9, last_error = ?10, retired_at = ?11, polls = ?12, not_modified = ?13, saved_bytes = ?14, response_ms = ?15,
-         last_full = ?16, not_before = ?17, recent = ?18, read_from = ?19, planned_by = ?20, fresh_until = ?21 WHERE id = ?1",
+         last_full = ?16, not_before = ?17, recent = ?18, read_from = ?19, planned_by = ?20, fresh_until = ?21 WHERE id = ?1 AND address = ?22",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -417,6 +438,7 @@ fn save_quiet(connection: &Connection, feed: &Feed) -> Result<()> {
         feed.read_from.as_ref().map(Url::as_str),
         feed.planned_by,
         feed.fresh_until.map(millis),
+        feed.address.as_str(),
     ])?;
     Ok(())
 }
@@ -465,12 +487,18 @@ fn read(row: &Row<'_>) -> Result<Feed> {
         not_before: time(row.get(26)?),
         recent: row.get::<_, Option<Vec<u8>>>(27)?.map(History::from_bytes).unwrap_or_default(),
         read_from: row.get::<_, Option<String>>(28)?.map(address).transpose()?,
-        rhythm: row.get::<_, Option<Vec<u8>>>(29)?.as_deref().map(Rhythm::from_bytes).unwrap_or_default(),
+        rhythm: rhythm(row, 29)?,
         floods: row.get(30)?,
         planned_by: row.get(31)?,
         fresh_until: time(row.get(32)?),
         told_until: time(row.get(33)?),
     })
+}
+
+/// What was read of a feed's row; `None` when it cannot be read. Whoever polls it tells so.
+fn readable<T, E: std::fmt::Display>(row: &Row<'_>, came: Result<T, E>) -> Option<T> {
+    let told = |error: &E| tracing::debug!(feed.id = row.get::<_, u64>(0).ok(), "a feed's row is left out: {error}");
+    came.inspect_err(told).ok()
 }
 
 /// JSON of a value that stays `NULL` while it says nothing.
@@ -500,22 +528,23 @@ mod tests {
     use super::*;
     use crate::store::schema;
 
+    fn named(name: &str, address: &str) -> Configured {
+        Configured {
+            address: Url::parse(address).unwrap(),
+            name: name.to_owned(),
+            standing: Standing::default(),
+            first_poll: DateTime::UNIX_EPOCH,
+            first_poll_why: String::new(),
+            planned_by: String::new(),
+        }
+    }
+
     #[test]
     fn a_feed_that_is_asked_over_https_from_now_on_is_the_same_feed() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, 0).unwrap();
         let configure = |addresses: &[&str]| {
-            let feeds: Vec<Configured> = addresses
-                .iter()
-                .map(|address| Configured {
-                    standing: Standing::default(),
-                    address: Url::parse(address).unwrap(),
-                    name: (*address).to_owned(),
-                    first_poll: DateTime::UNIX_EPOCH,
-                    first_poll_why: String::new(),
-                    planned_by: String::new(),
-                })
-                .collect();
+            let feeds: Vec<Configured> = addresses.iter().map(|address| named(address, address)).collect();
             configure(&connection, &feeds).unwrap()
         };
         let before = configure(&["http://one.example/feed?a", "http://two.example/"]);
@@ -537,5 +566,40 @@ mod tests {
         let both = configure(&[all, "http://one.example/feed?a"]);
         assert_eq!(both[0], before[0]);
         assert_ne!(both[1], before[0], "the old address is another feed beside the new one");
+    }
+
+    #[test]
+    fn what_was_learned_at_one_address_is_not_stored_under_another() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let feed = configure(&connection, &[named("one", "http://one.example/feed")]).unwrap()[0];
+        let vouched = |feed: &Feed| Feed {
+            validators: Validators { etag: Some(b"1".to_vec()), last_modified: None },
+            failures: 3,
+            ..feed.clone()
+        };
+        for listed in [None, Some(&[][..])] {
+            configure(&connection, &[named("one", "http://one.example/feed")]).unwrap();
+            let polled = one(&connection, feed).unwrap();
+            // The configuration is read again while the poll is under way.
+            assert_eq!(configure(&connection, &[named("one", "https://one.example/feed")]).unwrap(), [feed]);
+            save(&connection, &vouched(&polled), listed).unwrap();
+            let now = one(&connection, feed).unwrap();
+            assert_eq!((now.validators.etag.as_deref(), now.failures), (None, 0));
+            save(&connection, &vouched(&now), listed).unwrap();
+            assert_eq!(one(&connection, feed).unwrap().failures, 3, "what was learned there is kept");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_left_out_of_lists() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let feeds = ["ill", "well"].map(|name| named(name, &format!("https://{name}.example/")));
+        configure(&connection, &feeds).unwrap();
+        connection.execute("UPDATE feed SET moved_to = 'no address' WHERE name = 'ill'", []).unwrap();
+        let names = |feeds: Vec<Feed>| feeds.into_iter().map(|feed| feed.name).collect::<Vec<_>>();
+        assert_eq!(names(configured(&connection).unwrap()), ["well"]);
+        assert_eq!(sources(&connection).unwrap().len(), 2, "credit needs no more than its name");
     }
 }

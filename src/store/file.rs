@@ -63,6 +63,35 @@ pub(super) fn is_part_of(path: &Path, other: &Path) -> bool {
     [""].iter().chain(&BESIDE).any(|ending| number(&beside(path, ending)) == Some(other))
 }
 
+/// A file that is open, by what tells it from another one of its name.
+#[derive(Debug, Clone)]
+pub(super) struct OpenedFile {
+    path: PathBuf,
+    device: u64,
+    number: u64,
+}
+
+impl OpenedFile {
+    /// The file that is at `path` now.
+    pub(super) fn at(path: &Path) -> Result<Self> {
+        let unusable = |error| Error::Folder { path: path.to_owned(), error };
+        let found = std::fs::metadata(path).map_err(unusable)?;
+        Ok(Self { path: path.to_owned(), device: found.dev(), number: found.ino() })
+    }
+
+    /// Whether it is where it was opened.
+    ///
+    /// # Errors
+    /// When it is not: what is written to it from now on, nobody will find.
+    pub(super) fn is_in_place(&self) -> Result<()> {
+        let is_it = match std::fs::metadata(&self.path) {
+            Ok(found) => (found.dev(), found.ino()) == (self.device, self.number),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        };
+        if is_it { Ok(()) } else { Err(Error::TakenAway(self.path.clone())) }
+    }
+}
+
 /// Whose the store is, as long as this lives: a lock on a file beside it, freed when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Ownership(#[expect(dead_code, reason = "what it holds is the lock")] File);
@@ -158,7 +187,7 @@ fn in_words(error: rusqlite::Error, path: &Path) -> Error {
             Error::Folder { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() }
         }
         _ if is_corruption(&error) => Error::Corrupt { path: path.to_owned(), what: error.to_string() },
-        _ => Error::Sqlite(error),
+        _ => error.into(),
     }
 }
 

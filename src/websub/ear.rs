@@ -61,7 +61,7 @@ pub struct Ear {
 
 /// Room for one message, until it is stored.
 pub struct Room {
-    _of_its_hub: Option<Pass>,
+    _of_its_hub: Pass,
     _of_all: Option<OwnedSemaphorePermit>,
 }
 

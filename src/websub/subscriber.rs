@@ -54,7 +54,15 @@ impl Subscriber {
         now: DateTime<Utc>,
     ) -> store::Result<()> {
         while let Some(ended) = self.asking.try_join_next_with_id() {
-            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
+            let id = match ended {
+                Ok((id, ())) => id,
+                Err(panicked) => {
+                    tracing::error!(
+                        "asking a hub failed in a way that is a fault of newsfold; please report it: {panicked}"
+                    );
+                    panicked.id()
+                }
+            };
             self.busy.remove(&id);
         }
         let due = self.store.read(move |connection| hubs::due(connection, is_on, now)).await?;

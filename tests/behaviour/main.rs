@@ -5,6 +5,7 @@
 mod access;
 mod beside;
 mod configuring;
+mod enduring;
 mod folding;
 mod keeping;
 mod lists;

@@ -110,9 +110,21 @@ impl Scene {
 
     /// Starts the daemon with more in its environment.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Daemon {
-        let mut child = self
-            .command()
-            .envs(environment.iter().copied())
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        Self::started(command)
+    }
+
+    /// Starts the daemon by way of another program, which is given its command line.
+    pub(crate) fn start_by(&self, program: &[&str]) -> Daemon {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(env!("CARGO_BIN_EXE_newsfold")).current_dir(self.folder.path());
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Daemon {
+        let mut child = command
+            .stdin(Stdio::null())
             .args(["--log", "debug", "run"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -156,6 +168,20 @@ impl Daemon {
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// The greatest size of its files from now on, as prlimit(1) takes it.
+    pub(crate) fn limit_files(&self, size: &str) {
+        let id = self.child.id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={size}")]).status().unwrap();
+        assert!(limited.success());
+    }
+
+    /// Waits for the end; gives what the log said until then.
+    pub(crate) fn rest(mut self) -> String {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        rest
     }
 
     /// Waits for the end; gives the exit status, -1 when a signal ended it.
