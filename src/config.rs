@@ -29,9 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Where people can read about the program that polls them.
-pub const HOMEPAGE: &str = "https://newsfold.example/";
-
 /// The commented configuration with every key at its default.
 pub const COMMENTED: &str = include_str!("../config/newsfold.toml");
 
@@ -114,7 +111,9 @@ pub struct PollConfig {
     pub max_body_bytes: u64,
     /// Entries older than this when their feed is first polled are stored, not published as new.
     pub backfill: Duration,
-    /// What newsfold calls itself.
+    /// Where publishers reach whoever runs this: a web address or one for mail.
+    pub contact: Option<String>,
+    /// What newsfold calls itself, with the contact.
     pub user_agent: String,
     /// Private networks that feeds may live in.
     pub allow_networks: Vec<IpNet>,
@@ -134,7 +133,8 @@ impl Default for PollConfig {
             timeout: Duration::from_secs(30),
             max_body_bytes: 16 << 20,
             backfill: Duration::from_secs(7 * 86_400),
-            user_agent: format!("newsfold/{} (+{HOMEPAGE})", env!("CARGO_PKG_VERSION")),
+            contact: None,
+            user_agent: read::user_agent_of(read::USER_AGENT, None),
             allow_networks: Vec::new(),
             proxy: None,
         }
@@ -163,6 +163,10 @@ impl Default for FoldConfig {
 pub struct ServeConfig {
     /// Where to listen, unless systemd passes sockets.
     pub listen: Listen,
+    /// The mode of a Unix socket: who may connect to it, as far as its folder lets them.
+    pub socket_mode: u32,
+    /// The group of a Unix socket; `None` is that of the process.
+    pub socket_group: Option<String>,
     /// Where readers find us; ends in `/`.
     pub public_url: Url,
     /// Whether to subscribe to hubs.
@@ -178,6 +182,8 @@ impl Default for ServeConfig {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
         Self {
             listen: Listen::Tcp(listen),
+            socket_mode: 0o660,
+            socket_group: None,
             public_url: read::public_url_of(listen),
             websub: false,
             hub: None,

@@ -107,7 +107,7 @@ pub async fn run(
     // short at any instant.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let listener = serve::listen(&config.serve.listen).await?.map(Arc::new);
+    let listener = serve::listen(&config.serve).await?.map(Arc::new);
     let (mut daemon, mut reports, mut words) = Daemon::start(config, store, listener).await?;
     let stop = CancellationToken::new();
     daemon.serve(started, &stop);

@@ -34,13 +34,14 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
             "timeout",
             "max_body",
             "backfill",
+            "contact",
             "user_agent",
             "allow_networks",
             "proxy",
         ],
     ),
     ("fold", &["level", "profile", "window"]),
-    ("serve", &["listen", "public_url", "websub", "hub", "templates"]),
+    ("serve", &["listen", "socket_mode", "socket_group", "public_url", "websub", "hub", "templates"]),
     (
         "feed",
         &[
@@ -83,6 +84,9 @@ pub(super) const CENTURY: Duration = Duration::from_secs(36_500 * 86_400);
 
 /// The least interval that does not call for a warning.
 const POLITE_INTERVAL: Duration = Duration::from_secs(300);
+
+/// So many feeds are polled without asking for a contact.
+const UNREMARKED_FEEDS: usize = 5;
 
 /// Reads a whole file.
 pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
@@ -161,6 +165,14 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
         && let Some(value) = poll_section.get("min_interval")
     {
         value.warning("is below 5m, which many publishers take amiss; use it for feeds of your own");
+    }
+    let polled = feeds.iter().filter(|feed| feed.url.scheme() != "file").count();
+    if polled > UNREMARKED_FEEDS && poll.contact.is_none() && poll_section.get("user_agent").is_none() {
+        let message = format!(
+            "poll.contact is not set, and {polled} feeds are polled; give an address where their publishers reach you, \
+             so that they write before they block"
+        );
+        notes.warning(poll_section.at, message);
     }
     let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
     let mut outputs = output::outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
@@ -268,14 +280,13 @@ fn poll(table: &Table<'_>) -> PollConfig {
     });
     let timezone = timezone.unwrap_or(default.timezone);
     let min_interval = table.duration("min_interval", default.min_interval, (SECOND, DAY));
+    let contact = table.get("contact").and_then(|value| value.parsed("\"mailto:me@example.org\"", contact)).flatten();
     let user_agent = table.get("user_agent").and_then(|value| {
-        value.parsed("\"newsfold/VERSION\"", |text| {
-            if text.trim().is_empty() || !text.chars().all(|c| matches!(c, ' '..='~')) {
-                return Err(
-                    "cannot stand in a request; write plain ASCII, with an address where you can be reached".to_owned()
-                );
+        value.parsed(&format!("\"{USER_AGENT}\""), |text| {
+            if text.trim().is_empty() || !is_plain(text) {
+                return Err("cannot stand in a request; write plain ASCII".to_owned());
             }
-            Ok(text.replace("VERSION", env!("CARGO_PKG_VERSION")))
+            Ok(text.to_owned())
         })
     });
     PollConfig {
@@ -294,7 +305,8 @@ fn poll(table: &Table<'_>) -> PollConfig {
         timeout: table.duration("timeout", default.timeout, (SECOND, 60 * MINUTE)),
         max_body_bytes: max_body(table, default.max_body_bytes),
         backfill: table.duration("backfill", default.backfill, (Duration::ZERO, CENTURY)),
-        user_agent: user_agent.unwrap_or(default.user_agent),
+        user_agent: user_agent_of(user_agent.as_deref().unwrap_or(USER_AGENT), contact.as_deref()),
+        contact,
         allow_networks: table.list("allow_networks", "\"192.168.1.0/24\"", |text| {
             let alone = || text.parse::<IpAddr>().map(IpNet::from);
             text.parse::<IpNet>().or_else(|_no_prefix| alone()).map_err(|_no_address| {
@@ -303,6 +315,36 @@ fn poll(table: &Table<'_>) -> PollConfig {
             })
         }),
         proxy: table.get("proxy").and_then(|value| proxy(&value)),
+    }
+}
+
+/// What newsfold calls itself when nothing else is configured.
+pub(super) const USER_AGENT: &str = "newsfold/VERSION (+CONTACT)";
+
+/// `template` with newsfold's version, and with where its operator is reached, if that is known. No address is made up.
+pub(super) fn user_agent_of(template: &str, contact: Option<&str>) -> String {
+    let named = template.replace("VERSION", env!("CARGO_PKG_VERSION"));
+    match contact {
+        Some(contact) if named.contains("CONTACT") => named.replace("CONTACT", contact),
+        Some(contact) => format!("{named} (+{contact})"),
+        None => named.replace(" (+CONTACT)", "").replace("CONTACT", "").trim().to_owned(),
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, ' '..='~'))
+}
+
+/// Reads where publishers reach the operator: a web address or one for mail; `""` is none.
+fn contact(text: &str) -> Result<Option<String>, String> {
+    let is_mail = |text: &str| text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let is_web = || web_address(text).is_ok();
+    let is_one_word = is_plain(text) && !text.contains([' ', '(', ')']);
+    match text {
+        "" => Ok(None),
+        _ if is_one_word && (is_mail(text.trim_start_matches("mailto:")) || is_web()) => Ok(Some(text.to_owned())),
+        _ => Err("is not an address; write one where publishers reach you, `https://…` or for mail, in plain ASCII"
+            .to_owned()),
     }
 }
 
@@ -395,6 +437,12 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         .get("listen")
         .and_then(|value| value.parsed("\"127.0.0.1:8080\"", |text| listen(text, folder)))
         .unwrap_or(default.listen);
+    let socket_mode = table.get("socket_mode").and_then(|value| value.parsed("\"0660\"", socket_mode));
+    let socket_group = table
+        .get("socket_group")
+        .and_then(|value| value.text("\"www-data\""))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned);
     let public_url = table.get("public_url").and_then(|value| {
         value.parsed("\"https://news.example/\"", |text| {
             let mut url = web_address(text)?;
@@ -426,7 +474,14 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         let text = value.text("\"templates\"")?;
         (!text.is_empty()).then(|| folder.join(text))
     });
-    ServeConfig { listen, public_url, websub, hub, templates }
+    let socket_mode = socket_mode.unwrap_or(default.socket_mode);
+    ServeConfig { listen, socket_mode, socket_group, public_url, websub, hub, templates }
+}
+
+/// Reads the mode of a socket, which its owner has to be able to use.
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600);
+    mode.ok_or_else(|| "is not a mode of a socket; write octal digits, for example `0660` or `0666`".to_owned())
 }
 
 fn listen(text: &str, folder: &Path) -> Result<Listen, String> {

@@ -59,7 +59,25 @@ fn the_commented_file_says_every_default() {
     // It also says so in the spelling that we print.
     assert!(COMMENTED.contains(&format!("timeout = \"{}\"", print_duration(commented.poll.timeout))));
     assert!(COMMENTED.contains(&format!("max_body = \"{}\"", print_size(commented.poll.max_body_bytes))));
-    assert!(COMMENTED.contains(HOMEPAGE));
+}
+
+#[test]
+fn publishers_are_told_where_to_write_and_no_address_is_made_up() {
+    fn check(text: &str, expected: &str) {
+        assert_eq!(read(text).poll.user_agent, expected.replace("VERSION", env!("CARGO_PKG_VERSION")), "{text}");
+    }
+    check("", "newsfold/VERSION");
+    check("poll.contact = ''", "newsfold/VERSION");
+    check("poll.contact = 'https://example.org/about'", "newsfold/VERSION (+https://example.org/about)");
+    check("poll.contact = 'me@example.org'", "newsfold/VERSION (+me@example.org)");
+    check("poll.contact = 'me@example.org'\npoll.user_agent = 'mine/VERSION'", "mine/VERSION (+me@example.org)");
+    check("poll.user_agent = 'CONTACT'\npoll.contact = 'me@example.org'", "me@example.org");
+    let feeds =
+        |count: usize| (0..count).map(|n| format!("[[feed]]\nurl = 'https://{n}.example/'\n")).collect::<String>();
+    let asks = |text: &str| read(text).warnings.iter().any(|warning| warning.message.starts_with("poll.contact"));
+    assert!(!asks(&feeds(5)), "a handful of feeds is nobody's trouble");
+    assert!(asks(&feeds(6)));
+    assert!(!asks(&format!("poll.contact = 'me@example.org'\n{}", feeds(6))));
 }
 
 #[test]
@@ -144,6 +162,7 @@ per_host_gap = "0s"
 timeout = "1m30s"
 max_body = "2MiB"
 backfill = "1w"
+contact = "mailto:me@example.org"
 user_agent = "mine/1"
 allow_networks = ["192.168.1.0/24", "fd00::/8", "10.0.0.1"]
 [fold]
@@ -182,7 +201,8 @@ formerly = ["europe"]
     );
     assert_eq!((poll.concurrency, poll.per_host, poll.per_host_gap), (8, 2, Duration::ZERO));
     assert_eq!((poll.timeout, poll.max_body_bytes), (Duration::from_secs(90), 2 << 20));
-    assert_eq!(poll.user_agent, "mine/1");
+    assert_eq!(poll.contact.as_deref(), Some("mailto:me@example.org"));
+    assert_eq!(poll.user_agent, "mine/1 (+mailto:me@example.org)");
     let networks: Vec<String> = poll.allow_networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["192.168.1.0/24", "fd00::/8", "10.0.0.1/32"]);
     assert_eq!((config.fold.level, config.fold.profile), (Level::Link, Profile::Balanced));
@@ -327,13 +347,18 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         "n:1:14: poll.proxy has the scheme `ftp`; write `http://HOST:PORT` or `socks5://HOST:PORT`",
     );
     check("poll.timeout = '0s'", "n:1:16: poll.timeout `0s` is too short; write `1s` or more");
-    check(
-        "poll.user_agent = 'süß'",
-        "n:1:19: poll.user_agent `süß` cannot stand in a request; write plain ASCII, with an address where you can be reached",
-    );
+    check("poll.user_agent = 'süß'", "n:1:19: poll.user_agent `süß` cannot stand in a request; write plain ASCII");
     check(
         "serve.listen = ':8080'",
         "n:1:16: serve.listen `:8080` is no address to listen at; write `ADDRESS:PORT` as in `127.0.0.1:8080`, `unix:PATH`, or `\"\"` to serve nothing",
+    );
+    check(
+        "poll.contact = 'call me'",
+        "n:1:16: poll.contact `call me` is not an address; write one where publishers reach you, `https://…` or for mail, in plain ASCII",
+    );
+    check(
+        "serve.socket_mode = '0066'",
+        "n:1:21: serve.socket_mode `0066` is not a mode of a socket; write octal digits, for example `0660` or `0666`",
     );
     check(
         "serve.public_url = 'news.example'",

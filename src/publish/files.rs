@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +20,10 @@ use crate::store::{self, Store, outputs};
 
 /// How often the files of archives are compared with what the store says now.
 const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
+/// What is written is published: a web server reads it as another user, whatever the umask of ours.
+const FILE_MODE: u32 = 0o644;
+/// The same for the folders that are made for it.
+const FOLDER_MODE: u32 = 0o755;
 
 /// Why files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -256,10 +261,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
     }
     let in_words = |error| WriteError::File { path: path.to_owned(), error };
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(in_words)?;
+    make_folder(directory).map_err(in_words)?;
     let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
     let put = || {
         let mut file = File::create(&temporary)?;
+        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
@@ -272,10 +278,37 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
     })
 }
 
+/// Makes `folder` and the folders above it that are missing, so that a web server may read what will be in them.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::EntryRef;
+
+    #[test]
+    fn folders_and_files_are_for_a_web_server_to_read() {
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
+        let file = scratch.path().join("public/story/a.html");
+        assert!(replace(&file, b"a").unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&file), 0o644);
+        assert_eq!(mode(&scratch.path().join("public/story")), 0o755);
+        assert_eq!(mode(&scratch.path().join("public")), 0o755);
+        assert_eq!(mode(scratch.path()), 0o700, "a folder that was there keeps its mode");
+    }
 
     #[test]
     fn parts_of_months_that_are_over_are_taken_away_and_nothing_else() {

@@ -3,11 +3,12 @@
 //! Edge.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-use crate::config::Listen;
+use crate::config::{Listen, ServeConfig};
 use crate::service;
 
 /// Where the server stands ready.
@@ -31,7 +32,7 @@ pub struct ListenError {
 ///
 /// # Errors
 /// When the address is taken, or not ours to take, or what was passed is no socket that listens.
-pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
+pub async fn listen(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
     let of_the_unit = |error| ListenError {
         address: "the socket that the service manager passed".into(),
         error,
@@ -40,7 +41,7 @@ pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
     if let Some(socket) = service::socket().map_err(of_the_unit)? {
         return Listener::of(socket).map(Some).map_err(of_the_unit);
     }
-    match at {
+    match &serve.listen {
         Listen::Off => Ok(None),
         Listen::Tcp(address) => match TcpListener::bind(address).await {
             Ok(listener) => Ok(Some(Listener::Tcp(listener))),
@@ -53,15 +54,34 @@ pub async fn listen(at: &Listen) -> Result<Option<Listener>, ListenError> {
             if UnixStream::connect(path).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
                 let _ = std::fs::remove_file(path);
             }
-            match UnixListener::bind(path) {
-                Ok(listener) => Ok(Some(Listener::Unix(listener, Some(path.clone())))),
-                Err(error) => {
-                    let cure = cure_for_socket(&error, path);
-                    Err(ListenError { address: format!("unix:{}", path.display()), error, cure })
-                }
-            }
+            let in_words = |error, cure| ListenError { address: format!("unix:{}", path.display()), error, cure };
+            let listener = UnixListener::bind(path).map_err(|error| {
+                let cure = cure_for_socket(&error, path);
+                in_words(error, cure)
+            })?;
+            admit(path, serve).map_err(|(error, cure)| in_words(error, cure))?;
+            Ok(Some(Listener::Unix(listener, Some(path.clone()))))
         }
     }
+}
+
+/// Gives a socket its group and mode, whatever the umask: a reverse proxy is another user, and connecting is writing.
+fn admit(path: &Path, serve: &ServeConfig) -> Result<(), (std::io::Error, String)> {
+    if let Some(group) = &serve.socket_group {
+        let known = uzers::get_group_by_name(group)
+            .ok_or_else(|| std::io::Error::other(format!("there is no group `{group}`")));
+        let change = |group: uzers::Group| std::os::unix::fs::chown(path, None, Some(group.gid()));
+        known.and_then(change).map_err(|error| (error, cure_for_group(group)))?;
+    }
+    let mode = std::fs::Permissions::from_mode(serve.socket_mode);
+    std::fs::set_permissions(path, mode).map_err(|error| (error, "change `serve.socket_mode`".to_owned()))
+}
+
+fn cure_for_group(group: &str) -> String {
+    format!(
+        "`serve.socket_group` names a group of this machine that newsfold's user is in; under the shipped unit give `{group}` to \
+         newsfold.socket instead (`SocketGroup=`), or open the socket to all with `serve.socket_mode = \"0666\"`"
+    )
 }
 
 fn cure_for_address(error: &std::io::Error) -> &'static str {

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use newsfold::clock;
@@ -340,6 +342,7 @@ fn a_unix_socket_serves_and_a_missing_folder_is_told_with_its_cure() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("<title>a</title>"), "{answer}");
+    assert_eq!(mode_of(&scene.path("http.sock")), 0o660, "a proxy in its group may connect, whatever the umask");
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
     assert!(!scene.path("http.sock").exists());
@@ -347,6 +350,22 @@ fn a_unix_socket_serves_and_a_missing_folder_is_told_with_its_cure() {
     let refused = scene.run(&["run"]);
     assert!(refused.status == 1 && refused.err.contains("make the folder"), "{refused:?}");
     assert!(!refused.err.contains("another newsfold"), "{refused:?}");
+}
+
+fn mode_of(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_unix_socket_has_the_mode_and_group_that_are_configured() {
+    let feeds: [(&str, String); 0] = [];
+    let scene = Scene::with(&feeds, "[serve]\nlisten = \"unix:http.sock\"\nsocket_mode = \"0666\"\n");
+    let daemon = scene.start();
+    assert_eq!(mode_of(&scene.path("http.sock")), 0o666);
+    drop(daemon);
+    scene.configure(&feeds, "[serve]\nlisten = \"unix:http.sock\"\nsocket_group = \"nobody-has-it\"\n");
+    let refused = scene.run(&["run"]);
+    assert!(refused.status == 1 && refused.err.contains("`serve.socket_group`"), "{refused:?}");
 }
 
 #[test]
