@@ -68,10 +68,10 @@ pub enum Error {
     Panicked,
     /// SQLite's own word.
     #[error("the store: {}", in_words(.0))]
-    Sqlite(#[source] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// A transaction could not be begun or committed; all work that shared it is told so.
     #[error("the store refuses to write: {0}")]
-    Refused(#[source] Arc<Self>),
+    Refused(Arc<Self>),
     /// A stored value is not what was put there.
     #[error("the store holds something unreadable: {0}")]
     Damaged(String),
@@ -253,5 +253,8 @@ mod tests {
         assert!(sqlite(ffi::SQLITE_BUSY).to_string().contains("another program holds the store locked"));
         let full = Error::Refused(Arc::new(sqlite(ffi::SQLITE_FULL))).to_string();
         assert!(full.contains("full") && full.contains("make room"), "{full}");
+        // What prints an error with its causes says so once.
+        let locked = anyhow::Error::from(Error::Refused(Arc::new(Error::Busy)));
+        assert_eq!(format!("{locked:#}").matches("another program").count(), 1);
     }
 }
