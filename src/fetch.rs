@@ -6,7 +6,10 @@
 
 pub mod access;
 pub mod address;
+mod certificates;
 mod connect;
+mod cookies;
+mod cure;
 pub mod decode;
 mod error;
 pub mod freshness;
@@ -34,7 +37,9 @@ use crate::manners::gates::Pass;
 use crate::model::Validators;
 
 use access::{Access, SOCKS_PROXY, Way};
-use connect::Clients;
+use connect::{Clients, Protocols};
+use cookies::Jar;
+use error::is_http_2_failure;
 
 /// A longer chain of redirects is somebody's joke.
 const MOST_HOPS: usize = 10;
@@ -113,7 +118,7 @@ pub enum Fetched {
     NotModified(Reply),
     /// A document, whether or not it is the one we hold.
     Document(Document, Reply),
-    /// The feed is gone for good, says its server (RFC 9110 §15.5.11).
+    /// The address that was asked for is gone for good, by its own word (RFC 9110 §15.5.11).
     Gone,
 }
 
@@ -195,25 +200,28 @@ impl Client {
     async fn follow(&self, question: Question<'_>, now: DateTime<Utc>) -> Result<Fetched, Error> {
         let asked = clock::instant();
         let mut deadline = asked + self.settings.timeout;
-        let mut target = without_fragment(question.address.clone());
+        let own = without_fragment(question.address.clone());
+        let mut target = own.clone();
         let mut pass = self.enter(&target).await;
         deadline += asked.elapsed();
-        let mut seen = vec![target.clone()];
+        let mut jar = Jar::default();
+        // What was asked, and with which cookies.
+        let mut seen = vec![(target.clone(), None)];
         let mut moved_to = None;
         let mut all_permanent = true;
         loop {
-            let is_first = seen.len() == 1;
-            let may_vouch = is_first || question.read_from == Some(&target);
-            let validators = question.validators.clone().only_if(may_vouch);
-            let response =
-                self.in_time(deadline, self.send(&target, Question { validators: &validators, ..question })).await?;
+            let is_own = target == own;
+            let validators = question.validators.clone().only_if(is_own || question.read_from == Some(&target));
+            let cookies = seen.last().and_then(|(_, cookies)| cookies.as_deref());
+            let sent = self.send(&target, Question { validators: &validators, ..question }, cookies);
+            let response = self.in_time(deadline, sent).await?;
             let status = response.status();
             let headers = response.headers();
             let reply = |moved_to, is_full| Reply {
                 validators: validators_of(headers),
                 fresh_for: fresh_for(headers, now),
                 moved_to,
-                read_from: (!is_first).then(|| target.clone()),
+                read_from: (!is_own).then(|| target.clone()),
                 is_full,
                 links: all_text(headers, &header::LINK),
                 bytes: 0,
@@ -222,7 +230,8 @@ impl Client {
             let is_permanent = match status {
                 StatusCode::NOT_MODIFIED if validators.is_empty() => return Err(Error::NothingHeld),
                 StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified(reply(moved_to, false))),
-                StatusCode::GONE => return Ok(Fetched::Gone),
+                StatusCode::GONE if is_own => return Ok(Fetched::Gone),
+                StatusCode::GONE => return Err(Error::GoneElsewhere(target.host_str().unwrap_or_default().to_owned())),
                 StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => true,
                 StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => false,
                 StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
@@ -239,10 +248,12 @@ impl Client {
                         .and_then(|value| freshness::retry_after(&value, date.as_deref(), now));
                     // Many services share an address or a name there, and what one says is not said for the others.
                     let domain = (!address::is_private(&target)).then(|| domain_of(&target));
-                    return Err(Error::Status { status, retry_after, domain });
+                    let cure = cure::of(status, headers, question.access.reach(&target));
+                    return Err(Error::Status { status, cure, retry_after, domain });
                 }
             };
             let next = next_hop(&target, headers)?;
+            jar.take_in(&all_text(headers, &header::SET_COOKIE), &target, now);
             drop(response);
             if !question.is_insistent {
                 self.check_hold(&next, now)?;
@@ -260,10 +271,12 @@ impl Client {
             if all_permanent {
                 moved_to = Some(target.clone());
             }
-            if seen.contains(&target) {
+            // Who brings another cookie along may be let in where they were sent away before.
+            let step = (target.clone(), jar.field_for(&target));
+            if seen.contains(&step) {
                 return Err(Error::Redirect("leads in a circle".into()));
             }
-            seen.push(target.clone());
+            seen.push(step);
             if seen.len() > MOST_HOPS + 1 {
                 return Err(Error::Redirect(format!("chain is longer than {MOST_HOPS} hops")));
             }
@@ -288,14 +301,13 @@ impl Client {
             self.check_hold(&target, now)?;
             self.check_address(&target, access.way())?;
             let _pass = self.enter(&target).await;
-            let request = self
-                .clients
-                .by(access.way(), &self.settings)?
-                .post(target.clone())
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone());
-            let is_proxied = access.way().proxy.is_some();
-            let sent = async { request.send().await.map_err(|error| Error::of(error, &target, is_proxied)) };
+            let request = |client: &reqwest::Client| {
+                client
+                    .post(target.clone())
+                    .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(form.clone())
+            };
+            let sent = self.exchange(&target, access.way(), request);
             let response = self.in_time(clock::instant() + self.settings.timeout, sent).await?;
             match response.status() {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
@@ -342,25 +354,50 @@ impl Client {
         why.map_or(Ok(()), |why| Err(Error::Refused(host, why)))
     }
 
-    /// One request to one address that may be asked.
-    async fn send(&self, target: &Url, question: Question<'_>) -> Result<reqwest::Response, Error> {
+    /// One request to one address that may be asked, with these cookies.
+    async fn send(
+        &self,
+        target: &Url,
+        question: Question<'_>,
+        cookies: Option<&str>,
+    ) -> Result<reqwest::Response, Error> {
         let Question { validators, access, is_last, .. } = question;
         self.check_address(target, access.way())?;
-        let mut request = self.clients.by(access.way(), &self.settings)?.get(target.clone());
-        if let Some(headers) = access.headers_for(target) {
-            request = request.headers(headers.clone());
+        let mut headers = access.headers_for(target).cloned().unwrap_or_default();
+        if let Some(cookies) = cookies.and_then(|cookies| joined(headers.get(header::COOKIE), cookies)) {
+            headers.insert(header::COOKIE, cookies);
         }
         for (name, value) in
             [(header::IF_NONE_MATCH, &validators.etag), (header::IF_MODIFIED_SINCE, &validators.last_modified)]
         {
             if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_bytes(value).ok()) {
-                request = request.header(name, value);
+                headers.insert(name, value);
             }
         }
         if is_last {
-            request = request.header(header::CONNECTION, "close");
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        request.send().await.map_err(|error| Error::of(error, target, access.way().proxy.is_some()))
+        self.exchange(target, access.way(), |client| client.get(target.clone()).headers(headers.clone())).await
+    }
+
+    /// Sends a request, and once more over HTTP/1.1 where HTTP/2 was agreed on and does not work (RFC 9113 §7).
+    async fn exchange(
+        &self,
+        target: &Url,
+        way: &Way,
+        request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, Error> {
+        let protocols = self.clients.protocols_for(target);
+        let sent = request(&self.clients.by(way, protocols, &self.settings)?).send().await;
+        let sent = match sent {
+            Err(error) if protocols == Protocols::Both && is_http_2_failure(&error, target) => {
+                tracing::debug!(host = target.host_str(), "HTTP/2 does not work there; HTTP/1.1 is spoken for a day");
+                self.clients.avoid_http_2(target);
+                request(&self.clients.by(way, Protocols::Http1, &self.settings)?).send().await
+            }
+            sent => sent,
+        };
+        sent.map_err(|error| Error::of(error, target, way.proxy.is_some()))
     }
 
     /// The body, counted as it comes.
@@ -374,7 +411,12 @@ impl Client {
         let content_type = text(response.headers(), &header::CONTENT_TYPE);
         let foreseen = announced.unwrap_or(0).min(MOST_FORESEEN);
         let mut body = Vec::with_capacity(usize::try_from(foreseen).unwrap_or(0));
-        let broken = |error| Error::of(error, &address, access.way().proxy.is_some());
+        let broken = |error| {
+            if is_http_2_failure(&error, &address) {
+                self.clients.avoid_http_2(&address);
+            }
+            Error::of(error, &address, access.way().proxy.is_some())
+        };
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if (body.len() + chunk.len()) as u64 > most {
                 return Err(Error::TooLarge(most));
@@ -405,6 +447,14 @@ impl Client {
     }
 }
 
+/// Cookies of a chain beside those that the configuration names, as one field.
+fn joined(configured: Option<&HeaderValue>, cookies: &str) -> Option<HeaderValue> {
+    let own = configured.map(|own| [own.as_bytes(), b"; "].concat()).unwrap_or_default();
+    let mut field = HeaderValue::from_bytes(&[own.as_slice(), cookies.as_bytes()].concat()).ok()?;
+    field.set_sensitive(true);
+    Some(field)
+}
+
 /// Where a redirect leads. A name and password that it carries are not ours to send.
 fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let location =
@@ -418,7 +468,10 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let _ = target.set_password(None);
     match (from.scheme(), target.scheme()) {
         (_, "https") | ("http", "http") => Ok(target),
-        ("https", "http") => Err(Error::Redirect("leads from https to http, which is refused".into())),
+        ("https", "http") => Err(Error::Redirect(
+            "leads from https to http, which is refused; if the feed is only there, name that `http:` address as its `url`"
+                .into(),
+        )),
         (_, other) => Err(Error::Redirect(format!("leads to a `{other}:` address, which is refused"))),
     }
 }

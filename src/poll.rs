@@ -349,12 +349,16 @@ impl Poller {
                 self.record(feed, Polled::Unchanged, Some(outcome), turn, None, now).await
             }
             Ok(Answer::Gone) => {
-                remember::gone(&mut feed, took, now);
-                tracing::warn!(
-                    feed.name,
-                    "the feed is gone for good (410) and is not polled any more; its entries are kept"
-                );
-                self.record(feed, Polled::Gone, Some(Outcome::Gone), turn, None, now).await
+                let polled = if remember::gone(&mut feed, &subscription, took, now) {
+                    tracing::warn!(
+                        feed.name,
+                        "the feed is gone for good (410) and is not polled any more; its entries are kept"
+                    );
+                    Polled::Gone
+                } else {
+                    tell_failure(&feed)
+                };
+                self.record(feed, polled, Some(Outcome::Gone), turn, None, now).await
             }
             Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => self.excuse(feed, &error, turn, now).await,
             Err(error) => {
@@ -365,18 +369,15 @@ impl Poller {
                     _ => (None, None),
                 };
                 remember::failed(&mut feed, &subscription, &Failure { outcome, what: &what, retry_after }, took, now);
+                if let (Error::Fetch(fetch::Error::GoneElsewhere(_)), Some(_)) = (&error, &feed.moved_to) {
+                    remember::forget_the_move(&mut feed);
+                }
                 let hold = hold.and_then(|(domain, wait)| {
                     let until = self.client.manners().holds().put(domain, feed.feed, now + took + wait, now)?;
                     Some((domain.to_owned(), until))
                 });
-                let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
-                tracing::warn!(
-                    feed.name,
-                    failures = feed.failures,
-                    "{what}; its entries are kept, next try {next} ({})",
-                    feed.next_poll_why
-                );
-                self.record(feed, Polled::Failed(what), Some(outcome), turn, hold, now).await
+                let polled = tell_failure(&feed);
+                self.record(feed, polled, Some(outcome), turn, hold, now).await
             }
         }
     }
@@ -613,7 +614,13 @@ impl Poller {
             // A redirect, should there be one again, may lead back to the same server.
             is_last: is_last && feed.read_from.is_none(),
         };
-        Ok(self.client.get(question, now).await?)
+        match self.client.get(question, now).await? {
+            // It had moved there, and what is gone there may still be where it came from.
+            Fetched::Gone if *address != feed.address => {
+                Err(fetch::Error::GoneElsewhere(address.host_str().unwrap_or_default().to_owned()).into())
+            }
+            fetched => Ok(fetched),
+        }
     }
 
     /// Reads what was fetched, unless it is the document that is `held`.
@@ -656,6 +663,19 @@ impl Poller {
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;
         Ok(Recording { report: Report { feed, polled, outcome, turn }, stored: Stored::Soon(submitted) })
     }
+}
+
+/// Tells of a failure that was noted.
+fn tell_failure(feed: &Feed) -> Polled {
+    let what = feed.last_error.clone().unwrap_or_default();
+    let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
+    tracing::warn!(
+        feed.name,
+        failures = feed.failures,
+        "{what}; its entries are kept, next try {next} ({})",
+        feed.next_poll_why
+    );
+    Polled::Failed(what)
 }
 
 /// Why a feed waits while our network is down.

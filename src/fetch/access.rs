@@ -32,6 +32,17 @@ impl Way {
     }
 }
 
+/// How far the credentials of a feed reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It has none.
+    Nowhere,
+    /// They are sent there.
+    There,
+    /// They are for another origin, and not sent there.
+    Elsewhere,
+}
+
 /// With what a feed is asked.
 #[derive(Clone, Default)]
 pub struct Access {
@@ -75,6 +86,15 @@ impl Access {
     #[must_use]
     pub fn without_headers(self) -> Self {
         Self { way: self.way, ..Self::default() }
+    }
+
+    /// Whether there are headers that may be sent to `target`.
+    pub(super) fn reach(&self, target: &Url) -> Reach {
+        match &self.origin {
+            None => Reach::Nowhere,
+            Some(origin) if *origin == target.origin() => Reach::There,
+            Some(_) => Reach::Elsewhere,
+        }
     }
 
     /// The headers that may be sent to `target`.

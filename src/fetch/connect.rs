@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Proxy, redirect};
+use reqwest::{Proxy, redirect};
 use tokio::sync::{Semaphore, oneshot};
-use url::Url;
+use tokio::time::Instant;
+use url::{Origin, Url};
 
+use crate::clock;
 use crate::fetch::access::{SOCKS_PROXY, Way};
-use crate::fetch::{Error, Settings, address};
+use crate::fetch::{Error, Settings, address, certificates};
 
 /// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1";
@@ -30,26 +32,76 @@ const BRIEF_IDLE_TIMEOUT: Duration = Duration::from_millis(150);
 /// How many names are looked up at once.
 const MOST_LOOK_UPS: usize = 32;
 
-/// The clients made so far. One is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
-/// not.
-#[derive(Default)]
-pub(super) struct Clients(Mutex<HashMap<Way, Result<reqwest::Client, Arc<str>>>>);
+/// How long a server is spoken to over HTTP/1.1 after HTTP/2 failed there.
+const OVER_HTTP_1: Duration = Duration::from_secs(86_400);
+/// So many such servers are remembered before they are forgotten.
+const MANY: usize = 1024;
 
-impl Clients {
-    /// The client for this way.
-    pub(super) fn by(&self, way: &Way, settings: &Settings) -> Result<reqwest::Client, Error> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = clients.get(way) {
-            return made.clone().map_err(|error| Error::Client(error.to_string()));
+/// Which protocols are offered to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Protocols {
+    /// HTTP/2, and HTTP/1.1 for those that do not know it.
+    Both,
+    /// HTTP/1.1, because HTTP/2 does not work there.
+    Http1,
+}
+
+impl Protocols {
+    /// As TLS names them, the best first (RFC 7301).
+    fn names(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Both => &[b"h2", b"http/1.1"],
+            Self::Http1 => &[b"http/1.1"],
         }
-        let made = build(way, settings)?;
-        let kept = made.map_err(|error| Arc::from(told(&error)));
-        clients.insert(way.clone(), kept.clone());
-        kept.map_err(|error| Error::Client(error.to_string()))
     }
 }
 
-fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+/// The clients made so far, and the servers where HTTP/2 does not work, each with when that is tried again.
+#[derive(Default)]
+pub(super) struct Clients {
+    made: Mutex<HashMap<(Way, Protocols), Made>>,
+    over_http_1: Mutex<HashMap<Origin, Instant>>,
+}
+
+type Made = Result<reqwest::Client, Arc<str>>;
+
+impl Clients {
+    /// The client for this way. It is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
+    /// not.
+    pub(super) fn by(&self, way: &Way, protocols: Protocols, settings: &Settings) -> Result<reqwest::Client, Error> {
+        let mut clients = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (way.clone(), protocols);
+        if let Some(made) = clients.get(&key) {
+            return made.clone().map_err(|error| Error::Client(error.to_string()));
+        }
+        let made = build(way, protocols, settings)?;
+        let kept = made.map_err(|error| Arc::from(told(&error)));
+        clients.insert(key, kept.clone());
+        kept.map_err(|error| Error::Client(error.to_string()))
+    }
+
+    /// What to offer to this server.
+    pub(super) fn protocols_for(&self, target: &Url) -> Protocols {
+        let servers = self.over_http_1.lock().unwrap_or_else(PoisonError::into_inner);
+        match servers.get(&target.origin()) {
+            Some(until) if clock::instant() < *until => Protocols::Http1,
+            _ => Protocols::Both,
+        }
+    }
+
+    /// Notes that HTTP/2 does not work at this server.
+    pub(super) fn avoid_http_2(&self, target: &Url) {
+        let now = clock::instant();
+        let mut servers = self.over_http_1.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.retain(|_, until| now < *until);
+        if servers.len() >= MANY {
+            servers.clear();
+        }
+        servers.insert(target.origin(), now + OVER_HTTP_1);
+    }
+}
+
+fn build(way: &Way, protocols: Protocols, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
     let gap = settings.per_host_gap;
     let idle = if gap.is_zero() { BRIEF_IDLE_TIMEOUT } else { gap + IDLE_TIMEOUT };
     let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
@@ -63,6 +115,10 @@ fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Clie
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+        // RFC 9112 §5.2 has a folded value read; a line that is no field is left out, as browsers do.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(idle)
         .pool_max_idle_per_host(1);
@@ -77,11 +133,10 @@ fn build(way: &Way, settings: &Settings) -> Result<reqwest::Result<reqwest::Clie
     if let Some(file) = &way.ca {
         let unusable = |why: String| Error::Access(format!("its `ca` cannot be used: {}: {why}", file.display()));
         let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(told(&error)))?;
-        if certificates.is_empty() {
-            return Err(unusable("there is no certificate in it; it has to be in PEM".into()));
-        }
-        client = client.tls_certs_merge(certificates);
+        client = client.tls_backend_preconfigured(certificates::trusting(&pem, protocols.names()).map_err(unusable)?);
+    }
+    if protocols == Protocols::Http1 {
+        client = client.http1_only();
     }
     let names =
         PublicNames { allowed: settings.allow_networks.clone(), proxy: proxy_name, look_up: settings.look_up.clone() };

@@ -15,15 +15,20 @@ use crate::model::history::Outcome;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The answer's status is not one that carries a feed.
-    #[error("answered {status}{hint}", hint = hint(*.status))]
+    #[error("answered {status}{cure}")]
     Status {
         /// What was answered.
         status: StatusCode,
+        /// What a person can do about it; empty where nothing is known.
+        cure: String,
         /// How long to stay away, where the server said so.
         retry_after: Option<TimeDelta>,
         /// Whose server answered; `None` in a private network.
         domain: Option<String>,
     },
+    /// Where redirects lead, now or since they were adopted, nothing is any more; they say nothing of the address before them.
+    #[error("a redirect leads to {0}, which answers 410 Gone; the configured address is asked again")]
+    GoneElsewhere(String),
     /// The server at the end of a redirect asked to be left alone.
     #[error("{domain} asked to be left alone until {}", until.format("%Y-%m-%d %H:%MZ"))]
     Held {
@@ -76,17 +81,6 @@ pub enum Error {
     Client(String),
 }
 
-/// What a person can do about a status.
-fn hint(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        401 => "; it wants a name and a password (`username` and `password` of the feed)",
-        403 => "; if this goes on, look at `poll.user_agent`",
-        404 => "; if this goes on, look for the feed's new address",
-        407 => "; the proxy wants a name and a password, written into its address",
-        _ => "",
-    }
-}
-
 impl Error {
     /// How long the server asks us to stay away from this feed.
     #[must_use]
@@ -120,6 +114,7 @@ impl Error {
                 500..=599 => Outcome::ServerFailed,
                 _ => Outcome::Unexpected,
             },
+            Self::GoneElsewhere(_) => Outcome::Refused,
             Self::Held { .. } => Outcome::Throttled,
             Self::Refused(..) => Outcome::Forbidden,
             Self::Name(_) | Self::Unreachable(..) => Outcome::Unreachable,
@@ -151,6 +146,9 @@ impl Error {
         let all = told();
         if let Some(words) = certificate_words(&all) {
             return Self::Certificate(host, words);
+        }
+        if let Some(words) = other_protocol_words(&all, target) {
+            return Self::Connection(host, words.into());
         }
         if all.contains("message head is too large") {
             return Self::HeadTooLarge(host);
@@ -211,6 +209,45 @@ fn causes(error: &reqwest::Error) -> Vec<(Cause, String)> {
         next = inner.source();
     }
     found
+}
+
+/// Whether HTTP/2 may have been agreed on with this server and came to nothing: it said so in HTTP/2's own words, or hung up
+/// without an answer. One that finds us too busy is no better off with another request.
+pub(super) fn is_http_2_failure(error: &reqwest::Error, target: &Url) -> bool {
+    let mut next = error.source().filter(|_| target.scheme() == "https");
+    while let Some(inner) = next {
+        if let Some(http_2) = inner.downcast_ref::<h2::Error>() {
+            return http_2.reason() != Some(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+        let hung_up =
+            inner.downcast_ref::<hyper::Error>().is_some_and(|of| of.is_closed() || of.is_incomplete_message())
+                || inner.downcast_ref::<std::io::Error>().is_some_and(|of| HUNG_UP.contains(&of.kind()));
+        if hung_up && error.is_request() {
+            return true;
+        }
+        next = inner.source();
+    }
+    false
+}
+
+/// What is left of a connection that the other side gave up.
+const HUNG_UP: [ErrorKind; 4] =
+    [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+
+/// What is to be said of a server that speaks TLS where HTTP was expected, or the other way round.
+fn other_protocol_words(told: &str, target: &Url) -> Option<&'static str> {
+    match target.scheme() {
+        "https" if told.contains("InvalidContentType") => {
+            Some("it does not speak TLS there; is the feed at an `http:` address, or at another port?")
+        }
+        "https" if told.contains("tls handshake eof") => {
+            Some("it hung up when TLS was begun; is the feed at an `http:` address, or at another port?")
+        }
+        "http" if told.contains("invalid HTTP version") => {
+            Some("it does not speak HTTP there; is the feed at an `https:` address, or at another port?")
+        }
+        _ => None,
+    }
 }
 
 /// What is wrong with a certificate, and what to do about it; `None` when it is not about one.

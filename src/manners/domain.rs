@@ -34,6 +34,12 @@ pub fn site_of(host: &str) -> &str {
     psl::domain(host.as_bytes()).and_then(|domain| std::str::from_utf8(domain.as_bytes()).ok()).unwrap_or(host)
 }
 
+/// Whether the names below this one belong to different people, as those below `co.uk` do.
+#[must_use]
+pub fn is_public_suffix(name: &str) -> bool {
+    psl::domain_str(name).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

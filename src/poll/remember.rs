@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use crate::fetch::Reply;
-use crate::model::Feed;
 use crate::model::history::{Outcome, Sample};
+use crate::model::{Feed, Validators};
 use crate::poll::Subscription;
 use crate::schedule;
 
@@ -61,12 +61,31 @@ pub(super) fn refreshed(feed: &mut Feed, reply: &Reply) {
     }
 }
 
-/// The word that the feed is gone for good.
-pub(super) fn gone(feed: &mut Feed, took: Duration, now: DateTime<Utc>) {
-    feed.retired_at = Some(now);
-    feed.next_poll_why = format!("gone for good (410); `newsfold poll {}` asks once more", feed.name);
-    feed.last_error = Some("410 Gone".into());
-    feed.recent.push(Sample { at: now, took_ms: millis(took), bytes: 0, outcome: Outcome::Gone });
+/// The configured address says that the feed is gone for good (410). It is believed when it said so a day before as well; until
+/// then it is a failure. Gives whether it is believed.
+pub(super) fn gone(feed: &mut Feed, subscription: &Subscription, took: Duration, now: DateTime<Utc>) -> bool {
+    let words = "answered 410 Gone; if it says so again a day from the first time, it is not asked any more";
+    failed(feed, subscription, &Failure { outcome: Outcome::Gone, what: words, retry_after: None }, took, now);
+    let is_believed = feed.retired_at.is_some()
+        || feed
+            .recent
+            .iter()
+            .rev()
+            .take_while(|sample| !sample.outcome.is_good())
+            .any(|sample| sample.outcome == Outcome::Gone && now - sample.at >= TimeDelta::days(1));
+    if is_believed {
+        feed.retired_at = Some(now);
+        feed.next_poll_why = format!("gone for good (410); `newsfold poll {}` asks once more", feed.name);
+        feed.last_error = Some("410 Gone".into());
+    }
+    is_believed
+}
+
+/// The address that the feed had moved to is gone, so the configured one is asked from now on.
+pub(super) fn forget_the_move(feed: &mut Feed) {
+    feed.moved_to = None;
+    feed.read_from = None;
+    feed.validators = Validators::default();
 }
 
 /// A failure that counts against the feed; `retry_after` is what the server asked for.

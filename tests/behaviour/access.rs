@@ -2,10 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use crate::support::{Answer, Origin, Scene, rss_of};
+use crate::support::{Answer, Identity, Origin, Scene, answer_once, rss_of};
 
 /// A configuration with one feed and these further keys of it.
 fn scene(url: &str, keys: &str) -> Scene {
@@ -119,68 +117,11 @@ fn a_socks_proxy_with_a_name_opens_no_way_to_its_own_machine() {
     assert!(proxy.accept().is_err(), "it was asked for nothing");
 }
 
-/// A certificate for `name`, in force between these years, and the authority that signed it.
-struct Identity {
-    authority: String,
-    chain: Vec<rustls::pki_types::CertificateDer<'static>>,
-    key: rustls::pki_types::PrivateKeyDer<'static>,
-}
-
-fn identity(name: &str, years: (i32, i32)) -> Identity {
-    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let authority = parameters.self_signed(&key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(parameters, key);
-    let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-    parameters.not_before = rcgen::date_time_ymd(years.0, 1, 1);
-    parameters.not_after = rcgen::date_time_ymd(years.1, 1, 1);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = parameters.signed_by(&key, &issuer).unwrap();
-    Identity {
-        authority,
-        chain: vec![certificate.der().clone()],
-        key: rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-    }
-}
-
-/// What was received, and the protocol that was settled on.
-type Heard = (Vec<u8>, Option<Vec<u8>>);
-
-/// Answers one connection over TLS, offering these protocols; gives what was received and settled on.
-fn serve_tls(identity: Identity, protocols: &[&[u8]]) -> (u16, JoinHandle<Heard>) {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(identity.chain, identity.key)
-        .unwrap();
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
-        let (socket, _) = listener.accept().unwrap();
-        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-        let mut stream = rustls::StreamOwned::new(connection, socket);
-        let mut received = vec![0; 4096];
-        let read = stream.read(&mut received).unwrap_or(0);
-        received.truncate(read);
-        let body = rss_of(&["a"]);
-        let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        let _ = stream.write_all(answer.as_bytes());
-        stream.conn.send_close_notify();
-        let _ = stream.flush();
-        (received, stream.conn.alpn_protocol().map(<[u8]>::to_vec))
-    });
-    (port, served)
-}
-
 #[test]
 fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_certificates_are_told_in_words() {
     let check = |identity: Identity, is_named: bool, expected: Option<&str>| {
         let authority = identity.authority.clone();
-        let (port, _served) = serve_tls(identity, &[b"http/1.1"]);
+        let port = identity.listen(&[b"http/1.1"], |mut stream| drop(answer_once(&mut stream, &rss_of(&["a"]))));
         let keys = if is_named { "ca = \"authority.pem\"" } else { "" };
         let scene = scene(&format!("https://localhost:{port}/feed"), keys);
         scene.write("authority.pem", &authority);
@@ -190,21 +131,22 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_certificates_are_to
             Some(words) => assert!(scene.feed()["last_error"].as_str().unwrap().contains(words), "{}", scene.feed()),
         }
     };
-    check(identity("localhost", (2020, 2090)), true, None);
-    check(identity("localhost", (2020, 2090)), false, Some("authority that is not known here"));
-    check(identity("localhost", (2020, 2021)), true, Some("has expired"));
-    check(identity("elsewhere.example", (2020, 2090)), true, Some("another name"));
-}
-
-#[test]
-fn http_2_is_spoken_where_it_is_offered() {
-    let identity = identity("localhost", (2020, 2090));
-    let authority = identity.authority.clone();
-    let (port, served) = serve_tls(identity, &[b"h2", b"http/1.1"]);
-    let scene = scene(&format!("https://localhost:{port}/feed"), "ca = \"authority.pem\"");
-    scene.write("authority.pem", &authority);
-    scene.run(&["poll"]);
-    let (received, protocol) = served.join().unwrap();
-    assert_eq!(protocol.as_deref(), Some(b"h2".as_slice()));
-    assert!(received.starts_with(b"PRI * HTTP/2.0"), "{received:?}");
+    let (now, before) = ((2020, 2090), (2020, 2021));
+    check(Identity::signed("localhost", now), true, None);
+    check(Identity::signed("localhost", now), false, Some("authority that is not known here"));
+    check(Identity::signed("localhost", before), true, Some("has expired"));
+    check(Identity::signed("elsewhere.example", now), true, Some("another name"));
+    // The certificate of the server itself may be named, whatever it says of itself and whoever signed it.
+    check(Identity::signed("localhost", now).pinned(), true, None);
+    for is_authority in [true, false] {
+        let own = |name, years| Identity::self_signed(name, years, is_authority);
+        check(own("localhost", now), true, None);
+        check(own("localhost", now), false, Some("name its certificate as `ca`"));
+        check(own("localhost", before), true, Some("has expired"));
+        check(own("localhost", (2080, 2090)), true, Some("not valid yet"));
+        check(own("elsewhere.example", now), true, Some("another name"));
+        let mut other = own("localhost", now);
+        other.authority = own("localhost", now).authority;
+        check(other, true, Some("cannot be trusted"));
+    }
 }

@@ -18,6 +18,7 @@ mod running;
 mod service;
 mod serving;
 mod speaking;
+mod spoken;
 mod support;
 mod validity;
 mod websub;

@@ -318,7 +318,7 @@ fn a_move_that_was_taken_back_is_forgotten() {
 #[test]
 fn nothing_but_the_request_is_sent_on_after_a_redirect() {
     let last = Origin::of(rss_of(&["a"]));
-    let target = last.url("/feed?q=1&q=%20").replace("http://", "http://me:secret@");
+    let target = last.url("/feed?q=1&q=%20").replace("http://127.0.0.1", "http://me:secret@localhost");
     let first =
         Origin::start(move |_| Answer::new("302 Found", &[("Location", &target), ("Set-Cookie", "id=1; Path=/")], ""));
     Scene::with(&[("example", first.url("/feed?a=b&&c#top"))], "").must(&["poll"]);

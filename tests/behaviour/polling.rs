@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use chrono::TimeDelta;
+use newsfold::model::history::{History, Sample};
+
 use crate::support::{Answer, Origin, Scene, rss, rss_of};
 
 fn scene(origin: &Origin) -> Scene {
@@ -136,17 +139,78 @@ fn redirects_that_loop_or_leave_the_web_are_refused() {
     }
 }
 
+/// Moves what is remembered of the feed's polls into the past.
+fn age(scene: &Scene, by: TimeDelta) {
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let bytes: Vec<u8> = store.query_row("SELECT recent FROM feed", [], |row| row.get(0)).unwrap();
+    let mut older = History::default();
+    History::from_bytes(bytes).iter().for_each(|sample| older.push(Sample { at: sample.at - by, ..sample }));
+    store.execute("UPDATE feed SET recent = ?1", [older.as_bytes()]).unwrap();
+}
+
 #[test]
-fn gone_is_gone_until_a_person_asks() {
+fn gone_is_gone_when_it_is_said_twice_a_day_apart_until_a_person_asks() {
     let origin = Origin::start(|_| Answer::status("410 Gone"));
     let scene = scene(&origin);
+    for _ in 0..2 {
+        scene.run(&["poll"]);
+        assert_eq!(scene.feed()["state"], "failing", "a server can be mistaken for an hour");
+    }
+    age(&scene, TimeDelta::hours(25));
     scene.must(&["poll"]);
+    assert_eq!(scene.feed()["state"], "gone");
     scene.must(&["poll"]);
-    assert_eq!(origin.asked().len(), 1);
+    assert_eq!(origin.asked().len(), 3);
+    scene.must(&["poll", "example"]);
     assert_eq!(scene.feed()["state"], "gone");
     origin.change(|_| Answer::ok(rss_of(&["a"])));
     scene.must(&["poll", "example"]);
     assert_eq!(scene.feed()["state"], "ok");
+    origin.change(|_| Answer::status("410 Gone"));
+    scene.run(&["poll"]);
+    assert_eq!(scene.feed()["state"], "failing", "what was said before a good answer does not count");
+}
+
+#[test]
+fn what_is_gone_behind_a_redirect_says_nothing_of_the_configured_address() {
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let origin = Origin::start(move |request| match request.target.as_str() {
+            "/feed" => Answer::redirect(status, "/new"),
+            _ => Answer::status("410 Gone"),
+        });
+        let scene = scene(&origin);
+        for _ in 0..2 {
+            assert_eq!(scene.run(&["poll"]).status, 1);
+            let feed = scene.feed();
+            assert_eq!(feed["state"], "failing", "{status}");
+            assert!(feed["last_error"].as_str().unwrap().contains("leads to 127.0.0.1"), "{feed}");
+            age(&scene, TimeDelta::hours(25));
+        }
+        origin.change(|_| Answer::ok(rss_of(&["a"])));
+        scene.must(&["poll"]);
+        assert_eq!(scene.feed()["state"], "ok", "{status}");
+    }
+}
+
+#[test]
+fn where_a_feed_had_moved_to_is_gone_the_configured_address_is_asked_again() {
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/feed" => Answer::redirect("301 Moved Permanently", "/new"),
+        _ => Answer::new("200 OK", &[("ETag", "\"new\"")], rss_of(&["a"])),
+    });
+    let scene = scene(&origin);
+    scene.must(&["poll"]);
+    assert!(scene.feed()["moved_to"].as_str().unwrap().ends_with("/new"));
+    origin.change(|request| match request.target.as_str() {
+        "/feed" => Answer::ok(rss_of(&["b"])),
+        _ => Answer::status("410 Gone"),
+    });
+    assert_eq!(scene.run(&["poll"]).status, 1);
+    assert_eq!(scene.feed()["state"], "failing");
+    scene.must(&["poll"]);
+    assert_eq!((&scene.feed()["state"], &scene.feed()["moved_to"]), (&"ok".into(), &serde_json::Value::Null));
+    let last = origin.asked().pop().unwrap();
+    assert_eq!((last.target.as_str(), last.header("if-none-match")), ("/feed", None), "validators were of the other");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What the tests stand on: a scripted origin, and a newsfold with a folder of its own.
 
+mod identity;
 mod origin;
 mod scene;
 
+pub(crate) use identity::{Identity, Stream, answer_once};
 pub(crate) use origin::{Answer, Origin};
 pub(crate) use scene::{Daemon, Scene};
 
