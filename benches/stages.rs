@@ -100,7 +100,7 @@ fn update(bencher: Bencher<'_, '_>) {
     let entries = entries();
     bencher
         .counter(ItemsCount::new(ENTRIES))
-        .bench(|| update::plan(&Known::default(), black_box(&entries)).added.len());
+        .bench(|| update::plan(&Known::default(), black_box(&entries), DateTime::UNIX_EPOCH).added.len());
 }
 
 #[divan::bench]

@@ -17,13 +17,13 @@ use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, Level, StoryId, StoryRef, Validators};
-use crate::normalise::text;
+use crate::normalise::{identity, text};
 use crate::plural::counted;
 use crate::schedule::rhythm::Rhythm;
 use crate::store::stories::Shown;
 use crate::store::texts::{Kept, Place};
 use crate::store::{Desk, Memory, Result, entries, feeds, prints, rekey, retention, search, stories, texts};
-use crate::update::{self, Changes, Lately};
+use crate::update::{self, Changes, Known, Lately, matching};
 
 mod belonging;
 
@@ -194,15 +194,9 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     if let Some((rhythm, floods)) = feeds::learned(tx, feed.feed)? {
         (feed.rhythm, feed.floods) = (record.rhythm_after(&rhythm), floods);
     }
-    let mut known = entries::known(tx, feed.feed, polled)?;
-    if rest.is_some() {
-        // Entries of one document are never each other's new names; what was renamed is by now.
-        known.renamed.clear();
-    } else if update::looks_rekeyed(&known, polled) {
-        let listed = rekey::listed(tx, &known.listed)?;
-        known.renamed.extend(update::rekeyed(&known, polled, listed));
-    }
-    let mut changes = update::plan(&known, polled);
+    let (known, apart) = known(tx, record, rest.is_some())?;
+    let polled = apart.as_deref().unwrap_or(polled);
+    let mut changes = update::plan(&known, polled, *at);
     if *is_partial {
         update::without_steps_back(&known, &mut changes);
     }
@@ -221,6 +215,9 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
         }
     };
     stem(&mut feed, &mut changes, rest);
+    if !changes.waiting.is_empty() {
+        ask_in_full(&mut feed);
+    }
     if *is_partial && rest.intake.ask_again && feed.next_poll > *at + AFTER_TOO_MUCH {
         feed.next_poll = *at + AFTER_TOO_MUCH;
         feed.next_poll_why = "its hub told more than is taken from hubs".to_owned();
@@ -228,7 +225,9 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     let is_done = !update::limit(&mut changes);
     if !is_done {
         ask_in_full(&mut feed);
-        // The rest is as old as what came before it, should it come with another document.
+    }
+    if !is_done || rest.intake.ask_again {
+        // The rest is as old as what came before it, and no news when it comes with another document.
         feed.last_success = feed.last_success.filter(|_| !is_first);
     }
     let is_partial = *is_partial || !is_done;
@@ -260,6 +259,26 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     }
     feeds::save(tx, &feed, Some(&listed))?;
     Ok(if is_done { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
+}
+
+/// What the store knows of a document's entries, and the entries under other ids where they have to be kept apart from others.
+fn known(tx: &Connection, record: &PollRecord, is_begun: bool) -> Result<(Known, Option<Vec<Entry>>)> {
+    let PollRecord { feed, entries: polled, is_partial, .. } = record;
+    let mut known = entries::known(tx, feed.feed, polled)?;
+    if !matching::is_wanted(&known, polled) {
+        return Ok((known, None));
+    }
+    let mut stored = rekey::stored(tx, feed.feed, &known, polled)?;
+    let apart = identity::kept_apart(polled, &matching::shared_ids(&known, &stored));
+    if let Some(apart) = &apart {
+        known = entries::known(tx, feed.feed, apart)?;
+        stored = rekey::stored(tx, feed.feed, &known, apart)?;
+    }
+    // Entries of one document are never each other's new names, and what was renamed is when it is half taken in.
+    if !is_begun {
+        known.renamed = matching::renamed(&known, apart.as_deref().unwrap_or(polled), &stored, !is_partial);
+    }
+    Ok((known, apart))
 }
 
 /// Leaves out the oldest of too many new entries, and says so.
@@ -488,7 +507,7 @@ impl Intake<'_> {
         }
         let texts = self.keep(changes.revised.iter().map(|revision| revision.now))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
-            let has_moved = entries::revise(self.tx, revision, text)?;
+            let has_moved = entries::revise(self.tx, revision, text, self.record.at)?;
             search::revise(self.tx, revision.entry, revision.now)?;
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
                 story.updated = Some(revised_at(revision.now, &story, self.record.at));
@@ -746,6 +765,51 @@ mod tests {
         let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
         assert_eq!((stored.validators, stored.body_hash), (document.feed.validators, Some(7)));
         assert_eq!(feeds::listed(&scene.store, scene.feeds[0]).unwrap().len(), 401);
+    }
+
+    #[test]
+    fn a_first_subscription_publishes_nothing_old_however_many_polls_it_takes() {
+        let mut scene = Scene::at(Level::Link);
+        let archive: Vec<Entry> = (0..update::MOST_NEW + 100)
+            .map(|number| Entry {
+                id: EntryId(number.to_string()),
+                title: format!("Title {number}"),
+                ..entry(Some("2020-01-01T00:00:00Z"))
+            })
+            .collect();
+        let terms = Terms { backfill: Duration::from_secs(3_600), ..(*scene.record(0, Vec::new()).terms).clone() };
+        let poll = |scene: &Scene, at: DateTime<Utc>| {
+            let record = scene.record(0, archive.clone());
+            let is_first = record.feed.last_success.is_none();
+            let feed = Feed { last_success: Some(at), ..record.feed };
+            PollRecord { feed, at, is_first, terms: Arc::new(terms.clone()), ..record }
+        };
+        let took = [0, 2, 4].map(|hours| {
+            let record = poll(&scene, NOW + TimeDelta::hours(hours));
+            scene.ingest(&record).0.added
+        });
+        assert_eq!(took, [update::MOST_NEW, 100, 0]);
+        let shown = "SELECT count(*) FROM story WHERE sort_at IS NOT NULL";
+        assert_eq!(scene.store.query_row(shown, [], |row| row.get::<_, u64>(0)).unwrap(), 0);
+        assert!(!poll(&scene, NOW).is_first, "it is read");
+    }
+
+    #[test]
+    fn an_edit_that_waits_has_the_document_asked_for_in_full() {
+        let mut scene = Scene::at(Level::Link);
+        let versions = (0..60).map(|number| Entry { digest: number, title: "Title".into(), ..entry(None) });
+        for version in versions {
+            let record = scene.record(0, vec![version]);
+            let feed = Feed { body_hash: Some(7), ..record.feed };
+            scene.ingest(&PollRecord { feed, is_first: false, ..record });
+        }
+        let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
+        assert_eq!(stored.body_hash, None, "or it would never be shown");
+        let record = PollRecord {
+            at: NOW + TimeDelta::hours(1),
+            ..scene.record(0, vec![Entry { digest: 59, title: "Title".into(), ..entry(None) }])
+        };
+        assert_eq!(scene.ingest(&record).0.revised, 1, "an hour later it is");
     }
 
     #[test]

@@ -7,8 +7,11 @@ pub mod identity;
 pub mod permalink;
 pub mod text;
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::hash::Hasher;
 
+use chrono::{DateTime, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -16,7 +19,7 @@ use crate::model::{Detail, Enclosure, Entry, Fault};
 use crate::normalise::permalink::Permalink;
 use crate::parse::{ParsedEntry, ParsedFeed};
 
-/// The most entries of one document that are kept; the newest stand first, so the oldest are left out.
+/// The most entries of one document that are kept, the newest.
 pub const MOST_ENTRIES: usize = 5_000;
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 1_000;
@@ -45,16 +48,16 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
-            what: format!("the document has {} entries; the first {MOST_ENTRIES} are kept", parsed_entries.len()),
+            what: format!("the document has {} entries; the newest {MOST_ENTRIES} are kept", parsed_entries.len()),
         });
     }
+    let parsed_entries = newest(parsed_entries, MOST_ENTRIES);
     let document = Document {
         base: link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone()),
         language,
     };
     let mut entries: Vec<Entry> = parsed_entries
         .into_iter()
-        .take(MOST_ENTRIES)
         .enumerate()
         .filter_map(|(position, mut parsed)| {
             // Who publishes a feed wrote those of its entries that name nobody (RFC 4287 §4.1.1, JSON Feed 1.1).
@@ -68,6 +71,30 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
     // The id settles what the date leaves open, so that the order in which a document lists its entries does not matter.
     entries.sort_by(|one, two| (one.published, &one.id).cmp(&(two.published, &two.id)));
     (entries, faults)
+}
+
+/// The newest `most` entries, in the order in which they stand in their document.
+///
+/// The newest by date, wherever they stand. One without a date is as old as the one before it; where none has a date, the first
+/// are the newest, as in nearly all feeds.
+fn newest(entries: Vec<ParsedEntry>, most: usize) -> Vec<ParsedEntry> {
+    if entries.len() <= most {
+        return entries;
+    }
+    let mut latest = entries.iter().find_map(date_of);
+    let mut dated = Vec::with_capacity(entries.len());
+    for (position, entry) in entries.iter().enumerate() {
+        latest = date_of(entry).or(latest);
+        dated.push((Reverse(latest), position));
+    }
+    dated.sort_unstable();
+    let kept: HashSet<usize> = dated.into_iter().take(most).map(|(_, position)| position).collect();
+    let numbered = entries.into_iter().enumerate();
+    numbered.filter(|(position, _)| kept.contains(position)).map(|(_, entry)| entry).collect()
+}
+
+fn date_of(entry: &ParsedEntry) -> Option<DateTime<Utc>> {
+    entry.published.or(entry.updated)
 }
 
 /// What the document says about all of its entries.
@@ -271,6 +298,28 @@ mod tests {
         let reversed = listed.iter().rev().cloned().collect();
         assert_eq!(ids(listed), ["2", "3", "1", "4"], "oldest first, those without a date before them");
         assert_eq!(ids(reversed), ["2", "3", "1", "4"]);
+    }
+
+    #[test]
+    fn of_too_many_entries_the_newest_are_kept_wherever_they_stand() {
+        let check = |days: &[Option<u32>], most: usize, expected: &[&str]| {
+            let at = |day: u32| format!("2026-01-{day:02}T00:00:00Z").parse().unwrap();
+            let numbered = days.iter().enumerate();
+            let listed = numbered.map(|(number, day)| ParsedEntry {
+                id: Some(number.to_string()),
+                published: day.map(at),
+                ..ParsedEntry::default()
+            });
+            let kept = newest(listed.collect(), most);
+            let ids: Vec<&str> = kept.iter().filter_map(|entry| entry.id.as_deref()).collect();
+            assert_eq!(ids, expected, "{days:?}");
+        };
+        check(&[Some(1), Some(2), Some(3)], 2, &["1", "2"]);
+        check(&[Some(3), Some(1), Some(2)], 2, &["0", "2"]);
+        check(&[None, None, None], 2, &["0", "1"]);
+        check(&[Some(1), None, Some(3), None], 2, &["2", "3"]);
+        check(&[None, Some(1), Some(3)], 2, &["0", "2"]);
+        check(&[Some(1)], 2, &["0"]);
     }
 
     #[test]

@@ -8,35 +8,36 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{Entry, EntryId, EntryRef};
 
-/// How often an entry may change without its publisher saying so, before such changes are taken for noise.
+pub mod matching;
+
+/// How often an entry may change without its publisher saying so and without another title, before such changes have to wait.
 ///
 /// Some feeds print the time, a counter or an advertisement into each entry, and would be revised at every poll for ever.
-const QUIET_REVISIONS: u32 = 12;
+const QUIET_REVISIONS: u32 = 24;
+/// How long the first change waits that does, after the one before it; each later one waits twice as long,
+const FIRST_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// up to this.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
+/// An entry that was left alone for so long has no changes behind it that count.
+const FORGIVEN_AFTER: TimeDelta = TimeDelta::days(3);
 
 /// What the store holds of one entry, as far as deciding needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownEntry {
     /// Which entry.
     pub entry: EntryRef,
+    /// Its title; empty where it has none.
+    pub title: String,
     /// The digest it was stored with.
     pub digest: i64,
     /// How often it changed without a new `updated`.
     pub quiet_revisions: u32,
+    /// Milliseconds since 1970 of its last revision; `None` where there was none.
+    pub revised_ms: Option<i64>,
     /// Milliseconds since 1970 of its `updated`, as stored.
     pub updated_ms: Option<i64>,
     /// Whether its text was damaged and set aside.
     pub has_lost_text: bool,
-}
-
-/// An entry of a feed's last document, with what tells it apart besides its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedEntry {
-    /// The entry.
-    pub known: KnownEntry,
-    /// Its title, never empty.
-    pub title: String,
-    /// Milliseconds since 1970 of its date.
-    pub published_ms: i64,
 }
 
 /// What the store holds of one feed, as far as deciding needs it.
@@ -44,8 +45,7 @@ pub struct ListedEntry {
 pub struct Known {
     /// By the publisher's id.
     pub entries: HashMap<EntryId, KnownEntry>,
-    /// The entries of the feed that bear the permalink and title of a polled entry whose id is not known: the text is that
-    /// of the polled entry.
+    /// The entries of the feed that polled ones are whose ids are not known, by these ids ([`matching::renamed`]).
     pub renamed: HashMap<EntryId, KnownEntry>,
     /// The entries that stood in the document before this one.
     pub listed: Vec<EntryRef>,
@@ -69,19 +69,21 @@ pub struct Changes<'a> {
     pub added: Vec<&'a Entry>,
     /// Entries that changed.
     pub revised: Vec<Revision<'a>>,
-    /// Entries whose publisher gave them another id and left them as they were otherwise.
+    /// Entries that have another id now.
     pub renamed: Vec<(EntryRef, &'a Entry)>,
     /// Entries that are as stored but for their text, which the store has lost; they count as unchanged too.
     pub restored: Vec<(EntryRef, &'a Entry)>,
     /// Entries that are as stored.
     pub unchanged: Vec<EntryRef>,
+    /// Entries that changed so often that this change waits; they count as unchanged too.
+    pub waiting: Vec<EntryRef>,
     /// Entries that stood in the last document and do not stand in this one.
     pub gone: Vec<EntryRef>,
 }
 
-/// Decides what `polled`, the whole of a feed's document now, changes about `known`.
+/// Decides what `polled`, the whole of a feed's document `now`, changes about `known`.
 #[must_use]
-pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
+pub fn plan<'a>(known: &Known, polled: &'a [Entry], now: DateTime<Utc>) -> Changes<'a> {
     let mut changes = Changes::default();
     let mut listed = HashSet::new();
     for entry in polled {
@@ -96,15 +98,16 @@ pub fn plan<'a>(known: &Known, polled: &'a [Entry]) -> Changes<'a> {
         if !known.entries.contains_key(&entry.id) {
             changes.renamed.push((before.entry, entry));
         }
-        match revision(before, entry) {
-            Some(revision) => changes.revised.push(revision),
-            None => {
-                if before.has_lost_text {
-                    changes.restored.push((before.entry, entry));
-                }
-                changes.unchanged.push(before.entry);
+        match edit(before, entry, now) {
+            Edit::Shown(revision) => {
+                changes.revised.push(revision);
+                continue;
             }
+            Edit::Waits => changes.waiting.push(before.entry),
+            Edit::None if before.has_lost_text => changes.restored.push((before.entry, entry)),
+            Edit::None => {}
         }
+        changes.unchanged.push(before.entry);
     }
     changes.gone = known.listed.iter().filter(|entry| !listed.contains(entry)).copied().collect();
     changes
@@ -120,39 +123,6 @@ pub fn without_steps_back(known: &Known, changes: &mut Changes<'_>) {
         let now = revision.now.updated.map(|updated| updated.timestamp_millis());
         before.is_none() || now >= before
     });
-}
-
-/// Whether so much of a document is new that its publisher may have changed all ids at once.
-#[must_use]
-pub fn looks_rekeyed(known: &Known, polled: &[Entry]) -> bool {
-    let is_known = |entry: &&Entry| known.entries.contains_key(&entry.id) || known.renamed.contains_key(&entry.id);
-    !known.listed.is_empty() && polled.len() > 1 && 2 * polled.iter().filter(is_known).count() < polled.len()
-}
-
-/// The entries of `listed` that polled ones with unknown ids are, by title and date, where those name one and one only.
-///
-/// This is for documents that [`looks_rekeyed`] is true of: in others two entries with one title and date are two entries.
-#[must_use]
-pub fn rekeyed(known: &Known, polled: &[Entry], listed: Vec<ListedEntry>) -> HashMap<EntryId, KnownEntry> {
-    let taken: HashSet<EntryRef> =
-        known.entries.values().chain(known.renamed.values()).map(|known| known.entry).collect();
-    let mut by_name: HashMap<(String, i64), Vec<KnownEntry>> = HashMap::new();
-    for ListedEntry { known, title, published_ms } in listed {
-        if !taken.contains(&known.entry) {
-            by_name.entry((title, published_ms)).or_default().push(known);
-        }
-    }
-    let mut found: HashMap<EntryRef, Vec<(EntryId, KnownEntry)>> = HashMap::new();
-    for entry in polled {
-        if known.entries.contains_key(&entry.id) || known.renamed.contains_key(&entry.id) {
-            continue;
-        }
-        let Some(published) = entry.published else { continue };
-        if let Some([only]) = by_name.get(&(entry.title.clone(), published.timestamp_millis())).map(Vec::as_slice) {
-            found.entry(only.entry).or_default().push((entry.id.clone(), only.clone()));
-        }
-    }
-    found.into_values().filter(|claims| claims.len() == 1).flatten().collect()
 }
 
 /// How many new entries a feed brought of late.
@@ -284,19 +254,50 @@ pub fn weight(entry: &Entry) -> usize {
     size_of::<Entry>() + entry.title.len() + text(&entry.detail.summary) + text(&entry.detail.content)
 }
 
-fn revision<'a>(before: &KnownEntry, now: &'a Entry) -> Option<Revision<'a>> {
+/// What becomes of what a publisher made of an entry.
+enum Edit<'a> {
+    /// It made nothing of it.
+    None,
+    /// It is shown,
+    Shown(Revision<'a>),
+    /// or will be.
+    Waits,
+}
+
+fn edit<'a>(before: &KnownEntry, now: &'a Entry, at: DateTime<Utc>) -> Edit<'a> {
     if before.digest == now.digest {
-        return None;
+        return Edit::None;
     }
-    let announced = now.updated.map(|updated| updated.timestamp_millis()) > before.updated_ms;
-    let quiet_revisions = before.quiet_revisions + u32::from(!announced);
-    (announced || quiet_revisions <= QUIET_REVISIONS).then_some(Revision { entry: before.entry, now, quiet_revisions })
+    let is_announced = now.updated.map(|updated| updated.timestamp_millis()) > before.updated_ms;
+    let since = before.revised_ms.and_then(DateTime::from_timestamp_millis).map(|revised| at - revised);
+    let quiet_before = if since.is_some_and(|since| since >= FORGIVEN_AFTER) { 0 } else { before.quiet_revisions };
+    let may_be_shown = is_announced
+        || before.title != now.title
+        // A clock that was set back holds nothing up.
+        || since.is_none_or(|since| since < TimeDelta::zero() || since >= pause_after(quiet_before));
+    if !may_be_shown {
+        return Edit::Waits;
+    }
+    let quiet_revisions = quiet_before.saturating_add(u32::from(!is_announced));
+    Edit::Shown(Revision { entry: before.entry, now, quiet_revisions })
+}
+
+/// How long after its last revision an entry is revised again that has had so many which its publisher did not announce.
+fn pause_after(quiet_revisions: u32) -> TimeDelta {
+    match quiet_revisions.checked_sub(QUIET_REVISIONS) {
+        None => TimeDelta::zero(),
+        Some(beyond) => {
+            1_i32.checked_shl(beyond.min(8)).map_or(LONGEST_PAUSE, |times| (FIRST_PAUSE * times).min(LONGEST_PAUSE))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Detail;
+
+    const NOW: DateTime<Utc> = DateTime::from_timestamp(1_768_046_400, 0).unwrap();
 
     fn entry(id: &str, digest: i64) -> Entry {
         Entry {
@@ -312,7 +313,15 @@ mod tests {
     }
 
     fn stored(entry: u64, digest: i64, quiet_revisions: u32) -> KnownEntry {
-        KnownEntry { entry: EntryRef(entry), digest, quiet_revisions, updated_ms: None, has_lost_text: false }
+        KnownEntry {
+            entry: EntryRef(entry),
+            title: String::new(),
+            digest,
+            quiet_revisions,
+            revised_ms: None,
+            updated_ms: None,
+            has_lost_text: false,
+        }
     }
 
     fn known(entries: &[(&str, KnownEntry)]) -> Known {
@@ -326,7 +335,7 @@ mod tests {
     #[test]
     fn the_same_document_twice_changes_nothing() {
         let polled = [entry("a", 7)];
-        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
+        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled, NOW);
         assert_eq!(changes, Changes { unchanged: vec![EntryRef(1)], ..Changes::default() });
     }
 
@@ -334,7 +343,7 @@ mod tests {
     fn a_lost_text_comes_back_and_is_no_edit() {
         let polled = [entry("a", 7)];
         let lost = KnownEntry { has_lost_text: true, ..stored(1, 7, 0) };
-        let changes = plan(&known(&[("a", lost)]), &polled);
+        let changes = plan(&known(&[("a", lost)]), &polled, NOW);
         assert_eq!(changes.restored, [(EntryRef(1), &polled[0])]);
         assert!(changes.revised.is_empty() && changes.unchanged == [EntryRef(1)]);
     }
@@ -342,7 +351,7 @@ mod tests {
     #[test]
     fn an_edit_is_a_revision_and_a_new_id_is_an_entry() {
         let polled = [entry("a", 8), entry("b", 1)];
-        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled);
+        let changes = plan(&known(&[("a", stored(1, 7, 0))]), &polled, NOW);
         assert_eq!(changes.revised.iter().map(|revision| revision.entry).collect::<Vec<_>>(), [EntryRef(1)]);
         assert_eq!(changes.added.len(), 1);
     }
@@ -353,7 +362,7 @@ mod tests {
         let check = |before: Option<i64>, now: Option<i64>, expected: usize| {
             let before = KnownEntry { updated_ms: before.map(|at| hour(at).timestamp_millis()), ..stored(1, 7, 0) };
             let (known, polled) = (known(&[("a", before)]), [Entry { updated: now.map(hour), ..entry("a", 8) }]);
-            let mut changes = plan(&known, &polled);
+            let mut changes = plan(&known, &polled, NOW);
             without_steps_back(&known, &mut changes);
             assert_eq!(changes.revised.len(), expected, "{:?}", polled[0].updated);
         };
@@ -367,55 +376,48 @@ mod tests {
     #[test]
     fn an_entry_that_left_the_document_is_gone_and_not_deleted() {
         let polled = [entry("b", 7)];
-        let changes = plan(&known(&[("a", stored(1, 7, 0)), ("b", stored(2, 7, 0))]), &polled);
+        let changes = plan(&known(&[("a", stored(1, 7, 0)), ("b", stored(2, 7, 0))]), &polled, NOW);
         assert_eq!(changes.gone, [EntryRef(1)]);
     }
 
     #[test]
-    fn a_feed_that_prints_the_time_into_its_entries_does_not_churn_for_ever() {
-        let polled = [entry("a", 8)];
-        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), &polled);
-        assert!(changes.revised.is_empty());
-        let announced = Entry { updated: Some("2026-01-01T00:00:00Z".parse().unwrap()), ..entry("a", 8) };
-        let polled = [announced];
-        let changes = plan(&known(&[("a", stored(1, 7, QUIET_REVISIONS))]), &polled);
-        assert_eq!(changes.revised.len(), 1, "an announced change always counts");
+    fn corrections_are_shown_however_many_there_are_only_slower() {
+        let check = |what: &str, before: &KnownEntry, now: Entry, hours: i64, expected: Option<u32>| {
+            let polled = [Entry { title: now.title.clone(), ..now }];
+            let changes = plan(&known(&[("a", before.clone())]), &polled, NOW + TimeDelta::hours(hours));
+            assert_eq!(changes.revised.first().map(|revision| revision.quiet_revisions), expected, "{what}");
+            let waiting = if expected.is_none() { vec![EntryRef(1)] } else { Vec::new() };
+            assert_eq!((&changes.waiting, &changes.unchanged), (&waiting, &waiting), "{what}");
+        };
+        let before = |quiet: u32| KnownEntry {
+            title: "a".into(),
+            revised_ms: Some(NOW.timestamp_millis()),
+            ..stored(1, 7, quiet)
+        };
+        let most = QUIET_REVISIONS;
+        check("the last that does not wait", &before(most - 1), entry("a", 8), 0, Some(most));
+        check("one too many", &before(most), entry("a", 8), 0, None);
+        check("an hour later", &before(most), entry("a", 8), 1, Some(most + 1));
+        check("the pauses grow", &before(most + 3), entry("a", 8), 7, None);
+        check("twice as long each", &before(most + 3), entry("a", 8), 8, Some(most + 4));
+        check("up to a day", &before(u32::MAX), entry("a", 8), 24, Some(u32::MAX));
+        check("days without a change", &before(most + 9), entry("a", 8), 72, Some(1));
+        check("a clock set back", &before(most), entry("a", 8), -1, Some(most + 1));
+        let retitled = Entry { title: "another".into(), ..entry("a", 8) };
+        check("another title", &before(most), retitled, 0, Some(most + 1));
+        let announced = Entry { updated: Some(NOW), ..entry("a", 8) };
+        check("its publisher's word", &before(most), announced, 0, Some(most));
     }
 
     #[test]
-    fn a_new_id_for_the_same_page_and_title_is_the_same_entry() {
+    fn an_entry_that_was_found_under_another_id_gets_the_one_of_now() {
         let mut known = known(&[("a", stored(1, 7, 0))]);
         known.renamed.insert(EntryId("b".into()), stored(1, 7, 0));
         let polled = [entry("b", 7)];
-        let changes = plan(&known, &polled);
+        let changes = plan(&known, &polled, NOW);
         let renamed: Vec<_> = changes.renamed.iter().map(|(entry, now)| (*entry, now.id.0.as_str())).collect();
         assert_eq!(renamed, [(EntryRef(1), "b")]);
         assert!(changes.added.is_empty() && changes.gone.is_empty());
-    }
-
-    #[test]
-    fn ids_that_all_changed_are_found_again_by_title_and_date() {
-        let dated = |id: &str, title: &str, hour: u32| Entry {
-            title: title.into(),
-            published: Some(format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()),
-            ..entry(id, 7)
-        };
-        let listed = |n: u64, title: &str, hour: u32| ListedEntry {
-            known: stored(n, 7, 0),
-            title: title.into(),
-            published_ms: dated("", "", hour).published.unwrap().timestamp_millis(),
-        };
-        let known = Known { listed: (1..=5).map(EntryRef).collect(), ..Known::default() };
-        let polled = [dated("x", "A", 1), dated("y", "B", 2), dated("z", "C", 9), dated("w", "D", 4)];
-        assert!(looks_rekeyed(&known, &polled));
-        let before =
-            vec![listed(1, "A", 1), listed(2, "B", 2), listed(3, "C", 3), listed(4, "D", 4), listed(5, "D", 4)];
-        let found = rekeyed(&known, &polled, before);
-        let mut found: Vec<(&str, u64)> = found.iter().map(|(id, known)| (id.0.as_str(), known.entry.0)).collect();
-        found.sort_unstable();
-        assert_eq!(found, [("x", 1), ("y", 2)], "another date and a doubtful one are no match");
-        let half = self::known(&[("a", stored(1, 7, 0))]);
-        assert!(!looks_rekeyed(&half, &[entry("a", 7), entry("n", 7)]), "half of it is known");
     }
 
     #[test]
@@ -471,7 +473,7 @@ mod tests {
     fn much_is_taken_in_bit_by_bit_and_a_large_entry_alone() {
         let large = || Entry { title: "x".repeat(BYTES_AT_ONCE), ..entry("large", 1) };
         let taken = |polled: &[Entry]| {
-            let mut changes = plan(&Known::default(), polled);
+            let mut changes = plan(&Known::default(), polled, NOW);
             (limit(&mut changes), changes.added.len())
         };
         let many: Vec<Entry> = (0..500).map(|number| entry(&number.to_string(), 1)).collect();
@@ -482,7 +484,7 @@ mod tests {
         assert!(is_small(&many[..AT_ONCE]) && !is_small(&many) && !is_small(&[large()]));
         let known = known(&[("1", stored(1, 7, 0)), ("2", stored(2, 7, 0))]);
         let edited = [entry("1", 8), Entry { id: EntryId("2".into()), ..large() }];
-        let mut changes = plan(&known, &edited);
+        let mut changes = plan(&known, &edited, NOW);
         assert!(limit(&mut changes) && changes.revised.len() == 1, "edits count as well");
     }
 }

@@ -13,22 +13,29 @@ use crate::fold::canonical::Site;
 use crate::fold::link::{Pages, Standing, Telling};
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::normalise::text;
+use crate::normalise::{identity, text};
 use crate::store::texts::{self, Place, place_columns};
 use crate::store::{Error, Result, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
 
-/// What the store knows that `polled`, a document of `feed`, may change.
+/// The columns of what deciding needs of an entry; [`KNOWN_COLUMNS`] of them, read by [`read_known`].
+macro_rules! known_columns {
+    () => {
+        "id, digest, quiet_revisions, updated, text_block IS NULL, title, revised_at"
+    };
+}
+pub(super) use known_columns;
+
+/// What the store knows under the ids of `polled`, a document of `feed`.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result<Known> {
-    let mut by_id = connection.prepare_cached(
-        "SELECT id, entry_id, digest, quiet_revisions, updated, text_block IS NULL FROM entry WHERE feed = ?1 AND id_hash = ?2",
-    )?;
-    let mut by_permalink = connection.prepare_cached(
-        "SELECT id, digest, quiet_revisions, updated, permalink, text_block IS NULL FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3 ORDER BY id",
-    )?;
+    let mut by_id = connection.prepare_cached(concat!(
+        "SELECT ",
+        known_columns!(),
+        ", entry_id FROM entry WHERE feed = ?1 AND id_hash = ?2"
+    ))?;
     let mut known = Known { listed: feeds::listed(connection, feed)?, ..Known::default() };
     let mut any = connection.prepare_cached("SELECT 1 FROM entry WHERE feed = ?1 LIMIT 1")?;
     if known.listed.is_empty() && !any.exists([feed.0])? {
@@ -37,40 +44,28 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
     for entry in polled {
         let mut rows = by_id.query(params![feed.0, entry.id.hash()])?;
         while let Some(row) = rows.next()? {
-            if row.get_ref(1)?.as_str().unwrap_or_default() == entry.id.0 {
-                let stored = KnownEntry {
-                    entry: EntryRef(row.get(0)?),
-                    digest: row.get(2)?,
-                    quiet_revisions: row.get(3)?,
-                    updated_ms: row.get(4)?,
-                    has_lost_text: row.get(5)?,
-                };
-                known.entries.insert(entry.id.clone(), stored);
-            }
-        }
-    }
-    if known.listed.is_empty() {
-        return Ok(known);
-    }
-    let taken: HashSet<EntryRef> = known.entries.values().map(|known| known.entry).collect();
-    for entry in polled.iter().filter(|entry| !known.entries.contains_key(&entry.id) && !entry.title.is_empty()) {
-        let Some(permalink) = &entry.permalink else { continue };
-        let mut rows = by_permalink.query(params![permalink.key(), feed.0, entry.title])?;
-        while let Some(row) = rows.next()? {
-            let handle = EntryRef(row.get(0)?);
-            if !taken.contains(&handle) && row.get_ref(4)?.as_str().unwrap_or_default() == permalink.as_str() {
-                let stored = KnownEntry {
-                    entry: handle,
-                    digest: row.get(1)?,
-                    quiet_revisions: row.get(2)?,
-                    updated_ms: row.get(3)?,
-                    has_lost_text: row.get(5)?,
-                };
-                known.renamed.insert(entry.id.clone(), stored);
+            if row.get_ref(KNOWN_COLUMNS)?.as_str().unwrap_or_default() == entry.id.0 {
+                known.entries.insert(entry.id.clone(), read_known(row)?);
             }
         }
     }
     Ok(known)
+}
+
+/// How many columns [`known_columns`] are.
+pub(super) const KNOWN_COLUMNS: usize = 7;
+
+/// Reads the [`known_columns`] that a row begins with.
+pub(super) fn read_known(row: &Row<'_>) -> rusqlite::Result<KnownEntry> {
+    Ok(KnownEntry {
+        entry: EntryRef(row.get(0)?),
+        digest: row.get(1)?,
+        quiet_revisions: row.get(2)?,
+        updated_ms: row.get(3)?,
+        has_lost_text: row.get(4)?,
+        title: row.get(5)?,
+        revised_ms: row.get(6)?,
+    })
 }
 
 /// The handle that the next new entry gets; those after it count up.
@@ -111,8 +106,8 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
     let Addition { handle, feed, entry, text, story, place } = addition;
     let mut insert = connection.prepare_cached(
         "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, place,
-                            text_block, text_at, text_length, id_page_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                            text_block, text_at, text_length, id_page_key, text_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?;
     insert.execute(params![
         handle.0,
@@ -133,15 +128,17 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
         text.at,
         text.length,
         entry.id_permalink.as_ref().map(Permalink::key),
+        identity::text_hash(&entry.detail),
     ])?;
     Ok(())
 }
 
-/// Stores what a publisher made of an entry; `text` is where its text now is. Gives whether it leads to another page.
+/// Stores what a publisher made of an entry `at` this time; `text` is where its text now is. Gives whether it leads to another
+/// page.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> Result<bool> {
+pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place, at: DateTime<Utc>) -> Result<bool> {
     let entry = revision.now;
     if let Some(before) = place_of(connection, revision.entry)? {
         texts::release(connection, before)?;
@@ -153,7 +150,7 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
     let mut update = connection.prepare_cached(
         "UPDATE entry SET permalink_key = ?2, permalink = ?3, title = ?4, published = coalesce(?5, published), updated = coalesce(?6, updated),
          digest = ?7, quiet_revisions = ?8, text_block = ?9, text_at = ?10, text_length = ?11, id_page_key = ?12, has_moved = max(has_moved, ?13),
-         gone_at = NULL, withdrawn = 0 WHERE id = ?1",
+         text_hash = ?14, revised_at = ?15, gone_at = NULL, withdrawn = 0 WHERE id = ?1",
     )?;
     update.execute(params![
         revision.entry.0,
@@ -169,6 +166,8 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place) -> 
         text.length,
         id_page,
         has_moved,
+        identity::text_hash(&entry.detail),
+        millis(at),
     ])?;
     Ok(has_moved)
 }
@@ -202,14 +201,20 @@ pub fn take_over(connection: &Connection, entry: EntryRef, claims: &[EntryRef], 
     Ok(())
 }
 
-/// Stores that a publisher gave an entry another id.
+/// Stores that a publisher gave an entry another id. One that leads to another page now than its link does counts as an edit
+/// that led it there.
 ///
 /// # Errors
 /// When the store refuses.
 pub fn rename(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<()> {
-    let mut update =
-        connection.prepare_cached("UPDATE entry SET entry_id = ?2, id_hash = ?3, id_page_key = ?4 WHERE id = ?1")?;
-    update.execute(params![entry.0, now.id.0, now.id.hash(), now.id_permalink.as_ref().map(Permalink::key)])?;
+    let mut update = connection.prepare_cached(
+        "UPDATE entry SET entry_id = ?2, id_hash = ?3, has_moved = max(has_moved, ?5 AND id_page_key IS NOT ?4), id_page_key = ?4 WHERE id = ?1",
+    )?;
+    let page_of = |page: &Permalink| page.without_scheme().split('#').next().unwrap_or_default().to_owned();
+    let leads_elsewhere =
+        now.id_permalink.as_ref().is_some_and(|page| now.permalink.as_ref().map(page_of) != Some(page_of(page)));
+    let id_page = now.id_permalink.as_ref().map(Permalink::key);
+    update.execute(params![entry.0, now.id.0, now.id.hash(), id_page, leads_elsewhere])?;
     Ok(())
 }
 

@@ -1,34 +1,70 @@
-//! Entries whose publisher gave them other ids, found again.
+//! Entries whose publisher may have given them other ids.
 //!
-//! Edge: SQL on the connection it is given. Which of them are the same is `update::rekeyed`'s to decide.
+//! Edge: SQL on the connection it is given. Which of them are the same is `update::matching`'s to decide.
 
-use rusqlite::Connection;
+use std::collections::HashMap;
 
-use crate::model::EntryRef;
+use rusqlite::{Connection, Row, params};
+
+use crate::model::{Entry, EntryId, EntryRef, FeedRef};
+use crate::normalise::identity;
+use crate::normalise::permalink::Permalink;
 use crate::store::Result;
-use crate::update::{KnownEntry, ListedEntry};
+use crate::store::entries::{KNOWN_COLUMNS, known_columns, read_known};
+use crate::update::Known;
+use crate::update::matching::StoredEntry;
 
-/// The entries that stood in a feed's last document, with what tells them apart besides their ids.
+/// The columns of a [`StoredEntry`].
+macro_rules! stored_columns {
+    () => {
+        concat!(known_columns!(), ", entry_id, permalink, published, text_hash")
+    };
+}
+
+/// The entries that stood in a feed's last document, and those that bear another name, or the page and title, of a polled entry
+/// whose id is not known.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn listed(connection: &Connection, entries: &[EntryRef]) -> Result<Vec<ListedEntry>> {
-    let mut query = connection.prepare_cached(
-        "SELECT digest, quiet_revisions, updated, title, published, text_block IS NULL FROM entry WHERE id = ?1 AND published IS NOT NULL AND title <> ''",
-    )?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let mut rows = query.query([entry.0])?;
-        while let Some(row) = rows.next()? {
-            let known = KnownEntry {
-                entry: *entry,
-                digest: row.get(0)?,
-                quiet_revisions: row.get(1)?,
-                updated_ms: row.get(2)?,
-                has_lost_text: row.get(5)?,
-            };
-            found.push(ListedEntry { known, title: row.get(3)?, published_ms: row.get(4)? });
+pub fn stored(connection: &Connection, feed: FeedRef, known: &Known, polled: &[Entry]) -> Result<Vec<StoredEntry>> {
+    let mut by_ref = connection.prepare_cached(concat!("SELECT ", stored_columns!(), " FROM entry WHERE id = ?1"))?;
+    let mut by_id = connection.prepare_cached(concat!(
+        "SELECT ",
+        stored_columns!(),
+        " FROM entry WHERE feed = ?1 AND id_hash = ?2"
+    ))?;
+    let mut by_page = connection.prepare_cached(concat!(
+        "SELECT ",
+        stored_columns!(),
+        " FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3"
+    ))?;
+    let mut found: HashMap<EntryRef, StoredEntry> = HashMap::new();
+    let mut keep = |stored: StoredEntry| {
+        found.insert(stored.known.entry, stored);
+    };
+    for entry in &known.listed {
+        by_ref.query_map([entry.0], read)?.try_for_each(|row| row.map(&mut keep))?;
+    }
+    for entry in polled.iter().filter(|entry| !known.entries.contains_key(&entry.id)) {
+        for name in identity::names(entry) {
+            by_id.query_map(params![feed.0, name.hash()], read)?.try_for_each(|row| row.map(&mut keep))?;
+        }
+        if let Some(page) = entry.permalink.as_ref().filter(|_| !entry.title.is_empty()) {
+            let rows = by_page.query_map(params![page.key(), feed.0, entry.title], read)?;
+            rows.into_iter().try_for_each(|row| row.map(&mut keep))?;
         }
     }
+    let mut found: Vec<StoredEntry> = found.into_values().collect();
+    found.sort_by_key(|stored| stored.known.entry);
     Ok(found)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
+    Ok(StoredEntry {
+        known: read_known(row)?,
+        id: EntryId(row.get(KNOWN_COLUMNS)?),
+        permalink: row.get::<_, Option<String>>(KNOWN_COLUMNS + 1)?.map(Permalink::stored),
+        published_ms: row.get(KNOWN_COLUMNS + 2)?,
+        text: row.get(KNOWN_COLUMNS + 3)?,
+    })
 }

@@ -1,0 +1,308 @@
+//! Which stored entry a polled one is, where its id does not say so.
+//!
+//! Pure. An id may be shared by several entries, and one entry may get another id: a number at its end counts up, an address is
+//! corrected, a site moves. What the rules here leave open is a new entry: a repeat is forgiven sooner than lost news.
+//!
+//! - An entry that is stored under another of its names ([`identity::names`]), or with its page and title, is that entry.
+//! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
+//!   ([`PAIRS`]) is the same, and is so for no other entry of the two documents.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use super::{Known, KnownEntry};
+use crate::model::{Entry, EntryId, EntryRef};
+use crate::normalise::identity;
+use crate::normalise::permalink::Permalink;
+
+/// A stored entry, with what tells it apart besides its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The entry, with its title.
+    pub known: KnownEntry,
+    /// The id it is stored under.
+    pub id: EntryId,
+    /// Its page.
+    pub permalink: Option<Permalink>,
+    /// Milliseconds since 1970 of its date.
+    pub published_ms: Option<i64>,
+    /// The hash of its text, where that is known.
+    pub text: Option<i64>,
+}
+
+/// What tells entries apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Title,
+    Date,
+    Text,
+    Page,
+    /// What stands behind the host in the address of its page, without a query.
+    Path,
+    /// Its id without what counts its versions.
+    Stem,
+}
+
+/// Which two of them are enough, the surest first; see [`own_parts`] of the first of each.
+const PAIRS: [(Kind, Kind); 9] = [
+    (Kind::Title, Kind::Date),
+    (Kind::Title, Kind::Text),
+    (Kind::Page, Kind::Stem),
+    (Kind::Title, Kind::Page),
+    (Kind::Text, Kind::Date),
+    (Kind::Text, Kind::Page),
+    (Kind::Title, Kind::Path),
+    (Kind::Page, Kind::Date),
+    (Kind::Stem, Kind::Date),
+];
+
+/// Words before the number of a version, in the ids and addresses of entries.
+const VERSIONS: [&str; 7] = ["v", "ver", "version", "r", "rev", "revision", "update"];
+
+/// Whether some entry of a document may be one that is stored under another id, or not the one that is stored under its id.
+#[must_use]
+pub fn is_wanted(known: &Known, polled: &[Entry]) -> bool {
+    let listed: HashSet<EntryRef> = known.listed.iter().copied().collect();
+    let is_as_known = |entry: &Entry| {
+        let known = known.entries.get(&entry.id);
+        known.is_some_and(|known| known.title == entry.title && listed.contains(&known.entry))
+    };
+    !listed.is_empty() && !polled.iter().all(is_as_known)
+}
+
+/// The ids that a feed gave to several entries of the document before.
+#[must_use]
+pub fn shared_ids(known: &Known, stored: &[StoredEntry]) -> HashSet<String> {
+    let listed: HashSet<EntryRef> = known.listed.iter().copied().collect();
+    let of_the_document = stored.iter().filter(|stored| listed.contains(&stored.known.entry));
+    of_the_document.filter_map(|stored| identity::shared(&stored.id)).map(ToOwned::to_owned).collect()
+}
+
+/// The stored entries that those of `polled` are whose ids are not known, by these ids.
+///
+/// `stored` holds the entries of the document before, and those that bear another name, or the page and title, of a polled one.
+/// `is_whole` says that `polled` is all that the feed lists, so that what is not in it has left it.
+#[must_use]
+pub fn renamed(
+    known: &Known,
+    polled: &[Entry],
+    stored: &[StoredEntry],
+    is_whole: bool,
+) -> HashMap<EntryId, KnownEntry> {
+    let exact = polled.iter().filter_map(|entry| known.entries.get(&entry.id)).map(|known| known.entry);
+    let mut matching = Matching { known, polled, stored, taken: exact.collect(), found: HashMap::new() };
+    matching.by_name();
+    matching.by_page_and_title();
+    if is_whole {
+        matching.by_place();
+    }
+    matching.found
+}
+
+/// What an entry says by which it can be told apart.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    id: &'a EntryId,
+    title: Option<&'a str>,
+    date: Option<i64>,
+    text: Option<i64>,
+    page: Option<&'a Permalink>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Part<'a> {
+    Number(i64),
+    Words(&'a str),
+}
+
+impl<'a> Said<'a> {
+    fn by(entry: &'a Entry) -> Self {
+        Self {
+            id: &entry.id,
+            title: Some(entry.title.as_str()).filter(|title| !title.is_empty()),
+            date: entry.published.map(|date| date.timestamp_millis()),
+            text: identity::text_hash(&entry.detail),
+            page: entry.permalink.as_ref(),
+        }
+    }
+
+    fn part(&self, kind: Kind) -> Option<Part<'a>> {
+        let part = match kind {
+            Kind::Date => return self.date.map(Part::Number),
+            Kind::Text => return self.text.map(Part::Number),
+            Kind::Title => self.title?,
+            Kind::Page => self.page?.without_scheme(),
+            Kind::Path => path(self.page?)?,
+            Kind::Stem => stem(self.id)?,
+        };
+        Some(Part::Words(part))
+    }
+
+    /// Two parts of what an entry says, if it has both.
+    fn pair(&self, (first, second): (Kind, Kind), own_parts: &HashSet<Part<'a>>) -> Option<(Part<'a>, Part<'a>)> {
+        let first = self.part(first).filter(|part| own_parts.contains(part))?;
+        Some((first, self.part(second)?))
+    }
+
+    /// Whether both have a date, and not the same.
+    fn is_of_another_date(&self, other: &Said<'_>) -> bool {
+        self.date.is_some() && other.date.is_some() && self.date != other.date
+    }
+
+    /// How many of title, text and date are the same.
+    fn agreement(&self, other: &Said<'_>) -> usize {
+        let same = |kind| self.part(kind).is_some_and(|part| other.part(kind) == Some(part));
+        [Kind::Title, Kind::Text, Kind::Date].into_iter().filter(|kind| same(*kind)).count()
+    }
+
+    fn is_apart(&self) -> bool {
+        identity::shared(self.id).is_some()
+    }
+}
+
+impl StoredEntry {
+    fn said(&self) -> Said<'_> {
+        let title = Some(self.known.title.as_str()).filter(|title| !title.is_empty());
+        Said { id: &self.id, title, date: self.published_ms, text: self.text, page: self.permalink.as_ref() }
+    }
+}
+
+struct Matching<'a> {
+    known: &'a Known,
+    polled: &'a [Entry],
+    stored: &'a [StoredEntry],
+    /// Stored entries that are found.
+    taken: HashSet<EntryRef>,
+    /// By the polled entry's id.
+    found: HashMap<EntryId, KnownEntry>,
+}
+
+impl<'a> Matching<'a> {
+    /// The polled entries that are yet to be found.
+    fn open(&self) -> impl Iterator<Item = &'a Entry> {
+        let is_open =
+            |entry: &&Entry| !self.known.entries.contains_key(&entry.id) && !self.found.contains_key(&entry.id);
+        self.polled.iter().filter(is_open)
+    }
+
+    fn settle(&mut self, entry: &Entry, stored: &StoredEntry) {
+        let is_open = !self.known.entries.contains_key(&entry.id) && !self.found.contains_key(&entry.id);
+        if is_open && self.taken.insert(stored.known.entry) {
+            self.found.insert(entry.id.clone(), stored.known.clone());
+        }
+    }
+
+    /// Finds entries that are stored under another of their names: first those that say most of what they said.
+    fn by_name(&mut self) {
+        let by_id: HashMap<&EntryId, &StoredEntry> = self.stored.iter().map(|stored| (&stored.id, stored)).collect();
+        let mut pairs: Vec<(usize, &Entry, &StoredEntry)> = Vec::new();
+        for entry in self.open() {
+            for name in identity::names(entry) {
+                let Some(before) = by_id.get(&name) else { continue };
+                let (now, then) = (Said::by(entry), before.said());
+                let agreement = now.agreement(&then);
+                let is_more_than_the_date = agreement > usize::from(now.date.is_some() && now.date == then.date);
+                if is_more_than_the_date && !now.is_of_another_date(&then) {
+                    pairs.push((agreement, entry, *before));
+                }
+            }
+        }
+        pairs.sort_by(|(one, _, _), (two, _, _)| two.cmp(one));
+        for (_, entry, before) in pairs {
+            self.settle(entry, before);
+        }
+    }
+
+    /// Finds entries that are stored with their page and title, unless more than that is needed to tell them apart.
+    fn by_page_and_title(&mut self) {
+        let mut by_page: HashMap<(&str, &str), Vec<&StoredEntry>> = HashMap::new();
+        for stored in self.stored.iter().filter(|stored| !stored.said().is_apart()) {
+            let Said { page: Some(page), title: Some(title), .. } = stored.said() else { continue };
+            by_page.entry((page.as_str(), title)).or_default().push(stored);
+        }
+        let open: Vec<&Entry> = self.open().filter(|entry| !Said::by(entry).is_apart()).collect();
+        for entry in open {
+            let Said { page: Some(page), title: Some(title), .. } = Said::by(entry) else { continue };
+            let candidates = by_page.get(&(page.as_str(), title)).into_iter().flatten().copied();
+            let newest = candidates.filter(|stored| !self.taken.contains(&stored.known.entry));
+            if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
+                self.settle(entry, newest);
+            }
+        }
+    }
+
+    /// Finds entries that came in the place of one that left.
+    fn by_place(&mut self) {
+        let listed: HashSet<EntryRef> = self.known.listed.iter().copied().collect();
+        let before: Vec<&StoredEntry> =
+            self.stored.iter().filter(|stored| listed.contains(&stored.known.entry)).collect();
+        let (now_said, then_said): (Vec<_>, Vec<_>) =
+            (self.polled.iter().map(Said::by).collect(), before.iter().map(|stored| stored.said()).collect());
+        let kept: Vec<&&StoredEntry> =
+            before.iter().filter(|stored| self.taken.contains(&stored.known.entry)).collect();
+        let oldest_kept = kept.iter().filter_map(|stored| stored.published_ms).min();
+        let all_replaced = kept.is_empty() && self.polled.len() > 1 && before.len() > 1;
+        // What falls off the end of a document makes room for another entry, which may well repeat its words.
+        let fell_off = |then: &Said<'_>| !all_replaced && oldest_kept.is_none_or(|oldest| Some(oldest) >= then.date);
+        for pair in PAIRS {
+            let (own_now, own_then) = (own_parts(&now_said, pair), own_parts(&then_said, pair));
+            let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
+            let then = then_said.iter().zip(&before).map(|(said, stored)| (said.pair(pair, &own_then), *stored));
+            let (now, then) = (singles(now), singles(then));
+            for (parts, entry) in now {
+                let Some(stored) = then.get(&parts) else { continue };
+                let (now, then) = (Said::by(entry), stored.said());
+                if pair == (Kind::Page, Kind::Stem) || !now.is_of_another_date(&then) || !fell_off(&then) {
+                    self.settle(entry, stored);
+                }
+            }
+        }
+    }
+}
+
+/// The first parts of this pair that tell entries of a document apart: one entry has it and no other, and is not alone.
+///
+/// A title tells an entry apart by itself; a page, a text or the beginning of an id may be the usual one of a feed.
+fn own_parts<'a>(document: &[Said<'a>], (first, _): (Kind, Kind)) -> HashSet<Part<'a>> {
+    let mut count_of: HashMap<Part<'a>, usize> = HashMap::new();
+    for part in document.iter().filter_map(|said| said.part(first)) {
+        *count_of.entry(part).or_default() += 1;
+    }
+    let tells_apart = count_of.len() > 1;
+    let is_own = |count: usize| first == Kind::Title || (tells_apart && count == 1);
+    count_of.into_iter().filter(|(_, count)| is_own(*count)).map(|(part, _)| part).collect()
+}
+
+/// What stands behind a key that nothing else stands behind.
+fn singles<K: Eq + Hash, V>(all: impl Iterator<Item = (Option<K>, V)>) -> HashMap<K, V> {
+    let mut found: HashMap<K, Option<V>> = HashMap::new();
+    for (key, value) in all {
+        let Some(key) = key else { continue };
+        found.entry(key).and_modify(|before| *before = None).or_insert(Some(value));
+    }
+    found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// What stands behind the host of an address, without query and fragment; `None` where that is nothing.
+fn path(page: &Permalink) -> Option<&str> {
+    let (_, path) = page.without_scheme().split_once('/')?;
+    path.split(['?', '#']).next().filter(|path| !path.is_empty())
+}
+
+/// An id without a fragment and without the number of a version at its end; `None` for an id that was made here.
+fn stem(id: &EntryId) -> Option<&str> {
+    if identity::shared(id).is_some() || id.0.starts_with("hash:") {
+        return None;
+    }
+    let id = id.0.split('#').next()?;
+    let unnumbered = id.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let before_word = unnumbered.trim_end_matches(['=', '-', '_', ':']);
+    let rest = before_word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let word = before_word.strip_prefix(rest)?.to_ascii_lowercase();
+    let is_version = unnumbered.len() < id.len() && VERSIONS.contains(&word.as_str());
+    let stem = rest.strip_suffix(['?', '&', ';', '/', '-', '_', '.', ':', ',', '@', ' ']).filter(|_| is_version);
+    Some(stem.unwrap_or(id)).filter(|stem| !stem.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

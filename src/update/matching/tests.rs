@@ -1,0 +1,279 @@
+//! Documents one after the other, and which entry of them is which. Pure.
+
+use proptest::prelude::*;
+
+use super::super::{Changes, plan};
+use super::*;
+use crate::model::Detail;
+use chrono::{DateTime, TimeDelta, Utc};
+
+const NOW: DateTime<Utc> = DateTime::from_timestamp(1_768_046_400, 0).unwrap();
+
+/// An entry as a document has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Item {
+    id: Option<&'static str>,
+    page: &'static str,
+    title: &'static str,
+    day: Option<i64>,
+    text: &'static str,
+}
+
+impl Item {
+    const fn new(id: &'static str, page: &'static str, title: &'static str, day: i64, text: &'static str) -> Self {
+        Self { id: Some(id), page, title, day: Some(day), text }
+    }
+}
+
+/// What newsfold makes of a document.
+fn document(items: &[Item]) -> Vec<Entry> {
+    let entry = |item: &Item| {
+        let permalink: Option<Permalink> = item.page.parse().ok();
+        let published = item.day.map(|day| NOW + TimeDelta::days(day));
+        let parsed = crate::parse::ParsedEntry {
+            id: item.id.map(Into::into),
+            title: Some(item.title.into()),
+            published,
+            ..crate::parse::ParsedEntry::default()
+        };
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        Hash::hash(&(item.title, item.page, item.text), &mut hash);
+        Entry {
+            id: identity::id(&parsed, permalink.as_ref()),
+            permalink,
+            id_permalink: None,
+            title: item.title.into(),
+            published,
+            updated: None,
+            detail: Detail {
+                content: Some(item.text.into()).filter(|text: &String| !text.is_empty()),
+                ..Detail::default()
+            },
+            digest: hash.digest().cast_signed(),
+        }
+    };
+    let mut entries = items.iter().map(entry).collect();
+    identity::make_unique(&mut entries);
+    entries
+}
+
+/// A feed as the store has it.
+#[derive(Default)]
+struct Feed {
+    stored: Vec<StoredEntry>,
+    listed: Vec<EntryRef>,
+}
+
+impl Feed {
+    /// Takes a document in, and gives which entry each of it is.
+    fn take_in(&mut self, items: &[Item]) -> Vec<(EntryRef, Item)> {
+        let mut polled = document(items);
+        let mut known = self.known(&polled);
+        if is_wanted(&known, &polled) {
+            if let Some(apart) = identity::kept_apart(&polled, &shared_ids(&known, &self.stored)) {
+                polled = apart;
+                known = self.known(&polled);
+            }
+            known.renamed = renamed(&known, &polled, &self.stored, true);
+        }
+        self.apply(plan(&known, &polled, NOW));
+        let is = |entry: &Entry, item: &Item| {
+            let page = entry.permalink.as_ref().map_or("", Permalink::as_str);
+            (entry.title.as_str(), said_text(entry), page) == (item.title, item.text, item.page)
+                && entry.published == item.day.map(|day| NOW + TimeDelta::days(day))
+        };
+        let item_of = |entry: &Entry| items.iter().find(|item| is(entry, item)).copied().unwrap();
+        let stored_as = |entry: &Entry| self.stored.iter().find(|stored| stored.id == entry.id).unwrap().known.entry;
+        polled.iter().map(|entry| (stored_as(entry), item_of(entry))).collect()
+    }
+
+    fn known(&self, polled: &[Entry]) -> Known {
+        let by_id = |entry: &Entry| self.stored.iter().find(|stored| stored.id == entry.id);
+        let found = polled.iter().filter_map(|entry| Some((entry.id.clone(), by_id(entry)?.known.clone())));
+        Known { entries: found.collect(), renamed: HashMap::new(), listed: self.listed.clone() }
+    }
+
+    fn apply(&mut self, changes: Changes<'_>) {
+        for (handle, now) in &changes.renamed {
+            self.stored
+                .iter_mut()
+                .filter(|stored| stored.known.entry == *handle)
+                .for_each(|stored| stored.id = now.id.clone());
+        }
+        let mut listed = changes.unchanged.clone();
+        for revision in &changes.revised {
+            let before = self.stored.iter_mut().find(|stored| stored.known.entry == revision.entry).unwrap();
+            *before = stored(revision.entry, revision.now);
+            listed.push(revision.entry);
+        }
+        for new in changes.added {
+            let handle = EntryRef(u64::try_from(self.stored.len()).unwrap() + 1);
+            self.stored.push(stored(handle, new));
+            listed.push(handle);
+        }
+        self.listed = listed;
+    }
+}
+
+fn said_text(entry: &Entry) -> &str {
+    entry.detail.content.as_deref().unwrap_or_default()
+}
+
+fn stored(handle: EntryRef, entry: &Entry) -> StoredEntry {
+    StoredEntry {
+        known: KnownEntry {
+            entry: handle,
+            title: entry.title.clone(),
+            digest: entry.digest,
+            quiet_revisions: 0,
+            revised_ms: None,
+            updated_ms: None,
+            has_lost_text: false,
+        },
+        id: entry.id.clone(),
+        permalink: entry.permalink.clone(),
+        published_ms: entry.published.map(|date| date.timestamp_millis()),
+        text: identity::text_hash(&entry.detail),
+    }
+}
+
+/// Takes documents in one after the other and compares which entries the last one holds, numbered as they were first seen.
+fn check(what: &str, documents: &[&[Item]], expected: &[u64]) {
+    let mut feed = Feed::default();
+    let mut found = Vec::new();
+    for items in documents {
+        let taken = feed.take_in(items);
+        found = items
+            .iter()
+            .filter_map(|item| taken.iter().find(|(_, taken)| taken == item))
+            .map(|(handle, _)| handle.0)
+            .collect();
+    }
+    assert_eq!(found, expected, "{what}");
+}
+
+const PAGE: &str = "https://a.example/news/1";
+/// The newest and the oldest of a feed's other entries.
+const X: Item = Item::new("x", "https://a.example/x", "X", -1, "The text of X");
+const Y: Item = Item::new("y", "https://a.example/y", "Y", -9, "The text of Y");
+
+#[test]
+fn an_entry_that_took_the_place_of_another_is_that_entry() {
+    let before = Item::new(PAGE, PAGE, "Hall closed", -2, "The hall is closed");
+    let check = |what: &str, before: Item, after: Item| check(what, &[&[X, before, Y], &[X, after, Y]], &[1, 2, 3]);
+    const MOVED: &str = "https://a.example/news/one";
+    let moved = Item { id: Some(MOVED), page: MOVED, ..before };
+    check("another slug", before, moved);
+    check("another slug and headline", before, Item { title: "Old hall closed", ..moved });
+    check("another slug and text", before, Item { text: "The hall was closed", ..moved });
+    check("another slug, without a date", Item { day: None, ..before }, Item { day: None, ..moved });
+    check("another slug and no ids", Item { id: None, ..before }, Item { id: None, ..moved });
+    let counted = |id| Item { id: Some(id), ..before };
+    let retitled = |id| Item { id: Some(id), title: "Hall to open again", text: "It opens", ..before };
+    check("a number behind #", counted("https://a.example/1#0"), retitled("https://a.example/1#1"));
+    check("a version in a query", counted("https://a.example/1?v=1"), retitled("https://a.example/1?v=2"));
+    check("a version at the end", counted("tag:a.example,1-v9"), retitled("tag:a.example,1-v10"));
+    check("a number and a date", counted("1#0"), Item { day: Some(0), ..retitled("1#1") });
+    check("an id of another kind", before, Item { id: Some("42"), title: "Hall to open again", ..before });
+    let session = |page| Item { id: None, page, day: None, ..before };
+    check("a session in the address", session("https://a.example/n?s=1"), session("https://a.example/n?s=2"));
+    let changing = Item { text: "It is ten o'clock", ..session("https://a.example/n?s=2") };
+    check("a session and another text", session("https://a.example/n?s=1"), changing);
+    let dated = |day| Item { id: None, page: "", day: Some(day), ..before };
+    check("the date is that of the request", dated(-3), dated(-2));
+}
+
+#[test]
+fn a_site_that_moves_keeps_its_entries() {
+    let moved = |id, page, item: Item| Item { id: Some(id), page, ..item };
+    let (x, y) = (moved("1", "https://b.example/x", X), moved("2", "https://b.example/y", Y));
+    check("with dates", &[&[X, Y], &[x, y]], &[1, 2]);
+    let undated = |item: Item| Item { day: None, ..item };
+    check("without dates", &[&[undated(X), undated(Y)], &[undated(x), undated(y)]], &[1, 2]);
+    let titled = |item: Item| Item { text: "", ..undated(item) };
+    check("with titles only", &[&[titled(X), titled(Y)], &[titled(x), titled(y)]], &[1, 2]);
+}
+
+#[test]
+fn what_repeats_the_words_of_another_entry_is_news() {
+    let backup = |id, page, day| Item::new(id, page, "Backup finished", day, "All is well");
+    let (first, second) = (backup("1", "https://a.example/1", -9), backup("2", "https://a.example/2", 0));
+    check("it fell off the end", &[&[X, first], &[second, X]], &[3, 1]);
+    check("both are listed", &[&[first], &[second, first]], &[2, 1]);
+    check("it is the only one", &[&[first], &[second]], &[2]);
+    let twice = [backup("3", "https://a.example/3", -5), first, X];
+    check("there are several", &[&twice, &[second, twice[0], X]], &[4, 1, 3]);
+    let usual = |id, page, title| Item::new(id, page, title, -2, "Read more on our page");
+    let (one, other) = (usual("1", "https://a.example/1", "A"), usual("2", "https://a.example/2", "B"));
+    check("the usual text and the same day", &[&[one], &[other]], &[2]);
+    let notice = |id, title, day| Item::new(id, "https://a.example/notices", title, day, title);
+    let (a, b, c) = (notice("n#1", "A", -3), notice("n#2", "B", -2), notice("n#3", "C", -1));
+    check("notices on one page, counted up", &[&[b, a, X], &[c, b, X]], &[4, 1, 3]);
+    check("the only notice of a page", &[&[a], &[b]], &[2]);
+}
+
+#[test]
+fn entries_that_share_an_id_or_a_page_stay_apart_as_the_document_grows_and_shrinks() {
+    const PAGES: [(Option<&str>, &str); 4] =
+        [(None, PAGE), (Some(PAGE), PAGE), (Some("42"), ""), (Some("N/A"), "https://a.example/")];
+    for (id, page) in PAGES {
+        let item = |title, day| Item { id, page, ..Item::new("", "", title, day, title) };
+        let [a, b, c, d] = [("A", -4), ("B", -3), ("C", -2), ("D", -1)].map(|(title, day)| item(title, day));
+        check("it grows", &[&[c, b, a], &[d, c, b, a]], &[4, 1, 2, 3]);
+        check("it grows from one", &[&[a], &[b, a], &[c, b, a]], &[3, 2, 1]);
+        check("in another order", &[&[a, b, c], &[b, d, a, c]], &[2, 4, 1, 3]);
+        check("the oldest falls off", &[&[b, a], &[c, b], &[d, c]], &[4, 3]);
+        check("it shrinks to one", &[&[b, a], &[b]], &[1]);
+        check("another one alone", &[&[b, a], &[c], &[d]], &[4]);
+        check("one is edited", &[&[b, a], &[Item { text: "edited", ..b }, a]], &[1, 2]);
+        check("one is retitled", &[&[b, a], &[Item { title: "Better", ..b }, a]], &[1, 2]);
+        let same = |day| Item { text: "The same", ..item("Outage", day) };
+        check("one title on several days", &[&[same(2), same(1)], &[same(3), same(2), same(1)]], &[3, 1, 2]);
+        check("and the oldest falls off", &[&[same(2), same(1)], &[same(3), same(2)]], &[3, 1]);
+    }
+}
+
+#[test]
+fn what_a_hub_sends_takes_no_entrys_place() {
+    let before = [Item::new("1#0", PAGE, "A", -1, "a"), X];
+    let mut feed = Feed::default();
+    feed.take_in(&before);
+    let sent = document(&[Item::new("1#1", PAGE, "B", -1, "b"), Y]);
+    assert!(renamed(&feed.known(&sent), &sent, &feed.stored, false).is_empty());
+    assert_eq!(renamed(&feed.known(&sent), &sent, &feed.stored, true).len(), 1, "in a whole document it does");
+}
+
+prop_compose! {
+    /// Few ids, pages, titles, days and texts, so that they meet.
+    fn any_item()(id in 0_usize..4, page in 0_usize..4, title in 0_usize..5, day in prop::option::of(0_i64..3), text in 0_usize..5) -> Item {
+        const IDS: [Option<&str>; 4] = [None, Some("1"), Some("1#1"), Some("https://a.example/p?v=2")];
+        const PAGES: [&str; 4] = ["", PAGE, "https://a.example/n?s=1", "https://b.example/n?s=2"];
+        const WORDS: [&str; 5] = ["", "A", "B", "C", "D"];
+        Item { id: IDS[id], page: PAGES[page], title: WORDS[title], day, text: WORDS[text] }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_documents_loses_an_entry_that_the_publisher_still_lists(
+        documents in prop::collection::vec(prop::collection::vec(any_item(), 1..6), 1..8),
+    ) {
+        let mut feed = Feed::default();
+        for mut items in documents {
+            let mut seen = HashSet::new();
+            items.retain(|item| seen.insert((item.title, item.text)));
+            let taken = feed.take_in(&items);
+            prop_assert_eq!(taken.len(), items.len(), "each is an entry");
+            let handles: HashSet<EntryRef> = taken.iter().map(|(handle, _)| *handle).collect();
+            prop_assert_eq!(handles.len(), items.len(), "of its own");
+            for (handle, item) in &taken {
+                let now = feed.stored.iter().find(|stored| stored.known.entry == *handle).unwrap();
+                prop_assert_eq!(&now.known.title, item.title, "shown as it is now");
+            }
+            let before = feed.listed.clone();
+            feed.take_in(&items.iter().rev().copied().collect::<Vec<_>>());
+            let sorted = |mut listed: Vec<EntryRef>| { listed.sort_unstable(); listed };
+            prop_assert_eq!(sorted(feed.listed.clone()), sorted(before), "the same document again changes nothing");
+        }
+    }
+}
