@@ -17,7 +17,7 @@ use super::{Health, Pulse, Served, callback};
 use crate::clock;
 use crate::metrics::{self, Figures};
 use crate::model::Feed;
-use crate::publish::Found;
+use crate::publish::{Found, Published};
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
 use crate::store::{Policy, Result, feeds, retention};
@@ -35,6 +35,8 @@ const FOR_THE_INDEX: Duration = Duration::from_secs(8);
 
 /// How long a search may take.
 const LONGEST_SEARCH: Duration = Duration::from_secs(2);
+/// How long a request waits for what a daemon that has just started renders first.
+const FOR_THE_FIRST_RENDERING: Duration = Duration::from_secs(8);
 /// How long a request waits for its turn to be rendered.
 const FOR_A_PLACE: Duration = Duration::from_secs(5);
 
@@ -118,8 +120,8 @@ fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
 }
 
 async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
-    let published = served.sources.published.borrow().clone();
     let pulse = *served.sources.pulse.borrow();
+    let published = first_rendered(served, path, request.uri().query(), pulse.polls).await;
     let age = match Wanted::at(path, request.uri().query()) {
         Some(Wanted::Archive(..)) => Age::Archive,
         Some(Wanted::Feeds(_) | Wanted::Feed(_)) => Age::Asked,
@@ -174,6 +176,15 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
             plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
         }
     }
+}
+
+/// What is published. A reader that comes while the daemon starts waits for what it asks for, as long as that is bearable.
+async fn first_rendered(served: &Served, path: &str, query: Option<&str>, polls: u64) -> Published {
+    let mut published = served.sources.published.clone();
+    let is_rendered = |published: &Published| !matches!(published.find(path, query, polls), Found::NotRendered);
+    // Who waited in vain is told to come again.
+    let _ = tokio::time::timeout(FOR_THE_FIRST_RENDERING, published.wait_for(is_rendered)).await;
+    published.borrow().clone()
 }
 
 /// The word that this cannot be answered now, and in how many seconds it may be.
