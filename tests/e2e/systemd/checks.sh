@@ -124,11 +124,16 @@ seen() { curl -fsS -m 10 "http://192.168.77.1/read?$1" | grep -q "$2"; }
 cat >> /etc/newsfold/newsfold.toml <<'CONFIG'
 [[feed]]
 url = "http://feeds.lan/feed"
-name = "house"
+name = "shut"
 CONFIG
 restart
-check "a name is resolved, and what it leads to is refused as a private network" \
-  until_true 20 bash -c "curl -fsS $page/feeds | grep -q 192.168.77"
+journal() { journalctl -u newsfold -o cat | grep -q "$1"; }
+check "a name is resolved, and what it leads to is refused as a private network" until_true 20 journal "poll.allow_networks"
+cat >> /etc/newsfold/newsfold.toml <<'CONFIG'
+[[feed]]
+url = "http://feeds.lan/feed?open"
+name = "house"
+CONFIG
 sed -i 's|^allow_networks = .*|allow_networks = ["192.168.77.0/24"]|' /etc/newsfold/newsfold.toml
 sed -i 's|^listen = .*|listen = "0.0.0.0:8080"|; s|^public_url = .*|public_url = "http://192.168.77.2:8080/"|' /etc/newsfold/newsfold.toml
 restart
@@ -145,7 +150,7 @@ location=$(sed -n '/^```nginx$/,/^```$/p' /opt/checks/README.md | grep -v '^```'
 cat > /etc/nginx/nginx.conf <<NGINX
 user www-data; pid /run/nginx.pid; error_log /var/log/nginx/error.log; events {}
 http { access_log off; server { listen 127.0.0.1:8088; $location
-  location /files/ { alias /run/newsfold/public/; } } }
+  location /files/ { alias /run/newsfold/public/; } location /kept/ { alias /srv/newsfold/; } } }
 NGINX
 nginx
 sed -i 's|^listen = .*|listen = "unix:/run/newsfold/http.sock"|; s|^socket_mode = .*|socket_mode = "0666"|' /etc/newsfold/newsfold.toml
@@ -161,21 +166,27 @@ proxied() { curl -fsS -m 5 "http://127.0.0.1:8088$1" | grep -q "News from the ho
 check "nginx reads its socket" until_true 10 proxied /planet/news.atom
 check "and its files" until_true 10 proxied /files/news.atom
 systemctl stop newsfold
-rm -rf /run/newsfold/public
+
+# Files that stay, as the README has it.
+sed -n '/^Files that stay/,/^Then/p' /opt/checks/README.md | sed -n '/^```sh$/,/^```$/p' | grep -v '^```' > /tmp/typed
+check "a user that stays is made as the README has it" bash -c "test -s /tmp/typed && bash -e /tmp/typed"
+sed -i 's|^directory = "/run.*|directory = "/srv/newsfold"|' /etc/newsfold/newsfold.toml
 check "a poll without the daemon writes the files" systemctl start newsfold-poll.service
-check "and nginx reads them" proxied /files/news.atom
+check "and nginx reads them" proxied /kept/news.atom
+rm -r /etc/systemd/system/newsfold-poll.service.d
+systemctl daemon-reload
 nginx -s stop
 cp /tmp/without /etc/newsfold/newsfold.toml
 
 systemctl stop newsfold
 check "a socket is opened before the service runs" systemctl enable --now newsfold.socket
 check "and the first reader starts it" answers /news.atom
-lost() { for _ in $(seq 60); do answers /healthz || echo lost; done; }
-lost > /tmp/lost 2>/dev/null &
+lost() { for _ in $(seq 60); do answers /healthz; done; }
+lost > /tmp/lost 2>&1 &
 reader=$!
 restart
 wait "$reader"
-check "no reader is refused across a restart" test ! -s /tmp/lost
+check "no reader is refused across a restart" bash -c "cat /tmp/lost; test ! -s /tmp/lost"
 systemctl disable --now newsfold.socket >/dev/null 2>&1
 restart
 
