@@ -17,9 +17,9 @@ use super::{Health, Pulse, Served, callback};
 use crate::clock;
 use crate::metrics::{self, Figures};
 use crate::model::Feed;
-use crate::publish::{Found, Published};
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
+use crate::publish::{Found, Published};
 use crate::store::{Policy, Result, feeds, retention};
 use crate::upkeep;
 
