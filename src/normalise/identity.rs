@@ -16,6 +16,8 @@ use crate::parse::ParsedEntry;
 
 /// The longest id that is kept as it is, in bytes; what is longer is named by its hash.
 const LONGEST: usize = 1024;
+/// What ids begin with that are hashes.
+const HASH: &str = "hash:";
 /// Stands between an id that entries share and what tells one of them apart; no document can hold it (XML 1.0 §2.2).
 const APART: char = '\u{1f}';
 /// In how many steps entries are told apart: by page, by title, by date, by text.
@@ -30,7 +32,7 @@ pub fn id(entry: &ParsedEntry, permalink: Option<&Permalink>) -> EntryId {
         return if id.len() <= LONGEST {
             EntryId(id.replace(APART, " "))
         } else {
-            EntryId(format!("hash:{:032x}", xxh3_128(id.as_bytes())))
+            EntryId(format!("{HASH}{:032x}", xxh3_128(id.as_bytes())))
         };
     }
     if let Some(permalink) = permalink {
@@ -41,13 +43,19 @@ pub fn id(entry: &ParsedEntry, permalink: Option<&Permalink>) -> EntryId {
         Some(title) => title,
         None => entry.content.as_ref().or(entry.summary.as_ref()).map_or("", String::as_str),
     };
-    EntryId(format!("hash:{:032x}", xxh3_128(format!("{date}\0{said}").as_bytes())))
+    EntryId(format!("{HASH}{:032x}", xxh3_128(format!("{date}\0{said}").as_bytes())))
 }
 
 /// The id that the publisher gave to this entry and to others, where `id` is one of those that [`make_unique`] makes of it.
 #[must_use]
 pub fn shared(id: &EntryId) -> Option<&str> {
     id.0.split_once(APART).map(|(shared, _)| shared)
+}
+
+/// Whether an id was made here of what the entry says, or of an id that was too long.
+#[must_use]
+pub fn is_made_up(id: &EntryId) -> bool {
+    id.0.starts_with(HASH)
 }
 
 /// A hash of an entry's text; `None` where it has none.

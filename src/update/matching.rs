@@ -236,14 +236,20 @@ impl<'a> Matching<'a> {
         let listed: HashSet<EntryRef> = self.known.listed.iter().copied().collect();
         let before: Vec<&StoredEntry> =
             self.stored.iter().filter(|stored| listed.contains(&stored.known.entry)).collect();
+        if self.open().next().is_none() || before.iter().all(|stored| self.taken.contains(&stored.known.entry)) {
+            return;
+        }
         let (now_said, then_said): (Vec<_>, Vec<_>) =
             (self.polled.iter().map(Said::by).collect(), before.iter().map(|stored| stored.said()).collect());
         let kept: Vec<&&StoredEntry> =
             before.iter().filter(|stored| self.taken.contains(&stored.known.entry)).collect();
         let oldest_kept = kept.iter().filter_map(|stored| stored.published_ms).min();
-        let all_replaced = kept.is_empty() && self.polled.len() > 1 && before.len() > 1;
+        let is_one_for_one = self.polled.len() > 1 && before.len() > 1;
         // What falls off the end of a document makes room for another entry, which may well repeat its words.
-        let fell_off = |then: &Said<'_>| !all_replaced && oldest_kept.is_none_or(|oldest| Some(oldest) >= then.date);
+        let fell_off = |then: &Said<'_>| match oldest_kept {
+            Some(oldest) => Some(oldest) >= then.date,
+            None => kept.is_empty() && !is_one_for_one,
+        };
         for pair in PAIRS {
             let (own_now, own_then) = (own_parts(&now_said, pair), own_parts(&then_said, pair));
             let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
@@ -252,7 +258,9 @@ impl<'a> Matching<'a> {
             for (parts, entry) in now {
                 let Some(stored) = then.get(&parts) else { continue };
                 let (now, then) = (Said::by(entry), stored.said());
-                if pair == (Kind::Page, Kind::Stem) || !now.is_of_another_date(&then) || !fell_off(&then) {
+                // An id that was made of the date tells nothing of another date.
+                let may_be_news = now.is_of_another_date(&then) && fell_off(&then) && !identity::is_made_up(now.id);
+                if pair == (Kind::Page, Kind::Stem) || !may_be_news {
                     self.settle(entry, stored);
                 }
             }
@@ -291,7 +299,7 @@ fn path(page: &Permalink) -> Option<&str> {
 
 /// An id without a fragment and without the number of a version at its end; `None` for an id that was made here.
 fn stem(id: &EntryId) -> Option<&str> {
-    if identity::shared(id).is_some() || id.0.starts_with("hash:") {
+    if identity::shared(id).is_some() || identity::is_made_up(id) {
         return None;
     }
     let id = id.0.split('#').next()?;

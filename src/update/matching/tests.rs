@@ -181,6 +181,16 @@ fn an_entry_that_took_the_place_of_another_is_that_entry() {
     check("a session and another text", session("https://a.example/n?s=1"), changing);
     let dated = |day| Item { id: None, page: "", day: Some(day), ..before };
     check("the date is that of the request", dated(-3), dated(-2));
+    check("and all others are newer", dated(-10), dated(-2));
+}
+
+#[test]
+fn an_entry_whose_id_never_stays_is_one_among_others_without_dates_too() {
+    let notice = |page, day| Item { id: None, ..Item::new("", page, "Notice", day, "Office hours") };
+    let undated = |item: Item| Item { day: None, ..item };
+    let (first, second) = (notice("https://a.example/n?s=1", -3), notice("https://a.example/n?s=2", -2));
+    check("undated others", &[&[undated(X), first], &[undated(X), second]], &[1, 2]);
+    check("dated others", &[&[X, first, Y], &[X, second, Y]], &[1, 2, 3]);
 }
 
 #[test]
