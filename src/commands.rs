@@ -120,7 +120,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Join { story, other } => explain::join(&store, &story, &other),
         Command::Store(what) => store_file::run(&config, &store, what),
         Command::Fold { .. } => fold::from_store(&config, &store),
-        Command::Publish { output, format } => publish::run(&config, &Reader::open(&store)?, output.as_deref(), format),
+        Command::Publish { output, format } => publish::run(&config, &store, output.as_deref(), format),
         Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man { .. } => {
             Ok(Exit::Done)
         }

@@ -5,6 +5,7 @@
 
 pub mod identity;
 pub mod permalink;
+pub mod spaceless;
 pub mod text;
 
 use std::cmp::Reverse;

@@ -2,13 +2,14 @@
 //!
 //! Edge: small steps, each in its own transaction, so that polls wait for none of them long.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::StoreConfig;
-use crate::store::{self, Store, retention, search};
+use crate::store::{self, SideWriter, Store, retention, search};
 
 /// How many entries are forgotten in one step.
 const ENTRIES: usize = 200;
@@ -112,6 +113,16 @@ pub async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> stor
             return Ok(kept);
         }
     }
+}
+
+/// Takes the words of all entries into the index for searches, whether or not a daemon is running.
+///
+/// # Errors
+/// When the store cannot be read or refuses. The steps before it stay done.
+pub fn index_beside(path: &Path) -> store::Result<()> {
+    let mut writer = SideWriter::open(path)?;
+    while writer.write(|connection| search::fill(connection, INDEXED))? {}
+    Ok(())
 }
 
 /// Takes the words of new entries into the index for searches, in at most `steps` steps; gives whether it has caught up.

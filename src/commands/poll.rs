@@ -99,6 +99,9 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     came.unstored.extend(unread);
 
     let outputs = roster.outputs(config);
+    if outputs.iter().any(|output| output.config.query.is_some()) {
+        upkeep::index(&store, usize::MAX).await?;
+    }
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
         let look = Look::from(config.serve.templates.as_deref())?;
         publish_files(&store, Site { outputs, look }).await?
@@ -119,9 +122,6 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
 
 /// Renders the outputs and writes those that have a directory there; gives how many files were written.
 async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
-    if site.outputs.iter().any(|output| output.config.query.is_some()) {
-        upkeep::index(store, usize::MAX).await?;
-    }
     files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
     let archives = files::write_new_archives(store, &published).await?;

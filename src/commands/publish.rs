@@ -1,15 +1,19 @@
 //! `newsfold publish`: an output from the store to standard output.
 //!
-//! Edge: reads the store.
+//! Edge: reads the store, and indexes its words where the output is one of a search and they are not known yet.
+
+use std::path::Path;
 
 use crate::commands::{Exit, print};
 use crate::config::{Config, Format};
 use crate::publish::look::Look;
 use crate::publish::{self, Site};
 use crate::roster::Roster;
-use crate::store::Reader;
+use crate::store::{Reader, search};
+use crate::upkeep;
 
-pub(super) fn run(config: &Config, reader: &Reader, output: Option<&str>, format: Format) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Config, store: &Path, output: Option<&str>, format: Format) -> anyhow::Result<Exit> {
+    let reader = Reader::open(store)?;
     let outputs = reader.read(|connection| Ok(Roster::look_up(connection, config)?.outputs(config)))?;
     let chosen = match output {
         Some(name) => outputs.iter().find(|output| output.config.name == name),
@@ -19,6 +23,9 @@ pub(super) fn run(config: &Config, reader: &Reader, output: Option<&str>, format
         let known: Vec<&str> = outputs.iter().map(|output| output.config.name.as_str()).collect();
         anyhow::bail!("there is no output `{}`; there are: {}", output.unwrap_or_default(), known.join(", "));
     };
+    if chosen.config.query.is_some() && !reader.read(search::is_current)? {
+        upkeep::index_beside(store)?;
+    }
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
     let site = Site { outputs: outputs.clone(), look: Look::from(config.serve.templates.as_deref())? };
     print(&String::from_utf8_lossy(&publish::render(&site, &feed, format).body))?;

@@ -2,6 +2,8 @@
 //!
 //! Pure. Everything that is a word to a person is one to the index too; none of the index's own syntax comes through.
 
+use crate::normalise::spaceless;
+
 /// The most terms of one query.
 const MOST_TERMS: usize = 32;
 
@@ -77,6 +79,7 @@ fn terms(text: &str) -> Vec<Term> {
         } else if phrase.contains(char::is_alphanumeric) {
             let is_beginning = !is_quoted && phrase.ends_with('*');
             let words = phrase.trim_end_matches('*').replace(['"', '\0'], " ");
+            let words = spaceless::apart(&words);
             let phrase = format!("\"{words}\"{}", if is_beginning { "*" } else { "" });
             terms.push(if is_without { Term::Without(phrase) } else { Term::With(phrase) });
         }
@@ -99,6 +102,13 @@ mod tests {
         check("\"grey sea\" ferr*", "(\"grey sea\" AND \"ferr\"*)");
         check("ferry OR boat -strike", "((\"ferry\") OR (\"boat\")) NOT (\"strike\")");
         check("ferry OR", "(\"ferry\")");
+    }
+
+    #[test]
+    fn a_word_without_spaces_is_a_phrase_of_its_characters() {
+        check("大雨", "(\"大 雨\")");
+        check("大雨* -東京", "((\"大 雨\"*)) NOT (\"東 京\")");
+        check("\"GDP增长\"", "(\"GDP 增 长\")");
     }
 
     #[test]

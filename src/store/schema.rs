@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
@@ -53,7 +54,7 @@ mod tests {
     use crate::fold::canonical::Site;
     use crate::fold::link::Telling;
     use crate::model::EntryRef;
-    use crate::store::{copies, entries, file};
+    use crate::store::{copies, entries, file, search};
 
     const TEXT: &str = "<p>The text</p>";
 
@@ -79,6 +80,27 @@ mod tests {
         fill(&connection);
         migrate(&mut connection, 1).unwrap();
         assert_eq!(text(&connection), TEXT);
+    }
+
+    #[test]
+    fn an_index_of_words_is_filled_anew() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        fill(&connection);
+        migrate(&mut connection, 1).unwrap();
+        connection
+            .execute_batch(
+                "UPDATE entry SET title = '東京で大雨'; INSERT INTO search (rowid, title, text) VALUES (7, '東京で大雨', '');
+                 UPDATE tally SET searchable = 7;",
+            )
+            .unwrap();
+        connection.execute_batch(MIGRATIONS[6]).unwrap();
+        assert!(!search::is_current(&connection).unwrap());
+        assert!(!search::fill(&connection, 10).unwrap());
+        let found = |words: &str| {
+            let sql = "SELECT count(*) FROM search WHERE search MATCH ?1";
+            connection.query_row(sql, [words], |row| row.get::<_, u64>(0)).unwrap()
+        };
+        assert_eq!((found("\"大 雨\""), found("\"東京で大雨\"")), (1, 0));
     }
 
     #[test]

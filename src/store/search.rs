@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use crate::config::Query;
 use crate::model::{Detail, Entry, EntryRef, StoryRef};
-use crate::normalise::text;
+use crate::normalise::{spaceless, text};
 use crate::store::{Result, entries};
 
 /// The most matches that are looked at, the newest first.
@@ -68,7 +68,7 @@ fn put(connection: &Connection, entry: EntryRef, title: &str, detail: &Detail) -
     let markup = detail.content.as_deref().or(detail.summary.as_deref()).unwrap_or_default();
     let mut put =
         connection.prepare_cached("INSERT OR REPLACE INTO search (rowid, title, text) VALUES (?1, ?2, ?3)")?;
-    put.execute(params![entry.0, title, text::plain(markup)])?;
+    put.execute(params![entry.0, spaceless::apart(title), spaceless::apart(&text::plain(markup))])?;
     Ok(())
 }
 

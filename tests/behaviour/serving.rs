@@ -239,6 +239,39 @@ fn every_search_is_a_feed() {
 }
 
 #[test]
+fn words_of_languages_without_spaces_are_found_and_a_search_is_published_without_a_daemon() {
+    let origin = Origin::of(rss(
+        "A feed",
+        &[
+            ("1", "https://example.org/a", "東京都で大雨、避難指示が出る", "気象庁は土砂災害に警戒を呼びかけた。"),
+            ("2", "https://example.org/b", "中国经济数据公布", "国家统计局周五公布的数据显示GDP增长放缓。"),
+            ("3", "https://example.org/c", "กรุงเทพมหานครน้ำท่วม", "ฝนตกหนัก"),
+            ("4", "https://example.org/d", "ទឹកជំនន់នៅភ្នំពេញ", "ភ្លៀងធ្លាក់ខ្លាំង"),
+            ("5", "https://example.org/e", "Ferry stuck on a sandbank", "雨 and wind, says 大阪."),
+        ],
+    ));
+    let queries = ["大雨", "土砂災害", "经济", "GDP增长", "น้ำท่วม", "ភ្នំពេញ", "ferry", "雨大"];
+    let output = |(number, query): (usize, &&str)| format!("[[output]]\nname = \"q{number}\"\nquery = \"{query}\"\n");
+    let outputs: String = queries.iter().enumerate().map(output).collect();
+    let feeds = [("example", origin.url("/feed"))];
+    let scene = Scene::with(&feeds, "");
+    scene.must(&["poll"]);
+    scene.configure(&feeds, &outputs);
+    let found = |number: usize| {
+        let feed = scene.json(&["publish", &format!("q{number}"), "--format", "json"]);
+        let pages = feed["items"].as_array().unwrap().iter().map(|item| item["url"].as_str().unwrap().to_owned());
+        pages.map(|page| page.trim_start_matches("https://example.org/").to_owned()).collect::<String>()
+    };
+    let all: Vec<String> = (0..queries.len()).map(found).collect();
+    assert_eq!(all, ["a", "a", "b", "b", "c", "d", "e", ""], "`publish` indexes what nobody has searched yet");
+    let polled = Scene::with(&feeds, &outputs);
+    polled.must(&["poll"]);
+    let store = rusqlite::Connection::open(polled.path("newsfold.db")).unwrap();
+    let rows: u64 = store.query_row("SELECT count(*) FROM search_docsize", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 5, "and so does `poll`, whether or not an output is written to files");
+}
+
+#[test]
 fn a_search_knows_what_an_entry_says_now_and_nothing_of_what_is_forgotten() {
     let entry = |title: &'static str, text: &'static str| {
         rss("A feed", &[("1", "https://example.org/a", title, text), ("2", "https://example.org/b", "Other", "Rest.")])
