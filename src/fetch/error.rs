@@ -219,9 +219,10 @@ pub(super) fn is_http_2_failure(error: &reqwest::Error, target: &Url) -> bool {
         if let Some(http_2) = inner.downcast_ref::<h2::Error>() {
             return http_2.reason() != Some(h2::Reason::ENHANCE_YOUR_CALM);
         }
-        let hung_up =
-            inner.downcast_ref::<hyper::Error>().is_some_and(|of| of.is_closed() || of.is_incomplete_message())
-                || inner.downcast_ref::<std::io::Error>().is_some_and(|of| HUNG_UP.contains(&of.kind()));
+        let of_hyper = inner.downcast_ref::<hyper::Error>();
+        // What is cancelled was not sent yet when the connection closed.
+        let hung_up = of_hyper.is_some_and(|of| of.is_closed() || of.is_incomplete_message() || of.is_canceled())
+            || inner.downcast_ref::<std::io::Error>().is_some_and(|of| HUNG_UP.contains(&of.kind()));
         if hung_up && error.is_request() {
             return true;
         }
