@@ -314,7 +314,8 @@ impl Poller {
         if let Some(postponement) = self.postponement(&feed, urgency, now) {
             return self.postpone(feed, postponement, now).await;
         }
-        if in_line.waited > LONG_IN_LINE {
+        // A file of this machine has no server that a crash in a loop could have us hammer.
+        if in_line.waited > LONG_IN_LINE && feed.target().scheme() != "file" {
             let lease = [(feed.feed, subscription.after_a_crash(&feed, now))];
             self.store.write(64, move |desk| feeds::lease(desk.tx, &lease, now)).await?;
         }
