@@ -8,10 +8,12 @@ mod check;
 mod explain;
 mod feeds;
 mod fold;
+mod lists;
 mod manual;
 mod parse;
 mod poll;
 mod publish;
+mod rewrite;
 mod store_file;
 mod stories;
 mod table;
@@ -26,6 +28,7 @@ use crate::config::{self, Config};
 use crate::daemon;
 use crate::fold::Rules;
 use crate::fold::lines::Options;
+use crate::publish::look::LookError;
 use crate::store::{self, Reader};
 
 /// How a command ends.
@@ -105,14 +108,15 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
             runtime.shutdown_background();
             match ended {
                 Err(daemon::Error::Store(error)) => Err(error.into()),
+                Err(daemon::Error::Look(error)) => Err(error.into()),
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),
             }
         }
         Command::Poll { due, feeds } => runtime()?.block_on(poll::run(&config, &store, due, &feeds)),
         Command::Check { online } => check::run(&config, online),
         Command::Add { address, tags } => add::add(&config, &address, &tags),
-        Command::Import { file } => add::import(&config, &file),
-        Command::Export => add::export(&config),
+        Command::Import { file } => lists::import(&config, &file),
+        Command::Export => lists::export(&config, &store),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
@@ -127,15 +131,14 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
     }
 }
 
-/// A store that is not ours is told like a wrong configuration: trying again cannot help.
+/// A store that is not ours and a broken template are told like a wrong configuration: trying again cannot help.
 fn told_if_misconfigured(error: anyhow::Error) -> anyhow::Result<Exit> {
-    match error.downcast_ref::<store::Error>() {
-        Some(foreign) if foreign.is_misconfigured() => {
-            eprintln!("newsfold: {foreign}");
-            Ok(Exit::Misconfigured)
-        }
-        _ => Err(error),
+    let is_foreign = error.downcast_ref::<store::Error>().is_some_and(store::Error::is_misconfigured);
+    if !is_foreign && !error.is::<LookError>() {
+        return Err(error);
     }
+    eprintln!("newsfold: {error}");
+    Ok(Exit::Misconfigured)
 }
 
 /// Writes the commented configuration where there is no file yet.

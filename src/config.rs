@@ -192,6 +192,17 @@ impl Default for ServeConfig {
     }
 }
 
+impl ServeConfig {
+    /// What of this is in force in a daemon that goes on listening as it was told before: what it publishes names no address
+    /// at which nobody answers.
+    #[must_use]
+    pub fn as_long_as_it_listens(self, before: &Self) -> Self {
+        let follows = self.public_url == read::public_url_at(&self.listen);
+        let public_url = if follows { read::public_url_at(&before.listen) } else { self.public_url };
+        Self { listen: before.listen.clone(), public_url, ..self }
+    }
+}
+
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
@@ -226,6 +237,8 @@ pub struct FeedConfig {
     pub keep: Vec<Rule>,
     /// An entry is dropped if one of these matches, kept or not.
     pub drop: Vec<Rule>,
+    /// Whether its address is kept from strangers; `None`: if it looks as if it held a key.
+    pub is_private: Option<bool>,
     /// How it is reached, and with which credentials.
     pub access: Arc<Access>,
 }

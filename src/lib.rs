@@ -7,7 +7,7 @@
 //! | stage | module |
 //! | --- | --- |
 //! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`], [`plural`] |
-//! | what is configured | [`config`], [`opml`], [`secrets`] |
+//! | what is configured | [`config`], [`secrets`] |
 //! | when a feed is due | [`schedule`] |
 //! | who is polled, and in which order | [`roster`], [`hosts`] |
 //! | what all polls together owe to servers | [`manners`] |
@@ -35,7 +35,6 @@ pub mod manners;
 pub mod metrics;
 pub mod model;
 pub mod normalise;
-pub mod opml;
 pub mod parse;
 pub mod plural;
 pub mod poll;

@@ -19,6 +19,7 @@ mod entities;
 mod json;
 mod markup;
 mod names;
+pub mod opml;
 mod reader;
 mod refusal;
 mod repairs;

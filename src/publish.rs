@@ -29,9 +29,11 @@ use url::Url;
 use crate::clock;
 use crate::config::{Format, Order, OutputConfig, Query};
 use crate::model::{FeedRef, StoryId};
+use crate::plural::counted;
 use crate::publish::address::Wanted;
 use crate::publish::look::Look;
-use crate::publish::merged::{Heading, MergedFeed};
+use crate::publish::merged::{Credit, Heading, MergedFeed};
+use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
 use crate::store::{self, Policy, Store, feeds, outputs, search, stories};
@@ -251,8 +253,7 @@ impl Published {
                 None => Found::Nothing,
             },
             Wanted::Opml => {
-                let text = opml::render(&first.config.title, &feeds::configured(connection)?, &first.tags);
-                Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", text, None)))
+                Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", list(connection, first)?, None)))
             }
             Wanted::Archive(name, archive, format) => {
                 let (output, ending) =
@@ -277,6 +278,12 @@ impl Published {
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.0.site
+    }
+
+    /// The path of the address that it names, with a slash at its end; `None` before anything is published.
+    #[must_use]
+    pub fn root(&self) -> Option<&str> {
+        self.0.site.outputs.first().map(|output| output.public_url.path())
     }
 
     /// The addresses of story pages that are ready.
@@ -315,6 +322,28 @@ impl Published {
 fn name_in(path: &str) -> (&str, &str) {
     let file = path.trim_start_matches('/');
     file.find(['.', '/']).and_then(|end| file.split_at_checked(end)).unwrap_or((file, ""))
+}
+
+/// The feeds as a list to subscribe to, without those whose addresses strangers may not see.
+fn list(connection: &Connection, output: &Output) -> store::Result<String> {
+    let mut sources = feeds::sources(connection)?;
+    sources.retain(|source| output.subscribed.contains(&source.feed));
+    sources.sort_by(|one, other| one.name.cmp(&other.name));
+    let credits: Vec<(FeedRef, Credit)> = sources.iter().map(|source| (source.feed, Credit::of(source))).collect();
+    let listed: Vec<Listed<'_>> = credits
+        .iter()
+        .filter_map(|(feed, credit)| {
+            Some(Listed {
+                name: &credit.title,
+                address: credit.address.as_deref()?,
+                page: credit.link.as_deref(),
+                tags: output.tags.get(feed).map(Vec::as_slice).unwrap_or_default(),
+            })
+        })
+        .collect();
+    let left_out = credits.len() - listed.len();
+    let note = format!("{} not listed: the address is private, or not of the web", counted(left_out, "feed"));
+    Ok(opml::render(&output.config.title, &listed, (left_out > 0).then_some(note.as_str())))
 }
 
 fn key(wanted: &Wanted) -> String {

@@ -10,6 +10,45 @@ use crate::sanitise;
 
 /// A part of a path with so many letters and digits in one run may be a key. Words of news are shorter.
 const SHORTEST_KEY: usize = 16;
+/// In a parameter a shorter one may be a key, if it has digits and letters of both cases.
+const SHORTEST_MIXED: usize = 8;
+/// How the names of parameters end that say who reads.
+const SECRET_ENDINGS: &[&str] = &[
+    "auth",
+    "code",
+    "cred",
+    "credential",
+    "credentials",
+    "hash",
+    "jwt",
+    "key",
+    "license",
+    "login",
+    "mail",
+    "member",
+    "otp",
+    "pass",
+    "passwd",
+    "password",
+    "private",
+    "pw",
+    "pwd",
+    "secret",
+    "session",
+    "sessid",
+    "sid",
+    "sig",
+    "signature",
+    "subscriber",
+    "ticket",
+    "token",
+    "uid",
+    "user",
+    "userid",
+    "username",
+];
+/// Parameters whose values look like keys, and are names that everybody may know: those of video channels.
+const PUBLIC_PARAMETERS: &[&str] = &["channel_id", "playlist_id"];
 /// The longest message that is kept and shown, in characters.
 const LONGEST_MESSAGE: usize = 500;
 
@@ -32,10 +71,27 @@ pub fn address(address: &str) -> Option<String> {
     Some(address.into())
 }
 
-/// Whether a part of an address's path looks like a key, so that what is shown of it does not lead to the feed.
+/// Whether an address looks as if it were made for one reader.
+///
+/// It names a user, or a part of its path or of its query looks like a key. What is shown of it would not lead to the feed then,
+/// and the whole of it is not for strangers.
 #[must_use]
 pub fn holds_key(address: &Url) -> bool {
-    address.path_segments().is_some_and(|mut parts| parts.any(is_key))
+    let names_user = !address.username().is_empty() || address.password().is_some();
+    names_user
+        || address.path_segments().is_some_and(|mut parts| parts.any(is_key))
+        || address.query_pairs().any(|(name, value)| is_parameter_of_one(&name, &value))
+}
+
+/// Whether a parameter is there for one reader, by its name or by its value.
+fn is_parameter_of_one(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(kind);
+    let kinds = [u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase];
+    let mixed = kinds.into_iter().filter(|kind| has(*kind)).count();
+    let is_random = (mixed == 3 && value.len() >= SHORTEST_MIXED) || is_key(value) || is_key(&name);
+    !PUBLIC_PARAMETERS.contains(&name.as_str())
+        && (is_random || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending)))
 }
 
 /// Whether a part of a path was made to be guessed by nobody: a long run of letters and digits mixed, or of hexadecimal digits
@@ -103,6 +159,37 @@ mod tests {
         check("https://example.org/feed;auth=abc", "https://example.org/");
         check("https://example.org/token=abc/feed", "https://example.org/");
         assert_eq!(address("file:///srv/feed.xml"), None);
+    }
+
+    #[test]
+    fn an_address_made_for_one_reader_is_told_from_everybodys() {
+        let check = |address: &str, expected: bool| {
+            assert_eq!(holds_key(&Url::parse(address).unwrap()), expected, "{address}");
+        };
+        for everybodys in [
+            "https://example.org/?feed=rss2",
+            "https://example.org/rss.php?category=World+News&lang=en&page_id=12",
+            "https://example.org/rss.aspx?tab=1&mod=2&author=5&keyword=ferry&hashtag=sea",
+            "https://video.example/feeds/videos.xml?channel_id=UCBR8-60-B28hp2BmDPdntcQ",
+            "https://example.org/2026/feed.atom#top",
+        ] {
+            check(everybodys, false);
+        }
+        for ones in [
+            "https://me@example.org/feed",
+            "https://example.org/feed?token=abc",
+            "https://example.org/feed?rss_auth=1",
+            "https://example.org/feed?apiKey=1",
+            "https://example.org/feed?u=me&pass=x",
+            "https://example.org/feed?PHPSESSID=1",
+            "https://example.org/feed?k=aB3xY9qZ",
+            "https://example.org/feed?x=9f86d081884c7d659a2f",
+            "https://example.org/feed?9f86d081884c7d659a2f",
+            "https://example.org/feed?x=9f86d081884c7d65%39a2f",
+            "https://example.org/u/AbCdEfGhIjKlMnOpQrSt/rss",
+        ] {
+            check(ones, true);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::manners::domain::domain_of;
 use crate::model::{Feed, FeedRef, Level};
 use crate::poll::Subscription;
 use crate::publish::Output;
+use crate::redact;
 use crate::schedule::{self, Due};
 use crate::store::{self, Desk, Policy, feeds, holds, hubs, stories};
 
@@ -58,6 +59,7 @@ impl Roster {
                         site: subscription.terms.site.clone(),
                         is_closed: subscription.terms.level == Level::Off,
                         is_named: !feed.name_is_derived,
+                        is_private: feed.is_private.unwrap_or_else(|| redact::holds_key(&feed.url)),
                     },
                     first_poll: first.at,
                     first_poll_why: first.reason,

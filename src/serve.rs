@@ -77,7 +77,7 @@ pub struct Sources {
     pub store: Store,
     /// What listens to hubs.
     pub ear: Ear,
-    /// The path of the address that readers know us by, with a slash at its end.
+    /// The path of the address that readers know us by, with a slash at its end, until something is published, which says it.
     pub root: String,
 }
 

@@ -79,7 +79,6 @@ fn each_crate_stays_at_home() {
         ("indicatif::", &["terminal"]),
         ("aws_lc_rs::", &["websub"]),
         ("toml::", &["config"]),
-        ("toml_edit::", &["config"]),
         ("psl::", &["manners"]),
         ("zstd::", &["store", "fetch", "publish"]),
         ("rmp_serde::", &["store"]),

@@ -2,12 +2,17 @@
 //!
 //! Edge: with `--online`, asks each feed once and stores nothing.
 
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+
+use url::Host;
 
 use crate::clock;
 use crate::commands::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig, Secret};
 use crate::fetch::access::Access;
+use crate::fetch::address::refused;
 use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
 use crate::manners::Manners;
 use crate::parse::{self, Context};
@@ -20,9 +25,19 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
         eprintln!("newsfold: {error}");
         return Ok(Exit::Misconfigured);
     }
-    open_secrets(config).iter().for_each(|warning| eprintln!("newsfold: {warning}"));
+    let mut found = open_secrets(config);
+    found.extend(config.feeds.iter().flat_map(|feed| unreachable(config, feed)));
+    found.extend(config.outputs.iter().filter_map(|output| {
+        let why = unwritable(output.directory.as_deref()?)?;
+        Some(format!("output `{}`: {why}", output.name))
+    }));
+    found.iter().for_each(|warning| eprintln!("newsfold: {warning}"));
     let (feeds, outputs) = (counted(config.feeds.len(), "feed"), counted(config.outputs.len(), "output"));
-    print(&format!("{}: {feeds} and {outputs}, nothing wrong\n", config.file.display()))?;
+    let verdict = match found.len() + config.warnings.len() {
+        0 => "nothing wrong".to_owned(),
+        count => format!("{} above to look at", counted(count, "warning")),
+    };
+    print(&format!("{}: {feeds} and {outputs}, {verdict}\n", config.file.display()))?;
     if online { runtime()?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
 }
 
@@ -44,6 +59,57 @@ fn open_secrets(config: &Config) -> Vec<String> {
         )
     };
     open.map(warn).collect()
+}
+
+/// Why a feed cannot be read, as far as it can be known without asking anybody: for this user, on this machine, now.
+fn unreachable(config: &Config, feed: &FeedConfig) -> Vec<String> {
+    let FeedConfig { url, access, .. } = feed;
+    let mut found: Vec<String> = access
+        .password
+        .iter()
+        .chain(access.headers.iter().map(|(_, secret)| secret))
+        // What systemd passes to the service is not there for whoever checks from a shell.
+        .filter(|secret| {
+            !matches!(secret, Secret::Credential(_)) || std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
+        })
+        .filter_map(|secret| secrets::reveal(secret).err())
+        .map(|why| format!("its secret cannot be read: {why}"))
+        .collect();
+    found.extend(access.ca.iter().filter_map(|file| {
+        let error = std::fs::metadata(file).err()?;
+        Some(format!("`ca` cannot be read: {}: {error}", file.display()))
+    }));
+    if let Ok(file) = url.to_file_path() {
+        found.extend(
+            std::fs::File::open(&file)
+                .err()
+                .map(|error| format!("its file cannot be read: {}: {error}", file.display())),
+        );
+    }
+    let address = match url.host() {
+        Some(Host::Ipv4(literal)) => Some(IpAddr::from(literal)),
+        Some(Host::Ipv6(literal)) => Some(IpAddr::from(literal)),
+        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
+            Some(Ipv4Addr::LOCALHOST.into())
+        }
+        Some(Host::Domain(_)) | None => None,
+    };
+    found.extend(address.and_then(|address| {
+        let network = refused(address, &config.poll.allow_networks)?;
+        Some(format!("{address} is {network}, where feeds may not live; if this one may, put `{address}` into `poll.allow_networks`"))
+    }));
+    found.into_iter().map(|why| format!("feed `{}`: {why}", feed.name)).collect()
+}
+
+/// Why no file can be made in a folder, or in the one that it would be made in.
+fn unwritable(folder: &Path) -> Option<String> {
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    let probe = there.join(format!(".newsfold-{:016x}", RandomState::new().hash_one(0)));
+    let error = std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)).err()?;
+    let there = there.display();
+    Some(format!(
+        "`directory` cannot be written to: {there}: {error}; give it to the user who runs newsfold, or name another"
+    ))
 }
 
 /// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.

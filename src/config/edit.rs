@@ -1,8 +1,9 @@
-//! Feeds added to a configuration file, comments and layout kept.
+//! Feeds added to a configuration file: what stands there stays as it is, byte for byte.
 //!
 //! Pure: the file's text in, its new text out. Whether that is a configuration is checked by reading it.
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Value};
 
 /// A feed to be added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,29 +16,62 @@ pub struct NewFeed {
     pub tags: Vec<String>,
 }
 
-/// The text of a configuration with these feeds behind those that it has.
+/// The text of a configuration with these feeds behind those that it has, with the line ends that it has there.
 ///
 /// # Errors
 /// Why nothing can be added to it.
 pub fn with_feeds(text: &str, feeds: &[NewFeed]) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|error| format!("this is no TOML: {error}"))?;
-    let listed = document.entry("feed").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    let Some(listed) = listed.as_array_of_tables_mut() else {
+    let root = DeTable::parse(text).map_err(|error| format!("not valid TOML: {error}"))?;
+    let (before, after) = text.split_at_checked(behind_the_feeds(text, root.get_ref())?).unwrap_or((text, ""));
+    let is_windows =
+        before.trim_end_matches('\n').ends_with('\r') || (!before.ends_with('\n') && before.contains("\r\n"));
+    let line_end = if is_windows { "\r\n" } else { "\n" };
+    let mut added = String::new();
+    if !before.is_empty() && !before.ends_with('\n') {
+        added.push_str(line_end);
+    }
+    for line in feeds.iter().flat_map(lines) {
+        added.push_str(&line);
+        added.push_str(line_end);
+    }
+    Ok(format!("{before}{added}{after}"))
+}
+
+/// A feed as it is written, with a line between it and what is above.
+fn lines(feed: &NewFeed) -> Vec<String> {
+    let text = |text: &String| Value::String(text.clone());
+    let mut lines = vec![String::new(), "[[feed]]".to_owned(), format!("url = {}", text(&feed.url))];
+    lines.extend(feed.name.as_ref().map(|name| format!("name = {}", text(name))));
+    if !feed.tags.is_empty() {
+        lines.push(format!("tags = {}", Value::Array(feed.tags.iter().map(text).collect())));
+    }
+    lines
+}
+
+/// Where the last feed ends, with the comments that stand right below it; without feeds, the end of the file.
+fn behind_the_feeds(text: &str, root: &DeTable<'_>) -> Result<usize, String> {
+    let Some(feeds) = root.get("feed") else { return Ok(text.len()) };
+    let last = feeds.get_ref().as_array().and_then(|feeds| feeds.iter().last());
+    let is_headed =
+        |feed: &&Spanned<DeValue<'_>>| text.get(feed.span().start..).is_some_and(|feed| feed.starts_with('['));
+    let Some(last) = last.filter(is_headed) else {
         return Err("its feeds are written in one line; write each under a `[[feed]]` of its own".to_owned());
     };
-    for feed in feeds {
-        let mut table = Table::new();
-        table.decor_mut().set_prefix("\n");
-        table.insert("url", value(&feed.url));
-        if let Some(name) = &feed.name {
-            table.insert("name", value(name));
+    let mut end = end_of(last);
+    for (position, line) in text.get(end..).unwrap_or_default().split_inclusive('\n').enumerate() {
+        let is_comment = line.trim_start().starts_with('#');
+        if position > 0 && !is_comment {
+            break;
         }
-        if !feed.tags.is_empty() {
-            table.insert("tags", value(feed.tags.iter().map(String::as_str).collect::<Array>()));
-        }
-        listed.push(table);
+        end += line.len();
     }
-    Ok(document.to_string())
+    Ok(end)
+}
+
+/// The end of a value, and of what a table holds.
+fn end_of(value: &Spanned<DeValue<'_>>) -> usize {
+    let held = value.get_ref().as_table().into_iter().flatten().map(|(_, value)| end_of(value));
+    held.chain([value.span().end]).max().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -48,23 +82,46 @@ mod tests {
         NewFeed { url: url.into(), ..NewFeed::default() }
     }
 
+    /// Checks that what was there stays, with `added` between its two parts.
+    fn check(before: &str, added: &str, after: &str) {
+        let new = NewFeed {
+            name: Some("b \"c\"".into()),
+            tags: vec!["world".into(), "x".into()],
+            ..feed("https://b.example/")
+        };
+        let found = with_feeds(&format!("{before}{after}"), &[new]).unwrap();
+        assert_eq!(found, format!("{before}{added}{after}"));
+    }
+
+    const ADDED: &str = "\n[[feed]]\nurl = \"https://b.example/\"\nname = 'b \"c\"'\ntags = [\"world\", \"x\"]\n";
+
     #[test]
-    fn comments_and_layout_stay() {
-        let before = "# Mine.\n[poll]\ninterval   =  \"2h\"   # slow\n\n[[feed]]\nurl = 'https://a.example/'\n\n# What comes out.\n[[output]]\nname = \"news\"\n# The end.\n";
-        let new =
-            NewFeed { name: Some("b".into()), tags: vec!["world".into(), "x".into()], ..feed("https://b.example/") };
-        let after = with_feeds(before, &[new]).unwrap();
-        let added = "\n[[feed]]\nurl = \"https://b.example/\"\nname = \"b\"\ntags = [\"world\", \"x\"]\n";
-        assert!(after.contains(added), "{after}");
-        assert_eq!(after.replacen(added, "", 1), before);
+    fn what_was_there_stays_as_it_was() {
+        let feed = "# Mine.\n[poll]\ninterval   =  \"2h\"   # slow\n\n[[feed]]\nurl = 'https://a.example/'  # a\n";
+        let output = "\n# What comes out.\n[[output]]\nname = \"news\"\n# The end.\n";
+        check(feed, ADDED, output);
+        check(&format!("{feed}# tags = []\n"), ADDED, output);
+        check(&format!("{feed}keep = [\n  \"url ~ '[['\", # one\n]\n[feed.headers]\nA = '1'\n"), ADDED, output);
+        check(&format!("{output}{feed}"), ADDED, "");
+        check(&format!("[poll]\n{output}"), ADDED, "");
+        check("[[feed]]\nurl = 'https://a.example/'", &format!("\n{ADDED}"), "");
+    }
+
+    #[test]
+    fn line_ends_are_those_that_stand_there() {
+        let windows = |text: &str| text.replace('\n', "\r\n");
+        let feed = "[[feed]]\nurl = 'https://a.example/'\n";
+        check(&windows(feed), &windows(ADDED), &windows("\n[[output]]\nname = 'x'\n"));
+        check(&windows(feed.trim_end()), &windows(&format!("\n{ADDED}")), "");
+        check(&format!("# old\r\n{feed}"), ADDED, "\r\n[serve]\r\n");
     }
 
     #[test]
     fn a_file_without_feeds_gets_its_first() {
-        assert_eq!(
-            with_feeds("[poll]\n", &[feed("https://a.example/")]).unwrap(),
-            "[poll]\n\n[[feed]]\nurl = \"https://a.example/\"\n"
-        );
-        assert!(with_feeds("feed = [{ url = 'x' }]\n", &[feed("https://a.example/")]).is_err());
+        let new = [feed("https://a.example/")];
+        let added = "\n[[feed]]\nurl = \"https://a.example/\"\n";
+        assert_eq!(with_feeds("[poll]\n", &new).unwrap(), format!("[poll]\n{added}"));
+        assert_eq!(with_feeds("", &new).unwrap(), added);
+        assert!(with_feeds("feed = [{ url = 'x' }]\n", &new).is_err());
     }
 }

@@ -33,6 +33,7 @@ const OWN_HEADERS: &[&str] = &[
 pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> Vec<Arc<FeedConfig>> {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mut urls: BTreeMap<Url, (String, usize)> = BTreeMap::new();
+    let mut spellings: BTreeMap<String, (String, usize)> = BTreeMap::new();
     let mut feeds = Vec::new();
     for table in tables {
         let name = name(table);
@@ -62,6 +63,16 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
             );
         } else {
             let label = table.subject.trim_end_matches(": ").to_owned();
+            if let Some((first, first_line)) = spellings.get(&spelling(&document)) {
+                table.notes.warning(
+                    at,
+                    format!(
+                        "{}url looks like that of {first} on line {first_line} in another spelling; if it is the same feed, take one of the two out",
+                        table.subject
+                    ),
+                );
+            }
+            spellings.insert(spelling(&document), (label.clone(), line));
             urls.insert(document, (label, line));
         }
         feeds.push(FeedConfig {
@@ -77,6 +88,15 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
         taken.insert(feed.name.clone());
     }
     feeds.into_iter().map(Arc::new).collect()
+}
+
+/// What addresses have in common that most likely lead to one document: with encryption or without, with `www.` or without,
+/// with a slash at the end or without.
+fn spelling(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}{port}{}{query}", host.trim_start_matches("www."), url.path().trim_end_matches('/'))
 }
 
 /// A name made from an address: its host without `www.`, or its file without what follows the dot; numbered from the second on.
@@ -117,6 +137,7 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         fold: table.choice("fold", &Level::NAMES),
         keep: table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse),
         drop: table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse),
+        is_private: table.get("private").is_some().then(|| table.flag("private", false)),
         access: Arc::new(Access {
             username,
             password,

@@ -16,7 +16,7 @@ const RESERVED_NAMES: &[&str] =
 pub(super) fn outputs(
     tables: &[Table<'_>],
     known_tags: &BTreeSet<&str>,
-    any_feeds: bool,
+    feeds: usize,
     folder: &Path,
 ) -> Vec<OutputConfig> {
     // Of an output whose name is no good, nothing is said but that.
@@ -36,7 +36,7 @@ pub(super) fn outputs(
                 }
                 None => {}
             }
-            output(table, name, known_tags, any_feeds, folder)
+            output(table, name, known_tags, feeds, folder)
         })
         .collect();
     for table in tables {
@@ -78,29 +78,35 @@ fn fit_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn output(
-    table: &Table<'_>,
-    name: String,
-    known_tags: &BTreeSet<&str>,
-    any_feeds: bool,
-    folder: &Path,
-) -> OutputConfig {
+fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: usize, folder: &Path) -> OutputConfig {
     let default = OutputConfig::default();
     // An output named otherwise is hardly all the news.
     let title = if name == "news" { default.title } else { name.clone() };
     let query = table.get("query").and_then(|value| {
         value.parsed("\"ferry -strike\"", |text| {
+            if text.matches('"').count() % 2 > 0 {
+                return Err("has a quote that is not closed; write one at both ends of a phrase".to_owned());
+            }
             if text.trim().is_empty() { Ok(None) } else { Query::parse(text).map(Some) }
         })?
     });
+    let min_sources = table.number("min_sources", default.min_sources, (1, 1_000));
+    if feeds > 0
+        && min_sources > feeds
+        && let Some(value) = table.get("min_sources")
+    {
+        value.warning(&format!(
+            "is more than there are feeds ({feeds}), so nothing would be shown; write {feeds} or less"
+        ));
+    }
     let rules = |key| table.list(key, "\"title ~ '(?i)kim'\"", Rule::parse);
     OutputConfig {
         title: table.text("title", &title),
-        tags: tags(table, known_tags, any_feeds),
+        tags: tags(table, known_tags, feeds > 0),
         keep: rules("keep"),
         drop: rules("drop"),
         query,
-        min_sources: table.number("min_sources", default.min_sources, (1, 1_000)),
+        min_sources,
         per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
         order: table.choice("order", &Order::NAMES).unwrap_or(default.order),
         window: table.duration("window", default.window, (MINUTE, CENTURY)),

@@ -46,7 +46,7 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
         "feed",
         &[
             "url", "name", "tags", "interval", "schedule", "priority", "home", "fold", "keep", "drop", "username",
-            "password", "headers", "proxy", "ca",
+            "password", "headers", "proxy", "ca", "private",
         ],
     ),
     (
@@ -175,7 +175,7 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
         notes.warning(poll_section.at, message);
     }
     let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
-    let mut outputs = output::outputs(&array(&root, "output"), &tags, !feeds.is_empty(), folder);
+    let mut outputs = output::outputs(&array(&root, "output"), &tags, feeds.len(), folder);
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }
@@ -387,7 +387,8 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
     let schedule = table.get("schedule");
     if let (Some(interval), Some(schedule)) = (&interval, &schedule) {
         let later = if interval.key_at > schedule.key_at { interval } else { schedule };
-        later.problem("stands beside the other of `interval` and `schedule`; take one of the two out");
+        let other = if later.key_at == interval.key_at { "schedule" } else { "interval" };
+        later.problem(&format!("stands beside `{other}`, and a feed goes by one of them; take one of the two out"));
     }
     let too_often = |gap: Duration| {
         let (gap, least) = (units::print_duration(gap), units::print_duration(min_interval));
@@ -455,10 +456,21 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
             Ok(url)
         })
     });
-    let public_url = public_url.unwrap_or_else(|| match &listen {
-        Listen::Tcp(address) => public_url_of(*address),
-        Listen::Off | Listen::Unix(_) => default.public_url,
-    });
+    let is_open = match &listen {
+        Listen::Tcp(address) => address.ip().is_unspecified(),
+        Listen::Unix(_) => true,
+        Listen::Off => false,
+    };
+    if public_url.is_none()
+        && is_open
+        && let Some(value) = table.get("listen")
+    {
+        let named = public_url_at(&listen);
+        value.warning(&format!(
+            "lets other machines in, and there is no `serve.public_url`, so what is published names `{named}`, which leads readers to their own machine; write the address at which they find this one"
+        ));
+    }
+    let public_url = public_url.unwrap_or_else(|| public_url_at(&listen));
     let websub = table.flag("websub", default.websub);
     if websub && let Some(value) = table.get("websub") {
         if matches!(listen, Listen::Off) {
@@ -502,6 +514,14 @@ fn listen(text: &str, folder: &Path) -> Result<Listen, String> {
     text.parse().map(Listen::Tcp).map_err(|_no_address| {
         "is no address to listen at; write `ADDRESS:PORT` as in `127.0.0.1:8080`, `unix:PATH`, or `\"\"` to serve nothing".to_owned()
     })
+}
+
+/// Where a reader on this machine finds what listens there; what listens nowhere, or at a socket, says nothing of that.
+pub(super) fn public_url_at(listen: &Listen) -> Url {
+    match listen {
+        Listen::Tcp(address) => public_url_of(*address),
+        Listen::Off | Listen::Unix(_) => ServeConfig::default().public_url,
+    }
 }
 
 /// Where a reader on this machine finds what listens at `address`.

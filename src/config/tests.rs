@@ -147,6 +147,48 @@ fn the_public_address_follows_the_listener_and_ends_in_a_slash() {
 }
 
 #[test]
+fn what_is_allowed_and_hardly_meant_is_warned_of() {
+    fn check(text: &str, expected: &[&str]) {
+        let warnings: Vec<String> = read(text).warnings.iter().map(|warning| warning.message.clone()).collect();
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+        assert!(warnings.iter().zip(expected).all(|(told, start)| told.starts_with(start)), "{warnings:?}");
+    }
+    let two = |other: &str| feed(&format!("[[feed]]\nname = 'b'\nurl = '{other}'"));
+    for other in ["http://a.example/", "https://www.a.example"] {
+        check(&two(other), &["feed `b`: url looks like that of feed `a` on line 3 in another spelling"]);
+    }
+    for other in ["https://a.example/b", "https://a.example/?b", "https://a.example:8443/", "https://b.a.example/"] {
+        check(&two(other), &[]);
+    }
+    check(&feed("[[output]]\nmin_sources = 2"), &["output 1: min_sources is more than there are feeds (1)"]);
+    check(&feed("[[output]]\nmin_sources = 1"), &[]);
+    for open in ["0.0.0.0:80", "[::]:80", "unix:/run/http.sock"] {
+        check(&feed(&format!("[serve]\nlisten = '{open}'")), &["serve.listen lets other machines in"]);
+        check(&feed(&format!("[serve]\nlisten = '{open}'\npublic_url = 'https://a.example/'")), &[]);
+    }
+    check(&feed("[serve]\nlisten = '127.0.0.1:80'"), &[]);
+}
+
+#[test]
+fn a_quote_of_a_query_that_is_not_closed_is_told() {
+    let text = feed("[[output]]\nquery = 'ferry \"grey sea'");
+    assert!(problems(&text).contains("query `ferry \"grey sea` has a quote that is not closed"), "{}", problems(&text));
+}
+
+#[test]
+fn a_daemon_that_listens_where_it_did_says_so_in_what_it_publishes() {
+    let serve = |text: &str| read(text).serve;
+    let before = serve("serve.listen = '127.0.0.1:1'");
+    let check = |text: &str, public_url: &str| {
+        let now = serve(text).as_long_as_it_listens(&before);
+        assert_eq!((now.listen, now.public_url.as_str()), (before.listen.clone(), public_url));
+    };
+    check("serve.listen = '127.0.0.1:2'", "http://127.0.0.1:1/");
+    check("serve.listen = ''", "http://127.0.0.1:1/");
+    check("[serve]\nlisten = '127.0.0.1:2'\npublic_url = 'https://a.example/'", "https://a.example/");
+}
+
+#[test]
 fn every_key_is_read() {
     let config = read(
         r#"
@@ -178,6 +220,8 @@ priority = -2
 fold = "off"
 keep = ["title ~ '(?i)kim'", 'url ~ "/news/"']
 drop = ["category ~ 'sport'"]
+[[feed]]
+url = "https://b.example/"
 [[output]]
 name = "eu"
 tags = ["eu"]
@@ -400,11 +444,11 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
 fn an_interval_and_a_schedule_exclude_each_other() {
     check(
         "[poll]\nschedule = '@hourly'\ninterval = '1h'",
-        "n:3:12: poll.interval stands beside the other of `interval` and `schedule`; take one of the two out",
+        "n:3:12: poll.interval stands beside `schedule`, and a feed goes by one of them; take one of the two out",
     );
     check(
         &feed("interval = '1h'\nschedule = '@hourly'"),
-        "n:5:12: feed `a`: schedule stands beside the other of `interval` and `schedule`; take one of the two out",
+        "n:5:12: feed `a`: schedule stands beside `interval`, and a feed goes by one of them; take one of the two out",
     );
 }
 

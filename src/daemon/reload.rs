@@ -61,13 +61,11 @@ pub(super) async fn sync(store: Store, pending: Pending, now: DateTime<Utc>) -> 
 
 impl Daemon {
     /// Takes up a configuration that was read again. It is in force once the store has it.
-    pub(super) fn reload(&mut self, config: Config) {
+    pub(super) fn reload(&mut self, mut config: Config) {
         if config.serve.listen != self.config.serve.listen || config.store.path != self.config.store.path {
             tracing::warn!("a changed `serve.listen` or `store.path` takes effect at the next start");
         }
-        if config.serve.public_url.path() != self.config.serve.public_url.path() {
-            tracing::warn!("a changed path in `serve.public_url` takes effect at the next start");
-        }
+        config.serve = config.serve.as_long_as_it_listens(&self.config.serve);
         let look = Look::from(config.serve.templates.as_deref())
             .inspect_err(|error| tracing::error!("{error}; pages keep the look that they had"))
             .ok();

@@ -4,11 +4,13 @@
 
 use url::Url;
 
+use crate::normalise::text;
 use crate::parse::address::absolute;
+use crate::parse::entities::{Declared, decode_into};
 use crate::parse::names::lower;
-use crate::parse::tokens::{Token, Tokens};
+use crate::parse::tokens::{Attributes, Token, Tokens};
 
-/// How much of a document is looked at.
+/// How much of a document is looked at for what it seems to be.
 const LONGEST_LOOK: usize = 256 * 1024;
 /// The most feeds of a page that are named.
 const MOST_FEEDS: usize = 8;
@@ -24,11 +26,43 @@ pub struct LinkedFeed {
     pub media_type: String,
 }
 
-/// The feeds that a web page links to in its head, in its order (`link rel="alternate"`).
+/// The feeds that a web page links to, in its order, each once: in its head, or else wherever it does
+/// (`rel="alternate"` with the type of a feed).
 ///
 /// `base` is the page's own address; a `base` element of the page comes before it.
 #[must_use]
 pub fn linked_feeds(page: &str, base: Option<&Url>) -> Vec<LinkedFeed> {
+    let mut own_base = None;
+    let mut feeds: Vec<LinkedFeed> = Vec::new();
+    let mut tokens = Tokens::new(page);
+    while let Some(token) = tokens.next() {
+        let Token::Start { name, attributes, is_empty } = token else {
+            continue;
+        };
+        match lower(name).as_ref() {
+            "base" => {
+                own_base = own_base.or_else(|| Url::parse(&absolute(&value(attributes, "href")?, base)).ok());
+            }
+            "link" | "a" | "area" => {
+                let linked = linked_feed(attributes, own_base.as_ref().or(base));
+                feeds.extend(linked.filter(|linked| feeds.iter().all(|feed| feed.url != linked.url)));
+            }
+            name if HOLDS_NO_MARKUP.contains(&name) && !is_empty => tokens.skip_content(name),
+            "body" if !feeds.is_empty() => break,
+            _ => {}
+        }
+        if feeds.len() >= MOST_FEEDS {
+            break;
+        }
+    }
+    feeds
+}
+
+/// Elements of HTML whose content is text, whatever it looks like.
+const HOLDS_NO_MARKUP: &[&str] = &["script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"];
+
+/// The feed that a link leads to, if it is one to a feed.
+fn linked_feed(attributes: Attributes<'_>, base: Option<&Url>) -> Option<LinkedFeed> {
     const TYPES: &[&str] = &[
         "application/rss+xml",
         "application/atom+xml",
@@ -38,52 +72,23 @@ pub fn linked_feeds(page: &str, base: Option<&Url>) -> Vec<LinkedFeed> {
         "text/xml",
         "application/json",
     ];
-    let look = page.get(..page.floor_char_boundary(LONGEST_LOOK)).unwrap_or(page);
-    let mut own_base = None;
-    let mut feeds = Vec::new();
-    for token in Tokens::new(look) {
-        let Token::Start { name, attributes, .. } = token else {
-            continue;
-        };
-        match lower(name).as_ref() {
-            "base" => {
-                own_base = own_base.or_else(|| {
-                    let href = attributes.get("href")?;
-                    Url::parse(&absolute(href, base)).ok()
-                });
-            }
-            "link" => {
-                let has = |name: &str, wanted: &str| {
-                    attributes
-                        .get(name)
-                        .is_some_and(|value| value.split_whitespace().any(|word| word.eq_ignore_ascii_case(wanted)))
-                };
-                let media_type = lower(attributes.get("type").unwrap_or_default().trim()).into_owned();
-                // WordPress' own interface is linked as JSON too.
-                let is_feed = TYPES.contains(&media_type.as_str())
-                    && !attributes
-                        .get("href")
-                        .is_some_and(|href| href.contains("/wp-json/") || href.contains("oembed"));
-                if (has("rel", "alternate") && is_feed) || has("rel", "feed") {
-                    let Some(href) = attributes.get("href") else {
-                        continue;
-                    };
-                    let href = href.replace("&amp;", "&");
-                    feeds.push(LinkedFeed {
-                        url: absolute(&href, own_base.as_ref().or(base)),
-                        title: attributes.get("title").map(crate::normalise::text::plain),
-                        media_type,
-                    });
-                }
-            }
-            "body" if !feeds.is_empty() => break,
-            _ => {}
-        }
-        if feeds.len() >= MOST_FEEDS {
-            break;
-        }
-    }
-    feeds
+    let relations = value(attributes, "rel")?;
+    let is = |wanted: &str| relations.split_whitespace().any(|relation| relation.eq_ignore_ascii_case(wanted));
+    let media_type = value(attributes, "type").unwrap_or_default();
+    let media_type = lower(media_type.split(';').next().unwrap_or_default().trim()).into_owned();
+    let href = value(attributes, "href")?;
+    // WordPress' own interface is linked as JSON too.
+    let is_feed = TYPES.contains(&media_type.as_str()) && !href.contains("/wp-json/") && !href.contains("oembed");
+    let title = attributes.get("title").map(text::plain);
+    ((is("alternate") && is_feed) || is("feed")).then(|| LinkedFeed { url: absolute(&href, base), title, media_type })
+}
+
+/// An attribute's value with its references decoded; `None` for an empty one, and for a name without a value.
+fn value(attributes: Attributes<'_>, name: &str) -> Option<String> {
+    let raw = attributes.get(name).filter(|raw| !raw.eq_ignore_ascii_case(name))?;
+    let mut value = String::new();
+    decode_into(raw, &mut value, &Declared::default());
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// What the document seems to be, for the sentence "this is …, not a feed"; `None` when it could have been a feed.
@@ -115,7 +120,7 @@ pub(super) fn seems(document: &str, base: Option<&Url>) -> Option<String> {
     }
     let page = look.to_ascii_lowercase();
     let has = |marks: &[&str]| marks.iter().any(|mark| page.contains(mark));
-    let feeds = linked_feeds(look, base);
+    let feeds = linked_feeds(document, base);
     if !feeds.is_empty() {
         let urls: Vec<&str> = feeds.iter().map(|feed| feed.url.as_str()).collect();
         let which = if urls.len() == 1 { "the feed" } else { "the feeds" };
@@ -165,5 +170,32 @@ mod tests {
         assert_eq!(feeds[0].url, "https://example.org/a/feed.xml?a=1&b=2");
         assert_eq!(feeds[0].title.as_deref(), Some("News"));
         check(page, "a web page, which links to the feed https://example.org/a/feed.xml?a=1&b=2");
+    }
+
+    #[test]
+    fn a_page_says_in_many_ways_where_its_feed_is() {
+        let base = Url::parse("https://example.org/").unwrap();
+        let found =
+            |page: &str| -> Vec<String> { linked_feeds(page, Some(&base)).into_iter().map(|feed| feed.url).collect() };
+        let style = format!("<style>{}</style>", "p > a { color: red } ".repeat(40_000));
+        for link in [
+            "<link rel=alternate type='application/rss&#43;xml' href=/feed>",
+            "<link rel='ALTERNATE' type='application/atom+xml; charset=utf-8' href='&#47;feed'>",
+            "<link type=\"Application/RSS+XML \" rel=\"home alternate\" href=\" /feed \">",
+            "<link rel=alternate type='application/feed+json' href='/feed'><link rel=alternate type=text/xml href=/feed>",
+            "<link href rel=alternate type=application/rss+xml><link rel=feed href='/feed'>",
+            "<script>var s = '<link rel=feed href=/no>' + \"it's</b>\";</script><link rel=feed href='/feed'>",
+            "<title>How <link rel=feed href=/no> works</title><link rel=feed href='/feed'>",
+            "<body><p>News</p><a rel='alternate' type='application/rss+xml' href='/feed'>RSS</a>",
+        ] {
+            for page in [link.to_owned(), format!("{style}{link}")] {
+                assert_eq!(found(&page), ["https://example.org/feed"], "{link}");
+            }
+        }
+        for none in ["<link href rel=alternate type=application/rss+xml>", "<link rel=feed href=''>", "<link rel=feed"]
+        {
+            assert_eq!(found(none), [""; 0], "{none}");
+        }
+        assert_eq!(found("<link rel=feed href='/a?x=1&amp;y=%26'><link rel=feed href='/b'>").len(), 2);
     }
 }

@@ -72,6 +72,19 @@ impl<'a> Tokens<'a> {
         self.at
     }
 
+    /// Goes past what stands in an element that holds no markup, as HTML has it for scripts. One that is not closed holds
+    /// nothing.
+    pub(super) fn skip_content(&mut self, name: &str) {
+        let is_end = |at: &usize| {
+            let end = self.rest(*at + 2);
+            end.get(..name.len()).is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let ends = memmem::find_iter(self.rest(self.at), b"</").map(|found| self.at + found);
+        if let Some(end) = ends.into_iter().find(is_end) {
+            self.at = end;
+        }
+    }
+
     fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()
     }

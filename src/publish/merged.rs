@@ -11,7 +11,6 @@ use url::Url;
 use crate::config::OnCoverage;
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::text;
-use crate::redact;
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::stories::{Story, Telling};
@@ -205,7 +204,7 @@ pub struct Credit {
     pub title: String,
     /// Its name for life: a URN derived from the address it was first configured with, which may hold a reader's token.
     pub id: String,
-    /// Where it is, without what only we may know; `None` for a file of this machine.
+    /// Where it is; `None` where that is only for us to know, and for a file of this machine.
     pub address: Option<String>,
     /// The page it belongs to.
     pub link: Option<String>,
@@ -228,12 +227,16 @@ impl Credit {
     /// How a feed is credited.
     #[must_use]
     pub fn of(source: &Source) -> Self {
-        let web = |address: &str| sanitise::web_address(address, None).map(String::from);
+        let web = |address: &str| sanitise::web_address(address, None);
+        let without_fragment = |mut address: Url| {
+            address.set_fragment(None);
+            String::from(address)
+        };
         Self {
             title: title_of(source),
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
-            address: redact::address(&source.address),
-            link: source.link.as_deref().and_then(web),
+            address: web(&source.address).filter(|_| !source.is_private).map(without_fragment),
+            link: source.link.as_deref().and_then(web).map(String::from),
         }
     }
 }

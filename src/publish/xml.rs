@@ -72,6 +72,12 @@ impl Document {
         self.write(Event::Empty(start(name, attributes)));
     }
 
+    /// A note for whoever reads the document as text.
+    pub(super) fn comment(&mut self, note: &str) {
+        // Two dashes would end it (XML 1.0 §2.5).
+        self.write(Event::Comment(BytesText::from_escaped(format!(" {} ", legal(note).replace("--", "–")))));
+    }
+
     pub(super) fn finish(mut self) -> String {
         while !self.open.is_empty() {
             self.close();

@@ -53,13 +53,14 @@ enum Age {
 
 pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let callback = below(&served.sources.root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
+    let root = served.sources.published.borrow().root().unwrap_or(&served.sources.root).to_owned();
+    let callback = below(&root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
     let mut response = if !names_host(&request) {
         plain(StatusCode::BAD_REQUEST, "the request has to name one host\n")
     } else if let Some(callback) = callback.map(str::to_owned) {
         callback::answer(&served.sources.ear, &callback, request).await
     } else if matches!(*request.method(), Method::GET | Method::HEAD) {
-        at(served, &request.map(drop)).await
+        at(served, &root, &request.map(drop)).await
     } else {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -97,15 +98,15 @@ fn names_host<B>(request: &Request<B>) -> bool {
     }
 }
 
-async fn at(served: &Served, request: &Request<()>) -> Response {
-    let root = &served.sources.root;
+/// `root` is the path of the address that readers know us by, with a slash at its end.
+async fn at(served: &Served, root: &str, request: &Request<()>) -> Response {
     let Some(path) = below(root, request.uri().path()) else { return moved(root) };
     match path {
         // Addresses for machines that watch over us.
         "/healthz" => healthz(&served.sources.health.borrow()),
         "/readyz" => readyz(&served.sources.health.borrow()),
         "/metrics" => metrics(served).await,
-        _ => page(served, path, request).await,
+        _ => page(served, root, path, request).await,
     }
 }
 
@@ -119,7 +120,7 @@ fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
+async fn page(served: &Served, root: &str, path: &str, request: &Request<()>) -> Response {
     let pulse = *served.sources.pulse.borrow();
     let published = first_rendered(served, path, request.uri().query(), pulse.polls).await;
     let age = match Wanted::at(path, request.uri().query()) {
@@ -166,7 +167,7 @@ async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     };
     match found {
         Found::Ready(page) => send(page, request.headers(), age, pulse).await,
-        Found::Moved(to) => moved(&format!("{}{to}", served.sources.root.trim_end_matches('/'))),
+        Found::Moved(to) => moved(&format!("{}{to}", root.trim_end_matches('/'))),
         Found::Gone => plain(StatusCode::GONE, "this feed is not published any more\n"),
         Found::NotIndexed => {
             later("the stories are being indexed for the first search; come again in a minute\n", "30")

@@ -23,8 +23,7 @@ const MOST_FAULTS: usize = 20;
 /// # Errors
 /// When `to` exists or cannot be written, or the copy is not whole; no half copy is left behind then.
 pub fn back_up(reader: &Reader, to: &Path) -> Result<()> {
-    let unusable = |error| Error::Folder { path: to.to_owned(), error };
-    file::make_private(to).map_err(unusable)?;
+    file::make_private(to).map_err(|error| Error::Copy { path: to.to_owned(), error })?;
     let copied = reader.read(|connection| copy(connection, to));
     let whole = copied.and_then(|()| match check(to)?.as_slice() {
         [] => Ok(()),

@@ -55,6 +55,14 @@ pub enum Error {
         /// Why not.
         error: std::io::Error,
     },
+    /// A copy cannot be made there.
+    #[error("{}: {error}; a copy goes into a new file, in a folder that this user may write to; give another name", path.display())]
+    Copy {
+        /// Where the copy should go.
+        path: PathBuf,
+        /// Why it cannot.
+        error: std::io::Error,
+    },
     /// Another program is in the middle of something.
     #[error(
         "another program holds the store locked (a backup, a database browser, `VACUUM`); close it, or wait until it is done"
@@ -99,7 +107,7 @@ impl Error {
             Self::Busy => Policy::Retry,
             Self::Sqlite(error) => of_sqlite(error),
             Self::Refused(error) => error.policy(),
-            Self::Folder { error, .. } => of_file(error.kind()),
+            Self::Folder { error, .. } | Self::Copy { error, .. } => of_file(error.kind()),
             // A story or a feed that cannot be read leaves all others as they are.
             Self::Damaged(_) | Self::Panicked => Policy::Report,
             Self::Locked(_)

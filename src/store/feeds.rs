@@ -52,15 +52,23 @@ pub struct Standing {
     pub is_closed: bool,
     /// Whether its name is the operator's, and not made from its address.
     pub is_named: bool,
+    /// Whether its address is not to be shown to strangers.
+    pub is_private: bool,
 }
 
 /// What each subscribed feed's stories depend on.
 fn standings(connection: &Connection) -> Result<HashMap<FeedRef, Standing>> {
-    let mut query =
-        connection.prepare_cached("SELECT id, priority, site, is_closed, is_named FROM feed WHERE configured = 1")?;
+    let mut query = connection
+        .prepare_cached("SELECT id, priority, site, is_closed, is_named, is_private FROM feed WHERE configured = 1")?;
     let rows = query.query_map([], |row| {
         let site = Site::new(row.get::<_, String>(2)?);
-        let standing = Standing { priority: row.get(1)?, site, is_closed: row.get(3)?, is_named: row.get(4)? };
+        let standing = Standing {
+            priority: row.get(1)?,
+            site,
+            is_closed: row.get(3)?,
+            is_named: row.get(4)?,
+            is_private: row.get(5)?,
+        };
         Ok((FeedRef(row.get(0)?), standing))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -86,14 +94,15 @@ pub struct Reconfigured {
 pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reconfigured> {
     let before = standings(connection)?;
     let handles = configure(connection, feeds)?;
-    let mut update = connection
-        .prepare_cached("UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5 WHERE id = ?1")?;
+    let mut update = connection.prepare_cached(
+        "UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5, is_private = ?6 WHERE id = ?1",
+    )?;
     let mut reconfigured = Reconfigured::default();
     for (handle, Configured { standing, .. }) in handles.iter().zip(feeds) {
-        let Standing { priority, site, is_closed, is_named } = standing;
+        let Standing { priority, site, is_closed, is_named, is_private } = standing;
         let former = before.get(handle);
         if former != Some(standing) {
-            update.execute(params![handle.0, priority, site.as_str(), is_closed, is_named])?;
+            update.execute(params![handle.0, priority, site.as_str(), is_closed, is_named, is_private])?;
         }
         match former {
             None => reconfigured.changed.push(*handle),
@@ -115,7 +124,8 @@ pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reco
 /// Makes the store's feeds those of the configuration, and gives their handles in its order.
 ///
 /// A feed keeps its history when it is no longer named, and takes it up again when it comes back. One whose address was
-/// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on.
+/// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on, or
+/// that has another address under the name that the operator gave it until now.
 ///
 /// # Errors
 /// When the store refuses.
@@ -131,7 +141,7 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
         .prepare_cached("UPDATE feed SET configured = 1, name = ?2, address = ?3, moved_to = NULL WHERE id = ?1")?;
     // A validator goes to no other address than the one that it came from, and what failed there may do well here.
     let mut begun_anew = connection.prepare_cached(
-        "UPDATE feed SET etag = NULL, last_modified = NULL, read_from = NULL, retired_at = NULL, failures = 0, failing_since = NULL,
+        "UPDATE feed SET etag = NULL, last_modified = NULL, body_hash = NULL, read_from = NULL, retired_at = NULL, failures = 0, failing_since = NULL,
              last_error = NULL, last_error_at = NULL, not_before = NULL, fresh_until = NULL,
              next_poll = ?2, next_poll_why = ?3, planned_by = ?4 WHERE id = ?1",
     )?;
@@ -149,13 +159,17 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
     }
     // Only what changes is written: at most starts nothing does.
     let named_still: HashSet<u64> = handles.iter().flatten().copied().collect();
-    let configured: Vec<u64> = connection
-        .prepare_cached("SELECT id FROM feed WHERE configured = 1")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut query = connection.prepare_cached("SELECT id, name, is_named FROM feed WHERE configured = 1")?;
+    let configured: Vec<(u64, String, bool)> =
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<rusqlite::Result<_>>()?;
     let mut dropped = connection.prepare_cached("UPDATE feed SET configured = 0 WHERE id = ?1")?;
-    for id in configured.iter().filter(|id| !named_still.contains(id)) {
+    // What had a name until now. (A name that was free for a while may be another feed's by now.)
+    let (mut bore, mut taken_up) = (HashMap::new(), HashSet::new());
+    for (id, name, is_named) in configured.into_iter().filter(|(id, ..)| !named_still.contains(id)) {
         dropped.execute([id])?;
+        if is_named {
+            bore.insert(name, id);
+        }
     }
     feeds
         .iter()
@@ -167,6 +181,7 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
             }
             if let Some(id) = moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
                 followed.execute(params![id, feed.name, address])?;
+                taken_up.insert(id);
                 return Ok(FeedRef(id));
             }
             // It may be known by the address that it was first configured with, or by the same one without encryption.
@@ -177,8 +192,12 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
             if let (None, Some(rest)) = (former, address.strip_prefix("https://")) {
                 former = idle.query_row([format!("http://{rest}")], |row| row.get(0)).optional()?;
             }
+            if former.is_none() && feed.standing.is_named {
+                former = bore.get(&feed.name).copied().filter(|id| !taken_up.contains(id));
+            }
             if let Some(id) = former {
                 followed.execute(params![id, feed.name, address])?;
+                taken_up.insert(id);
                 begun_anew.execute(params![id, first_poll, feed.first_poll_why, feed.planned_by])?;
                 return Ok(FeedRef(id));
             }
@@ -321,7 +340,8 @@ pub fn entry_counts(connection: &Connection) -> Result<HashMap<FeedRef, u64>> {
 /// # Errors
 /// When the store cannot be read.
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
-    let mut query = connection.prepare_cached("SELECT id, identity, address, name, title, link, is_named FROM feed")?;
+    let mut query =
+        connection.prepare_cached("SELECT id, identity, address, name, title, link, is_named, is_private FROM feed")?;
     let source = |row: &Row<'_>| -> rusqlite::Result<Source> {
         Ok(Source {
             feed: FeedRef(row.get(0)?),
@@ -331,6 +351,7 @@ pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
             title: row.get(4)?,
             link: row.get(5)?,
             is_named: row.get(6)?,
+            is_private: row.get(7)?,
         })
     };
     let rows = query.query_map([], |row| Ok(readable(row, source(row))))?;
@@ -354,6 +375,8 @@ pub struct Source {
     pub link: Option<String>,
     /// Whether its name is the operator's, and not made from its address.
     pub is_named: bool,
+    /// Whether its address is not to be shown to strangers.
+    pub is_private: bool,
 }
 
 /// Stores what is remembered of a feed between polls; which entries it lists only when given.
@@ -537,6 +560,38 @@ mod tests {
             first_poll_why: String::new(),
             planned_by: String::new(),
         }
+    }
+
+    #[test]
+    fn a_feed_whose_address_is_edited_under_its_given_name_is_the_same_feed() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let configure = |feeds: &[(&str, &str, bool)]| {
+            let feeds: Vec<Configured> = feeds
+                .iter()
+                .map(|(name, address, is_named)| Configured {
+                    standing: Standing { is_named: *is_named, ..Standing::default() },
+                    address: Url::parse(address).unwrap(),
+                    name: (*name).to_owned(),
+                    first_poll: DateTime::UNIX_EPOCH,
+                    first_poll_why: String::new(),
+                    planned_by: String::new(),
+                })
+                .collect();
+            reconfigure(&connection, &feeds).unwrap().handles
+        };
+        let (given, derived) = (true, false);
+        let before =
+            configure(&[("blog", "https://a.example/1", given), ("b.example", "https://b.example/1", derived)]);
+        let after = configure(&[("blog", "https://c.example/2", given), ("b.example", "https://b.example/2", derived)]);
+        assert_eq!(before[0], after[0]);
+        assert_ne!(before[1], after[1], "a derived name is no word of the operator's");
+        let swapped = configure(&[("other", "https://c.example/2", given), ("blog", "https://d.example/", given)]);
+        assert_eq!(swapped[0], after[0], "the address is the better witness");
+        assert_ne!(swapped[1], after[0]);
+        configure(&[]);
+        let later = configure(&[("blog", "https://e.example/", given)]);
+        assert_ne!(later[0], swapped[1], "a name that was free for a while may be another feed's");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Feeds into the configuration and out of it: `add`, `import`, `export`.
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::support::{Answer, Origin, Scene, rss_of};
 
 #[test]
@@ -89,10 +91,93 @@ fn a_list_goes_in_with_its_folders_as_tags_and_comes_out_again() {
 }
 
 #[test]
-fn a_bad_list_is_told_with_line_and_column() {
+fn a_broken_list_gives_the_feeds_that_it_has_and_what_is_no_list_is_told_with_its_line() {
     let scene = Scene::with(&[], "");
-    scene.write("list.opml", "<opml>\n<body><outline text=a></body>");
+    scene.write(
+        "list.opml",
+        "<opml><body><outline text=\"R & D\" xmlUrl=\"https://a.example/?x=1&y=2\"/>\n\
+         <outline text=\"Page\" type=\"HTML+XPath\" xmlUrl=\"https://page.example/\"/>\n<outline text='F'>",
+    );
     let ended = scene.run(&["import", "list.opml"]);
-    assert_eq!(ended.status, 1);
-    assert!(ended.err.contains("list.opml:2:"), "{}", ended.err);
+    assert!(ended.status == 0 && ended.out.starts_with("1 feed added"), "{ended:?}");
+    assert!(ended.err.contains("list.opml:2: Page: https://page.example/ is a web page"), "{ended:?}");
+    assert!(ended.err.contains("list.opml:3: the list breaks off here"), "{ended:?}");
+    assert!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("https://a.example/?x=1&y=2"));
+    scene.write("list.opml", "\n<rss/>");
+    let ended = scene.run(&["import", "list.opml"]);
+    assert!(ended.status == 1 && ended.err.contains("list.opml:2: not an OPML list"), "{ended:?}");
+}
+
+#[test]
+fn what_export_writes_import_reads_back_whatever_the_tags_hold() {
+    let feeds = "\n[[feed]]\nurl = \"https://a.example/0\"\nname = \"feed 0\"\ntags = [\"Art/Design\", \"x\"]\n\
+                 \n[[feed]]\nurl = \"https://a.example/1\"\nname = \"feed 1\"\ntags = [\"News, local\", \"y\"]\n";
+    let scene = Scene::with(&[], "");
+    scene.write("newsfold.toml", feeds);
+    let list = scene.must(&["export"]);
+    scene.write("list.opml", &list);
+    scene.write("newsfold.toml", "");
+    scene.must(&["import", "list.opml"]);
+    assert_eq!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap(), feeds);
+}
+
+#[test]
+fn export_names_the_page_of_a_feed_that_was_polled() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    assert!(!scene.must(&["export"]).contains("htmlUrl"));
+    scene.must(&["poll"]);
+    assert!(scene.must(&["export"]).contains("htmlUrl=\"https://example.org/\""));
+}
+
+#[test]
+fn the_published_list_has_addresses_that_lead_to_their_feeds_and_none_that_is_private() {
+    let scene = Scene::with(
+        &[
+            ("one", "https://v.example/videos.xml?channel_id=UCBR8-60-B28hp2BmDPdntcQ".into()),
+            ("two", "https://v.example/videos.xml?channel_id=UC2".into()),
+            ("key", "https://k.example/feed?token=SECRET".into()),
+        ],
+        "schedule = \"0 0 1 1 *\"\n[[feed]]\nname = \"mine\"\nurl = \"https://mine.example/feed\"\nprivate = true\n\
+         [[feed]]\nname = \"shown\"\nurl = \"https://shown.example/feed?user=everybody\"\nprivate = false\n",
+    );
+    let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().replace("interval = \"1h\"\n", "");
+    scene.write("newsfold.toml", &config);
+    let list = scene.start().get("/feeds.opml").1;
+    for shown in ["?channel_id=UCBR8-60-B28hp2BmDPdntcQ\"", "?channel_id=UC2\"", "?user=everybody\""] {
+        assert!(list.contains(shown), "{list}");
+    }
+    assert!(!list.contains("SECRET") && !list.contains("mine") && !list.contains("k.example"), "{list}");
+    assert!(list.contains("<!-- 2 feeds not listed"), "{list}");
+}
+
+#[test]
+fn a_page_is_looked_through_for_its_feed_whatever_stands_before_it() {
+    let style = "p > a { color: red } ".repeat(40_000);
+    let origin = Origin::start(move |request| match request.target.as_str() {
+        "/" => Answer::ok(format!(
+            "<!doctype html><html><head><script>'<link rel=feed href=/no>'</script><style>{style}</style>\
+             <link href rel=alternate type=application/rss+xml>\
+             <link rel=alternate type='application/rss&#43;xml; charset=utf-8' href='&#47;rss'></head></html>"
+        )),
+        "/rss" => Answer::ok(rss_of(&["a"])),
+        _ => Answer::status("404 Not Found"),
+    });
+    let scene = Scene::with(&[], "");
+    assert!(scene.must(&["add", &origin.url("/")]).contains(&origin.url("/rss")));
+}
+
+#[test]
+fn a_configuration_keeps_its_line_ends_and_its_owner() {
+    let scene = Scene::with(&[("known", "https://known.example/".into())], "");
+    let before = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().replace('\n', "\r\n");
+    scene.write("newsfold.toml", &before);
+    scene.write("list.opml", "<opml><outline text='A' xmlUrl='https://a.example/'/></opml>");
+    let number = |name: &str| std::fs::metadata(scene.path(name)).unwrap().uid();
+    let owner = number("newsfold.toml");
+    scene.must(&["import", "list.opml"]);
+    let after = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    let added = "\r\n[[feed]]\r\nurl = \"https://a.example/\"\r\nname = \"A\"\r\n";
+    assert_eq!(after, format!("{before}{added}"));
+    assert_eq!(number("newsfold.toml"), owner);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use newsfold::clock;
 
-use crate::support::{Answer, Origin, Scene, rss_of};
+use crate::support::{Answer, Daemon, Origin, Scene, rss_of};
 
 #[test]
 fn sigterm_ends_it_cleanly_and_soon_even_with_a_poll_under_way() {
@@ -103,6 +103,51 @@ fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
 }
 
 /// The feed's last poll and its next, in seconds, and why.
+#[test]
+fn a_feed_whose_address_is_edited_under_its_name_tells_its_stories_alone_and_under_their_ids() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("blog", origin.url("/old.xml"))], "");
+    let shown = || {
+        let feed = scene.json(&["publish", "--format", "json"]);
+        let stories = feed["items"].as_array().unwrap().iter();
+        let mut shown: Vec<_> =
+            stories.map(|story| (story["id"].to_string(), story["_newsfold"]["sources"].to_string())).collect();
+        shown.sort();
+        shown
+    };
+    scene.must(&["poll"]);
+    let before = shown();
+    scene.configure(&[("blog", origin.url("/feed/new.xml"))], "");
+    assert!(scene.must(&["poll"]).starts_with("0 new"));
+    assert_eq!(shown(), before);
+    assert!(before.len() == 2 && before.iter().all(|(_, sources)| sources == "1"), "{before:?}");
+}
+
+/// The address that the feed gives for itself, and the status there.
+fn own_address(daemon: &Daemon) -> (String, bool) {
+    let (_, body) = daemon.get("/news.json");
+    let named = serde_json::from_str::<serde_json::Value>(&body).unwrap()["feed_url"].as_str().unwrap().to_owned();
+    let path = url::Url::parse(&named).unwrap().path().to_owned();
+    (named, daemon.get(&path).0.contains("200"))
+}
+
+#[test]
+fn what_is_published_names_an_address_that_answers_after_a_reload_too() {
+    let scene = Scene::with(&[], "");
+    let mut daemon = scene.start();
+    let (before, _) = own_address(&daemon);
+    let mut reload = |serve: &str| {
+        scene.configure(&[], serve);
+        daemon.signal("HUP");
+        daemon.wait_for("read again");
+        own_address(&daemon)
+    };
+    let elsewhere = reload("[serve]\nlisten = \"127.0.0.1:1\"\n");
+    assert_eq!(elsewhere, (before, true), "it listens where it did");
+    let below = reload("[serve]\nlisten = \"127.0.0.1:1\"\npublic_url = \"https://example.org/planet/\"\n");
+    assert_eq!(below, ("https://example.org/planet/news.json".to_owned(), true));
+}
+
 fn plan(scene: &Scene) -> (i64, String) {
     let feed = scene.feed();
     let time = |key: &str| feed[key].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
