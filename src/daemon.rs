@@ -21,7 +21,7 @@ mod reload;
 mod tasks;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -242,8 +242,8 @@ struct Daemon {
     is_stale: bool,
     publish_at: Instant,
     are_files_stale: bool,
-    /// Documents that changed since our hub was told.
-    untold: BTreeSet<String>,
+    /// Whether documents may have changed since our hub was told.
+    is_hub_stale: bool,
     /// When the store is tidied next.
     tidy_at: Instant,
     look_for_corrections: bool,
@@ -311,7 +311,7 @@ impl Daemon {
             is_stale: true,
             publish_at: now,
             are_files_stale: false,
-            untold: BTreeSet::new(),
+            is_hub_stale: false,
             tidy_at: now,
             look_for_corrections: false,
             ask_hubs: false,
@@ -357,7 +357,8 @@ impl Daemon {
             let published = self.published.borrow().clone();
             self.tasks.begin(Work::Files, publishing::write_files(self.store.clone(), published));
         }
-        if !self.untold.is_empty() && self.tasks.may_begin(Work::TellHub, instant) {
+        if self.is_hub_stale && self.tasks.may_begin(Work::TellHub, instant) {
+            self.is_hub_stale = false;
             self.tell_hub();
         }
         if self.is_synced && instant >= self.tidy_at && self.tasks.may_begin(Work::Tidy, instant) {
@@ -444,8 +445,9 @@ impl Daemon {
             Work::Files => self.are_files_stale = true,
             Work::Tidy => self.tidy_at = clock::instant(),
             Work::Replan => self.untended.append(&mut self.tending),
+            Work::TellHub => self.is_hub_stale = true,
             // What these look for is looked for again, and a configuration stays pending until it is in force.
-            Work::Sync | Work::Corrections | Work::Hubs | Work::TellHub | Work::Watchdog | Work::Serve => {}
+            Work::Sync | Work::Corrections | Work::Hubs | Work::Watchdog | Work::Serve => {}
         }
         if matches!(work, Work::Sync | Work::Publish) && self.is_reload() {
             self.announce();

@@ -188,6 +188,9 @@ fn feeds(registry: &mut Registry, figures: &Figures) {
     per_feed("feed_last_success", "The last good answer", Some(Unit::Seconds), &|feed, _| {
         feed.last_success.map(seconds)
     });
+    per_feed("feed_failing_since", "Since when it fails, where it does", Some(Unit::Seconds), &|feed, _| {
+        feed.failing_since.filter(|_| feed.retired_at.is_none()).map(seconds)
+    });
     per_feed("feed_next_poll", "When the feed is due", Some(Unit::Seconds), &|feed, _| {
         feed.retired_at.is_none().then(|| seconds(feed.next_poll))
     });

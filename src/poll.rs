@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock;
 use crate::config;
@@ -28,7 +29,7 @@ use crate::redact;
 use crate::schedule::{self, Cadence, Due};
 use crate::store::{self, Store, Submitted, feeds, holds, hubs};
 use crate::update;
-use crate::websub::discovery::{Found, discover};
+use crate::websub::discovery::{self, Found, discover};
 
 use remember::{Failure, millis, plan_next};
 
@@ -271,6 +272,15 @@ enum Answer {
     Gone,
 }
 
+/// What is stored with a poll that brought no document.
+#[derive(Default)]
+struct Beside {
+    /// Whose server is to be left alone since, and until when.
+    hold: Option<(String, DateTime<Utc>)>,
+    /// What the header fields say of hubs; `None` when they leave it at that.
+    found: Option<Found>,
+}
+
 /// A document that was read.
 struct News {
     reply: Reply,
@@ -347,7 +357,10 @@ impl Poller {
                 remember::refreshed(&mut feed, &reply);
                 plan_next(&mut feed, &subscription, reply.fresh_for, None, now + took);
                 tracing::debug!(feed.name, duration_ms = millis(reply.took), "unchanged");
-                self.record(feed, Polled::Unchanged, Some(outcome), turn, None, now).await
+                // What came with the same document was read with it; a 304 brings fields alone.
+                let from = reply.read_from.as_ref().unwrap_or(&asked);
+                let found = discovery::in_fields(&reply.links, from).filter(|_| !reply.is_full);
+                self.record(feed, Polled::Unchanged, Some(outcome), turn, Beside { hold: None, found }, now).await
             }
             Ok(Answer::Gone) => {
                 let polled = if remember::gone(&mut feed, &subscription, took, now) {
@@ -359,7 +372,7 @@ impl Poller {
                 } else {
                     tell_failure(&feed)
                 };
-                self.record(feed, polled, Some(Outcome::Gone), turn, None, now).await
+                self.record(feed, polled, Some(Outcome::Gone), turn, Beside::default(), now).await
             }
             Err(error) if matches!(turn, Turn::Down(_) | Turn::StillDown) => self.excuse(feed, &error, turn, now).await,
             Err(error) => {
@@ -378,7 +391,7 @@ impl Poller {
                     Some((domain.to_owned(), until))
                 });
                 let polled = tell_failure(&feed);
-                self.record(feed, polled, Some(outcome), turn, hold, now).await
+                self.record(feed, polled, Some(outcome), turn, Beside { hold, found: None }, now).await
             }
         }
     }
@@ -420,7 +433,7 @@ impl Poller {
     ) -> store::Result<Recording> {
         remember::postponed(&mut feed, until, why);
         tracing::debug!(feed.name, "put off: {}", feed.next_poll_why);
-        self.record(feed, Polled::Postponed(postponement), None, Turn::None, None, now).await
+        self.record(feed, Polled::Postponed(postponement), None, Turn::None, Beside::default(), now).await
     }
 
     /// A failure that is no feed's fault: nothing is counted, and what was counted while nobody knew is taken back.
@@ -430,7 +443,7 @@ impl Poller {
         tracing::debug!(feed.name, "{error}; {OFFLINE}");
         let polled = Polled::Postponed(Postponement::Offline);
         let Turn::Down(others) = &turn else {
-            return self.record(feed, polled, Some(Outcome::Offline), turn, None, now).await;
+            return self.record(feed, polled, Some(Outcome::Offline), turn, Beside::default(), now).await;
         };
         tracing::warn!(
             "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
@@ -538,7 +551,8 @@ impl Poller {
         let failure = Failure { outcome: Outcome::Ours, what, retry_after: None };
         remember::failed(&mut feed, subscription, &failure, Duration::ZERO, now);
         tracing::error!(feed.name, failures = feed.failures, "{what}");
-        self.record(feed, Polled::Failed(what.to_owned()), Some(Outcome::Ours), Turn::None, None, now).await
+        self.record(feed, Polled::Failed(what.to_owned()), Some(Outcome::Ours), Turn::None, Beside::default(), now)
+            .await
     }
 
     /// Takes in what a hub sent of a feed, as if a poll had brought it; or says why it is of no use.
@@ -627,8 +641,13 @@ impl Poller {
     /// Reads what was fetched, unless it is the document that is `held`.
     async fn understand(&self, fetched: Fetched, held: Option<i64>) -> Result<Answer, Error> {
         match fetched {
-            Fetched::Document(document, reply) if Some(document.hash) == held => Ok(Answer::Unchanged(Box::new(reply))),
-            Fetched::Document(document, reply) => Ok(Answer::News(Box::new(self.read(document, reply).await?))),
+            Fetched::Document(mut document, reply) => {
+                document.hash = hash_with_fields(&document, &reply);
+                if Some(document.hash) == held {
+                    return Ok(Answer::Unchanged(Box::new(reply)));
+                }
+                Ok(Answer::News(Box::new(self.read(document, reply).await?)))
+            }
             Fetched::NotModified(reply) => Ok(Answer::Unchanged(Box::new(reply))),
             Fetched::Gone => Ok(Answer::Gone),
         }
@@ -642,21 +661,24 @@ impl Poller {
         read.await.map_err(|_| Error::Panicked)?
     }
 
-    /// Stores what is remembered of a poll that brought no document, and whose server is to be left alone since.
+    /// Stores what is remembered of a poll that brought no document.
     async fn record(
         &self,
         feed: Feed,
         polled: Polled,
         outcome: Option<Outcome>,
         turn: Turn,
-        hold: Option<(String, DateTime<Utc>)>,
+        beside: Beside,
         now: DateTime<Utc>,
     ) -> store::Result<Recording> {
         let feed = Arc::new(feed);
         let saved = feed.clone();
         let work = move |desk: &mut store::Desk<'_>| {
-            if let Some((domain, until)) = &hold {
+            if let Some((domain, until)) = &beside.hold {
                 holds::put(desk.tx, domain, *until, now)?;
+            }
+            if beside.found.is_some() {
+                hubs::note(desk.tx, saved.feed, beside.found.as_ref(), now)?;
             }
             feeds::save(desk.tx, &saved, None)?;
             Ok(None)
@@ -681,6 +703,12 @@ fn tell_failure(feed: &Feed) -> Polled {
 
 /// Why a feed waits while our network is down.
 const OFFLINE: &str = "the network here is down; it is tried again when that is back";
+
+/// By what a document is known again: its bytes, and what the header fields beside it say of hubs.
+fn hash_with_fields(document: &Document, reply: &Reply) -> i64 {
+    let named = discovery::named_in_fields(&reply.links, &document.address);
+    if named.is_empty() { document.hash } else { document.hash ^ xxh3_64(named.as_bytes()).cast_signed() }
+}
 
 /// Bytes to entries.
 fn read(document: Document, reply: Reply, most: u64, place: OwnedSemaphorePermit) -> Result<News, Error> {

@@ -303,19 +303,6 @@ impl Published {
         let outputs = self.0.spoiled.outputs.iter();
         outputs.map(|(name, why)| format!("output `{name}`: {why}")).collect()
     }
-
-    /// The outputs that look otherwise than in `before`, which was published until now.
-    #[must_use]
-    pub fn changed_since(&self, before: &Self) -> Vec<&Output> {
-        let etag = |published: &Self, path: &str| published.ready(path).map(|page| page.etag.clone());
-        let is_changed = |output: &&Output| {
-            output.config.formats.iter().any(|format| {
-                let path = format!("/{}{}", output.config.name, format.ending());
-                etag(self, &path) != etag(before, &path)
-            })
-        };
-        self.0.site.outputs.iter().filter(is_changed).collect()
-    }
 }
 
 /// The name of an output in a path, and what follows it.
@@ -380,7 +367,7 @@ fn render_what_can_be(site: &Site, feed: &MergedFeed, format: Format) -> (Render
     });
     let left_out = left_out.into_iter().filter_map(|at| feed.stories.get(at));
     let left_out = left_out.map(|story| (story.id, store::Error::Panicked.to_string())).collect();
-    (Rendered::new(format.media_type(), text, feed.updated), left_out)
+    (Rendered::new(format.media_type(), text, feed.updated).linked(feed.link_field(format)), left_out)
 }
 
 fn tell_of_story(story: StoryId, why: &str) {

@@ -1,4 +1,4 @@
-//! Hubs that tell of changes (W3C WebSub): subscribing to them, and taking in what they say.
+//! Hubs that tell of changes (W3C WebSub): subscribing to them, taking in what they say, and telling ours.
 //!
 //! Edge: asks, stores and answers; what is found in a document and what a signature proves are pure.
 //!
@@ -7,6 +7,7 @@
 //! | which hub and topic a document names | [`discovery`] |
 //! | asking hubs: subscriptions, renewals, farewells | [`subscriber`] |
 //! | what hubs say to us: questions and news | [`ear`] |
+//! | telling our hub of what we publish | [`publisher`] |
 //! | whether news is from whom we asked | [`signature`] |
 //!
 //! What a hub tells is taken in as a polled document is. Polling goes on, a day apart, because a promise is no delivery: when
@@ -14,6 +15,7 @@
 
 pub mod discovery;
 pub mod ear;
+pub mod publisher;
 pub mod signature;
 pub mod subscriber;
 

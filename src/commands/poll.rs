@@ -23,12 +23,13 @@ use crate::model::{Feed, FeedRef};
 use crate::plural::counted;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::look::Look;
-use crate::publish::{self, Published, Site, files};
+use crate::publish::{self, Output, Published, Site, files};
 use crate::roster::Roster;
 use crate::schedule;
 use crate::store::{Policy, Store, feeds, holds};
 use crate::terminal;
 use crate::upkeep;
+use crate::websub::publisher;
 
 /// How long the command waits for another program that holds the store locked.
 const FOR_A_LOCK: Duration = Duration::from_secs(60);
@@ -104,7 +105,7 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     }
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
         let look = Look::from(config.serve.templates.as_deref())?;
-        publish_files(&store, Site { outputs, look }).await?
+        publish_files(&store, Site { outputs, look }, config).await?
     } else {
         0
     };
@@ -120,12 +121,16 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
     Ok(if came.is_store_refusing || (all > 0 && failed == all) { Exit::Failed } else { Exit::Done })
 }
 
-/// Renders the outputs and writes those that have a directory there; gives how many files were written.
-async fn publish_files(store: &Store, site: Site) -> anyhow::Result<usize> {
+/// Renders the outputs, writes those that have a directory there, and tells the hub of them; gives how many files were written.
+async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
     let archives = files::write_new_archives(store, &published).await?;
     let documents = files::write(&published).await?;
+    if let Some(hub) = &config.serve.hub {
+        let is_written = |output: &Output| output.config.directory.is_some();
+        publisher::tell_of_changes(store, &published, is_written, hub, &config.poll.user_agent).await?;
+    }
     Ok(archives + documents + files::compare_archives(store, &published, clock::now()).await?)
 }
 

@@ -8,11 +8,10 @@ use std::time::Duration;
 use super::tasks::{Came, Done, Failure, Work};
 use super::{Daemon, Error};
 use crate::clock;
-use crate::config::Format;
-use crate::fetch;
-use crate::publish::{self, Output, Published, Site, files};
+use crate::publish::{self, Published, Site, files};
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::upkeep;
+use crate::websub::publisher;
 
 /// How many steps the index for searches is brought on before what is there is rendered.
 const INDEXED_AT_ONCE: usize = 10;
@@ -79,11 +78,10 @@ impl Daemon {
                 "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
             );
         }
-        self.untold.extend(changed(&before, &rendered));
         self.published.send_replace(rendered.clone());
         self.corrections = corrections;
         self.is_stale |= !is_indexed;
-        self.are_files_stale = true;
+        (self.are_files_stale, self.is_hub_stale) = (true, true);
         self.counters.send_modify(|counters| {
             counters.render = took;
             counters.stories_left_out = rendered.stories_left_out();
@@ -101,27 +99,12 @@ impl Daemon {
 
     /// Begins to tell the hub which documents changed. Without a hub nobody is told.
     pub(super) fn tell_hub(&mut self) {
-        let changed: Vec<String> = std::mem::take(&mut self.untold).into_iter().collect();
         let Some(hub) = self.config.serve.hub.clone() else { return };
         let agent = self.config.poll.user_agent.clone();
+        let (store, published) = (self.store.clone(), self.published.borrow().clone());
         self.tasks.begin(Work::TellHub, async move {
-            match fetch::hub::tell(&hub, &changed, &agent).await {
-                Ok(()) => tracing::debug!(documents = changed.len(), "the hub was told"),
-                Err(error) => {
-                    tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll")
-                }
-            }
+            publisher::tell_of_changes(&store, &published, |_| true, &hub, &agent).await?;
             Ok(Done::HubTold)
         });
     }
-}
-
-/// The addresses of the documents that look otherwise than `before`.
-fn changed(before: &Published, now: &Published) -> Vec<String> {
-    let documents = |output: &Output| {
-        let formats = output.config.formats.iter().filter(|format| **format != Format::Html);
-        let heading = output.heading();
-        formats.map(|format| heading.address(format.ending())).collect::<Vec<_>>()
-    };
-    now.changed_since(before).into_iter().flat_map(documents).collect()
 }

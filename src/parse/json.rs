@@ -71,7 +71,7 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
         self_link: address(&read.feed_url),
         next_page: address(&read.next_url),
         authors: people(&read.authors, &read.author, context),
-        hubs: list(&read.hubs).iter().filter_map(|hub| address(hub.get("url")?)).collect(),
+        hubs: list(&read.hubs).iter().filter(|hub| is_websub(hub)).filter_map(|hub| address(hub.get("url")?)).collect(),
         ..ParsedFeed::default()
     };
     if let Value::Array(items) = read.items {
@@ -93,6 +93,13 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
     }
     resolve(&mut feed, context);
     Ok(feed)
+}
+
+/// Whether a hub is spoken to by the protocol that we know; `type` names it, and rssCloud is another.
+fn is_websub(hub: &Value) -> bool {
+    hub.get("type")
+        .and_then(Value::as_str)
+        .is_none_or(|kind| ["websub", "pubsubhubbub"].iter().any(|known| kind.trim().eq_ignore_ascii_case(known)))
 }
 
 fn entry(item: &Value, context: Context<'_>) -> ParsedEntry {
@@ -207,6 +214,14 @@ mod tests {
         assert_eq!(feed.entries[0].categories, ["a"]);
         assert_eq!(feed.entries[0].enclosures.len(), 1);
         assert_eq!(feed.entries[0].authors[0].name, "https://example.org/me");
+    }
+
+    #[test]
+    fn a_hub_is_one_that_speaks_websub() {
+        let feed = read_one(
+            r#"{"version":"https://jsonfeed.org/version/1.1","items":[],"hubs":[{"type":"rssCloud","url":"https://cloud.example/"},{"type":"websub","url":"https://hub.example/"},{"url":"https://old.example/"},"x",{"type":"WebSub"}]}"#,
+        );
+        assert_eq!(feed.hubs, ["https://hub.example/", "https://old.example/"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::config::OnCoverage;
+use crate::config::{Format, OnCoverage};
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::text;
 use crate::sanitise;
@@ -138,6 +138,15 @@ pub struct MergedFeed {
 }
 
 impl MergedFeed {
+    /// The `Link` field that names the hub and the document itself to subscribers (WebSub §4); `None` where no hub is told of
+    /// it.
+    #[must_use]
+    pub fn link_field(&self, format: Format) -> Option<String> {
+        let (Part::Current { .. }, Some(hub)) = (&self.part, &self.heading.hub) else { return None };
+        let own = self.part.address(&self.heading, format.ending());
+        (format != Format::Html).then(|| format!("<{hub}>; rel=\"hub\", <{own}>; rel=\"self\""))
+    }
+
     /// The same feed with the stories at these positions alone.
     #[must_use]
     pub fn with_only(&self, positions: &[usize]) -> Self {

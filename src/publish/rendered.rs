@@ -20,6 +20,8 @@ pub struct Rendered {
     pub etag: String,
     /// When what it shows last changed; `None` when it shows nothing yet.
     pub last_modified: Option<DateTime<Utc>>,
+    /// A `Link` field to go with it (RFC 8288).
+    pub links: Option<String>,
     packed: [OnceLock<Bytes>; 3],
 }
 
@@ -56,7 +58,13 @@ impl Rendered {
         // In a box: a text that grew may hold on to as much again.
         let body = Bytes::from(text.into_boxed_str().into_boxed_bytes());
         let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { media_type, body, etag, last_modified, packed: Default::default() }
+        Self { media_type, body, etag, last_modified, links: None, packed: Default::default() }
+    }
+
+    /// The same document with a `Link` field.
+    #[must_use]
+    pub fn linked(self, links: Option<String>) -> Self {
+        Self { links, ..self }
     }
 
     /// The same document, last changed then.
@@ -68,7 +76,8 @@ impl Rendered {
     /// The same document, to be served at another address too.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self { body: self.body.clone(), etag: self.etag.clone(), packed: self.packed.clone(), ..*self }
+        let (body, etag, links) = (self.body.clone(), self.etag.clone(), self.links.clone());
+        Self { body, etag, links, packed: self.packed.clone(), ..*self }
     }
 
     /// The body in a coding, if it was packed before.

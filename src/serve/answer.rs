@@ -306,6 +306,9 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     put(headers, header::CACHE_CONTROL, &kept_for(age, pulse.next_poll, clock::now()));
     put(headers, header::ETAG, &etag);
+    if let Some(links) = &page.links {
+        put(headers, header::LINK, links);
+    }
     if let Some(at) = page.last_modified.filter(|at| EXPRESSIBLE.contains(&at.timestamp())) {
         put(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(at.into()));
     }

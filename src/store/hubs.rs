@@ -2,6 +2,8 @@
 //!
 //! Edge: SQL on the connection it is given. Asking and listening are `websub`'s work.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use url::Url;
@@ -11,7 +13,7 @@ use crate::store::{Error, Result, millis};
 use crate::websub::Mode;
 use crate::websub::discovery::Found;
 
-/// How long a hub has to ask back before it is asked again; twice as long each time, to a day.
+/// How long a hub has to ask back before it, or the next one, is asked; twice as long when all had their turn, to a day.
 const FIRST_PATIENCE: TimeDelta = TimeDelta::hours(1);
 const LONGEST_PATIENCE: TimeDelta = TimeDelta::days(1);
 /// When a hub that will not tell us is asked again.
@@ -62,20 +64,26 @@ pub struct Expected {
 pub fn note(tx: &Connection, feed: FeedRef, found: Option<&Found>, now: DateTime<Utc>) -> Result<()> {
     let mut query = tx.prepare_cached("SELECT hub, topic FROM hub_subscription WHERE feed = ?1")?;
     let known: Option<(String, String)> = query.query_row([feed.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let all = |found: &Found| found.hubs.iter().map(Url::as_str).collect::<Vec<_>>().join("\n");
     match (known, found) {
         (None, None) => {}
         (Some((hub, topic)), Some(found))
-            if found.topic.as_str() == topic && found.hubs.iter().any(|named| named.as_str() == hub) => {}
+            if found.topic == topic && found.hubs.iter().any(|named| named.as_str() == hub) =>
+        {
+            tx.prepare_cached("UPDATE hub_subscription SET hubs = ?2 WHERE feed = ?1 AND hubs <> ?2")?
+                .execute(params![feed.0, all(found)])?;
+        }
         (Some(_), None) => leave(tx, "feed = ?1", now, [feed.0])?,
         // Who calls at the old address is told that nobody is there.
         (_, Some(found)) => {
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO hub_subscription (feed, hub, topic, next_step) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO hub_subscription (feed, hub, hubs, topic, next_step) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 feed.0,
                 found.hubs.first().map(Url::as_str),
-                found.topic.as_str(),
+                all(found),
+                found.topic,
                 millis(now)
             ])?;
         }
@@ -141,6 +149,7 @@ fn address(stored: &str, whose: &str) -> Result<Url> {
 pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime<Utc>) -> Result<Vec<Request>> {
     let mut requests = Vec::new();
     for (feed, (callback, secret)) in feeds {
+        let hubs = take_turns(tx, *feed, now)?;
         let asked = tx
             .prepare_cached(
                 "UPDATE hub_subscription SET callback = coalesce(callback, ?2), secret = coalesce(secret, ?3), failures = failures + 1,
@@ -161,13 +170,76 @@ pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime
             forget(tx, *feed, now)?;
             continue;
         }
-        let patience = (FIRST_PATIENCE * 2_i32.pow(times.saturating_sub(1).min(8))).min(LONGEST_PATIENCE);
+        let rounds = times.saturating_sub(1) / hubs;
+        let patience = (FIRST_PATIENCE * 2_i32.pow(rounds.min(8))).min(LONGEST_PATIENCE);
         tx.prepare_cached("UPDATE hub_subscription SET next_step = ?2 WHERE feed = ?1")?
             .execute(params![feed.0, millis(now + patience)])?;
         let hub = address(&hub, "a hub")?;
         requests.push(Request { feed: *feed, name, hub, topic, callback, secret, mode });
     }
     Ok(requests)
+}
+
+/// Has the hub asked whose turn it is, unless one tells of the feed already; gives how many there are. What one hub was told to
+/// sign with is nothing for the next.
+fn take_turns(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<u32> {
+    let known = tx
+        .prepare_cached(
+            "SELECT hub, hubs, failures, lease_until > ?2 OR pending IS 'unsubscribe' FROM hub_subscription WHERE feed = ?1",
+        )?
+        .query_row(params![feed.0, millis(now)], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, Option<bool>>(3)?))
+        })
+        .optional()?;
+    let Some((hub, hubs, failures, is_settled)) = known else { return Ok(1) };
+    let turns = Turns { hubs: hubs.lines().collect(), failures };
+    if let Some(next) = turns.next().filter(|next| is_settled != Some(true) && *next != hub) {
+        tx.prepare_cached("UPDATE hub_subscription SET hub = ?2, callback = NULL, secret = NULL WHERE feed = ?1")?
+            .execute(params![feed.0, next])?;
+    }
+    Ok(turns.count())
+}
+
+/// The hubs of a feed, and how many times one of them was asked in vain.
+struct Turns<'a> {
+    hubs: Vec<&'a str>,
+    failures: u32,
+}
+
+impl Turns<'_> {
+    fn count(&self) -> u32 {
+        u32::try_from(self.hubs.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The one to ask next; `None` when they are not known.
+    fn next(&self) -> Option<&str> {
+        self.hubs.get(usize::try_from(self.failures % self.count()).ok()?).copied()
+    }
+
+    /// Whether some were not asked since all had their turn.
+    fn are_left(&self) -> bool {
+        !self.failures.is_multiple_of(self.count())
+    }
+}
+
+/// Notes that the hub would not be asked; gives whether another is asked now.
+///
+/// # Errors
+/// When the store refuses.
+pub fn failed(tx: &Connection, request: &Request, now: DateTime<Utc>) -> Result<bool> {
+    let known = tx
+        .prepare_cached(
+            "SELECT hubs, failures FROM hub_subscription
+             WHERE feed = ?1 AND callback = ?2 AND pending = 'subscribe' AND lease_until IS NULL",
+        )?
+        .query_row(params![request.feed.0, request.callback], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+        .optional()?;
+    let is_next = known.is_some_and(|(hubs, failures)| Turns { hubs: hubs.lines().collect(), failures }.are_left());
+    if is_next {
+        tx.prepare_cached("UPDATE hub_subscription SET next_step = ?2 WHERE feed = ?1")?
+            .execute(params![request.feed.0, millis(now)])?;
+    }
+    Ok(is_next)
 }
 
 /// Ends a subscription for good. When the feed is polled again, its hub is asked anew.
@@ -180,7 +252,8 @@ fn forget(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// Confirms what a hub asks back, if we asked for it; gives the feed's name then.
+/// Confirms what a hub asks back, if we asked for it; gives the feed's name then. A hub whose first answer got lost asks again,
+/// and is told the same for as long as the subscription lasts.
 ///
 /// # Errors
 /// When the store refuses.
@@ -194,9 +267,10 @@ pub fn confirm(
 ) -> Result<Option<String>> {
     let meant = tx
         .prepare_cached(
-            "SELECT feed, name FROM hub_subscription JOIN feed ON feed.id = feed WHERE callback = ?1 AND pending = ?2 AND topic = ?3",
+            "SELECT feed, name FROM hub_subscription JOIN feed ON feed.id = feed WHERE callback = ?1 AND topic = ?3
+             AND (pending = ?2 OR ?2 = 'subscribe' AND pending IS NULL AND lease_until > ?4)",
         )?
-        .query_row(params![callback, mode.name(), topic], |row| Ok((FeedRef(row.get(0)?), row.get(1)?)))
+        .query_row(params![callback, mode.name(), topic, millis(now)], |row| Ok((FeedRef(row.get(0)?), row.get(1)?)))
         .optional()?;
     let Some((feed, name)) = meant else { return Ok(None) };
     match mode {
@@ -212,18 +286,24 @@ pub fn confirm(
     Ok(Some(name))
 }
 
-/// Takes a hub's refusal, or its end of a subscription; gives the feed and its name.
+/// Takes a hub's refusal, or its end of a subscription; gives the feed and its name. The feed's next hub is asked, and when all
+/// had their turn, the first of them in a week.
 ///
 /// # Errors
 /// When the store refuses.
 pub fn deny(tx: &Connection, callback: &str, topic: &str, now: DateTime<Utc>) -> Result<Option<(FeedRef, String)>> {
-    let denied: Option<u64> = tx
+    let denied = tx
         .prepare_cached(
-            "UPDATE hub_subscription SET pending = NULL, lease_until = NULL, failures = 0, next_step = ?3 WHERE callback = ?1 AND topic = ?2 RETURNING feed",
+            "UPDATE hub_subscription SET pending = NULL, lease_until = NULL, failures = max(failures, 1)
+             WHERE callback = ?1 AND topic = ?2 RETURNING feed, hubs, failures",
         )?
-        .query_row(params![callback, topic, millis(now + AFTER_DENIAL)], |row| row.get(0))
+        .query_row(params![callback, topic], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get(2)?)))
         .optional()?;
-    let Some(feed) = denied else { return Ok(None) };
+    let Some((feed, hubs, failures)) = denied else { return Ok(None) };
+    let are_left = Turns { hubs: hubs.lines().collect(), failures }.are_left();
+    let (failures, next) = if are_left { (failures, now) } else { (0, now + AFTER_DENIAL) };
+    tx.prepare_cached("UPDATE hub_subscription SET failures = ?2, next_step = ?3 WHERE feed = ?1")?
+        .execute(params![feed, failures, millis(next)])?;
     let name = tx.query_row("SELECT name FROM feed WHERE id = ?1", [feed], |row| row.get(0))?;
     Ok(Some((FeedRef(feed), name)))
 }
@@ -245,6 +325,26 @@ pub fn expected(connection: &Connection, callback: &str) -> Result<Option<Expect
     let Some((feed, name, secret, home, hub)) = found else { return Ok(None) };
     let (hub, address) = (address(&hub, "a hub")?, address(&home, "a feed")?);
     Ok(Some(Expected { hub, feed: FeedRef(feed), name, secret, address }))
+}
+
+/// What our hub was last told of each document of ours: its address, and its entity tag then.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn documents_told(connection: &Connection, hub: &Url) -> Result<HashMap<String, String>> {
+    let mut query = connection.prepare_cached("SELECT document, etag FROM hub_told WHERE hub = ?1")?;
+    let rows = query.query_map([hub.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that our hub was told of a document.
+///
+/// # Errors
+/// When the store refuses.
+pub fn tell_document(tx: &Connection, hub: &Url, document: &str, etag: &str) -> Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO hub_told (document, hub, etag) VALUES (?1, ?2, ?3)")?
+        .execute(params![document, hub.as_str(), etag])?;
+    Ok(())
 }
 
 /// Notes that a hub told of a feed, so that its promise is believed. `hash` is of what it told; gives whether that is new, and

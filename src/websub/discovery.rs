@@ -12,8 +12,9 @@ const MOST_HUBS: usize = 8;
 pub struct Found {
     /// The hubs, in the publisher's order; never empty.
     pub hubs: Vec<Url>,
-    /// What to subscribe to: the feed's own address, by its own word.
-    pub topic: Url,
+    /// What to subscribe to: the feed's own address by its own word, letter for letter, because hubs know it by that (WebSub
+    /// §5.1).
+    pub topic: String,
 }
 
 /// What a document read from `address` says: its `Link` fields first, then what stands in it.
@@ -21,20 +22,64 @@ pub struct Found {
 /// `None` when it names no hub that can be asked.
 #[must_use]
 pub fn discover(links: &[String], hubs: &[String], self_link: Option<&str>, address: &Url) -> Option<Found> {
-    let web = |text: &str| address.join(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let fields: Vec<(&str, String)> = links.iter().flat_map(|field| fields_of(field)).collect();
-    let by = |relation: &'static str| {
-        let is_so = move |(_, relations): &&(&str, String)| {
-            relations.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(relation))
-        };
-        fields.iter().filter(is_so).filter_map(|(target, _)| web(target))
-    };
-    let mut named: Vec<Url> = by("hub").take(MOST_HUBS).collect();
+    let fields = Fields::of(links);
+    let mut named: Vec<Url> = fields.by("hub").filter_map(|hub| web(hub, address)).take(MOST_HUBS).collect();
     if named.is_empty() {
-        named = hubs.iter().take(MOST_HUBS).filter_map(|hub| web(hub)).collect();
+        named = hubs.iter().filter_map(|hub| web(hub, address)).take(MOST_HUBS).collect();
     }
-    let topic = by("self").next().or_else(|| web(self_link?)).or_else(|| web(""))?;
+    let topic = fields
+        .by("self")
+        .find_map(|own| as_written(own, address))
+        .or_else(|| as_written(self_link?, address))
+        .or_else(|| as_written("", address))?;
     (!named.is_empty()).then_some(Found { hubs: named, topic })
+}
+
+/// What `Link` fields alone say, where they name both a hub and the feed's own address.
+#[must_use]
+pub fn in_fields(links: &[String], address: &Url) -> Option<Found> {
+    Fields::of(links).by("self").next()?;
+    discover(links, &[], None, address)
+}
+
+/// The hubs and the own address that `Link` fields name, to be compared with those of another answer; empty when they name
+/// neither.
+#[must_use]
+pub fn named_in_fields(links: &[String], address: &Url) -> String {
+    let fields = Fields::of(links);
+    let targets = ["hub", "self"].map(|relation| {
+        let targets: Vec<String> = fields.by(relation).filter_map(|target| as_written(target, address)).collect();
+        targets.into_iter().map(|target| format!("{relation} {target}\n")).collect::<String>()
+    });
+    targets.concat()
+}
+
+/// An address of the web, as it is asked.
+fn web(text: &str, base: &Url) -> Option<Url> {
+    base.join(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// An address of the web, as it is written where it is whole.
+fn as_written(text: &str, base: &Url) -> Option<String> {
+    let joined = web(text, base)?;
+    let is_whole = Url::parse(text).is_ok();
+    Some(if is_whole { text.trim().to_owned() } else { joined.into() })
+}
+
+/// `Link` fields: targets with their relations.
+struct Fields<'a>(Vec<(&'a str, String)>);
+
+impl<'a> Fields<'a> {
+    fn of(links: &'a [String]) -> Self {
+        Self(links.iter().flat_map(|field| fields_of(field)).collect())
+    }
+
+    /// The targets of one relation.
+    fn by(&self, relation: &str) -> impl Iterator<Item = &'a str> {
+        let is_so =
+            move |relations: &str| relations.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(relation));
+        self.0.iter().filter(move |(_, relations)| is_so(relations)).map(|(target, _)| *target)
+    }
 }
 
 /// The targets of a `Link` field with their relations (RFC 8288 §3).
@@ -69,7 +114,8 @@ mod tests {
         let address = Url::parse("https://news.example/feed?a=1").unwrap();
         let found = discover(&owned(links), &owned(hubs), self_link, &address);
         let url = |text: &&str| Url::parse(text).unwrap();
-        let expected = expected.map(|(hubs, topic)| Found { hubs: hubs.iter().map(url).collect(), topic: url(&topic) });
+        let expected =
+            expected.map(|(hubs, topic)| Found { hubs: hubs.iter().map(url).collect(), topic: topic.to_owned() });
         assert_eq!(found, expected, "{links:?} {hubs:?}");
     }
 
@@ -90,6 +136,38 @@ mod tests {
             Some("https://news.example/other"),
             Some((&["https://three.example/"], "https://news.example/other")),
         );
+    }
+
+    #[test]
+    fn the_topic_is_what_the_publisher_wrote() {
+        for own in [
+            "https://News.Example/feed",
+            "https://news.example:443/feed",
+            "https://news.example/x/../feed",
+            "https://news.example/f\u{f6}\u{f6}d?a=b c",
+        ] {
+            check(&[], &["/hub"], Some(own), Some((&["https://news.example/hub"], own)));
+            let field = format!("</hub>; rel=hub, <{own}>; rel=self");
+            check(&[&field], &[], None, Some((&["https://news.example/hub"], own)));
+        }
+        check(&[], &["/hub"], Some("../feed"), Some((&["https://news.example/hub"], "https://news.example/feed")));
+        check(&[], &["/hub"], Some("urn:x"), Some((&["https://news.example/hub"], "https://news.example/feed?a=1")));
+    }
+
+    #[test]
+    fn what_fields_name_is_compared_whatever_else_they_say() {
+        let named = |fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+            named_in_fields(&fields, &Url::parse("https://news.example/feed").unwrap())
+        };
+        assert_eq!(named(&["</a.css?1>; rel=preload"]), "");
+        let both = named(&["</hub>; rel=hub, </a.css?1>; rel=preload", "<>; rel=self"]);
+        assert_eq!(
+            both,
+            named(&["<https://news.example/hub>; rel=hub", "</a.css?2>; rel=preload", "</feed>; rel=self"])
+        );
+        assert_ne!(both, named(&["</other>; rel=hub", "</feed>; rel=self"]));
+        assert_ne!(both, named(&["</hub>; rel=hub"]));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::manners::domain::domain_of;
 use crate::manners::gates::{Gates, Pass};
 use crate::model::FeedRef;
 use crate::poll::Poller;
+use crate::redact;
 use crate::roster::Roster;
 use crate::store::hubs::{self, Expected};
 use crate::store::{Result, Store};
@@ -100,7 +101,12 @@ impl Ear {
             "denied" => {
                 let denied = self.store.write(64, move |desk| hubs::deny(desk.tx, &callback, &topic, now)).await?;
                 let Some((feed, name)) = denied else { return Ok(None) };
-                tracing::warn!(feed.name = name, "the hub does not tell us of this feed; it is polled as configured");
+                let why = said("hub.reason").filter(|why| !why.trim().is_empty());
+                let why = why.map_or_else(|| "it does not say why".to_owned(), |why| redact::message(&why));
+                tracing::warn!(
+                    feed.name = name,
+                    "the hub does not tell us of this feed ({why}); it is polled as configured"
+                );
                 let _ = self.words.send(Word::Ended(feed));
                 return Ok(Some(String::new()));
             }

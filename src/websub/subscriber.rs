@@ -4,6 +4,7 @@
 //! before it has answered, and a crash does not have us ask again at once.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use chrono::{DateTime, Utc};
@@ -79,13 +80,21 @@ impl Subscriber {
         for request in requests {
             let access = roster.subscription(request.feed).map(|subscription| subscription.access.clone());
             let (client, callback) = (client.clone(), format!("{public_url}websub/{}", request.callback));
+            let store = self.store.clone();
             let domain = domain_of(&request.hub);
             let asked = self.asking.spawn(async move {
                 // Credentials are the publisher's, and not for hubs; the way there may be through a proxy.
                 let access =
                     Access::of(&access.unwrap_or_default(), &request.hub).unwrap_or_default().without_headers();
                 let answer = client.post_form(&request.hub, form(&request, &callback), &access, clock::now()).await;
-                tell(&request, answer);
+                let request = Arc::new(request);
+                let refused = request.clone();
+                let is_next = !matches!(answer, Ok(200..=299))
+                    && store
+                        .write(64, move |desk| hubs::failed(desk.tx, &refused, clock::now()))
+                        .await
+                        .unwrap_or(false);
+                tell(&request, answer, is_next);
             });
             self.busy.insert(asked.id(), domain);
         }
@@ -105,19 +114,21 @@ fn form(request: &Request, callback: &str) -> String {
     form.finish()
 }
 
-fn tell(request: &Request, answer: Result<u16, fetch::Error>) {
+/// Tells what a hub answered; `is_next` is whether the feed's next hub is asked.
+fn tell(request: &Request, answer: Result<u16, fetch::Error>, is_next: bool) {
     let (name, mode) = (&request.name, request.mode.name());
+    let then = if is_next { "the feed's next hub is asked" } else { "that is tried again later" };
     match answer {
         Ok(200..=299) => tracing::debug!(feed.name = name, mode, "the hub was asked"),
         Ok(status) => tracing::warn!(
             feed.name = name,
             mode,
-            "the hub answered {status}; it is asked again later, and the feed is polled meanwhile"
+            "the hub answered {status}; {then}, and the feed is polled meanwhile"
         ),
         Err(error) => tracing::warn!(
             feed.name = name,
             mode,
-            "the hub could not be asked: {error}; that is tried again later, and the feed is polled meanwhile"
+            "the hub could not be asked: {error}; {then}, and the feed is polled meanwhile"
         ),
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use newsfold::clock;
+use url::form_urlencoded;
 
 use crate::support::{Answer, Daemon, Origin, Scene, rss, rss_of};
 
@@ -437,15 +438,107 @@ fn clients_that_dawdle_delay_nobody_and_are_sent_away() {
 fn the_hub_is_told_of_a_change_and_named_to_subscribers() {
     let origin = Origin::of(rss_of(&["a"]));
     let hub = Origin::start(|_| Answer::status("204 No Content"));
-    let serve = format!("[serve]\nlisten = \"127.0.0.1:0\"\nhub = \"{}\"\n", hub.url("/hub"));
+    let public = "http://news.example/";
+    let serve =
+        format!("[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{public}\"\nhub = \"{}\"\n", hub.url("/hub"));
     let scene = Scene::with(&[("example", origin.url("/feed"))], &serve);
     let mut daemon = scene.start();
     daemon.wait_for("the hub was told");
-    assert!(!hub.asked().is_empty());
+    let mut told: Vec<String> = Vec::new();
+    for ping in hub.asked() {
+        let said: Vec<(String, String)> = form_urlencoded::parse(&ping.body).into_owned().collect();
+        let [(mode, publish), (url, address), (topic, same)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(
+            (mode.as_str(), publish.as_str(), url.as_str(), topic.as_str()),
+            ("hub.mode", "publish", "hub.url", "hub.topic")
+        );
+        assert_eq!(address, same);
+        told.push(address.clone());
+    }
+    told.sort();
+    told.dedup();
+    let documents = ["news.atom", "news.json", "news.rss"].map(|name| format!("{public}{name}"));
+    assert_eq!(told, documents);
+    for document in documents {
+        let path = document.strip_prefix(public.trim_end_matches('/')).unwrap();
+        let named = format!("link: <{}>; rel=\"hub\", <{document}>; rel=\"self\"\r\n", hub.url("/hub"));
+        let (head, _) = daemon.ask("GET", path, &[]);
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+        assert!(head.contains(&named), "{head}");
+        for (method, headers) in [("HEAD", &[][..]), ("GET", &[("If-None-Match", tag)])] {
+            let (head, _) = daemon.ask(method, path, headers);
+            assert!(head.contains(&named), "{method} {headers:?}: {head}");
+        }
+    }
+    assert!(!daemon.ask("GET", "/", &[]).0.contains("link: "), "nobody is told of pages");
     for path in ["/news.atom", "/news.rss"] {
         assert!(daemon.get(path).1.contains(&format!("rel=\"hub\" href=\"{}\"", hub.url("/hub"))), "{path}");
     }
     assert!(daemon.get("/news.json").1.contains("\"type\": \"WebSub\""));
+}
+
+#[test]
+fn the_hub_is_told_once_of_each_change_whoever_publishes_it() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let hub = Origin::start(|_| Answer::status("202 Accepted"));
+    let more = format!(
+        "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://news.example/\"\nhub = \"{}\"\n[[output]]\nname = \"news\"\ndirectory = \"out\"\nformats = [\"atom\", \"html\"]\n",
+        hub.url("/hub")
+    );
+    let scene = Scene::with(&[("example", origin.url("/feed"))], &more);
+    scene.must(&["poll"]);
+    assert_eq!(hub.asked().len(), 1);
+    scene.must(&["poll"]);
+    assert_eq!(hub.asked().len(), 1, "nothing changed");
+    origin.change(|_| Answer::ok(rss_of(&["b", "a"])));
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    store.execute("UPDATE feed SET next_poll = 0", []).unwrap();
+    drop(store);
+    let mut daemon = scene.start();
+    daemon.wait_for("the hub was told");
+    drop(daemon);
+    assert_eq!(hub.asked().len(), 2, "a restart is no change, and what is polled then is");
+    origin.change(|_| Answer::ok(rss_of(&["c", "b", "a"])));
+    hub.change(|_| Answer::status("500 Internal Server Error"));
+    assert!(scene.run(&["poll"]).err.contains("the hub was not told of a change: it answered 500"));
+    hub.change(|_| Answer::status("202 Accepted"));
+    let before = hub.asked().len();
+    scene.must(&["poll"]);
+    assert_eq!(hub.asked().len(), before + 1, "what it could not be told is told the next time");
+}
+
+#[test]
+fn a_hub_that_has_moved_is_told_or_it_is_said_that_it_was_not() {
+    for (status, is_told) in [
+        ("301 Moved Permanently", false),
+        ("302 Found", false),
+        ("303 See Other", false),
+        ("307 Temporary Redirect", true),
+        ("308 Permanent Redirect", true),
+    ] {
+        let origin = Origin::of(rss_of(&["a"]));
+        let hub = Origin::start(move |request| match request.target.as_str() {
+            "/hub" => Answer::redirect(status, "/new"),
+            _ => Answer::ok("a page about this hub"),
+        });
+        let more = format!(
+            "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://news.example/\"\nhub = \"{}\"\n[[output]]\nname = \"news\"\ndirectory = \"out\"\nformats = [\"atom\"]\n",
+            hub.url("/hub")
+        );
+        let polled = Scene::with(&[("example", origin.url("/feed"))], &more).run(&["poll"]);
+        let asked: Vec<_> = hub.asked().into_iter().map(|request| (request.method, request.target)).collect();
+        let pair = |target: &str| ("POST".to_owned(), target.to_owned());
+        if is_told {
+            assert_eq!(asked, [pair("/hub"), pair("/new")], "{status}");
+        } else {
+            assert_eq!(asked, [pair("/hub")], "{status}");
+        }
+        assert_eq!(
+            polled.err.contains("the hub was not told") && polled.err.contains("`serve.hub`"),
+            !is_told,
+            "{polled:?}"
+        );
+    }
 }
 
 #[test]
