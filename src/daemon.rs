@@ -9,6 +9,7 @@
 //! | what | module |
 //! | --- | --- |
 //! | feeds come due, polls are done | `due` |
+//! | feeds of one host go together | `rounds` |
 //! | something is to be published | `publishing` |
 //! | a configuration comes into force | `reload` |
 //! | hubs are to be asked, or say something | `hubs` |
@@ -18,6 +19,7 @@ mod due;
 mod hubs;
 mod publishing;
 mod reload;
+mod rounds;
 mod tasks;
 
 use std::cmp::Reverse;
@@ -218,6 +220,8 @@ struct Daemon {
     started: Instant,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
+    /// Rounds of hosts that feeds which are due wait for.
+    rounds: rounds::Rounds,
     in_flight: HashSet<FeedRef>,
     /// Those of them whose due times are being moved.
     leasing: Vec<(FeedRef, Urgency)>,
@@ -296,6 +300,7 @@ impl Daemon {
             awaited: Some((Awaited::Start, now + READY_WITHIN)),
             started: now,
             due: BinaryHeap::new(),
+            rounds: rounds::Rounds::default(),
             in_flight: HashSet::new(),
             leasing: Vec::new(),
             moved: HashSet::new(),

@@ -26,6 +26,9 @@ use crate::store;
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
 const LONGEST_TURN: Duration = Duration::from_secs(1);
 
+/// How long it takes until a connection is known to be free again: who asks sooner makes another one.
+const UNTIL_FREE: Duration = Duration::from_millis(1);
+
 /// How many requests go out at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -136,6 +139,9 @@ impl Shared {
                     let _ = reports.send(report.map_err(|error| (feed, error)));
                 });
                 if self.limits.gap.is_zero() || host.is_empty() {
+                    if !host.is_empty() && !in_line.is_last {
+                        tokio::time::sleep(UNTIL_FREE).await;
+                    }
                     turn = Some(place).filter(|(_, since)| since.elapsed() < LONGEST_TURN);
                 } else {
                     drop(place);

@@ -80,6 +80,12 @@ impl Subscription {
         schedule::next_poll(terms, from)
     }
 
+    /// How much later than planned the feed may be polled at most, to go together with others.
+    #[must_use]
+    pub fn slack(&self, now: DateTime<Utc>) -> Duration {
+        self.cadence.slack(self.min_interval, now)
+    }
+
     /// When the feed is due again should a poll begun at `now` never end: as after a failure, and no sooner.
     #[must_use]
     pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {

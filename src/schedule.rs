@@ -123,12 +123,23 @@ impl Cadence {
         interval.max(min_interval)
     }
 
-    fn jitter(&self, address: &str, interval: Duration) -> Duration {
-        let most = match self {
+    /// By how much a poll may be put off so that it goes together with others, or does not: a tenth of the interval, and no more
+    /// than a few minutes.
+    #[must_use]
+    pub fn slack(&self, min_interval: Duration, now: DateTime<Utc>) -> Duration {
+        self.longest_jitter(self.interval(min_interval, now))
+    }
+
+    fn longest_jitter(&self, interval: Duration) -> Duration {
+        match self {
             Self::Crontab(_) => LONGEST_CRONTAB_JITTER.min(interval / 10),
             Self::Every(_) | Self::Auto | Self::Learned(_) => LONGEST_JITTER.min(interval / 10),
-        };
-        share(address, most)
+        }
+    }
+
+    /// The feeds of one host are put off alike, so that those that were polled together come due together.
+    fn jitter(&self, address: &str, interval: Duration) -> Duration {
+        share(host_in(address), self.longest_jitter(interval))
     }
 }
 
@@ -249,7 +260,7 @@ pub fn first_poll(
     }
     let spread = spread_of(feed_count).min(cadence.interval(min_interval, now));
     Due {
-        at: after(now, share(address, spread)),
+        at: after(now, share(host_in(address), spread)),
         reason: format!("first poll, spread over {}", print_duration(whole_seconds(spread))),
     }
 }
@@ -257,7 +268,7 @@ pub fn first_poll(
 /// Plans the polls of feeds that all came due at once: after an outage, or a suspend. The herd is spread like a first start.
 #[must_use]
 pub fn after_a_gap(address: &str, feed_count: usize, now: DateTime<Utc>) -> DateTime<Utc> {
-    if feed_count <= SMALL_CONFIGURATION { now } else { after(now, share(address, spread_of(feed_count))) }
+    if feed_count <= SMALL_CONFIGURATION { now } else { after(now, share(host_in(address), spread_of(feed_count))) }
 }
 
 /// Over how long so many feeds are spread that could all be polled at once.
@@ -342,6 +353,12 @@ fn skips_day(at: DateTime<Utc>, hints: &Hints) -> bool {
     const ALL: u8 = (1 << 7) - 1;
     let listed = hints.skip_days & ALL;
     listed != ALL && listed & (1 << at.weekday().num_days_from_monday()) != 0
+}
+
+/// The host that an address names, with its port; the whole address where it names none.
+fn host_in(address: &str) -> &str {
+    let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty()).unwrap_or(address)
 }
 
 /// A share of `most` that an address settles for good.
@@ -539,6 +556,15 @@ mod tests {
             first(&crontab("0 6 * * *"), ADDRESS, 1),
             Due { at: time("2026-11-23T06:00:00Z"), reason: "schedule `0 6 * * *`".to_owned() }
         );
+    }
+
+    #[test]
+    fn feeds_of_one_host_come_due_together_and_files_do_not() {
+        let hourly = Cadence::Every(HOUR);
+        let put_off = |address: &str| (hourly.jitter(address, HOUR), after_a_gap(address, 1000, noon()));
+        assert_eq!(put_off("https://news.example/a?b#c"), put_off("https://news.example"));
+        assert_ne!(put_off("https://news.example/a"), put_off("https://other.example/a"));
+        assert_ne!(put_off("file:///a"), put_off("file:///b"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
 
+use super::rounds::Due;
 use super::tasks::{Came, Done, Work};
 use super::{Daemon, Error};
 use crate::clock;
@@ -45,6 +47,7 @@ impl Daemon {
         match schedule::clock_step(then, now, since.elapsed()) {
             ClockStep::None => {}
             ClockStep::Back(step) => {
+                self.rounds.clear();
                 tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
                 self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
             }
@@ -68,12 +71,21 @@ impl Daemon {
 
     /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
     pub(super) fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Urgency)> {
+        let mut due = Vec::new();
+        while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.due.pop();
+            due.push(feed);
+        }
+        self.gather(&due, now);
         let mut chosen = Vec::new();
         let mut waiting = Vec::new();
         let mut probes: HashMap<Side, usize> = HashMap::new();
-        while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.due.pop();
+        for feed in due {
             let Some(address) = self.roster.address(feed) else { continue };
+            if let Some(begins) = self.rounds.begins(host_of(address)) {
+                waiting.push(Reverse((begins, feed)));
+                continue;
+            }
             let side = Side::of(address);
             if !self.manners.uplinks().is_down(side) {
                 chosen.push((feed, Urgency::Due));
@@ -90,6 +102,21 @@ impl Daemon {
         }
         self.due.extend(waiting);
         chosen
+    }
+
+    /// Opens the rounds that feeds which are due wait for.
+    fn gather(&mut self, due: &[FeedRef], now: DateTime<Utc>) {
+        if due.is_empty() {
+            return;
+        }
+        let roster = &self.roster;
+        let waiting = due.iter().filter_map(|feed| {
+            let slack = roster.subscription(*feed)?.slack(now);
+            Some(Due { host: host_of(roster.address(*feed)?), until: schedule::after(now, slack) })
+        });
+        let waiting: Vec<Due<'_>> = waiting.collect();
+        let coming = self.due.iter().filter_map(|Reverse((at, feed))| Some((*at, host_of(roster.address(*feed)?))));
+        self.rounds.open(&waiting, coming, now);
     }
 
     /// Begins to move the due times of the feeds that are due; polls begin when that is stored.
@@ -262,4 +289,9 @@ async fn lease(store: Store, chosen: Vec<(FeedRef, Urgency)>, roster: Roster, no
         Ok(leased)
     };
     Ok(Done::Leased(store.write(LEASE_BYTES, work).await?))
+}
+
+/// Whose connection a feed shares; empty when it needs none.
+fn host_of(address: &Url) -> &str {
+    address.host_str().unwrap_or_default()
 }
