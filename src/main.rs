@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 /// Sends the log to standard error: text for people, JSON on request. The journal has the time already and wants the level
 /// in its own way.
 fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseError> {
-    // What the crates below us have to say is for debugging them.
-    let filter = EnvFilter::try_new(format!("warn,newsfold={}", arguments.log))
-        .or_else(|_| EnvFilter::try_new(&arguments.log))?;
+    let filter = filter(&arguments.log)?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::line).with_target(false);
     match arguments.log_format {
         LogFormat::Json => logger.json().flatten_event(true).init(),
@@ -47,6 +45,14 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
         }
     }
     Ok(())
+}
+
+/// What of the log is written. What the crates below us have to say is for debugging them, and those that read what strangers
+/// sent have a warning for each of its slips: they are only heard when `wanted` names them.
+fn filter(wanted: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    const READERS: &str = "html5ever=off,markup5ever=off,ammonia=off,feed_rs=off,quick_xml=off,encoding_rs=off,hyper=error,h2=error,rustls=error";
+    EnvFilter::try_new(format!("warn,{READERS},newsfold={wanted}"))
+        .or_else(|_| EnvFilter::try_new(wanted).and_then(|_| EnvFilter::try_new(format!("{READERS},{wanted}"))))
 }
 
 /// Whether standard error is the journal's, as `$JOURNAL_STREAM` says (systemd.exec(5)).
@@ -72,5 +78,23 @@ where
         };
         write!(writer, "<{level}>")?;
         format().without_time().with_level(false).with_target(false).format_event(context, writer, event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_that_read_what_strangers_sent_are_heard_only_when_they_are_named() {
+        for quiet in ["info", "newsfold::fetch=debug,info", "trace"] {
+            let told = filter(quiet).unwrap().to_string();
+            assert!(told.contains("html5ever=off"), "{quiet}: {told}");
+        }
+        for loud in ["info,html5ever=warn", "html5ever=warn"] {
+            let told = filter(loud).unwrap().to_string();
+            assert!(told.contains("html5ever=warn") && !told.contains("html5ever=off"), "{loud}: {told}");
+        }
+        assert!(filter("no=such=filter").is_err());
     }
 }

@@ -179,6 +179,16 @@ pub struct Enclosure {
     pub length: Option<u64>,
 }
 
+/// Whether it is spelt as a media type: two names of at most 127 characters each (RFC 6838 §4.2).
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        (1..=127).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
+}
+
 /// What an entry holds beside the columns that the store looks things up by.
 ///
 /// The markup is as the publisher sent it: whoever shows it sanitises it first (`sanitise`).

@@ -12,25 +12,34 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::hash::Hasher;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::model::{Detail, Enclosure, Entry, Fault};
+use crate::model::{Detail, Enclosure, Entry, Fault, Person, is_media_type};
 use crate::normalise::permalink::Permalink;
 use crate::parse::{ParsedEntry, ParsedFeed};
+use crate::sanitise::{self, web_address};
 
 /// The most entries of one document that are kept, the newest.
 pub const MOST_ENTRIES: usize = 5_000;
-/// The longest title, in characters.
-const LONGEST_TITLE: usize = 1_000;
-/// The most markup of one entry, in bytes; what is longer is published as far as that.
-const LONGEST_MARKUP: usize = 256 * 1024;
-/// The most people who publish a feed, and the longest name of one, in characters.
+/// The longest title of an entry or a feed, in characters.
+pub const LONGEST_TITLE: usize = 1_000;
+/// The most markup of one text, in bytes. An entry has two of them; how much of a text is shown is `sanitise`'s to say.
+const LONGEST_MARKUP: usize = 1024 * 1024;
+/// The most people who publish a feed.
 const MOST_PUBLISHERS: usize = 10;
+/// The longest name of a person, label or language, in characters.
 const LONGEST_NAME: usize = 500;
 /// The most authors, categories or enclosures of one entry.
 const MOST_PARTS: usize = 100;
+/// The most bytes that its authors, its categories or its enclosures may have together.
+const MOST_PART_BYTES: usize = 16 * 1024;
+/// What an entry may hold at most beside its two texts, in bytes: its three lists of parts, and a few titles and addresses.
+const MOST_BESIDE: usize = 128 * 1024;
+/// The most bytes of an entry as the store keeps it, without what its form adds: nothing larger is handed on, and the store
+/// reads back whatever is no larger.
+pub const LARGEST_ENTRY: usize = 2 * LONGEST_MARKUP + MOST_BESIDE;
 
 /// The entries of a document as the store keeps them, and what had to be left out.
 ///
@@ -41,11 +50,7 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
     let ParsedFeed { link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
     // Each entry may get a copy.
     authors.truncate(MOST_PUBLISHERS);
-    for author in &mut authors {
-        author.name = text::shorten(&author.name, LONGEST_NAME);
-        author.email.take_if(|email| email.len() > LONGEST_NAME);
-        author.url.take_if(|url| url.len() > LONGEST_NAME);
-    }
+    authors = authors.into_iter().map(person).collect();
     if parsed_entries.len() > MOST_ENTRIES {
         faults.push(Fault {
             entry: None,
@@ -54,7 +59,7 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
     }
     let parsed_entries = newest(parsed_entries, MOST_ENTRIES);
     let document = Document {
-        base: link.as_deref().and_then(|link| address.join(link).ok()).unwrap_or_else(|| address.clone()),
+        base: link.as_deref().and_then(|link| web_address(link, Some(address))).unwrap_or_else(|| address.clone()),
         language,
     };
     let mut entries: Vec<Entry> = parsed_entries
@@ -107,8 +112,9 @@ struct Document {
 
 fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {
     let Document { base, language } = document;
-    let base = parsed.base.as_deref().and_then(|own| base.join(own).ok()).unwrap_or_else(|| base.clone());
-    let absolute = |text: &str| Url::parse(text).or_else(|_| base.join(text)).ok();
+    let base = parsed.base.as_deref().and_then(|own| web_address(own, Some(base))).unwrap_or_else(|| base.clone());
+    let absolute = |text: &str| web_address(text, Some(&base));
+    let address = |text: Option<String>| text.and_then(|text| absolute(&text)).map(String::from);
     // An id that is a web address stands in for a missing link, as RSS says of `guid` (and says of no other format).
     let own = parsed.url.as_deref().and_then(absolute).and_then(|url| Permalink::new(url).ok());
     let id_permalink = match &parsed.id {
@@ -138,42 +144,43 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
     let id_permalink = id_permalink.filter(|address| is_kept && Some(address) != permalink.as_ref());
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
-            if markup.len() <= LONGEST_MARKUP {
-                return markup;
+            let kept = markup.get(..markup.floor_char_boundary(LONGEST_MARKUP)).unwrap_or(&markup);
+            let is_whole = kept.len() == markup.len();
+            if !is_whole || !sanitise::is_within_bounds(kept) {
+                faults.push(Fault {
+                    entry: Some(text::shorten(&title, LONGEST_NAME)),
+                    what: format!(
+                        "its text of {} bytes is too long, or too deep, to be shown whole; it is shown shortened, with a link to its page",
+                        markup.len()
+                    ),
+                });
             }
-            faults.push(Fault {
-                entry: Some(title.clone()),
-                what: format!("its text of {} bytes is cut at {LONGEST_MARKUP}", markup.len()),
-            });
-            markup.get(..markup.floor_char_boundary(LONGEST_MARKUP)).unwrap_or_default().to_owned()
+            if is_whole { markup } else { kept.to_owned() }
         })
     };
     let detail = Detail {
         summary: capped(parsed.summary),
         content: capped(parsed.content),
         base: (parsed.base.is_some() || permalink.is_none()).then(|| base.to_string()),
-        authors: parsed.authors.into_iter().take(MOST_PARTS).collect(),
-        categories: parsed.categories.into_iter().take(MOST_PARTS).map(|category| text::plain(&category)).collect(),
-        enclosures: parsed
-            .enclosures
-            .into_iter()
-            .filter_map(|enclosure| {
-                Some(Enclosure { url: crate::sanitise::web_address(&enclosure.url, Some(&base))?.into(), ..enclosure })
-            })
-            .take(MOST_PARTS)
-            .collect(),
-        language: parsed.language.or_else(|| language.clone()),
-        image: parsed.image.and_then(|image| crate::sanitise::web_address(&image, Some(&base))).map(Into::into),
-        comments: parsed
-            .comments
-            .and_then(|comments| crate::sanitise::web_address(&comments, Some(&base)))
-            .map(Into::into),
-        comment_count: parsed.comment_count,
-        in_reply_to: parsed.in_reply_to.filter(|id| Url::parse(id).is_ok()),
-        taken_from: parsed.source.and_then(|source| {
-            let page = source.url.and_then(|page| crate::sanitise::web_address(&page, Some(&base))).map(Into::into);
-            Some((text::shorten(&source.title?, LONGEST_TITLE), page))
+        authors: parts(parsed.authors.into_iter().map(person), |person| {
+            person.name.len() + [&person.email, &person.url].into_iter().flatten().map(String::len).sum::<usize>()
         }),
+        categories: parts(parsed.categories.into_iter().map(|label| label_of(&label)), String::len),
+        enclosures: parts(
+            parsed.enclosures.into_iter().filter_map(|Enclosure { url, media_type, length }| {
+                let media_type = media_type.filter(|kind| is_media_type(kind));
+                Some(Enclosure { url: absolute(&url)?.into(), media_type, length })
+            }),
+            |enclosure| enclosure.url.len() + enclosure.media_type.as_ref().map_or(0, String::len),
+        ),
+        language: parsed.language.or_else(|| language.clone()).filter(|tag| tag.len() <= LONGEST_NAME),
+        image: address(parsed.image),
+        comments: address(parsed.comments),
+        comment_count: parsed.comment_count,
+        in_reply_to: parsed.in_reply_to.filter(|id| id.len() <= sanitise::LONGEST_ADDRESS && Url::parse(id).is_ok()),
+        taken_from: parsed
+            .source
+            .and_then(|source| Some((text::shorten(&source.title?, LONGEST_TITLE), address(source.url)))),
         is_damaged: false,
     };
     let mut entry = Entry {
@@ -181,13 +188,47 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
         permalink,
         id_permalink,
         title,
-        published: parsed.published,
-        updated: parsed.updated,
+        published: parsed.published.filter(is_plausible),
+        updated: parsed.updated.filter(is_plausible),
         detail,
         digest: 0,
     };
     entry.digest = digest(&entry);
     Some(entry)
+}
+
+/// Whether a date can be meant: programs write the first instant that they know where they know none, and HTTP has no date
+/// outside these years (RFC 9110 §5.6.7).
+fn is_plausible(at: &DateTime<Utc>) -> bool {
+    (1970..=9999).contains(&at.year()) && at.timestamp() > 0
+}
+
+/// A person with a name of some length, and addresses that are some.
+fn person(person: Person) -> Person {
+    let Person { name, email, url } = person;
+    Person {
+        name: text::shorten(&name, LONGEST_NAME),
+        email: email.filter(|email| email.len() <= LONGEST_NAME),
+        url: url.filter(|url| url.len() <= sanitise::LONGEST_ADDRESS),
+    }
+}
+
+/// A label as plain text of some length.
+fn label_of(markup: &str) -> String {
+    // Markup may be longer than what it says, and the rest of a label is not looked at.
+    let head = markup.get(..markup.floor_char_boundary(MOST_PART_BYTES)).unwrap_or(markup);
+    text::shorten(&text::plain(head), LONGEST_NAME)
+}
+
+/// The first parts, as many as an entry may have and as far as there is room for them.
+fn parts<T>(parts: impl Iterator<Item = T>, bytes: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut room = MOST_PART_BYTES;
+    let has_room = |part: &T| {
+        let left = room.checked_sub(bytes(part));
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    parts.filter(has_room).take(MOST_PARTS).collect()
 }
 
 /// A hash over what a reader sees, so that an edit shows and a moved date does not.
@@ -321,6 +362,82 @@ mod tests {
         check(&[Some(1), None, Some(3), None], 2, &["2", "3"]);
         check(&[None, Some(1), Some(3)], 2, &["0", "2"]);
         check(&[Some(1)], 2, &["0"]);
+    }
+
+    #[test]
+    fn what_an_entry_holds_is_capped_and_the_store_can_read_it() {
+        let long = |what: &str| what.repeat(2_000_000 / what.len());
+        let page = |n: usize| format!("https://example.org/{}{n}", "a".repeat(3_900));
+        let mut parsed = ParsedEntry {
+            id: Some(long("i")),
+            title: Some(long("title ")),
+            summary: Some(long("<p>words")),
+            content: Some(long("&")),
+            base: Some(page(0)),
+            authors: (0..150)
+                .map(|n| Person {
+                    name: format!("{n}{}", "n".repeat(20_000)),
+                    email: Some("e".repeat(20_000)),
+                    url: Some(page(n)),
+                })
+                .collect(),
+            categories: (0..150).map(|n| format!("{n}{}", "c".repeat(20_000))).collect(),
+            enclosures: (0..150)
+                .map(|n| Enclosure { url: page(n), media_type: Some("a/".repeat(10_000)), length: None })
+                .collect(),
+            language: Some(long("l")),
+            image: Some(page(1)),
+            comments: Some(page(2)),
+            in_reply_to: Some(long("urn:")),
+            source: Some(crate::parse::Source { title: Some(long("s")), url: Some(page(3)), ..Default::default() }),
+            ..entry_at(&page(4))
+        };
+        let entry = normalised(vec![parsed.clone()]).remove(0);
+        let bytes = |entry: &Entry| serde_json::to_string(&entry.detail).unwrap().len();
+        assert!(bytes(&entry) <= LARGEST_ENTRY + 10_000, "{}", bytes(&entry));
+        assert!(entry.id.0.len() + entry.title.len() < 10_000);
+        assert!(
+            entry.detail.authors.len() > 2 && entry.detail.categories.len() > 2 && entry.detail.enclosures.len() > 2
+        );
+        parsed.url = Some(long("https://example.org/"));
+        assert_eq!(normalised(vec![parsed])[0].permalink, None, "what is too long is no address");
+    }
+
+    #[test]
+    fn a_text_that_is_not_shown_whole_is_told() {
+        let with = |content: String| feed(vec![ParsedEntry { content: Some(content), ..entry_at("/a") }]);
+        let address = Url::parse("https://example.org/").unwrap();
+        let faults = |content: String| entries(with(content), &address).1.len();
+        assert_eq!(faults("<p>words</p>".repeat(1_000)), 0);
+        assert_eq!(faults("<p>words</p>".repeat(60_000)), 1);
+        assert_eq!(faults("<p>words</p>".repeat(100_000)), 1);
+    }
+
+    #[test]
+    fn dates_that_cannot_be_meant_are_absent() {
+        let dated = |at: &str| {
+            let entry = ParsedEntry { published: at.parse().ok(), updated: at.parse().ok(), ..entry_at("/a") };
+            let Entry { published, updated, .. } = normalised(vec![entry]).remove(0);
+            assert_eq!(published, updated);
+            published.is_some()
+        };
+        assert!(dated("1970-01-02T00:00:00Z") && dated("9999-12-31T23:59:59Z"));
+        for at in ["0001-01-01T00:00:00Z", "1960-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+10000-01-01T00:00:00Z"] {
+            assert!(!dated(at), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_one_or_absent() {
+        let attached = |kind: &str| {
+            let enclosure = Enclosure { url: "/a.mp3".into(), media_type: Some(kind.into()), length: None };
+            let entry = ParsedEntry { enclosures: vec![enclosure], ..entry_at("/a") };
+            normalised(vec![entry]).remove(0).detail.enclosures.remove(0).media_type
+        };
+        assert_eq!(attached("audio/mpeg").as_deref(), Some("audio/mpeg"));
+        for kind in ["audio", "a/\"b", "audio/\u{202e}mpeg", "audio/mp\u{85}eg", ""] {
+            assert_eq!(attached(kind), None, "{kind}");
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod repairs;
 mod second;
 mod tokens;
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use chrono::{DateTime, Utc};
@@ -162,6 +163,30 @@ pub struct Context<'a> {
     pub base: Option<&'a Url>,
     /// The `Content-Type` it came with. It names the character set at most: servers are too often wrong about the rest.
     pub content_type: Option<&'a str>,
+    /// When it is given up.
+    pub deadline: Deadline<'a>,
+}
+
+/// When a document is given up that takes too long to be read: whoever has it read says so, as nothing here knows the time.
+#[derive(Clone, Copy, Default)]
+pub struct Deadline<'a>(Option<&'a dyn Fn() -> bool>);
+
+impl<'a> Deadline<'a> {
+    /// It is over when `is_over` says so, which is asked now and then.
+    #[must_use]
+    pub fn when(is_over: &'a dyn Fn() -> bool) -> Self {
+        Self(Some(is_over))
+    }
+
+    fn is_over(self) -> bool {
+        self.0.is_some_and(|is_over| is_over())
+    }
+}
+
+impl fmt::Debug for Deadline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Deadline" } else { "no Deadline" })
+    }
 }
 
 /// Why a document is no feed.
@@ -173,6 +198,11 @@ pub enum Error {
     /// It is something else.
     #[error("this is {0}, not a feed")]
     NotAFeed(String),
+    /// It took too long.
+    #[error(
+        "the feed takes too long to be read and was given up; ask its publisher for a shorter one, or take it out of the configuration"
+    )]
+    OutOfTime,
     /// It could not be read; where, and why.
     #[error("the feed cannot be read: {0}")]
     Unreadable(String),
@@ -199,6 +229,7 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     let own = catch_unwind(AssertUnwindSafe(|| read(&text, forbidden, repairs, context)));
     let why = match own {
         Ok(Ok(feed)) => return Ok(feed),
+        Ok(Err(Error::OutOfTime)) => return Err(Error::OutOfTime),
         Ok(Err(_)) => "finds no feed in it",
         Err(_) => "fails on it",
     };
@@ -236,6 +267,7 @@ fn read(text: &str, forbidden: Option<usize>, mut repairs: Repairs, context: Con
     let is_json = start.starts_with(['{', '[']) && !start.contains("<rss");
     let read = if is_json { json::read(start, context) } else { reader::read(text, context, &mut repairs) };
     let refused = |error| match error {
+        _ if context.deadline.is_over() => Error::OutOfTime,
         // It began as a feed would, and where it breaks off says more than what it seems to be.
         Error::Unreadable(_) if is_json => error,
         _ => refusal::seems(text, context.base).map_or(error, Error::NotAFeed),
@@ -269,6 +301,27 @@ mod tests {
         assert_eq!(parsed("<rss version='2.0'/>"), Err(Error::Hollow));
         assert!(matches!(parsed("<html></html>"), Err(Error::NotAFeed(_))));
         assert!(matches!(parsed("\0\0\0"), Err(Error::Empty)));
+    }
+
+    #[test]
+    fn a_document_that_takes_too_long_is_given_up() {
+        let asked = std::cell::Cell::new(0);
+        let is_over = || {
+            asked.update(|asked| asked + 1);
+            asked.get() > 3
+        };
+        let context = Context { deadline: Deadline::when(&is_over), ..Context::default() };
+        let rss = format!("<rss><channel><title>t</title>{}", "<item><title>One</title></item>".repeat(10_000));
+        let json = format!(
+            "{{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{}{{}}]}}",
+            "{\"id\":1},".repeat(10_000)
+        );
+        for document in [rss, json] {
+            asked.set(0);
+            assert_eq!(parse(document.as_bytes(), context), Err(Error::OutOfTime));
+            assert!((4..10).contains(&asked.get()), "asked {} times", asked.get());
+            assert!(parse(document.as_bytes(), Context::default()).is_ok());
+        }
     }
 
     #[test]

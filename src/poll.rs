@@ -4,13 +4,14 @@
 //! failure, is recorded in one place, [`Poller::poll`]. When a feed is polled is `schedule`'s to say, and in which order
 //! `hosts`'.
 
+mod readers;
 mod remember;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,21 +24,22 @@ use crate::manners::domain::domain_of;
 use crate::manners::uplink::{Side, Sign, Turn};
 use crate::model::history::Outcome;
 use crate::model::{Entry, Fault, Feed, FeedRef, Hints};
-use crate::normalise;
-use crate::parse::{self, Context};
+use crate::normalise::{self, text};
+use crate::parse::{self, Context, Deadline};
 use crate::redact;
 use crate::schedule::{self, Cadence, Due};
 use crate::store::{self, Store, Submitted, feeds, holds, hubs};
 use crate::update;
 use crate::websub::discovery::{self, Found, discover};
 
+use readers::Readers;
 use remember::{Failure, millis, plan_next};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
-/// How many documents are unpacked and read at a time: reading is work for the processor, not waiting. What a poll
-/// brought keeps its place until the store has room for it, so that those that wait do so as they came, packed.
-const READERS: usize = 2;
+/// The most lines that are remembered about what a document needed to be read, and the longest, in characters.
+const MOST_REPAIRS: usize = 50;
+const LONGEST_REPAIR: usize = 500;
 /// A poll that waited longer than this in its host's line moves its due time once more before it asks.
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
 /// When a poll that the network on our side kept from being made is made, unless the network is back before.
@@ -306,14 +308,14 @@ struct News {
 pub struct Poller {
     client: Client,
     store: Store,
-    readers: Arc<Semaphore>,
+    readers: Readers,
 }
 
 impl Poller {
     /// A poller that asks through `client` and stores in `store`.
     #[must_use]
     pub fn new(client: Client, store: Store) -> Self {
-        Self { client, store, readers: Arc::new(Semaphore::new(READERS)) }
+        Self { client, store, readers: Readers::new() }
     }
 
     /// Polls a feed once and has what came of it recorded.
@@ -340,7 +342,7 @@ impl Poller {
         let fetched = self.ask(&feed, &asked, &subscription, urgency, in_line.is_last, now).await;
         let took = begun.elapsed();
         let answer = match fetched {
-            Ok(fetched) => self.understand(fetched, feed.body_hash).await,
+            Ok(fetched) => self.understand(fetched, &feed).await,
             Err(error) => Err(error),
         };
         if let Err(Error::Fetch(fetch::Error::Held { until, domain })) = &answer {
@@ -577,7 +579,7 @@ impl Poller {
         now: DateTime<Utc>,
     ) -> store::Result<Result<Ingested, String>> {
         let hash = document.hash;
-        let entries = match self.read(document, Reply::default()).await {
+        let entries = match self.read(feed, document, Reply::default()).await {
             Ok(news) => news.entries,
             Err(error) => return Ok(Err(redact::message(&error.to_string()))),
         };
@@ -644,15 +646,15 @@ impl Poller {
         }
     }
 
-    /// Reads what was fetched, unless it is the document that is `held`.
-    async fn understand(&self, fetched: Fetched, held: Option<i64>) -> Result<Answer, Error> {
+    /// Reads what was fetched, unless it is the document of the feed that we hold.
+    async fn understand(&self, fetched: Fetched, feed: &Feed) -> Result<Answer, Error> {
         match fetched {
             Fetched::Document(mut document, reply) => {
                 document.hash = hash_with_fields(&document, &reply);
-                if Some(document.hash) == held {
+                if Some(document.hash) == feed.body_hash {
                     return Ok(Answer::Unchanged(Box::new(reply)));
                 }
-                Ok(Answer::News(Box::new(self.read(document, reply).await?)))
+                Ok(Answer::News(Box::new(self.read(feed.feed, document, reply).await?)))
             }
             Fetched::NotModified(reply) => Ok(Answer::Unchanged(Box::new(reply))),
             Fetched::Gone => Ok(Answer::Gone),
@@ -660,11 +662,10 @@ impl Poller {
     }
 
     /// Unpacks and reads a document on a thread of its own.
-    async fn read(&self, document: Document, reply: Reply) -> Result<News, Error> {
+    async fn read(&self, feed: FeedRef, document: Document, reply: Reply) -> Result<News, Error> {
         let most = self.client.max_body_bytes();
-        let place = self.readers.clone().acquire_owned().await.expect("it is never closed");
-        let read = tokio::task::spawn_blocking(move || read(document, reply, most, place));
-        read.await.map_err(|_| Error::Panicked)?
+        let read = move |place, is_over: &dyn Fn() -> bool| read(document, reply, most, place, is_over);
+        self.readers.run(feed, read).await.map_err(|_| Error::Panicked)?
     }
 
     /// Stores what is remembered of a poll that brought no document.
@@ -716,22 +717,41 @@ fn hash_with_fields(document: &Document, reply: &Reply) -> i64 {
     if named.is_empty() { document.hash } else { document.hash ^ xxh3_64(named.as_bytes()).cast_signed() }
 }
 
-/// Bytes to entries.
-fn read(document: Document, reply: Reply, most: u64, place: OwnedSemaphorePermit) -> Result<News, Error> {
+/// Bytes to entries, unless `is_over` says that they took too long.
+fn read(
+    document: Document,
+    reply: Reply,
+    most: u64,
+    place: OwnedSemaphorePermit,
+    is_over: &dyn Fn() -> bool,
+) -> Result<News, Error> {
     let Document { body, coding, content_type, hash, address } = document;
     let text = decode::decode(body, &coding, most)?;
-    let context = Context { base: Some(&address), content_type: content_type.as_deref() };
+    let context =
+        Context { base: Some(&address), content_type: content_type.as_deref(), deadline: Deadline::when(is_over) };
     let mut parsed = parse::parse(&text, context)?;
     drop(text);
-    let (title, link, hints) = (parsed.title.take(), parsed.link.clone(), parsed.hints);
+    let title = parsed.title.take().map(|title| text::shorten(&title, normalise::LONGEST_TITLE));
+    let (link, hints) = (parsed.link.clone(), parsed.hints);
     let mut repairs = std::mem::take(&mut parsed.repairs);
     let is_cut_off = parsed.is_cut_off;
     let found = discover(&reply.links, &parsed.hubs, parsed.self_link.as_deref(), &address);
     let (entries, faults) = normalise::entries(parsed, &address);
     repairs.extend(faults.into_iter().map(told));
+    bound(&mut repairs);
     let repairs = repairs.iter().map(|repair| redact::message(repair)).collect();
     let link = absolute(link, &address);
     Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, place })
+}
+
+/// Keeps as many lines as a person would read.
+fn bound(repairs: &mut Vec<String>) {
+    let more = repairs.len().saturating_sub(MOST_REPAIRS);
+    repairs.truncate(MOST_REPAIRS);
+    repairs.iter_mut().for_each(|repair| *repair = text::shorten(repair, LONGEST_REPAIR));
+    if more > 0 {
+        repairs.push(format!("and {more} more of these"));
+    }
 }
 
 /// A fault as one line.
@@ -749,4 +769,17 @@ fn absolute(link: Option<String>, address: &Url) -> Option<String> {
 /// About how much memory entries hold on to while they wait for the store, as far as they do so at once.
 fn held(entries: &[Entry]) -> usize {
     entries.iter().map(update::weight).sum::<usize>().min(update::BYTES_AT_ONCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_document_needed_is_told_in_as_many_lines_as_one_reads() {
+        let mut repairs: Vec<String> = (0..5_000).map(|n| format!("{n} {}", "long ".repeat(1_000))).collect();
+        bound(&mut repairs);
+        assert_eq!((repairs.len(), repairs[50].as_str()), (51, "and 4950 more of these"));
+        assert!(repairs.iter().all(|repair| repair.chars().count() <= LONGEST_REPAIR + 1));
+    }
 }

@@ -17,6 +17,7 @@ pub mod pages;
 pub mod rendered;
 pub mod rss;
 pub mod select;
+mod texts;
 pub mod xml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -510,6 +511,13 @@ fn one(
             let after = known.map(|known| known.modified + TimeDelta::seconds(1));
             let modified = after.map_or(now, |after| after.max(now));
             served = Some(Served { digest, modified });
+            if shown.in_brief > 0 {
+                tracing::info!(
+                    output = output.config.name,
+                    stories = shown.in_brief,
+                    "the longest stories of the output are shown in brief, with a link to their pages: it would have been too large otherwise"
+                );
+            }
             modified
         }
     };

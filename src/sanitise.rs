@@ -1,28 +1,31 @@
 //! A publisher's markup made safe to show under our own name.
 //!
 //! Pure. Everything that is published or shown passes here; what is stored stays as it came, so a better sanitiser also
-//! cleans what is already stored. The work is linear in the fragment: what could make a browser's parser work more than
-//! that (deep nesting, formatting that is opened and never closed) is shown as plain text.
+//! cleans what is already stored. First the markup is brought within bounds (`tree`), as a browser's parser would build it;
+//! then ammonia takes out what could do harm. What is longer than the bounds is shown as far as they go, and that is told.
+
+mod tree;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use url::Url;
 
 use crate::normalise::text;
 
-/// The deepest nesting of elements that is kept.
-const DEEPEST: usize = 200;
-/// The most elements like `b` and `a` that may be open at a time: a browser opens all of them anew in every paragraph.
-const MOST_FORMATTING: usize = 24;
-/// The most references to characters: their number in one text costs its square.
-const MOST_REFERENCES: usize = 10_000;
-/// The most tags of a fragment with a table: what stands in a table and not in a cell is moved before it, one by one.
-const MOST_TAGS_WITH_TABLE: usize = 20_000;
+/// The longest address, in bytes; what is longer is none. Browsers and servers take no more than a few thousand.
+pub const LONGEST_ADDRESS: usize = 4 * 1024;
+/// By how much all addresses of one text may grow when they are made absolute, in bytes.
+const MOST_JOINED: usize = 512 * 1024;
+/// The most bytes that a character is written with: `&quot;`.
+const LONGEST_REFERENCE: usize = 6;
+/// The longest base that an element may set for the addresses in it, in bytes.
+pub const LONGEST_BASE: usize = 1024;
+
 /// Wrappers that show nothing when they hold nothing.
 const WRAPPERS: &[&str] = &[
     "p",
@@ -54,6 +57,17 @@ const WRAPPERS: &[&str] = &[
 thread_local! {
     /// What the addresses of the fragment in work are resolved against: the rules are built once, the base differs.
     static BASE: RefCell<Option<Url>> = const { RefCell::new(None) };
+    /// By how many bytes its addresses may still grow; `None` when they would have grown by more.
+    static ROOM: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Markup that is safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sanitised {
+    /// The markup.
+    pub html: String,
+    /// Whether it is all of the text; what is missing was beyond the bounds of one text.
+    pub is_whole: bool,
 }
 
 /// The fragment with only harmless elements and attributes left, and every address absolute.
@@ -63,79 +77,103 @@ thread_local! {
 /// count readers, and elements that hold nothing.
 #[must_use]
 pub fn html(fragment: &str, base: Option<&Url>) -> String {
-    if !fragment.contains(['<', '&']) {
-        return without_overrides(&escape(fragment.trim()));
+    sanitise(fragment, base).html
+}
+
+/// As [`html`], with whether that is all of the text.
+#[must_use]
+pub fn sanitise(fragment: &str, base: Option<&Url>) -> Sanitised {
+    if !fragment.contains(['<', '&']) && fragment.len() <= tree::MOST_BYTES / LONGEST_REFERENCE {
+        let text = fragment.trim().replace('>', "&gt;");
+        return Sanitised { html: without_overrides(&text), is_whole: true };
     }
-    let fragment = text::before_endless_tag(fragment);
-    if is_hostile(fragment) {
-        return without_overrides(&escape(&text::plain(fragment)));
-    }
+    let base = base.filter(|base| base.as_str().len() <= LONGEST_ADDRESS);
     BASE.with(|slot| {
         let mut held = slot.borrow_mut();
         if held.as_ref() != base {
             *held = base.cloned();
         }
     });
-    let clean = RULES.clean(fragment).to_string();
-    without_overrides(tidy(&clean).trim())
+    ROOM.set(Some(MOST_JOINED));
+    let readable = text::before_endless_tag(fragment);
+    let bounded = tree::bounded(readable.trim(), base, is_kept);
+    let clean = RULES.clean(&bounded.html).to_string();
+    let is_whole = bounded.is_whole && readable.len() == fragment.len() && ROOM.get().is_some();
+    Sanitised { html: without_overrides(tidy(&clean).trim()), is_whole }
 }
 
-/// Plain text on one line, without what could reach out of its place: control characters, and those that turn the direction
-/// of all that follows.
+/// Whether a text is within the bounds, so that it is shown whole. For texts that are not shown yet: most look so small that
+/// this is not tried.
+#[must_use]
+pub fn is_within_bounds(fragment: &str) -> bool {
+    tree::looks_small(fragment)
+        || (text::before_endless_tag(fragment).len() == fragment.len()
+            && tree::bounded(fragment, None, is_kept).is_whole)
+}
+
+/// Whether ammonia keeps an element, or one of its attributes.
+fn is_kept(element: &str, attribute: Option<&str>) -> bool {
+    let Kept { elements, everywhere, attributes } = &*KEPT;
+    match attribute {
+        None => elements.contains(element),
+        Some(name) => everywhere.contains(name) || attributes.get(element).is_some_and(|known| known.contains(name)),
+    }
+}
+
+/// What [`RULES`] let stay.
+struct Kept {
+    elements: HashSet<&'static str>,
+    everywhere: HashSet<&'static str>,
+    attributes: HashMap<&'static str, HashSet<&'static str>>,
+}
+
+static KEPT: LazyLock<Kept> = LazyLock::new(|| Kept {
+    elements: RULES.clone_tags(),
+    everywhere: RULES.clone_generic_attributes(),
+    attributes: RULES.clone_tag_attributes(),
+});
+
+/// Plain text on one line, without what could reach out of its place: control characters, those that turn the direction of
+/// all that follows, and those that nobody sees.
 #[must_use]
 pub fn line(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let folded = text::fold_space(text);
-    if folded.contains(turns) { text::fold_space(&folded.replace(turns, "")) } else { folded }
+    if !folded.contains(|c| turns(c) || is_tag_character(c)) {
+        return folded;
+    }
+    text::fold_space(&without_stray_tags(&folded.replace(turns, "")))
+}
+
+/// Tag characters spell ASCII that is not shown. They mean something in a flag alone (Unicode TS 51, ED-14a).
+fn is_tag_character(c: char) -> bool {
+    matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text with the tag characters of flags alone: a black flag, a code of at most six letters and digits, and the end.
+fn without_stray_tags(text: &str) -> String {
+    const FLAG: char = '\u{1f3f4}';
+    const END: char = '\u{e007f}';
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_tag_character) {
+        let (before, tags) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let length = tags.find(|c| !is_tag_character(c)).unwrap_or(tags.len());
+        let (tags, after) = tags.split_at_checked(length).unwrap_or((tags, ""));
+        kept.push_str(before);
+        let is_code = |c: char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
+        let code = tags.strip_suffix(END).unwrap_or_default();
+        if before.ends_with(FLAG) && (1..=6).contains(&code.chars().count()) && code.chars().all(is_code) {
+            kept.push_str(tags);
+        }
+        rest = after;
+    }
+    kept + rest
 }
 
 /// Markup without the characters that write text in the other direction. Embeddings stay: they end with their paragraph.
 fn without_overrides(markup: &str) -> String {
     markup.replace(['\u{202d}', '\u{202e}'], "")
-}
-
-/// Whether a browser's parser would do more work on the fragment than its size warrants.
-fn is_hostile(fragment: &str) -> bool {
-    const FORMATTING: &[&str] =
-        &["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
-    const VOID: &[&str] =
-        &["br", "img", "hr", "input", "meta", "link", "source", "wbr", "col", "area", "embed", "param", "track"];
-    // Elements whose end a browser finds by itself, and which therefore do not nest when they are not closed.
-    const CLOSED_BY_NEXT: &[&str] = &["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead"];
-    let bytes = fragment.as_bytes();
-    if memchr_iter(b'&', bytes).count() > MOST_REFERENCES {
-        return true;
-    }
-    let (mut depth, mut formatting) = (0_usize, 0_usize);
-    let (mut tags, mut has_table) = (0_usize, false);
-    for at in memchr_iter(b'<', bytes) {
-        let rest = bytes.get(at + 1..).unwrap_or_default();
-        let (is_end, rest) = rest.strip_prefix(b"/").map_or((false, rest), |rest| (true, rest));
-        let name = rest.get(..rest.len().min(16)).unwrap_or_default();
-        let end = name.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(name.len());
-        let name = name.get(..end).unwrap_or_default();
-        if name.is_empty() {
-            continue;
-        }
-        let is = |names: &[&str]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-        let is_formatting = is(FORMATTING);
-        tags += 1;
-        has_table |= is(&["table"]);
-        if has_table && tags > MOST_TAGS_WITH_TABLE {
-            return true;
-        }
-        if is_end {
-            depth = depth.saturating_sub(1);
-            formatting = formatting.saturating_sub(usize::from(is_formatting));
-        } else if !is(VOID) {
-            depth += usize::from(!is(CLOSED_BY_NEXT));
-            formatting += usize::from(is_formatting);
-            if depth > DEEPEST || formatting > MOST_FORMATTING {
-                return true;
-            }
-        }
-    }
-    false
 }
 
 /// Takes out pictures that only count readers, and wrappers that hold nothing.
@@ -254,12 +292,20 @@ pub fn escape_into(text: &str, escaped: &mut String) {
     }
 }
 
-/// The address, if a reader may be sent there: absolute, `http` or `https`.
+/// The address, if a reader may be sent there: absolute, `http` or `https`, and no longer than [`LONGEST_ADDRESS`].
 #[must_use]
 pub fn web_address(text: &str, base: Option<&Url>) -> Option<Url> {
+    address(text, base).filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// The address, made absolute, unless it is longer than [`LONGEST_ADDRESS`].
+fn address(text: &str, base: Option<&Url>) -> Option<Url> {
     let text = text.trim();
+    if text.len() > LONGEST_ADDRESS {
+        return None;
+    }
     let url = Url::parse(text).or_else(|error| base.ok_or(error)?.join(text)).ok()?;
-    matches!(url.scheme(), "http" | "https").then_some(url)
+    (url.as_str().len() <= LONGEST_ADDRESS).then_some(url)
 }
 
 static RULES: LazyLock<Builder<'static>> = LazyLock::new(rules);
@@ -280,25 +326,36 @@ fn rules() -> Builder<'static> {
         .url_relative(UrlRelative::Custom(Box::new(absolute)))
         .attribute_filter(|_, attribute, value| match attribute {
             "srcset" => candidates(value).map(Cow::Owned),
-            // Ammonia does not know it for an address.
-            "poster" => web(value).map(Cow::Owned),
+            // Ammonia does not know them for addresses.
+            "poster" | "cite" => web(value).map(Cow::Owned),
+            "href" | "src" if value.len() > LONGEST_ADDRESS => None,
             _ => Some(Cow::Borrowed(value)),
         })
         .link_rel(Some("noopener noreferrer nofollow"));
     rules
 }
 
-/// A relative address, resolved; `None` without a base, or where it leads out of the web.
+/// A relative address of the fragment in work, resolved; `None` without a base, or where it leads out of the web.
 fn absolute(address: &str) -> Option<Cow<'_, str>> {
-    BASE.with(|base| {
-        let base = base.borrow();
-        let url = base.as_ref()?.join(address).ok()?;
+    BASE.with_borrow(|base| {
+        let url = joined(address, Some(base.as_ref()?))?;
         matches!(url.scheme(), "http" | "https" | "mailto").then(|| Cow::Owned(url.into()))
     })
 }
 
+/// An address of the fragment in work that has to lead to the web.
 fn web(address: &str) -> Option<String> {
-    BASE.with(|base| web_address(address, base.borrow().as_ref()).map(Into::into))
+    BASE.with_borrow(|base| joined(address, base.as_ref()))
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(Into::into)
+}
+
+/// An address of the fragment in work, made absolute, as long as there is room for what it grows by.
+fn joined(text: &str, base: Option<&Url>) -> Option<Url> {
+    let url = address(text, base)?;
+    let room = ROOM.get()?.checked_sub(url.as_str().len().saturating_sub(text.len()));
+    ROOM.set(room);
+    room.map(|_| url)
 }
 
 /// The candidates of a `srcset` with absolute addresses; `None` when none is left.
@@ -395,16 +452,91 @@ mod tests {
     }
 
     #[test]
-    fn what_would_make_a_parser_labour_is_plain_text() {
-        let deep = format!("{}deep", "<div>".repeat(10_000));
-        check(&deep, "deep");
-        let unclosed = format!("{}{}", "<font size=1><i>".repeat(1_000), "<p>a".repeat(1_000));
-        assert!(html(&unclosed, None).len() < 10_000);
+    fn what_would_make_a_parser_labour_is_bounded() {
+        let deep = html(&format!("{}deep", "<div>".repeat(10_000)), None);
+        assert!(deep.contains("deep") && deep.len() < 4_000, "{deep}");
+        for formatting in ["<font size=1><i>".repeat(1_000), (0..1_500).map(|n| format!("<b lang=a{n}></i>")).collect()]
+        {
+            let clean = sanitise(&format!("<p>{formatting}{}", "<p>x".repeat(1_500)), None);
+            assert!(clean.html.len() < 2 * 1024 * 1024, "{} bytes", clean.html.len());
+            assert!(clean.html.contains('x'));
+        }
+    }
+
+    #[test]
+    fn a_text_beyond_the_bounds_is_shown_as_far_as_they_go() {
+        let base = Url::parse(&format!("https://example.org/{}/", "long/".repeat(800))).unwrap();
+        let pictures = sanitise(&format!("<p>words</p>{}", "<img src=x alt=y>".repeat(2_000)), Some(&base));
+        assert!(pictures.html.starts_with("<p>words</p><img") && pictures.html.len() < 1024 * 1024);
+        assert!(!pictures.is_whole);
+        let words = sanitise(&"<p>words and words</p>".repeat(60_000), None);
+        assert!(words.html.len() < 2 * 1024 * 1024 && !words.is_whole);
+        assert_eq!(sanitise("<p>words</p>", None), Sanitised { html: "<p>words</p>".into(), is_whole: true });
+    }
+
+    #[test]
+    fn a_long_article_is_shown_whole() {
+        // Code as highlighters write it: many elements, little text; a chart as a drawing; anchors that are not closed.
+        let code = format!(
+            "<table><tr><td><pre>{}</pre></td></tr></table>",
+            "<span class=\"k\">let</span> x\n".repeat(12_000)
+        );
+        let hidden = format!("<style>{}</style><script>{0}</script>", "p { color: red } ".repeat(60_000));
+        let chart = format!("<svg>{}</svg>", "<rect width='1' height='2'/>".repeat(2_000));
+        let anchors = "<a name=\"x\"><p>words</p>".repeat(100);
+        let references = "&lt;tag&gt; ".repeat(20_000);
+        let clean = sanitise(&format!("<p>begin</p>{code}{chart}{hidden}{anchors}{references}<p>end</p>"), None);
+        assert!(clean.is_whole);
+        assert!(clean.html.starts_with("<p>begin</p><table>") && clean.html.contains("<p>end</p>"));
+        assert_eq!(clean.html.matches("let").count(), 12_000);
+        assert_eq!(clean.html.matches("&lt;tag&gt;").count(), 20_000);
+    }
+
+    #[test]
+    fn what_is_no_element_of_html_shows_its_words() {
+        check("<p>A vector<int> grows when it must.</p>", "<p>A vector grows when it must.</p>");
+        check("<table><tr><td><set>x</td></tr></table>", "<table><tbody><tr><td>x</td></tr></tbody></table>");
+    }
+
+    #[test]
+    fn a_base_of_xml_counts_below_the_element_that_has_it() {
+        check(
+            "<p xml:base=\"/deep/\"><a href=\"x\">x</a></p><a href=\"x\">y</a>",
+            "<p><a href=\"https://example.org/deep/x\" rel=\"noopener noreferrer nofollow\">x</a></p><a href=\"https://example.org/a/x\" rel=\"noopener noreferrer nofollow\">y</a>",
+        );
+        let base = format!("/{}/", "long".repeat(240));
+        let clean = sanitise(
+            &format!("<p xml:base=\"{base}\">{}</p>", "<a href=\"x\">x</a>".repeat(1_000)),
+            Url::parse("https://example.org/").ok().as_ref(),
+        );
+        assert!(clean.html.len() < 1024 * 1024 && !clean.is_whole);
+    }
+
+    #[test]
+    fn an_address_that_is_not_shown_is_no_way_out_of_the_web() {
+        check("<q cite=\"javascript:x()\">a</q>", "<q>a</q>");
+        check("<blockquote cite=\"/c\">a</blockquote>", "<blockquote cite=\"https://example.org/c\">a</blockquote>");
+        check("<del cite=\"data:text/html,x\">a</del>", "<del>a</del>");
+        check(
+            &format!("<a href=\"https://example.org/{}\">a</a>", "long".repeat(2_000)),
+            "<a rel=\"noopener noreferrer nofollow\">a</a>",
+        );
+        assert_eq!(web_address(&format!("https://example.org/{}", "a".repeat(5_000)), None), None);
+    }
+
+    #[test]
+    fn a_line_holds_nothing_that_is_not_seen() {
+        assert_eq!(line("a\u{202e}b\u{2066}c"), "abc");
+        assert_eq!(line("title\u{e0041}\u{e0042} x\u{e007f}"), "title x");
+        let scotland = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
+        assert_eq!(line(&format!("{scotland} won")), format!("{scotland} won"));
+        assert_eq!(line("\u{1f3f4}\u{e0067}\u{e0062} lost"), "\u{1f3f4} lost");
     }
 
     #[test]
     fn plain_text_is_escaped() {
-        assert_eq!(html("a \"quoted\" text", None), "a &quot;quoted&quot; text");
+        assert_eq!(html("a \"quoted\" text > 1", None), "a \"quoted\" text &gt; 1");
+        assert_eq!(html("<a<a href=\"\">\"<a\">", None), "\"");
         assert_eq!(html("1 < 2 & 3", None), "1 &lt; 2 &amp; 3");
     }
 

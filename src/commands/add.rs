@@ -113,7 +113,8 @@ async fn look(client: &Client, configured: &config::Access, url: &Url) -> anyhow
         Fetched::Gone => anyhow::bail!("{url} is gone for good (410)"),
     };
     let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
-    let context = Context { base: Some(&document.address), content_type: document.content_type.as_deref() };
+    let context =
+        Context { base: Some(&document.address), content_type: document.content_type.as_deref(), ..Context::default() };
     match parse::parse(&text, context) {
         Ok(parsed) => Ok(Look::Feed(Found {
             url: reply.moved_to.unwrap_or_else(|| url.clone()),

@@ -137,8 +137,10 @@ async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
     };
     let bytes = document.body.len();
     let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
-    let parsed =
-        parse::parse(&text, Context { base: Some(&document.address), content_type: document.content_type.as_deref() })?;
+    let parsed = parse::parse(
+        &text,
+        Context { base: Some(&document.address), content_type: document.content_type.as_deref(), ..Context::default() },
+    )?;
     let title = parsed.title.as_deref().unwrap_or("untitled");
     let conditional = if reply.validators.is_empty() { ", sends no validators" } else { "" };
     let moved = reply.moved_to.map(|moved| format!(", has moved for good to {moved}")).unwrap_or_default();

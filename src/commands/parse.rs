@@ -19,7 +19,7 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
         _ => std::fs::read(file).map(|bytes| document = bytes),
     };
     read.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let context = Context { base: base_url, content_type };
+    let context = Context { base: base_url, content_type, ..Context::default() };
     let feed = parse::parse(&document, context).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let link = feed.link.as_deref().and_then(|link| sanitise::web_address(link, base_url));
     let base = base_url.or(link.as_ref());

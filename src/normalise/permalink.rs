@@ -9,6 +9,7 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::manners::domain::site_of;
+use crate::sanitise::LONGEST_ADDRESS;
 
 /// Query parameters that say how a reader came to a page, not which page it is.
 ///
@@ -120,9 +121,10 @@ impl Permalink {
     /// Normalises an address that is absolute already.
     ///
     /// # Errors
-    /// When it is neither `http` nor `https`, or names no host.
+    /// When it is neither `http` nor `https`, names no host, or is longer than an address may be.
     pub fn new(mut url: Url) -> Result<Self, PermalinkError> {
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        let is_web = matches!(url.scheme(), "http" | "https") && !url.host_str().is_none_or(str::is_empty);
+        if !is_web || url.as_str().len() > LONGEST_ADDRESS {
             return Err(PermalinkError);
         }
         // A user name in a link would be somebody's secret; a failure is impossible on a URL with a host.

@@ -88,15 +88,20 @@ pub fn shorten(text: &str, most: usize) -> String {
 
 /// The longest beginning that stands for a text, in characters.
 const LONGEST_LEAD: usize = 300;
+/// How much markup is looked at for it, in bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// The beginning of a text, plain, to stand for the whole; the second is whether the text goes on after it.
 ///
 /// It is made where it is shown and never stored, so that folding does not compare a text with itself.
 #[must_use]
 pub fn lead(html: &str) -> (String, bool) {
-    let text = plain(html);
+    let head = html.get(..html.floor_char_boundary(LONGEST_HEAD)).unwrap_or(html);
+    // A tag that is cut in two is no text.
+    let head = if head.len() < html.len() { head.rsplit_once('<').map_or(head, |(before, _)| before) } else { head };
+    let text = plain(head);
     let lead = shorten(&text, LONGEST_LEAD);
-    let goes_on = lead != text;
+    let goes_on = lead != text || (head.len() < html.len() && !lead.is_empty());
     (lead, goes_on)
 }
 
@@ -193,6 +198,8 @@ mod tests {
         let (beginning, goes_on) = lead(&"<p>words and words</p>".repeat(50));
         assert!(goes_on && beginning.ends_with('…') && beginning.chars().count() <= 301, "{beginning}");
         assert_eq!(lead("<img src=\"a.png\">"), (String::new(), false));
+        assert_eq!(lead(&"<img src=\"a.png\">".repeat(10_000)), (String::new(), false));
+        assert_eq!(lead(&format!("A short text.{}", "<br>".repeat(30_000))), ("A short text.".to_owned(), true));
     }
 
     #[test]

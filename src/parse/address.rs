@@ -2,11 +2,59 @@
 //!
 //! Pure. They are joined to their base and otherwise left as they are: one spelling is `normalise`'s work.
 
+use std::cell::Cell;
+
 use url::Url;
 
-/// The address joined to `base`; as it stands where there is none, or where it needs none.
+use crate::sanitise::LONGEST_ADDRESS;
+
+/// By how much all addresses of a document may grow when they are joined to their base, in bytes. A base is written once in a
+/// document and joined to each of its addresses.
+const MOST_JOINED: usize = 8 * 1024 * 1024;
+
+/// Joins the addresses of one document to their bases, as long as there is room for what they grow by.
+#[derive(Debug)]
+pub(super) struct Joiner {
+    room: Cell<usize>,
+}
+
+impl Default for Joiner {
+    fn default() -> Self {
+        Self { room: Cell::new(MOST_JOINED) }
+    }
+}
+
+impl Joiner {
+    /// Whether there was not room for all of them.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.get() == 0
+    }
+
+    /// As [`absolute`]; the address as it stands where there is no room left.
+    pub(super) fn absolute(&self, address: &str, base: Option<&Url>) -> String {
+        let joined = absolute(address, base.filter(|_| !self.is_full()));
+        if self.has_room(joined.len().saturating_sub(address.len())) { joined } else { address.trim().to_owned() }
+    }
+
+    /// A base that is written relative to another; `None` where it is none, or there is no room left.
+    pub(super) fn base(&self, address: &str, outer: Option<&Url>) -> Option<Url> {
+        let outer = outer.filter(|_| !self.is_full());
+        let base = Url::parse(address).or_else(|error| outer.ok_or(error)?.join(address)).ok()?;
+        self.has_room(base.as_str().len().saturating_sub(address.len())).then_some(base)
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        let left = self.room.get().checked_sub(bytes).filter(|left| *left > 0);
+        self.room.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
+/// The address joined to `base`; as it stands where there is none, where it needs none, or where one of them is too long to
+/// be meant.
 pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
     let address = address.trim();
+    let base = base.filter(|base| base.as_str().len() <= LONGEST_ADDRESS && address.len() <= LONGEST_ADDRESS);
     if is_absolute(address) {
         return address.to_owned();
     }
@@ -34,6 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_base_is_not_joined_to_more_addresses_than_there_is_room_for() {
+        let base = Url::parse(&format!("https://example.org/{}/", "a".repeat(4_000))).unwrap();
+        let joiner = Joiner::default();
+        let bytes: usize = (0..10_000).map(|_| joiner.absolute("b", Some(&base)).len()).sum();
+        assert!(joiner.is_full() && bytes < 9 * 1024 * 1024, "{bytes}");
+        assert_eq!(joiner.absolute("https://example.org/c", Some(&base)), "https://example.org/c");
+    }
+
+    #[test]
     fn only_what_has_no_scheme_is_joined() {
         let base = Url::parse("https://example.org/a/").ok();
         let check = |address: &str, expected: &str| assert_eq!(absolute(address, base.as_ref()), expected, "{address}");
@@ -43,6 +100,10 @@ mod tests {
         check("urn:x", "urn:x");
         check("", "https://example.org/a/");
         assert_eq!(absolute("b", None), "b");
+        assert_eq!(
+            absolute("b", Url::parse(&format!("https://example.org/{}/", "a".repeat(5_000))).ok().as_ref()),
+            "b"
+        );
         assert!(is_web("HTTPS://x") && is_web("http://x.example") && !is_web("urn:x") && !is_web("httpé"));
     }
 }

@@ -1,162 +1,128 @@
 //! JSON Feed 1.0 and 1.1, read as loosely as feeds are written.
 //!
 //! Pure. A value of the wrong type is taken for what it plainly means (a number for an id) or left out; an entry never
-//! costs another. Every entry is read on its own, so that one bad entry is one bad entry.
+//! costs another. The document is read as it comes (`shape`), never as a tree of all that is in it.
 
-use serde::Deserialize;
-use serde_json::Value;
+mod shape;
+
+use serde_json::error::Category;
 
 use crate::model::{Enclosure, Fault, Person};
 use crate::normalise::text;
-use crate::parse::address::absolute;
+use crate::parse::address::Joiner;
 use crate::parse::reader::resolve;
+use crate::parse::repairs::Repair;
 use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, date, markup};
-
-/// The most entries of one document.
-const MOST_ENTRIES: usize = 20_000;
-/// The longest field, in bytes.
-const LONGEST_FIELD: usize = 1024 * 1024;
-
-/// The top level; what is inside is taken apart value by value.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct Document {
-    version: Value,
-    title: Value,
-    home_page_url: Value,
-    feed_url: Value,
-    description: Value,
-    language: Value,
-    icon: Value,
-    favicon: Value,
-    next_url: Value,
-    author: Value,
-    authors: Value,
-    hubs: Value,
-    items: Value,
-}
+use shape::{Attachment, Author, Hub, Item, Tag};
 
 /// Reads a JSON Feed.
 ///
 /// # Errors
 /// When it is no JSON, with line and column, or JSON that is no feed.
 pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, Error> {
-    let read: Document = match serde_json::from_str(document) {
-        Ok(read) => read,
-        Err(error) if error.is_data() => return Err(Error::NotAFeed("JSON that is no feed".into())),
-        Err(error) => {
-            let what = if error.is_eof() {
-                "the document ends too early".into()
-            } else {
-                let told = error.to_string();
-                told.split(" at line").next().unwrap_or_default().to_owned()
-            };
-            return Err(Error::Unreadable(format!("line {}, column {}: {what}", error.line(), error.column())));
+    let no_feed = || Error::NotAFeed("JSON that is no feed".into());
+    let read = shape::read(document, context.deadline).map_err(|error| match error.classify() {
+        Category::Data => no_feed(),
+        Category::Eof => unreadable(&error, "the document ends too early"),
+        Category::Syntax | Category::Io => {
+            let told = error.to_string();
+            unreadable(&error, told.split(" at line").next().unwrap_or_default())
         }
-    };
-    let is_versioned = string(&read.version).is_some_and(|version| version.contains("jsonfeed"));
-    if !is_versioned && !read.items.is_array() {
-        return Err(Error::NotAFeed("JSON that is no feed".into()));
-    }
-    let address = |value: &Value| string(value).map(|url| absolute(&url, context.base));
-    let is_of_1_0 = string(&read.version).is_some_and(|version| version.trim_end_matches('/').ends_with("/1"));
+    })?;
+    let version = read.version.as_deref().unwrap_or_default();
+    let is_versioned = version.contains("jsonfeed");
+    let Some(items) = read.items.or_else(|| is_versioned.then(Vec::new)) else { return Err(no_feed()) };
+    let joiner = Joiner::default();
+    let address = |value: Option<String>| value.map(|url| joiner.absolute(&url, context.base));
+    let is_of_1_0 = version.trim_end_matches('/').ends_with("/1");
     let mut feed = ParsedFeed {
         format: if is_of_1_0 { "JSON Feed 1.0" } else { "JSON Feed 1.1" }.to_owned(),
-        title: string(&read.title).map(|title| text::fold_space(&title)),
-        link: address(&read.home_page_url),
-        description: string(&read.description).map(|said| markup::escape(&said)),
-        language: string(&read.language),
-        image: address(&read.icon).or_else(|| address(&read.favicon)),
-        self_link: address(&read.feed_url),
-        next_page: address(&read.next_url),
-        authors: people(&read.authors, &read.author, context),
-        hubs: list(&read.hubs).iter().filter(|hub| is_websub(hub)).filter_map(|hub| address(hub.get("url")?)).collect(),
+        title: read.title.map(|title| text::fold_space(&title)),
+        link: address(read.home_page_url),
+        description: read.description.map(|said| markup::escape(&said)),
+        language: read.language,
+        image: address(read.icon).or_else(|| address(read.favicon)),
+        self_link: address(read.feed_url),
+        next_page: address(read.next_url),
+        authors: people(read.authors, read.author, &address),
+        hubs: read.hubs.into_iter().filter(is_websub).filter_map(|hub| address(hub.url)).collect(),
         ..ParsedFeed::default()
     };
-    if let Value::Array(items) = read.items {
-        for (position, item) in items.into_iter().take(MOST_ENTRIES).enumerate() {
-            match item {
-                Value::Object(_) => feed.entries.push(entry(&item, context)),
-                _ => feed.faults.push(Fault {
-                    entry: Some(format!("number {}", position + 1)),
-                    what: "it is no object; left out".into(),
-                }),
-            }
+    for (item, position) in items.into_iter().zip(1..) {
+        match item {
+            Some(item) => feed.entries.push(entry(item, &address)),
+            None => feed
+                .faults
+                .push(Fault { entry: Some(format!("number {position}")), what: "it is no object; left out".into() }),
         }
     }
     if !is_versioned && feed.entries.iter().all(|entry| entry.id.is_none() && entry.url.is_none()) {
-        return Err(Error::NotAFeed("JSON that is no feed".into()));
+        return Err(no_feed());
     }
     if !is_versioned {
         feed.repairs.push("`version` names no JSON Feed; read as one all the same".into());
+    }
+    if read.is_cut {
+        feed.repairs.push("more entries, or more in one of them, than are read; the first were kept".into());
+    }
+    if joiner.is_full() {
+        feed.repairs.push(Repair::Addresses.told().into());
     }
     resolve(&mut feed, context);
     Ok(feed)
 }
 
 /// Whether a hub is spoken to by the protocol that we know; `type` names it, and rssCloud is another.
-fn is_websub(hub: &Value) -> bool {
-    hub.get("type")
-        .and_then(Value::as_str)
-        .is_none_or(|kind| ["websub", "pubsubhubbub"].iter().any(|known| kind.trim().eq_ignore_ascii_case(known)))
+fn is_websub(hub: &Hub) -> bool {
+    let is_known = |kind: &str| ["websub", "pubsubhubbub"].iter().any(|known| kind.trim().eq_ignore_ascii_case(known));
+    hub.kind.as_deref().is_none_or(is_known)
 }
 
-fn entry(item: &Value, context: Context<'_>) -> ParsedEntry {
-    let field = |name: &str| item.get(name).and_then(string);
-    let address = |name: &str| field(name).map(|url| absolute(&url, context.base));
-    let html = field("content_html").or_else(|| field("content_text").map(|said| paragraphs(&said)));
+fn unreadable(error: &serde_json::Error, what: &str) -> Error {
+    Error::Unreadable(format!("line {}, column {}: {what}", error.line(), error.column()))
+}
+
+fn entry(item: Item, address: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
     ParsedEntry {
-        id: field("id"),
-        url: address("url").or_else(|| address("external_url")),
-        title: field("title").map(|title| text::fold_space(&title)).filter(|title| !title.is_empty()),
-        summary: field("summary").map(|said| markup::escape(&said)),
-        content: html,
-        published: field("date_published").and_then(|said| date::parse(&said)),
-        updated: field("date_modified").and_then(|said| date::parse(&said)),
-        authors: people(
-            item.get("authors").unwrap_or(&Value::Null),
-            item.get("author").unwrap_or(&Value::Null),
-            context,
-        ),
-        categories: item.get("tags").map(list).unwrap_or_default().iter().filter_map(string).collect(),
+        id: item.id,
+        url: address(item.url).or_else(|| address(item.external_url)),
+        title: item.title.map(|title| text::fold_space(&title)).filter(|title| !title.is_empty()),
+        summary: item.summary.map(|said| markup::escape(&said)),
+        content: item.content_html.or_else(|| item.content_text.map(|said| paragraphs(&said))),
+        published: item.date_published.and_then(|said| date::parse(&said)),
+        updated: item.date_modified.and_then(|said| date::parse(&said)),
+        authors: people(item.authors, item.author, address),
+        categories: item.tags.into_iter().filter_map(|Tag(said)| said).collect(),
         enclosures: item
-            .get("attachments")
-            .map(list)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|attachment| enclosure(attachment, context))
+            .attachments
+            .into_iter()
+            .filter_map(|Attachment { url, mime_type, size_in_bytes }| {
+                let length = size_in_bytes.and_then(|size| size.parse().ok());
+                Some(Enclosure { url: address(url)?, media_type: mime_type, length })
+            })
             .collect(),
-        language: field("language"),
-        image: address("image").or_else(|| address("banner_image")),
+        language: item.language,
+        image: address(item.image).or_else(|| address(item.banner_image)),
         ..ParsedEntry::default()
     }
 }
 
-fn enclosure(attachment: &Value, context: Context<'_>) -> Option<Enclosure> {
-    Some(Enclosure {
-        url: absolute(&string(attachment.get("url")?)?, context.base),
-        media_type: attachment.get("mime_type").and_then(string),
-        length: attachment.get("size_in_bytes").and_then(|size| match size {
-            Value::Number(number) => number.as_u64(),
-            Value::String(said) => said.trim().parse().ok(),
-            _ => None,
-        }),
-    })
-}
-
 /// `authors` of 1.1, else `author` of 1.0.
-fn people(authors: &Value, author: &Value, context: Context<'_>) -> Vec<Person> {
-    let one = |author: &Value| -> Option<Person> {
-        if let Some(said) = string(author) {
-            return Some(markup::person(&said));
+fn people(
+    authors: Vec<Author>,
+    author: Option<Author>,
+    address: &impl Fn(Option<String>) -> Option<String>,
+) -> Vec<Person> {
+    let one = |author: Author| match author {
+        Author { said: Some(said), .. } => Some(markup::person(&said)),
+        Author { name, url, .. } => {
+            let url = address(url);
+            let name = name.or_else(|| url.clone())?;
+            Some(Person { name: text::fold_space(&name), email: None, url })
         }
-        let url = author.get("url").and_then(string).map(|url| absolute(&url, context.base));
-        let name = author.get("name").and_then(string).or_else(|| url.clone())?;
-        Some(Person { name: text::fold_space(&name), email: None, url })
     };
-    let people: Vec<Person> = list(authors).iter().filter_map(one).collect();
-    if people.is_empty() { one(author).into_iter().collect() } else { people }
+    let people: Vec<Person> = authors.into_iter().filter_map(one).collect();
+    if people.is_empty() { author.and_then(one).into_iter().collect() } else { people }
 }
 
 /// Plain text as HTML, its blank lines kept as paragraphs.
@@ -168,25 +134,6 @@ fn paragraphs(said: &str) -> String {
         .filter(|paragraph| !paragraph.trim().is_empty())
         .map(|paragraph| format!("<p>{}</p>", markup::escape(paragraph.trim())))
         .collect()
-}
-
-fn list(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(values) => values,
-        Value::Null => &[],
-        single => std::slice::from_ref(single),
-    }
-}
-
-/// The value as text, if it has one: a number means its digits.
-fn string(value: &Value) -> Option<String> {
-    let said = match value {
-        Value::String(said) => said.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let said: String = if said.len() > LONGEST_FIELD { said.chars().take(LONGEST_FIELD / 4).collect() } else { said };
-    (!said.is_empty()).then_some(said)
 }
 
 #[cfg(test)]
@@ -222,6 +169,31 @@ mod tests {
             r#"{"version":"https://jsonfeed.org/version/1.1","items":[],"hubs":[{"type":"rssCloud","url":"https://cloud.example/"},{"type":"websub","url":"https://hub.example/"},{"url":"https://old.example/"},"x",{"type":"WebSub"}]}"#,
         );
         assert_eq!(feed.hubs, ["https://hub.example/", "https://old.example/"]);
+    }
+
+    #[test]
+    fn a_member_of_another_type_is_absent_and_the_last_of_a_doubled_one_counts() {
+        let feed = read_one(
+            r#"{"version":"https://jsonfeed.org/version/1.1","title":{"a":[1]},"title":"t","items":[{"id":"1","id":2.5,"url":["x"],"title":true,"authors":"Me","tags":["a",{"b":"c"},["d"],3],"attachments":{"url":"https://example.org/a.mp3","size_in_bytes":"7"}}]}"#,
+        );
+        let entry = &feed.entries[0];
+        assert_eq!((feed.title.as_deref(), entry.id.as_deref()), (Some("t"), Some("2.5")));
+        assert_eq!((&entry.url, &entry.title), (&None, &None));
+        assert_eq!((entry.authors[0].name.as_str(), entry.categories.join(" ")), ("Me", "a 3".to_owned()));
+        assert_eq!(entry.enclosures[0].length, Some(7));
+    }
+
+    #[test]
+    fn more_than_is_read_is_skipped_and_told() {
+        let head = r#"{"version":"https://jsonfeed.org/version/1.1","items":["#;
+        let authors = r#"{"name":"a"},"#.repeat(100_000);
+        let one = read_one(&format!(r#"{head}{{"id":"1","authors":[{authors}{{}}]}}]}}"#));
+        assert_eq!(one.entries[0].authors.len(), 100);
+        let many = read_one(&format!(r#"{head}{}{{}}]}}"#, r#"{"id":"1"},"#.repeat(20_005)));
+        assert_eq!(many.entries.len(), 20_000);
+        for feed in [one, many] {
+            assert!(feed.repairs.iter().any(|repair| repair.contains("than are read")), "{:?}", feed.repairs);
+        }
     }
 
     #[test]

@@ -145,7 +145,8 @@ fn is_tag(rest: &str) -> bool {
     if rest.starts_with("<!--") {
         return true;
     }
-    let name = rest.trim_start_matches('<').trim_start_matches('/');
+    let name = rest.strip_prefix('<').unwrap_or(rest);
+    let name = name.strip_prefix('/').unwrap_or(name);
     let end = name.bytes().take(16).take_while(u8::is_ascii_alphanumeric).count();
     let Some((name, after)) = name.split_at_checked(end) else {
         return false;
@@ -155,7 +156,7 @@ fn is_tag(rest: &str) -> bool {
 }
 
 fn is_reference(rest: &str) -> bool {
-    let name: &str = rest.get(..rest.floor_char_boundary(36)).unwrap_or(rest).trim_start_matches('&');
+    let name = rest.get(1..rest.floor_char_boundary(36)).unwrap_or_default();
     let Some((name, _)) = name.split_once(';') else {
         return false;
     };

@@ -15,12 +15,13 @@ use std::borrow::Cow;
 use url::Url;
 
 use crate::normalise::text;
-use crate::parse::address::{absolute, is_web};
+use crate::parse::address::{Joiner, is_web};
 use crate::parse::entities::{Found, decode_into};
 use crate::parse::names::{Bindings, Vocabulary, lower};
 use crate::parse::repairs::{Repair, Repairs, place};
 use crate::parse::tokens::{Attributes, Token, Tokens};
 use crate::parse::{Context, Error, ParsedFeed, markup};
+use crate::sanitise::LONGEST_BASE;
 use fields::{Draft, PersonDraft};
 pub(super) use fields::{body, link_by_id, resolve, title};
 
@@ -28,10 +29,12 @@ pub(super) use fields::{body, link_by_id, resolve, title};
 const DEEPEST: usize = 256;
 /// The longest field, in bytes.
 const LONGEST_FIELD: usize = 1024 * 1024;
-/// The longest address that others are relative to, in bytes.
-const LONGEST_BASE: usize = 4 * 1024;
+/// XML's attribute for what addresses are relative to.
+const BASE: &str = "xml:base";
 /// The longest name of a language, in bytes (RFC 5646 §4.4.1 asks for room for 35).
 const LONGEST_TAG: usize = 64;
+/// After so many tokens it is asked whether the time is over.
+const TOKENS_BETWEEN: usize = 1_024;
 /// How far into the document its root may stand.
 const FARTHEST_ROOT: usize = 64 * 1024;
 
@@ -150,7 +153,6 @@ struct Capture<'a> {
     /// Whether elements were met in a text that did not announce any.
     has_inline: bool,
     is_cut: bool,
-    bases: usize,
     /// What an attribute says in its stead.
     instead: Option<String>,
     /// `isPermaLink` of a guid.
@@ -170,6 +172,7 @@ struct Reader<'a, 'c> {
     overflow: usize,
     bindings: Bindings<'a>,
     bases: Vec<Url>,
+    joiner: Joiner,
     languages: Vec<String>,
     /// Whether a text without a type is plain, as Atom says.
     is_atom: bool,
@@ -211,6 +214,7 @@ impl<'a, 'c> Reader<'a, 'c> {
             overflow: 0,
             bindings: Bindings::default(),
             bases: Vec::new(),
+            joiner: Joiner::default(),
             languages: Vec::new(),
             is_atom: false,
             capture: None,
@@ -233,12 +237,17 @@ impl<'a, 'c> Reader<'a, 'c> {
 
     fn run(mut self, text: &'a str) -> Result<ParsedFeed, Error> {
         self.find_root(text)?;
+        let mut read = 0_usize;
         while !self.is_full {
             self.at = self.tokens.position();
             let Some(token) = self.tokens.next() else {
                 break;
             };
             self.token(token);
+            read += 1;
+            if read.is_multiple_of(TOKENS_BETWEEN) && self.context.deadline.is_over() {
+                return Err(Error::OutOfTime);
+            }
         }
         if let Some(at) = self.tokens.stray {
             self.repairs.note(Repair::StrayTag, at);
@@ -249,6 +258,9 @@ impl<'a, 'c> Reader<'a, 'c> {
             self.capture = None;
         }
         self.pop_to(0);
+        if self.joiner.is_full() {
+            self.repairs.note(Repair::Addresses, text.len());
+        }
         Ok(self.finish())
     }
 
@@ -346,12 +358,9 @@ impl<'a, 'c> Reader<'a, 'c> {
                 if !is_usual {
                     self.repairs.note(Repair::Namespace, self.at);
                 }
-            } else if name == "xml:base" || (is_outer && name.eq_ignore_ascii_case("base")) {
+            } else if name == BASE || (is_outer && name.eq_ignore_ascii_case("base")) {
                 let value = self.decoded(value);
-                let base = match self.base() {
-                    Some(base) => base.join(value.trim()).ok(),
-                    None => Url::parse(value.trim()).ok(),
-                };
+                let base = self.joiner.base(value.trim(), self.base());
                 // Each entry gets a copy.
                 let is_usable = |base: &Url| !base.cannot_be_a_base() && base.as_str().len() <= LONGEST_BASE;
                 self.bases.extend(base.filter(is_usable));
@@ -391,8 +400,6 @@ impl<'a, 'c> Reader<'a, 'c> {
         attributes: Attributes<'a>,
         is_empty: bool,
     ) -> (Frame<'a>, bool) {
-        let nested_base = self.capture.as_ref().is_some_and(|capture| self.bases.len() > capture.bases);
-        let base = self.bases.last().filter(|_| nested_base);
         let Some(capture) =
             self.capture.as_mut().filter(|capture| capture.field.is_markup() && capture.text.len() < LONGEST_FIELD)
         else {
@@ -415,12 +422,13 @@ impl<'a, 'c> Reader<'a, 'c> {
         let is_first = !capture.has_inline && capture.text.trim().is_empty();
         capture.has_inline = true;
         let is_direct = self.stack.len() == capture.depth;
-        if is_first && is_direct && local == "div" && capture.mode == Mode::Xhtml {
-            // The `div` that Atom asks for around XHTML is no part of it (RFC 4287 §3.1.1.3).
+        if is_first && is_direct && local == "div" && capture.mode == Mode::Xhtml && attributes.get(BASE).is_none() {
+            // The `div` that Atom asks for around XHTML is no part of it (RFC 4287 §3.1.1.3). One that says what its
+            // addresses are relative to is still needed.
             return (Frame { kind: Kind::Unwrapped, ..frame }, false);
         }
         let local = if vocabulary == Vocabulary::Other { frame.name } else { local };
-        write_tag(&mut capture.text, local, attributes, &self.tokens, base);
+        write_tag(&mut capture.text, local, attributes, &self.tokens);
         let is_void = markup::is_void(local);
         let kind = if is_void { Kind::Unwrapped } else { Kind::Inline };
         (Frame { kind, ..frame }, is_void && !is_empty)
@@ -569,7 +577,7 @@ impl<'a, 'c> Reader<'a, 'c> {
     }
 
     fn absolute(&self, address: &str) -> String {
-        absolute(address, self.base())
+        self.joiner.absolute(address, self.base())
     }
 }
 
@@ -626,23 +634,19 @@ fn note_references(repairs: &mut Repairs, from: usize, found: Found) {
     }
 }
 
-/// Writes an element of the document as HTML; its addresses are joined to `base`, where an element inside set one.
-fn write_tag(out: &mut String, name: &str, attributes: Attributes<'_>, tokens: &Tokens<'_>, base: Option<&Url>) {
+/// Writes an element of the document as HTML. Of XML's own attributes the base stays, which whoever shows the text joins its
+/// addresses to: written into each address, it would make a large text of a small one.
+fn write_tag(out: &mut String, name: &str, attributes: Attributes<'_>, tokens: &Tokens<'_>) {
     out.push('<');
     out.push_str(name);
     for (attribute, value) in attributes.iter() {
-        if attribute.starts_with("xml")
+        if (attribute.starts_with("xml") && attribute != BASE)
             || !attribute.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':'))
         {
             continue;
         }
         let mut decoded = String::with_capacity(value.len());
         decode_into(value, &mut decoded, &tokens.declared);
-        if let Some(base) = base
-            && matches!(attribute, "href" | "src" | "cite" | "poster" | "longdesc")
-        {
-            decoded = absolute(&decoded, Some(base));
-        }
         out.push(' ');
         out.push_str(attribute);
         out.push_str("=\"");

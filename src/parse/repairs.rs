@@ -25,10 +25,11 @@ pub(super) enum Repair {
     TooManyEntries,
     TooLong,
     Date,
+    Addresses,
 }
 
 impl Repair {
-    fn told(self) -> &'static str {
+    pub(super) fn told(self) -> &'static str {
         match self {
             Self::Junk => "what stood before the document skipped",
             Self::Ampersand => "bare `&` read as text",
@@ -46,6 +47,9 @@ impl Repair {
             Self::Depth => "elements nested too deep to be meant taken out",
             Self::TooManyEntries => "more entries than are read; the first were kept",
             Self::TooLong => "a field too long to be meant cut",
+            Self::Addresses => {
+                "the base of relative addresses is too long for their number; the last are left as they stand"
+            }
             Self::Date => "date without a meaning left out",
         }
     }

@@ -10,6 +10,8 @@ use crate::parse::entities::Declared;
 
 /// The most attributes of one tag that are read.
 const MOST_ATTRIBUTES: usize = 1_000;
+/// The longest name of an element, in bytes: it is compared with those of others, and what is longer is text.
+const LONGEST_NAME: usize = 256;
 /// The longest document type declaration that is looked into.
 const LONGEST_DOCTYPE: usize = 64 * 1024;
 
@@ -190,6 +192,9 @@ impl<'a> Tokens<'a> {
             && !(byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<' | b'=' | b'"' | b'\''))
         {
             name_to += 1;
+        }
+        if name_to - name_from > LONGEST_NAME {
+            return None;
         }
         let name = self.slice(name_from, name_to);
         let mut at = name_to;

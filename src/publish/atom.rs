@@ -129,19 +129,10 @@ fn attached(document: &mut Document, enclosure: &Enclosure) {
         &[
             ("rel", Some("enclosure")),
             ("href", Some(&enclosure.url)),
-            ("type", enclosure.media_type.as_deref().filter(|kind| is_media_type(kind))),
+            ("type", enclosure.media_type.as_deref()),
             ("length", length.as_deref()),
         ],
     );
-}
-
-/// Whether it is spelt as a media type (RFC 6838 §4.2).
-#[must_use]
-pub fn is_media_type(text: &str) -> bool {
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
-    };
-    text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
 }
 
 /// Where the story's text comes from (RFC 4287 §4.2.11).

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Format, OnCoverage};
-use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
+use crate::model::{Detail, Enclosure, EntryId, Person, StoryId, is_media_type};
 use crate::normalise::text;
-use crate::sanitise;
+use crate::publish::texts;
+use crate::sanitise::{self, LONGEST_ADDRESS};
 use crate::store::feeds::Source;
 use crate::store::stories::{Story, Telling};
 
@@ -25,6 +26,10 @@ const DAMAGED: &str = "<p>The text of this entry is damaged where it was stored.
 pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
 const MOST_OTHERS: usize = 100;
+/// The most bytes that the formats of one document have together, about.
+const MOST_BYTES: usize = 32 << 20;
+/// What a story is shown with that has no room for its text: so many authors, labels, and other tellings.
+const FEW: usize = 10;
 
 /// What an output is called and where it is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,12 +287,14 @@ pub fn story<'a>(
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let source = Credit::of(source_of(speaker)?);
-    let permalink = speaker.permalink.as_ref().map(ToString::to_string);
+    let permalink = page_of(speaker);
     let base = detail.base.as_deref().or(permalink.as_deref()).and_then(|base| Url::parse(base).ok());
     let clean = |markup: &Option<String>| {
-        markup.as_deref().map(|markup| sanitise::html(markup, base.as_ref())).filter(|clean| !clean.is_empty())
+        markup.as_deref().map(|markup| texts::shown(markup, base.as_ref())).filter(|clean| !clean.html.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
+    let is_whole = full.as_ref().or(summary.as_ref()).is_none_or(|text| text.is_whole);
+    let [summary, full] = [summary, full].map(|text| text.map(|text| text.html.clone()));
     let (lead, goes_on) = text::lead(summary.as_deref().or(full.as_deref()).unwrap_or_default());
     let lead = sanitise::line(&lead);
     let title = match sanitise::line(&speaker.title) {
@@ -302,7 +309,7 @@ pub fn story<'a>(
         .map(|telling| Other {
             source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
             title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),
-            permalink: telling.permalink.as_ref().map(ToString::to_string),
+            permalink: page_of(telling),
             at: told_at(telling),
         })
         .take(MOST_OTHERS)
@@ -316,6 +323,9 @@ pub fn story<'a>(
         true => DAMAGED.to_owned(),
         false => full.or_else(|| summary.clone()).unwrap_or_default(),
     };
+    if !is_whole {
+        append_page(&mut content, permalink.as_deref());
+    }
     append_others(&mut content, &others);
     let revised = story.updated.unwrap_or(published);
     let updated = match style.on_coverage {
@@ -337,12 +347,12 @@ pub fn story<'a>(
         content,
         lead,
         categories: labels(&detail.categories),
-        enclosures: detail.enclosures,
+        enclosures: detail.enclosures.into_iter().filter_map(enclosure).collect(),
         language: detail.language.filter(|tag| is_language(tag)),
-        image: detail.image,
-        comments: detail.comments,
+        image: detail.image.filter(is_short),
+        comments: detail.comments.filter(is_short),
         comment_count: detail.comment_count,
-        in_reply_to: detail.in_reply_to,
+        in_reply_to: detail.in_reply_to.filter(is_short),
         tags: Vec::new(),
         source,
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
@@ -350,6 +360,24 @@ pub fn story<'a>(
         sources: story.sources,
         is_damaged: detail.is_damaged,
     })
+}
+
+/// The page of an entry. What is stored may be older than the greatest length of an address.
+fn page_of(telling: &Telling) -> Option<String> {
+    telling.permalink.as_ref().map(ToString::to_string).filter(is_short)
+}
+
+// As it is handed to `Option::filter`.
+#[expect(clippy::ptr_arg, reason = "that hands on what the option holds")]
+fn is_short(address: &String) -> bool {
+    address.len() <= LONGEST_ADDRESS
+}
+
+/// A media file as strangers may be shown one.
+fn enclosure(enclosure: Enclosure) -> Option<Enclosure> {
+    let Enclosure { url, media_type, length } = enclosure;
+    let media_type = media_type.filter(|kind| is_media_type(kind));
+    is_short(&url).then_some(Enclosure { url, media_type, length })
 }
 
 /// When an entry was told: by its publisher's word, unless that lies after we saw it.
@@ -392,6 +420,15 @@ fn is_language(tag: &str) -> bool {
         && parts.all(|part| matches!(part.len(), 1..=8) && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
+/// Where the rest of a text is, which is longer than what is shown of it.
+fn append_page(content: &mut String, permalink: Option<&str>) {
+    content.push_str("\n<p>The text is longer than what is shown here");
+    if let Some(permalink) = permalink {
+        content.push_str(&format!(": <a href=\"{}\">read on</a>", sanitise::escape(permalink)));
+    }
+    content.push_str(".</p>");
+}
+
 /// The list "Also told by" at the end of a story's text.
 fn append_others(content: &mut String, others: &[Other]) {
     if others.is_empty() {
@@ -419,4 +456,164 @@ fn append_others(content: &mut String, others: &[Other]) {
 #[must_use]
 pub fn feed(heading: Heading, part: Part, stories: Vec<MergedStory>) -> MergedFeed {
     MergedFeed { heading, part, updated: stories.iter().map(|story| story.updated.max(story.published)).max(), stories }
+}
+
+/// Stories on their way into a document, within what it may hold.
+///
+/// When there is no room, the largest is shown in brief, then the next: the others stay as they are.
+#[derive(Debug, Default)]
+pub struct Stories {
+    stories: Vec<MergedStory>,
+    bytes: Vec<usize>,
+    total: usize,
+    /// How many are shown in brief.
+    pub in_brief: usize,
+}
+
+impl Stories {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stories.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stories.is_empty()
+    }
+
+    /// Adds a story below the others.
+    fn push(&mut self, story: MergedStory) {
+        let bytes = story.rendered_bytes();
+        self.stories.push(story);
+        self.bytes.push(bytes);
+        self.total += bytes;
+        while self.total > MOST_BYTES {
+            let largest = self.bytes.iter().enumerate().max_by_key(|(_, bytes)| **bytes);
+            let Some((at, before)) = largest.map(|(at, bytes)| (at, *bytes)) else { return };
+            let story = &mut self.stories[at];
+            story.shorten();
+            let after = story.rendered_bytes();
+            if after >= before {
+                return;
+            }
+            self.bytes[at] = after;
+            self.total -= before - after;
+            self.in_brief += 1;
+        }
+    }
+
+    /// The stories, in the order in which they came.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<MergedStory> {
+        self.stories
+    }
+}
+
+impl Extend<MergedStory> for Stories {
+    fn extend<I: IntoIterator<Item = MergedStory>>(&mut self, stories: I) {
+        stories.into_iter().for_each(|story| self.push(story));
+    }
+}
+
+impl MergedStory {
+    /// How many bytes it has in all formats together, about: twice as XML, which escapes markup once more, and as JSON.
+    fn rendered_bytes(&self) -> usize {
+        let texts = [Some(&self.content), self.summary.as_ref()].into_iter().flatten();
+        let plain = self
+            .others
+            .iter()
+            .flat_map(|other| [Some(&other.title), Some(&other.source), other.permalink.as_ref()])
+            .chain(
+                self.authors.iter().flat_map(|person| [Some(&person.name), person.url.as_ref(), person.email.as_ref()]),
+            )
+            .chain(self.enclosures.iter().map(|enclosure| Some(&enclosure.url)))
+            .chain(self.categories.iter().map(Some))
+            .chain([self.permalink.as_ref(), self.image.as_ref(), self.comments.as_ref(), self.in_reply_to.as_ref()])
+            .flatten();
+        texts.map(|text| 2 * xml_bytes(text) + json_bytes(text)).sum::<usize>()
+            + plain.map(|text| 3 * xml_bytes(text)).sum::<usize>()
+    }
+
+    /// Shows the beginning of its text alone, and where the rest is.
+    fn shorten(&mut self) {
+        self.summary = None;
+        self.enclosures.truncate(1);
+        self.authors.truncate(FEW);
+        self.categories.truncate(FEW);
+        self.content = format!("<p>{}</p>", sanitise::escape(&self.lead));
+        append_page(&mut self.content, self.permalink.as_deref());
+        // Those that are not named here are on the story's page.
+        self.others.truncate(FEW);
+        append_others(&mut self.content, &self.others);
+    }
+}
+
+/// How many bytes a text has in XML.
+fn xml_bytes(text: &str) -> usize {
+    text.bytes().map(|byte| if matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'') { 6 } else { 1 }).sum()
+}
+
+/// How many bytes a text has in JSON.
+fn json_bytes(text: &str) -> usize {
+    text.bytes().map(|byte| if matches!(byte, b'"' | b'\\' | b'\n') { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(content: &str) -> MergedStory {
+        let at = DateTime::UNIX_EPOCH;
+        MergedStory {
+            id: StoryId::derive("https://example.org/feed", &EntryId(content.len().to_string())),
+            title: "Title".into(),
+            headline: "Title".into(),
+            permalink: Some("https://example.org/1".into()),
+            published: at,
+            updated: at,
+            authors: Vec::new(),
+            summary: None,
+            content: content.into(),
+            lead: "A lead".into(),
+            categories: Vec::new(),
+            enclosures: Vec::new(),
+            language: None,
+            image: None,
+            comments: None,
+            comment_count: None,
+            in_reply_to: None,
+            tags: Vec::new(),
+            source: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
+            source_updated: at,
+            others: Vec::new(),
+            sources: 1,
+            is_damaged: false,
+        }
+    }
+
+    #[test]
+    fn the_largest_stories_of_a_document_that_is_too_large_are_shown_in_brief() {
+        let mut stories = Stories::default();
+        let large = "&amp;".repeat(200_000);
+        for _ in 0..50 {
+            stories.push(told(&large));
+            stories.push(told("<p>words</p>"));
+        }
+        assert!(stories.total <= MOST_BYTES);
+        let (in_brief, stories) = (stories.in_brief, stories.into_vec());
+        let are_whole = |content: &str| stories.iter().filter(|story| story.content == content).count();
+        assert_eq!((are_whole("<p>words</p>"), are_whole(&large)), (50, 50 - in_brief));
+        assert!(in_brief > 10 && in_brief < 50);
+        let brief = stories.iter().find(|story| story.content.starts_with("<p>A lead</p>")).unwrap();
+        assert!(brief.content.contains("<a href=\"https://example.org/1\">read on</a>"), "{}", brief.content);
+    }
+
+    #[test]
+    fn a_document_of_usual_size_is_left_as_it_is() {
+        let mut stories = Stories::default();
+        (0..1_000).for_each(|_| stories.push(told(&"<p>words</p>".repeat(200))));
+        assert_eq!((stories.in_brief, stories.len()), (0, 1_000));
+    }
 }

@@ -4,7 +4,6 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::publish::atom::is_media_type;
 use crate::publish::merged::{MergedFeed, MergedStory, Part};
 use crate::publish::xml::{Document, is_like_markup};
 use crate::sanitise;
@@ -113,19 +112,16 @@ fn item(document: &mut Document, story: &MergedStory) {
 
 /// RSS has one enclosure an item, with a length that may be 0 where it is not known; the others go to Media RSS.
 fn media(document: &mut Document, story: &MergedStory) {
-    let kind = |kind: &Option<String>| kind.clone().filter(|kind| is_media_type(kind));
     if let Some(enclosure) = story.enclosures.first() {
         let length = enclosure.length.unwrap_or(0).to_string();
-        let kind = kind(&enclosure.media_type).unwrap_or_else(|| "application/octet-stream".to_owned());
-        document.empty("enclosure", &[("url", Some(&enclosure.url)), ("length", Some(&length)), ("type", Some(&kind))]);
+        let kind = enclosure.media_type.as_deref().or(Some("application/octet-stream"));
+        document.empty("enclosure", &[("url", Some(&enclosure.url)), ("length", Some(&length)), ("type", kind)]);
     }
     for enclosure in story.enclosures.iter().skip(1) {
         let length = enclosure.length.map(|length| length.to_string());
-        let kind = kind(&enclosure.media_type);
-        document.empty(
-            "media:content",
-            &[("url", Some(&enclosure.url)), ("fileSize", length.as_deref()), ("type", kind.as_deref())],
-        );
+        let kind = enclosure.media_type.as_deref();
+        document
+            .empty("media:content", &[("url", Some(&enclosure.url)), ("fileSize", length.as_deref()), ("type", kind)]);
     }
     if let Some(image) = &story.image {
         document.empty("media:thumbnail", &[("url", Some(image))]);

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::config::{Order, OutputConfig, Query};
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Style};
+use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
 use crate::publish::{Output, isolate};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
@@ -29,6 +29,8 @@ pub struct Shown {
     pub left_out: Option<DateTime<Utc>>,
     /// Stories that cannot be read, with why: they are missing.
     pub spoiled: Vec<(StoryId, String)>,
+    /// How many stories are shown in brief, because the document would have been too large.
+    pub in_brief: usize,
 }
 
 /// The merged feed of one output, as the store has it now.
@@ -36,9 +38,15 @@ pub struct Shown {
 /// # Errors
 /// When the store cannot be read.
 pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
-    let OutputConfig { name, limit, order, .. } = &output.config;
+    let OutputConfig { name, order, .. } = &output.config;
     let selection = Selection::new(connection, output)?;
-    let mut page = Page { selection: &selection, led: HashMap::new(), shown: Vec::new(), left_out: None };
+    let mut page = Page {
+        selection: &selection,
+        led: HashMap::new(),
+        places: Vec::new(),
+        shown: Stories::default(),
+        left_out: None,
+    };
     match order {
         Order::Newest => {
             let mut speakers: HashMap<StoryRef, Option<EntryRef>> = HashMap::new();
@@ -57,7 +65,6 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
                 };
                 if speaker == Some(entry) { page.take(&story) } else { Ok(true) }
             })?;
-            page.shown.sort_by_key(|(place, story)| (Reverse(*place), story.id));
         }
         Order::Coverage => {
             for story in most_told(connection, output)? {
@@ -67,12 +74,16 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
             }
         }
     }
-    let left_out = page.left_out;
-    let (places, shown): (Vec<DateTime<Utc>>, Vec<MergedStory>) = page.shown.into_iter().take(*limit).unzip();
+    let (left_out, in_brief) = (page.left_out, page.shown.in_brief);
+    let mut placed: Vec<(DateTime<Utc>, MergedStory)> = page.places.into_iter().zip(page.shown.into_vec()).collect();
+    if *order == Order::Newest {
+        placed.sort_by_key(|(place, story)| (Reverse(*place), story.id));
+    }
+    let (places, shown) = placed.into_iter().unzip();
     let newest_archive = outputs::archives(connection, name)?.pop().map(|closed| closed.name);
     let newest_archive = newest_archive.filter(|_| output.has_archives());
     let feed = merged::feed(output.heading(), Part::Current { newest_archive }, shown);
-    Ok(Shown { feed, places, left_out, spoiled: selection.spoiled.into_inner() })
+    Ok(Shown { feed, places, left_out, spoiled: selection.spoiled.into_inner(), in_brief })
 }
 
 /// A document that is being filled.
@@ -80,8 +91,10 @@ struct Page<'a> {
     selection: &'a Selection<'a>,
     /// How many of the stories that are shown each feed speaks for.
     led: HashMap<FeedRef, usize>,
-    /// The stories with their places.
-    shown: Vec<(DateTime<Utc>, MergedStory)>,
+    /// The places of the stories.
+    places: Vec<DateTime<Utc>>,
+    /// The stories.
+    shown: Stories,
     left_out: Option<DateTime<Utc>>,
 }
 
@@ -102,7 +115,8 @@ impl Page<'_> {
         if let (Some(place), Some(shown)) = (story.sort_at, merged) {
             let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
             speaker.into_iter().for_each(|feed| *self.led.entry(feed).or_default() += 1);
-            self.shown.push((place, shown));
+            self.places.push(place);
+            self.shown.extend([shown]);
         }
         Ok(true)
     }
@@ -139,13 +153,17 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
         found.stories.into_iter().map(|story| stories::one(connection, story)).collect::<Result<_>>()?;
     hits.retain(|story| story.sort_at.is_some());
     hits.sort_by_key(|story| (Reverse(story.sort_at), story.id));
-    let mut shown = Vec::new();
+    let mut shown = Stories::default();
     for story in hits.iter().skip((page - 1) * HITS_ON_A_PAGE).take(HITS_ON_A_PAGE) {
         if let Some(Chosen { story, coverage }) = selection.guard(story, || selection.choose(story))? {
             shown.extend(selection.guard(&story, || selection.merged(&story, &coverage))?);
         }
     }
-    Ok(merged::feed(output.heading(), Part::Search { query: query.text.clone(), page, hits: hits.len() }, shown))
+    Ok(merged::feed(
+        output.heading(),
+        Part::Search { query: query.text.clone(), page, hits: hits.len() },
+        shown.into_vec(),
+    ))
 }
 
 /// The archive of this name; `None` when there is none.
@@ -157,7 +175,7 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
     let Some(at) = closed.iter().position(|closed| closed.name == name) else { return Ok(None) };
     let before = at.checked_sub(1).and_then(|at| closed.get(at));
     let selection = Selection::new(connection, output)?;
-    let mut shown = Vec::new();
+    let mut shown = Stories::default();
     for story in stories::between(connection, before, &closed[at])? {
         let chosen = selection.guard(&story, || selection.choose(&story))?;
         let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { continue };
@@ -171,7 +189,7 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
         }
     }
     let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
-    Ok(Some(merged::feed(output.heading(), part, shown)))
+    Ok(Some(merged::feed(output.heading(), part, shown.into_vec())))
 }
 
 /// A story that an output takes, as it is where the telling speaks for it that the output chose, and all who tell it.

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::model::Detail;
+use crate::normalise::LARGEST_ENTRY;
 use crate::store::{Error, Result, file};
 
 /// The columns of a [`Place`], in the order in which [`Place::read`] takes them.
@@ -48,6 +49,7 @@ const LARGEST_TEXT: usize = 8 * 1024 * 1024;
 const LARGEST: usize = FULL + LARGEST_TEXT + CHECKSUM;
 /// How much of each markup is kept of a text that is too large, in bytes. Nothing else of it is.
 const KEPT_OF_LARGEST: usize = 1024 * 1024;
+const _: () = assert!(2 * LARGEST_ENTRY <= LARGEST_TEXT, "what `normalise` lets through is kept whole");
 /// Level 3 takes half as long again for a twentieth less disk (`benches/poll.py`).
 const LEVEL: i32 = 1;
 /// The shortest match that is looked for: a tenth less time than the level's own for a thirtieth more disk.
@@ -307,6 +309,25 @@ mod tests {
         let details = ["", "short", &long, "again", &long, &long, "last"].map(detail);
         let places = keep(&connection, &details).unwrap().places;
         assert!(blocks(&connection) > 1, "a full block is closed");
+        for (place, detail) in places.iter().zip(&details) {
+            assert_eq!(read(&connection, *place).unwrap(), *detail);
+        }
+    }
+
+    #[test]
+    fn the_largest_entry_is_read_back() {
+        let connection = store();
+        // What cannot be compressed, behind a block that is nearly full.
+        let noise = |bytes: usize| {
+            let mut state = 1_u64;
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b' ' + u8::try_from(state >> 58).unwrap())
+            };
+            (0..bytes).map(|_| next()).collect::<String>()
+        };
+        let details = [detail(&noise(FULL - 100)), detail(&noise(LARGEST_ENTRY)), detail(&"a".repeat(LARGEST_ENTRY))];
+        let places = keep(&connection, &details).unwrap().places;
         for (place, detail) in places.iter().zip(&details) {
             assert_eq!(read(&connection, *place).unwrap(), *detail);
         }

@@ -4,6 +4,8 @@
 
 use url::Url;
 
+use crate::sanitise::web_address;
+
 /// A hub counts among so many of a document; a longer list is somebody's joke.
 const MOST_HUBS: usize = 8;
 
@@ -56,7 +58,7 @@ pub fn named_in_fields(links: &[String], address: &Url) -> String {
 
 /// An address of the web, as it is asked.
 fn web(text: &str, base: &Url) -> Option<Url> {
-    base.join(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+    web_address(text, Some(base))
 }
 
 /// An address of the web, as it is written where it is whole.

@@ -271,7 +271,6 @@ impl<'a> Reader<'a, '_> {
             text: String::new(),
             has_inline: false,
             is_cut: false,
-            bases: self.bases.len(),
             instead: None,
             is_permalink: None,
             link: None,

@@ -8,14 +8,17 @@ use url::Url;
 use super::{Capture, Field, Kind, Mode, Reader};
 use crate::model::{Enclosure, Person};
 use crate::normalise::text;
-use crate::parse::address::{absolute, is_absolute, is_web};
+use crate::parse::address::{Joiner, is_absolute, is_web};
 use crate::parse::repairs::Repair;
 use crate::parse::{Context, ParsedEntry, ParsedFeed, date, markup};
+use crate::sanitise::LONGEST_ADDRESS;
 
 /// The longest title that is looked at, in bytes.
 const LONGEST_TITLE: usize = 64 * 1024;
 /// The most parts of one kind (authors, categories, enclosures) of one entry.
-const MOST_PARTS: usize = 1_000;
+const MOST_PARTS: usize = 100;
+/// The longest of them, in characters: each is compared with the others.
+const LONGEST_PART: usize = 500;
 
 /// What is known of an entry, or of the feed, before it is settled which of several spellings counts.
 #[derive(Debug, Default)]
@@ -135,7 +138,7 @@ impl Reader<'_, '_> {
             Field::Guid => {
                 // Atom's id has to be absolute; one that is not was written for the base beside it.
                 let id = match self.bases.last() {
-                    Some(base) if is_permalink.is_none() => absolute(value, Some(base)),
+                    Some(base) if is_permalink.is_none() => self.joiner.absolute(value, Some(base)),
                     _ => value.to_owned(),
                 };
                 let entry = &mut self.draft().entry;
@@ -225,6 +228,7 @@ impl Reader<'_, '_> {
         if person.name.is_empty() {
             person.name = person.email.clone().or_else(|| person.url.clone()).unwrap_or_default();
         }
+        person.name = text::shorten(&person.name, LONGEST_PART);
         let authors = match &mut self.item {
             Some(item) => &mut item.entry.authors,
             None => &mut self.feed.authors,
@@ -238,7 +242,7 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn add_category(&mut self, term: Option<String>) {
-        let term = text::fold_space(&term.unwrap_or_default());
+        let term = text::shorten(&text::fold_space(&term.unwrap_or_default()), LONGEST_PART);
         let Some(item) = &mut self.item else {
             return;
         };
@@ -250,7 +254,7 @@ impl Reader<'_, '_> {
 
     pub(super) fn add_enclosure(&mut self, enclosure: Enclosure) {
         if let Some(item) = &mut self.item
-            && !enclosure.url.is_empty()
+            && (1..=LONGEST_ADDRESS).contains(&enclosure.url.len())
             && item.entry.enclosures.len() < MOST_PARTS
             && !item.entry.enclosures.contains(&enclosure)
         {
@@ -362,9 +366,10 @@ pub(in crate::parse) fn resolve(feed: &mut ParsedFeed, context: Context<'_>) {
     let Some(base) = feed.link.as_deref().and_then(|link| Url::parse(link).ok()) else {
         return;
     };
+    let joiner = Joiner::default();
     let relative = |address: &mut String| {
         if !is_absolute(address) {
-            *address = absolute(address, Some(&base));
+            *address = joiner.absolute(address, Some(&base));
         }
     };
     for entry in &mut feed.entries {

@@ -1,0 +1,85 @@
+//! The texts of entries as they are shown, each sanitised once.
+//!
+//! Pure but for what it remembers. An output is rendered whenever one of its stories changes, and most of its texts are then
+//! those of the last time. They are kept in memory and not in the store: a poll brings many more texts than are ever shown,
+//! and a better sanitiser has to clean what is already stored.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use url::Url;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::sanitise::{Sanitised, sanitise};
+
+/// The most bytes of texts that are remembered.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What is remembered, by a hash of the markup and of its base.
+#[derive(Default)]
+struct Memory {
+    texts: HashMap<u128, Arc<Sanitised>>,
+    bytes: usize,
+}
+
+static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
+
+/// The markup, sanitised; its addresses are relative to `base`.
+#[must_use]
+pub(super) fn shown(markup: &str, base: Option<&Url>) -> Arc<Sanitised> {
+    let key = key(markup, base);
+    let memory = || MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = memory().texts.get(&key) {
+        return known.clone();
+    }
+    let text = Arc::new(sanitise(markup, base));
+    memory().keep(key, &text);
+    text
+}
+
+fn key(markup: &str, base: Option<&Url>) -> u128 {
+    let mut hasher = Xxh3::new();
+    hasher.update(base.map_or("", Url::as_str).as_bytes());
+    hasher.update(b"\0");
+    hasher.update(markup.as_bytes());
+    hasher.digest128()
+}
+
+impl Memory {
+    fn keep(&mut self, key: u128, text: &Arc<Sanitised>) {
+        let bytes = text.html.len() + size_of::<Sanitised>();
+        if self.bytes + bytes > MOST_BYTES {
+            *self = Self::default();
+        }
+        // Two threads may have made the same.
+        if self.texts.insert(key, text.clone()).is_none() {
+            self.bytes += bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_sanitised_once_and_as_its_base_has_it() {
+        let base = |address: &str| Url::parse(address).ok();
+        let markup = "<p>a text of this test</p><img src=\"a.png\" alt=\"a\">";
+        let [one, again] = [0, 1].map(|_| shown(markup, base("https://example.org/").as_ref()));
+        assert!(Arc::ptr_eq(&one, &again));
+        let other = shown(markup, base("https://example.net/").as_ref());
+        assert!(one.html.contains("https://example.org/a.png") && other.html.contains("https://example.net/a.png"));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut memory = Memory::default();
+        let text = Arc::new(Sanitised { html: "a".repeat(1 << 20), is_whole: true });
+        for key in 0..100 {
+            memory.keep(key, &text);
+            assert!(memory.bytes <= MOST_BYTES && memory.texts.len() <= 16);
+        }
+        assert!(memory.texts.contains_key(&99));
+    }
+}
