@@ -2,7 +2,7 @@
 //!
 //! Edge. A feed comes due, a poll is done, work ended, the configuration is to be read again, or it is time to stop. Each is
 //! handled by one function, and none of them waits: what takes time, be it the network, the store or the disk, is done in a task
-//! ([`tasks`]) whose end is another event. After each event [`Daemon::begin_work`] begins what is to be done now.
+//! (`tasks`) whose end is another event. After each event `Daemon::begin_work` begins what is to be done now.
 //!
 //! Nothing but what waiting cannot mend ends the daemon: see [`store::Error::policy`].
 //!

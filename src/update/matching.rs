@@ -5,7 +5,7 @@
 //!
 //! - An entry that is stored under another of its names ([`identity::names`]), or with its page and title, is that entry.
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
-//!   ([`PAIRS`]) is the same, and is so for no other entry of the two documents.
+//!   (`PAIRS`) is the same, and is so for no other entry of the two documents.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
