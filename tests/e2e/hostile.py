@@ -107,7 +107,8 @@ class Web:
         return item(f"{report[0]}-{report[1]}", page(report), title, text, self.date(report))
 
     def date(self, report):
-        return BEGUN + (report[1] - 1) * self.every
+        # A little before it is served: a date in the future would be none.
+        return BEGUN + (report[1] - 1) * self.every - 2
 
     def victims(self, at, count=4):
         """Reports that hostile feeds meddle with."""
