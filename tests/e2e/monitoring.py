@@ -23,12 +23,13 @@ MONITORING = REPOSITORY / "config/monitoring"
 
 
 def figures(program):
-    """What /metrics tells once the demonstration was polled."""
+    """What /metrics tells once the demonstration was polled, and a feed failed."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(REPOSITORY / "config/demo", f"{folder}/demo")
         file = pathlib.Path(folder, "newsfold.toml")
         config = (REPOSITORY / "config/demo.toml").read_text()
-        file.write_text(re.sub(r"(?m)^listen = .*$", 'listen = "127.0.0.1:0"', config))
+        failing = '\n[[feed]]\nname = "missing"\nurl = "file:missing.xml"\n'
+        file.write_text(re.sub(r"(?m)^listen = .*$", 'listen = "127.0.0.1:0"', config) + failing)
         log = pathlib.Path(folder, "log")
         with open(log, "wb") as out:
             daemon = subprocess.Popen([program, "--config", file, "run"], stdout=out, stderr=out)
@@ -39,7 +40,7 @@ def figures(program):
                     with urllib.request.urlopen(f"http://{found[1].removeprefix('http://').rstrip('/')}/metrics", timeout=5) as answer:
                         assert answer.headers["Content-Type"].startswith("application/openmetrics-text"), answer.headers
                         text = answer.read().decode()
-                    if 'outcome="document"} 0' not in text:
+                    if 'outcome="document"} 0' not in text and "newsfold_feed_failing_since_seconds{" in text:
                         return text
                 time.sleep(0.1)
             sys.exit(f"no figures:\n{log.read_text()}")
