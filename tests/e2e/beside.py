@@ -183,7 +183,9 @@ def main():
     done = 0
     try:
         beside.start()
-        beside.scene.wait("published")
+        until = time.monotonic() + 20
+        while len(beside.stories()) < 40 and time.monotonic() < until:
+            time.sleep(0.1)
         beside.look("the start")
         until = time.monotonic() + options.seconds
         while time.monotonic() < until and not beside.faults:
