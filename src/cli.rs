@@ -123,6 +123,18 @@ pub enum Command {
         #[arg(value_name = "STORY")]
         other: String,
     },
+    /// Take entries out of everything that is published or searched, for good
+    Forget {
+        /// By their addresses, ids or numbers
+        #[arg(value_name = "ENTRY", required = true)]
+        entries: Vec<String>,
+    },
+    /// List what people decided with `split`, `join` and `forget`, newest first
+    Corrections {
+        /// Take the one of this number back
+        #[arg(long, value_name = "N")]
+        undo: Option<u64>,
+    },
     /// Render an output from the store to standard output
     Publish {
         /// Which output [default: the first]

@@ -5,6 +5,7 @@
 
 mod add;
 mod check;
+mod correct;
 mod explain;
 mod feeds;
 mod fold;
@@ -120,8 +121,11 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
         Command::Stories { since, min_sources, json } => stories::run(&Reader::open(&store)?, since, min_sources, json),
         Command::Explain { what, other } => explain::run(&config, &Reader::open(&store)?, &what, other.as_deref()),
-        Command::Split { entry } => explain::split(&store, &entry),
-        Command::Join { story, other } => explain::join(&store, &story, &other),
+        Command::Split { entry } => correct::split(&store, &entry),
+        Command::Join { story, other } => correct::join(&store, &story, &other),
+        Command::Forget { entries } => correct::forget(&store, &entries),
+        Command::Corrections { undo: None } => correct::list(&Reader::open(&store)?),
+        Command::Corrections { undo: Some(number) } => correct::undo(&store, number),
         Command::Store(what) => store_file::run(&config, &store, what),
         Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &store, output.as_deref(), format),

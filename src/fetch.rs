@@ -397,7 +397,7 @@ impl Client {
             }
             sent => sent,
         };
-        sent.map_err(|error| Error::of(error, target, way.proxy.is_some()))
+        sent.map_err(|error| Error::of(error, target, way.proxy.as_ref()))
     }
 
     /// The body, counted as it comes.
@@ -415,7 +415,7 @@ impl Client {
             if is_http_2_failure(&error, &address) {
                 self.clients.avoid_http_2(&address);
             }
-            Error::of(error, &address, access.way().proxy.is_some())
+            Error::of(error, &address, access.way().proxy.as_ref())
         };
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if (body.len() + chunk.len()) as u64 > most {

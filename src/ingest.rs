@@ -22,7 +22,9 @@ use crate::plural::counted;
 use crate::schedule::rhythm::Rhythm;
 use crate::store::stories::Shown;
 use crate::store::texts::{Kept, Place};
-use crate::store::{Desk, Memory, Result, entries, feeds, prints, rekey, retention, search, stories, texts};
+use crate::store::{
+    Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, search, stories, texts,
+};
 use crate::update::{self, Changes, Known, Lately, matching};
 
 mod belonging;
@@ -359,11 +361,12 @@ impl Intake<'_> {
         let handles: Vec<EntryRef> = (first..).map(EntryRef).take(changes.added.len()).collect();
         memory.next_entry = handles.last().map_or(Some(EntryRef(first)), |EntryRef(last)| Some(EntryRef(last + 1)));
         let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(changes.added.iter().copied()).collect();
-        let tellings: HashMap<EntryRef, Telling> = new
-            .iter()
-            .filter(|(_, entry)| !is_dropped(entry, terms))
-            .map(|(handle, entry)| (*handle, self.telling(*handle, entry, *at)))
-            .collect();
+        let mut tellings: HashMap<EntryRef, Telling> = HashMap::new();
+        for (handle, entry) in &new {
+            if !is_dropped(entry, terms) && !corrections::is_forgotten(self.tx, feed.feed, entry)? {
+                tellings.insert(*handle, self.telling(*handle, entry, *at));
+            }
+        }
         ingested.dropped = new.len() - tellings.len();
         let mut pages = match terms.level {
             Level::Off => Pages::default(),
@@ -594,7 +597,7 @@ mod hostile;
 mod tests {
     use super::*;
     use crate::model::{Detail, EntryId, FeedRef};
-    use crate::store::{corrections, schema};
+    use crate::store::schema;
 
     fn entry(published: Option<&str>) -> Entry {
         Entry {

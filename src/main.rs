@@ -50,7 +50,7 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
 /// What of the log is written. What the crates below us have to say is for debugging them, and those that read what strangers
 /// sent have a warning for each of its slips: they are only heard when `wanted` names them.
 fn filter(wanted: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    const READERS: &str = "html5ever=off,markup5ever=off,ammonia=off,feed_rs=off,quick_xml=off,encoding_rs=off,hyper=error,h2=error,rustls=error";
+    const READERS: &str = "html5ever=off,markup5ever=off,ammonia=off,feed_rs=off,quick_xml=off,encoding_rs=off,hyper=error,h2=error,rustls=off,rustls_platform_verifier=off";
     EnvFilter::try_new(format!("warn,{READERS},newsfold={wanted}"))
         .or_else(|_| EnvFilter::try_new(wanted).and_then(|_| EnvFilter::try_new(format!("{READERS},{wanted}"))))
 }

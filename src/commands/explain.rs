@@ -1,23 +1,21 @@
-//! `newsfold explain`, `split` and `join`: why entries are together, and a person's word on it.
+//! `newsfold explain`: why entries are together.
 //!
-//! Edge: reads the store; a correction also writes to it, beside a running daemon.
+//! Edge: reads the store.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::clock;
+use crate::commands::correct::{no_such, one_entry, story_named};
 use crate::commands::{Exit, print, table};
 use crate::config::Config;
 use crate::fold;
 use crate::fold::index::Index;
 use crate::fold::plan::{Match, Verdict};
-use crate::model::{EntryRef, FeedRef, StoryRef};
+use crate::model::{EntryRef, FeedRef};
 use crate::roster;
-use crate::store::corrections::{self, Corrected};
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{self, Reader, SideWriter, entries, feeds, prints};
+use crate::store::{self, Reader, entries, feeds, prints};
 use crate::terminal;
 
 /// Why the entries of a story are together, or why two entries are or are not.
@@ -38,62 +36,6 @@ pub(super) fn run(config: &Config, reader: &Reader, what: &str, other: Option<&s
         }
     }
     Ok(Exit::Done)
-}
-
-/// Takes an entry out of its story.
-pub(super) fn split(store: &Path, name: &str) -> anyhow::Result<Exit> {
-    let done = SideWriter::open(store)?.write(|tx| match one_entry(tx, name) {
-        Ok(entry) => corrections::split(tx, entry, clock::now()).map(Ok),
-        Err(unnamed) => Ok(Err(unnamed)),
-    })??;
-    match done {
-        Corrected::Done(story) => print(&format!("it tells a story of its own now: {story}\n"))?,
-        Corrected::Already => print("it tells a story of its own already\n")?,
-    }
-    Ok(Exit::Done)
-}
-
-/// Makes one story of two.
-pub(super) fn join(store: &Path, one: &str, other: &str) -> anyhow::Result<Exit> {
-    let done = SideWriter::open(store)?.write(|tx| {
-        let (Some(one), Some(other)) = (story_named(tx, one)?, story_named(tx, other)?) else { return Ok(None) };
-        corrections::join(tx, one, other, clock::now()).map(Some)
-    })?;
-    match done {
-        Some(Corrected::Done(story)) => print(&format!("they are one story now: {story}\n"))?,
-        Some(_) => print("they are one story already\n")?,
-        None => return Err(no_such(&format!("{one} or {other}"))),
-    }
-    Ok(Exit::Done)
-}
-
-/// The story of a public id, or the one that a named entry tells.
-fn story_named(connection: &Connection, name: &str) -> store::Result<Option<StoryRef>> {
-    if let Ok(id) = name.parse() {
-        return Ok(stories::by_id(connection, id)?.map(|story| story.story));
-    }
-    match corrections::entries_named(connection, name)?.first() {
-        Some(entry) => stories::told_by(connection, *entry),
-        None => Ok(None),
-    }
-}
-
-fn one_entry(connection: &Connection, name: &str) -> anyhow::Result<EntryRef> {
-    let found = corrections::entries_named(connection, name)?;
-    match found.as_slice() {
-        [entry] => Ok(*entry),
-        [] => Err(no_such(name)),
-        several => {
-            let numbers: Vec<String> = several.iter().map(|entry| entry.0.to_string()).collect();
-            anyhow::bail!("several entries lead to {name}; name one by its number: {}", numbers.join(", "))
-        }
-    }
-}
-
-fn no_such(name: &str) -> anyhow::Error {
-    anyhow::anyhow!(
-        "nothing is stored under `{name}`; name a story by its id, or an entry by its address, id or number, as `newsfold stories --json` shows them"
-    )
 }
 
 fn names(connection: &Connection) -> store::Result<HashMap<FeedRef, String>> {

@@ -354,7 +354,7 @@ pub(super) fn proxy(value: &Value<'_>) -> Option<Url> {
         if text.is_empty() {
             return Ok(None);
         }
-        let cure = "write `http://HOST:PORT` or `socks5://HOST:PORT`";
+        let cure = "write `http://HOST:PORT`, or `socks5h://HOST:PORT` where the proxy resolves names";
         let url = Url::parse(text).map_err(|error| format!("is no address: {error}; {cure}"))?;
         match url.scheme() {
             _ if url.host_str().unwrap_or_default().is_empty() => Err(format!("names no host; {cure}")),

@@ -388,7 +388,7 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
     );
     check(
         "poll.proxy = 'ftp://x:1'",
-        "n:1:14: poll.proxy has the scheme `ftp`; write `http://HOST:PORT` or `socks5://HOST:PORT`",
+        "n:1:14: poll.proxy has the scheme `ftp`; write `http://HOST:PORT`, or `socks5h://HOST:PORT` where the proxy resolves names",
     );
     check("poll.timeout = '0s'", "n:1:16: poll.timeout `0s` is too short; write `1s` or more");
     check("poll.user_agent = 'süß'", "n:1:19: poll.user_agent `süß` cannot stand in a request; write plain ASCII");

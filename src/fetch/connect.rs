@@ -225,7 +225,8 @@ impl reqwest::dns::Resolve for PublicNames {
         let (is_proxy, name) = (proxy.is_some(), proxy.map_or(name.as_str(), |proxy| &proxy.name).to_owned());
         let found = self.look_up.look_up(name.clone());
         Box::pin(async move {
-            let found = found.await.map_err(|_| Error::Name(name.clone()))?;
+            let unresolved = |name: String| Error::Name { name, cure: "" };
+            let found = found.await.map_err(|_| unresolved(name.clone()))?;
             let (fine, refused): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|found| is_proxy || address::refused(found.ip(), &allowed).is_none());
             match (fine.is_empty(), refused.first()) {
@@ -233,7 +234,7 @@ impl reqwest::dns::Resolve for PublicNames {
                     let why = address::refused(first.ip(), &allowed).unwrap_or("refused");
                     Err(Error::Refused(name, why).into())
                 }
-                (true, None) => Err(Error::Name(name).into()),
+                (true, None) => Err(unresolved(name).into()),
                 (false, _) => Ok(Box::new(fine.into_iter()) as reqwest::dns::Addrs),
             }
         })

@@ -41,8 +41,13 @@ pub enum Error {
     #[error("{0} is {1}, which is refused; list its network in `poll.allow_networks` if the feed belongs there")]
     Refused(String, &'static str),
     /// The name leads nowhere.
-    #[error("the name {0} cannot be resolved")]
-    Name(String),
+    #[error("the name {name} cannot be resolved{cure}")]
+    Name {
+        /// Which.
+        name: String,
+        /// What a person can do about it; empty where nothing is known.
+        cure: &'static str,
+    },
     /// Nobody is there: no route, or no answer to the knock.
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, String),
@@ -117,7 +122,7 @@ impl Error {
             Self::GoneElsewhere(_) => Outcome::Refused,
             Self::Held { .. } => Outcome::Throttled,
             Self::Refused(..) => Outcome::Forbidden,
-            Self::Name(_) | Self::Unreachable(..) => Outcome::Unreachable,
+            Self::Name { .. } | Self::Unreachable(..) => Outcome::Unreachable,
             Self::Connection(..) | Self::Broken(..) => Outcome::Broken,
             Self::Certificate(..) => Outcome::Certificate,
             Self::HeadTooLarge(_) => Outcome::HeadTooLarge,
@@ -129,8 +134,8 @@ impl Error {
         }
     }
 
-    /// What went wrong on the way to `target`.
-    pub(super) fn of(error: reqwest::Error, target: &Url, is_proxied: bool) -> Self {
+    /// What went wrong on the way to `target`, through `proxy` if there is one.
+    pub(super) fn of(error: reqwest::Error, target: &Url, proxy: Option<&Url>) -> Self {
         let host = target.host_str().unwrap_or("the server").to_owned();
         let error = error.without_url();
         let causes = causes(&error);
@@ -139,7 +144,10 @@ impl Error {
         for (cause, _) in &causes {
             match cause {
                 Cause::Refused(name, why) => return Self::Refused(name.clone(), why),
-                Cause::Name(name) => return Self::Name(name.clone()),
+                Cause::Name(name) => {
+                    let is_ours = proxy.is_some_and(|proxy| proxy.scheme() == "socks5");
+                    return Self::Name { name: name.clone(), cure: if is_ours { RESOLVED_HERE } else { "" } };
+                }
                 Cause::Io(_) | Cause::Other => {}
             }
         }
@@ -165,7 +173,7 @@ impl Error {
         });
         match kind {
             // A proxy that refuses is ours, and stands between us and everybody.
-            Some(ErrorKind::ConnectionRefused) if is_proxied => {
+            Some(ErrorKind::ConnectionRefused) if proxy.is_some() => {
                 Self::Unreachable(host, "the proxy refuses connections (`proxy`)".into())
             }
             Some(
@@ -179,6 +187,9 @@ impl Error {
         }
     }
 }
+
+/// What is to be said of a name behind a proxy that is not asked to resolve it.
+const RESOLVED_HERE: &str = " on this machine; write `socks5h:` instead of `socks5:` to have the proxy resolve names";
 
 enum Cause {
     Refused(String, &'static str),
@@ -199,7 +210,7 @@ fn causes(error: &reqwest::Error) -> Vec<(Cause, String)> {
     while let Some(inner) = next {
         let cause = match inner.downcast_ref::<Error>() {
             Some(Error::Refused(name, why)) => Cause::Refused(name.clone(), why),
-            Some(Error::Name(name)) => Cause::Name(name.clone()),
+            Some(Error::Name { name, .. }) => Cause::Name(name.clone()),
             _ => inner.downcast_ref::<std::io::Error>().map_or(Cause::Other, |error| Cause::Io(error.kind())),
         };
         let words = inner.to_string();

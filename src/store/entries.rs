@@ -305,14 +305,15 @@ pub struct Listed {
     pub sources: Option<u32>,
 }
 
-/// The entries of a feed that were seen last, newest first.
+/// The entries of a feed that were seen last, newest first, without those that a person had forgotten.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<Vec<Listed>> {
     let mut query = connection.prepare_cached(
         "SELECT title, permalink, entry.published, first_seen, public_id, sources
-         FROM (SELECT id AS found FROM entry INDEXED BY entry_by_id WHERE feed = ?1 ORDER BY id DESC LIMIT ?2)
+         FROM (SELECT id AS found FROM entry INDEXED BY entry_by_id WHERE feed = ?1
+               AND NOT EXISTS (SELECT 1 FROM correction WHERE correction.entry = entry.id AND kind = 'forget') ORDER BY id DESC LIMIT ?2)
          JOIN entry ON entry.id = found LEFT JOIN story ON story.id = entry.story AND sort_at IS NOT NULL ORDER BY found DESC",
     )?;
     let rows = query.query_map(params![feed.0, most], |row| {

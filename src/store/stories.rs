@@ -291,6 +291,15 @@ pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
     Ok(query.query_row([id.0], read_story).optional()?)
 }
 
+/// The story that one turned out to be, or it itself; `None` when there is none of this handle.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn as_it_is_now(connection: &Connection, story: StoryRef) -> Result<Option<StoryRef>> {
+    let mut query = connection.prepare_cached("SELECT coalesce(merged_into, id) FROM story WHERE id = ?1")?;
+    Ok(query.query_row([story.0], |row| row.get(0)).optional()?.map(StoryRef))
+}
+
 /// The story that an entry tells.
 ///
 /// # Errors

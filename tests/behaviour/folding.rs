@@ -205,3 +205,95 @@ fn the_demonstration_tells_the_jet_story_once_with_its_five_tellings() {
     assert_eq!(telling("orders engines"), [1], "the follow-up is another story");
     assert_eq!(telling("Morning briefing"), [1, 1], "two editions of one column");
 }
+
+/// The titles in the first output, as `publish` renders it.
+fn titles(scene: &Scene) -> Vec<String> {
+    let feed = scene.json(&["publish", "--format", "json"]);
+    feed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_a_person_had_forgotten_is_shown_nowhere_whatever_its_publisher_makes_of_it() {
+    let entry = |id: &str, page: &str, title: &str| {
+        format!(
+            "<item><guid isPermaLink=\"false\">{id}</guid><link>https://hacked.example/{page}</link><title>{title}</title></item>"
+        )
+    };
+    let document = |entries: &[String]| {
+        format!("<rss version=\"2.0\"><channel><title>A paper</title>{}</channel></rss>", entries.concat())
+    };
+    let origin =
+        Origin::of(document(&[entry("1", "pills", "Cheap pills"), entry("2", "ferry", "The ferry is afloat")]));
+    let scene = Scene::with(&[("paper", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    assert_eq!(titles(&scene).len(), 2);
+    let mut daemon = scene.start();
+    let story = scene.json(&["stories", "--since", "4000d", "--json"]);
+    let story = story.as_array().unwrap().iter().find(|story| story["title"] == "Cheap pills").unwrap().clone();
+    let page = format!("/story/{}", story["id"].as_str().unwrap());
+    assert!(daemon.get("/search?q=pills").1.contains("Cheap pills"));
+    assert!(scene.must(&["forget", "https://hacked.example/pills"]).contains("Cheap pills"));
+    daemon.wait_for("published");
+    for path in ["/", "/news.atom", "/news.json", "/feeds/paper", "/search?q=pills", &page] {
+        assert!(!daemon.get(path).1.contains("Cheap pills"), "{path}");
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+
+    // Edited, under another id, as a copy beside itself: it stays forgotten.
+    for entries in [
+        [entry("1", "pills", "Cheap pills, new"), entry("2", "ferry", "The ferry is afloat")],
+        [entry("9", "pills", "Cheap pills, new"), entry("2", "ferry", "The ferry is afloat")],
+        [entry("9", "pills", "Cheap pills, new"), entry("10", "pills", "Cheap pills, new")],
+    ] {
+        origin.change(move |_| Answer::ok(document(&entries)));
+        scene.must(&["poll"]);
+        assert_eq!(titles(&scene), ["The ferry is afloat"]);
+    }
+    // It left its document long ago.
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    store.execute("UPDATE entry SET gone_at = 0", []).unwrap();
+    scene.must(&["store", "prune"]);
+    scene.must(&["poll"]);
+    assert!(titles(&scene).iter().all(|title| !title.contains("pills")), "{:?}", titles(&scene));
+    assert_eq!(scene.run(&["forget", "https://hacked.example/pills"]).status, 1, "it is forgotten already");
+
+    let listed = scene.must(&["corrections"]);
+    assert!(listed.contains("forget") && listed.contains("paper: Cheap pills"), "{listed}");
+    let number = listed.split_whitespace().next().unwrap();
+    scene.must(&["corrections", "--undo", number]);
+    assert!(titles(&scene).iter().any(|title| title.contains("pills")));
+    assert_eq!(scene.must(&["corrections"]), "");
+    assert_eq!(scene.run(&["corrections", "--undo", number]).status, 1);
+}
+
+#[test]
+fn split_and_join_are_taken_back_to_what_there_was_before() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    let stories = || scene.json(&["stories", "--since", "4000d", "--json"]);
+    let before = stories();
+    let folded = scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0]["coverage"].clone();
+    for telling in [&folded[0], &folded[1]] {
+        scene.must(&["split", telling["url"].as_str().unwrap()]);
+        assert_eq!(scene.stories().len(), 3);
+        let listed = scene.must(&["corrections"]);
+        assert!(listed.contains("  split   "), "{listed}");
+        scene.must(&["corrections", "--undo", listed.split_whitespace().next().unwrap()]);
+        assert_eq!(scene.stories().len(), 2);
+        let coverage =
+            scene.json(&["stories", "--since", "4000d", "--min-sources", "2", "--json"])[0]["coverage"].clone();
+        assert_eq!(coverage[1]["rule"], folded[1]["rule"], "why they are together is known as before");
+    }
+    scene.must(&["join", "https://agency.example/1", "https://other.example/3"]);
+    assert_eq!(scene.stories().len(), 1);
+    let listed = scene.must(&["corrections"]);
+    assert!(listed.contains("  join    "), "{listed}");
+    scene.must(&["corrections", "--undo", listed.split_whitespace().next().unwrap()]);
+    let after = stories();
+    let ids = |stories: &serde_json::Value| -> Vec<String> {
+        stories.as_array().unwrap().iter().map(|story| story["id"].to_string()).collect()
+    };
+    assert_eq!(ids(&before), ids(&after));
+}

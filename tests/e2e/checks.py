@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 script = pathlib.Path(sys.argv[0]).stem
@@ -22,6 +23,17 @@ def check(right, text):
     if not right:
         print(f"{script}: FAILED: {text}", file=sys.stderr)
         sys.exit(1)
+
+
+def until(holds, seconds, text):
+    """Waits until something holds; it fails when it takes too long, or asking for it does."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if holds():
+                return
+        check(time.monotonic() < end, f"within {seconds} s: {text}")
+        time.sleep(0.05)
 
 
 def free_port():

@@ -1,52 +1,70 @@
 #!/usr/bin/env python3
-"""The alerts as promtool judges them, and the figures of a running daemon as Prometheus reads them.
+"""The alerts as promtool judges them, and the figures of a running daemon as Prometheus reads and keeps them.
 
     tests/e2e/monitoring.py NEWSFOLD
 
-Needs promtool (Debian package prometheus) and the Python package prometheus_client. `promtool check metrics` is of no use
-here: it reads the older text format, in which a counter's family has the ending of its samples, and misses the help of each.
+Needs prometheus and promtool (Debian package prometheus) and the Python package prometheus_client. `promtool check metrics`
+is of no use here: it reads the older text format, in which a counter's family has the ending of its samples, and misses the help of each.
 """
+import contextlib
+import json
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
 
+from checks import check, free_port, get, running, scratch, until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MONITORING = REPOSITORY / "config/monitoring"
 
 
-def figures(program):
+@contextlib.contextmanager
+def demonstration(program):
+    """The daemon on the demonstration and a feed that fails; gives its address."""
+    folder, address = scratch(), f"127.0.0.1:{free_port()}"
+    shutil.copytree(REPOSITORY / "config/demo", folder / "demo")
+    config = (REPOSITORY / "config/demo.toml").read_text()
+    failing = '\n[[feed]]\nname = "missing"\nurl = "file:missing.xml"\n'
+    (folder / "newsfold.toml").write_text(re.sub(r"(?m)^listen = .*$", f'listen = "{address}"', config) + failing)
+    with open(folder / "log", "wb") as out, running([program, "--config", folder / "newsfold.toml", "run"], stdout=out, stderr=out):
+        yield address
+
+
+def figures(address):
     """What /metrics tells once the demonstration was polled, and a feed failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(REPOSITORY / "config/demo", f"{folder}/demo")
-        file = pathlib.Path(folder, "newsfold.toml")
-        config = (REPOSITORY / "config/demo.toml").read_text()
-        failing = '\n[[feed]]\nname = "missing"\nurl = "file:missing.xml"\n'
-        file.write_text(re.sub(r"(?m)^listen = .*$", 'listen = "127.0.0.1:0"', config) + failing)
-        log = pathlib.Path(folder, "log")
-        with open(log, "wb") as out:
-            daemon = subprocess.Popen([program, "--config", file, "run"], stdout=out, stderr=out)
-        try:
-            until = time.monotonic() + 20
-            while time.monotonic() < until:
-                if found := re.search(r"listening on (\S+)", log.read_text()):
-                    with urllib.request.urlopen(f"http://{found[1].removeprefix('http://').rstrip('/')}/metrics", timeout=5) as answer:
-                        assert answer.headers["Content-Type"].startswith("application/openmetrics-text"), answer.headers
-                        text = answer.read().decode()
-                    if 'outcome="document"} 0' not in text and "newsfold_feed_failing_since_seconds{" in text:
-                        return text
-                time.sleep(0.1)
-            sys.exit(f"no figures:\n{log.read_text()}")
-        finally:
-            daemon.send_signal(signal.SIGTERM)
-            daemon.wait(10)
+    told = []
+
+    def is_polled():
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            check(answer.headers["Content-Type"].startswith("application/openmetrics-text"), str(answer.headers))
+            told.append(answer.read().decode())
+        return 'outcome="document"} 0' not in told[-1] and "newsfold_feed_failing_since_seconds{" in told[-1]
+
+    until(is_polled, 20, "the demonstration is polled, and the figures say so")
+    return told[-1]
+
+
+def scraped(address, query):
+    """What Prometheus answers to a query once it has read the figures, with our alerts loaded."""
+    folder, port = scratch(), free_port()
+    (folder / "prometheus.yml").write_text(
+        f'rule_files: ["{MONITORING / "alerts.yml"}"]\n'
+        f'scrape_configs: [{{job_name: newsfold, scrape_interval: 1s, static_configs: [{{targets: ["{address}"]}}]}}]\n')
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
+
+    def ask(path):
+        return json.loads(get(f"http://127.0.0.1:{port}/api/v1/{path}"))["data"]
+
+    with open(folder / "log", "wb") as out, running(command, stdout=out, stderr=out):
+        until(lambda: any(target["health"] == "up" for target in ask("targets")["activeTargets"]), 60, "Prometheus reads the figures")
+        rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+        check(rules and all(rule["health"] in ("ok", "unknown") for rule in rules), f"the alerts are sound: {rules}")
+        until(lambda: ask(f"query?query={query}")["result"], 30, f"Prometheus keeps {query}")
+        return ask(f"query?query={query}")["result"]
 
 
 def main():
@@ -54,7 +72,10 @@ def main():
         judged = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
         if judged.returncode:
             sys.exit(judged.stdout + judged.stderr)
-    families = list(text_string_to_metric_families(figures(sys.argv[1])))
+    with demonstration(sys.argv[1]) as address:
+        families = list(text_string_to_metric_families(figures(address)))
+        failing = scraped(address, "newsfold_feed_failing_since_seconds")
+        check([series["metric"]["feed"] for series in failing] == ["missing"], f"the feed that fails is known by name: {failing}")
     samples = {sample.name for family in families for sample in family.samples}
     without = [family.name for family in families if not family.documentation or not family.samples]
     assert not without, f"without help or samples: {without}"
