@@ -5,34 +5,107 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Format};
 use crate::model::{Level, Profile};
 
+/// Under which the help lists what can be said with each command, below the command's own.
+const OF_EVERY_COMMAND: &str = "Options of every command";
+
 /// Polls news feeds politely, folds the many tellings of one story into one, and publishes a merged feed.
 #[derive(Debug, Parser)]
-#[command(name = "newsfold", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "newsfold", version, max_term_width = 100)]
 pub struct Arguments {
     /// The configuration file [default: the first that exists of `./newsfold.toml`, `$XDG_CONFIG_HOME/newsfold/newsfold.toml`, `/etc/newsfold/newsfold.toml`]
-    #[arg(long, global = true, value_name = "FILE", env = "NEWSFOLD_CONFIG", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "NEWSFOLD_CONFIG", hide_env_values = true, help_heading = OF_EVERY_COMMAND)]
     pub config: Option<PathBuf>,
-    /// What to log, such as `debug` or `newsfold::fetch=debug`
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        default_value = "info",
-        env = "NEWSFOLD_LOG",
-        hide_env_values = true
-    )]
-    pub log: String,
+    /// What to log, such as `debug` or `newsfold::fetch=debug` [default: info]
+    #[arg(long, global = true, value_name = "FILTER", env = "NEWSFOLD_LOG", hide_env_values = true, help_heading = OF_EVERY_COMMAND)]
+    pub log: Option<String>,
     /// How to log
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = OF_EVERY_COMMAND)]
     pub log_format: LogFormat,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Examples that the help of each command ends with.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    ("run", &[r#"newsfold run"#, r#"newsfold --log debug run"#]),
+    (
+        "poll",
+        &[
+            r#"newsfold poll"#,
+            r#"newsfold poll --quiet --due    # from cron, every few minutes"#,
+            r#"newsfold poll bbc              # this feed, now"#,
+        ],
+    ),
+    ("check", &[r#"newsfold check"#, r#"newsfold check --online"#]),
+    (
+        "add",
+        &[
+            r#"newsfold add https://example.org/"#,
+            r#"newsfold add https://example.org/feed.xml --name example --tag world"#,
+        ],
+    ),
+    ("remove", &[r#"newsfold remove example"#]),
+    ("import", &[r#"newsfold import subscriptions.opml"#]),
+    ("export", &[r#"newsfold export > subscriptions.opml"#]),
+    ("feeds", &[r#"newsfold feeds"#, r#"newsfold feeds --json | jq '.[] | select(.failures > 0) | .name'"#]),
+    ("stories", &[r#"newsfold stories"#, r#"newsfold stories --since 7d --min-sources 3"#]),
+    (
+        "explain",
+        &[
+            r#"newsfold explain 46d887a9-16c0-8a3b-8575-e6598445ff41"#,
+            r#"newsfold explain https://example.org/a https://example.com/b"#,
+        ],
+    ),
+    ("split", &[r#"newsfold split https://example.org/a"#]),
+    ("join", &[r#"newsfold join https://example.org/a https://example.com/b"#]),
+    ("forget", &[r#"newsfold forget https://example.org/a"#]),
+    ("corrections", &[r#"newsfold corrections"#, r#"newsfold corrections --undo 3"#]),
+    ("publish", &[r#"newsfold publish news --format json"#]),
+    ("fold", &[r#"newsfold fold --explain < articles.jsonl"#, r#"newsfold fold --from-store"#]),
+    (
+        "parse",
+        &[
+            r#"newsfold parse feed.xml"#,
+            r#"curl -s https://example.org/feed.xml | newsfold parse - --base-url https://example.org/feed.xml"#,
+        ],
+    ),
+    ("health", &[r#"newsfold health"#]),
+    ("demo", &[r#"newsfold demo"#]),
+    ("init", &[r#"newsfold init"#]),
+    ("completions", &[r#"newsfold completions bash > /etc/bash_completion.d/newsfold"#]),
+    ("man", &[r#"newsfold man | man -l -"#, r#"newsfold man /usr/local/share/man/man1"#]),
+];
+
+impl Arguments {
+    /// The command line, with an example or two in the help of each command.
+    #[must_use]
+    pub fn described() -> clap::Command {
+        EXAMPLES.iter().fold(Self::command(), |whole, (name, lines)| {
+            whole.mut_subcommand(*name, |command| command.after_help(format!("Examples:\n  {}", lines.join("\n  "))))
+        })
+    }
+
+    /// Reads the command line; what is wrong with it is told, and ends the program.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::from_arg_matches(&Self::described().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// What is to be logged.
+    #[must_use]
+    pub fn filter(&self) -> &str {
+        let unless_told = match self.command {
+            Command::Poll { quiet: true, .. } => "error",
+            _ => "info",
+        };
+        self.log.as_deref().unwrap_or(unless_told)
+    }
 }
 
 /// How log lines look.
@@ -54,6 +127,9 @@ pub enum Command {
         /// Only those that are due, named or not
         #[arg(long)]
         due: bool,
+        /// Say nothing unless no feed could be polled, or the store refused
+        #[arg(long, short)]
+        quiet: bool,
         /// Only these feeds, by name; they are asked even if their server wanted to be left alone
         #[arg(value_name = "FEED")]
         feeds: Vec<String>,
@@ -69,9 +145,18 @@ pub enum Command {
         /// A feed, or a page that names one
         #[arg(value_name = "URL")]
         address: String,
+        /// What to call it [default: its title]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
         /// A tag to give it; may be given more than once
         #[arg(long = "tag", value_name = "TAG")]
         tags: Vec<String>,
+    },
+    /// Take a feed out of the configuration
+    Remove {
+        /// By its name or address
+        #[arg(value_name = "NAME")]
+        feed: String,
     },
     /// Add the feeds of an OPML file to the configuration, folders as tags
     Import {
@@ -177,6 +262,14 @@ pub enum Command {
     /// Copy, check, prune or restore the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Ask the running daemon whether it is well; 0 or 1
+    Health,
+    /// Run a demonstration that needs no internet
+    Demo {
+        /// Where it is made, unless it is there already
+        #[arg(value_name = "FOLDER", default_value = "newsfold-demo")]
+        folder: PathBuf,
+    },
     /// Write the commented configuration
     Init {
         /// Where to; nothing is overwritten
@@ -254,10 +347,22 @@ fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
-    fn the_arguments_hold_together() {
-        Arguments::command().debug_assert();
+    fn the_arguments_hold_together_and_every_command_has_an_example_that_is_one() {
+        let whole = Arguments::described();
+        whole.clone().debug_assert();
+        let named: Vec<&str> = EXAMPLES.iter().map(|(name, _)| *name).collect();
+        let commands = whole.get_subcommands().map(clap::Command::get_name);
+        assert_eq!(commands.filter(|name| !named.contains(name)).collect::<Vec<_>>(), ["store"]);
+        for line in EXAMPLES.iter().flat_map(|(_, lines)| *lines) {
+            let (_, ours) = line.split_once("newsfold ").unwrap();
+            let words = ours
+                .split([' '])
+                .take_while(|word| !["#", "|", ">", "<"].contains(word))
+                .filter(|word| !word.is_empty());
+            let parsed = Arguments::try_parse_from(std::iter::once("newsfold").chain(words));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
     }
 }

@@ -6,9 +6,11 @@
 mod add;
 mod check;
 mod correct;
+mod demo;
 mod explain;
 mod feeds;
 mod fold;
+mod health;
 mod lists;
 mod manual;
 mod parse;
@@ -21,8 +23,6 @@ mod table;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use clap::CommandFactory;
 
 use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
@@ -72,26 +72,28 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "newsfold", &mut script);
+            clap_complete::generate(shell, &mut Arguments::described(), "newsfold", &mut script);
             print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
         Command::Man { folder } => manual::run(folder.as_deref()),
-        configured => {
-            let file = match config.map_or_else(find_config, Ok) {
-                Ok(file) => file,
-                Err(error) => {
-                    eprintln!("newsfold: {error}");
-                    return Ok(Exit::Misconfigured);
-                }
-            };
-            match daemon::read_config(&file) {
-                Ok(config) => run_configured(configured, config, file).or_else(told_if_misconfigured),
-                Err(problems) => {
-                    eprintln!("{problems}");
-                    Ok(Exit::Misconfigured)
-                }
+        Command::Demo { folder } => with_config(Command::Run, demo::prepare(&folder)?),
+        configured => match config.map_or_else(find_config, Ok) {
+            Ok(file) => with_config(configured, file),
+            Err(error) => {
+                eprintln!("newsfold: {error}");
+                Ok(Exit::Misconfigured)
             }
+        },
+    }
+}
+
+fn with_config(command: Command, file: PathBuf) -> anyhow::Result<Exit> {
+    match daemon::read_config(&file) {
+        Ok(config) => run_configured(command, config, file).or_else(told_if_misconfigured),
+        Err(problems) => {
+            eprintln!("{problems}");
+            Ok(Exit::Misconfigured)
         }
     }
 }
@@ -113,9 +115,10 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),
             }
         }
-        Command::Poll { due, feeds } => runtime()?.block_on(poll::run(&config, &store, due, &feeds)),
+        Command::Poll { due, quiet, feeds } => runtime()?.block_on(poll::run(&config, &store, due, quiet, &feeds)),
         Command::Check { online } => check::run(&config, online),
-        Command::Add { address, tags } => add::add(&config, &address, &tags),
+        Command::Add { address, name, tags } => add::add(&config, &address, name.as_deref(), &tags),
+        Command::Remove { feed } => add::remove(&config, &feed),
         Command::Import { file } => lists::import(&config, &file),
         Command::Export => lists::export(&config, &store),
         Command::Feeds { json } => feeds::run(&config, &Reader::open(&store)?, json),
@@ -129,9 +132,12 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Store(what) => store_file::run(&config, &store, what),
         Command::Fold { .. } => fold::from_store(&config, &store),
         Command::Publish { output, format } => publish::run(&config, &store, output.as_deref(), format),
-        Command::Init { .. } | Command::Parse { .. } | Command::Completions { .. } | Command::Man { .. } => {
-            Ok(Exit::Done)
-        }
+        Command::Health => health::run(&config),
+        Command::Init { .. }
+        | Command::Demo { .. }
+        | Command::Parse { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(Exit::Done),
     }
 }
 

@@ -5,7 +5,6 @@ use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
-use clap::Parser;
 use newsfold::cli::{Arguments, LogFormat};
 use newsfold::{commands, terminal};
 use tracing::{Event, Level, Subscriber};
@@ -15,11 +14,11 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent};
 use tracing_subscriber::registry::LookupSpan;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     if let Err(error) = log(&arguments) {
         eprintln!(
             "newsfold: --log {:?} is no filter: {error}; write for example `debug` or `newsfold::fetch=debug,info`",
-            arguments.log
+            arguments.filter()
         );
         return ExitCode::from(2);
     }
@@ -35,7 +34,7 @@ fn main() -> ExitCode {
 /// Sends the log to standard error: text for people, JSON on request. The journal has the time already and wants the level
 /// in its own way.
 fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = filter(&arguments.log)?;
+    let filter = filter(arguments.filter())?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::line).with_target(false);
     match arguments.log_format {
         LogFormat::Json => logger.json().flatten_event(true).init(),

@@ -110,6 +110,15 @@ impl StoryId {
         Self(bytes)
     }
 
+    /// The end of the id, which is enough to tell stories apart by hand. (All stories that a feed founds begin alike.)
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.to_string().split_off(36 - Self::SHORT)
+    }
+
+    /// How many characters [`StoryId::short`] has.
+    pub const SHORT: usize = 8;
+
     /// The id as a URI, for the `id` and `guid` elements of what we publish.
     #[must_use]
     pub fn urn(&self) -> String {

@@ -36,6 +36,12 @@ pub fn width() -> Option<usize> {
     told.or_else(asked).filter(|width| *width >= 20)
 }
 
+/// Whether standard output shows colours.
+#[must_use]
+pub fn has_colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}
+
 /// A bar that is shown.
 pub struct Bar(ProgressBar);
 

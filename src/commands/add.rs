@@ -1,15 +1,17 @@
-//! `newsfold add`: the feed at an address, tried and added to the configuration.
+//! `newsfold add` and `remove`: the feed at an address, tried and added to the configuration, and one taken out of it.
 //!
 //! Edge: asks servers. `rewrite` changes the configuration.
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use url::Url;
 
 use crate::clock;
-use crate::commands::rewrite::{add_feeds, is_listed};
+use crate::commands::rewrite::{add_feeds, is_listed, remove_feed};
 use crate::commands::{Exit, print, runtime};
 use crate::config::edit::NewFeed;
-use crate::config::{self, Config};
+use crate::config::{self, Config, FeedConfig};
 use crate::fetch::access::Access;
 use crate::fetch::{Client, Fetched, Question, Settings, decode};
 use crate::manners::Manners;
@@ -22,7 +24,11 @@ use crate::sanitise;
 pub(super) const LONGEST_LABEL: usize = 100;
 
 /// Finds the feed at an address, tries it, and adds it.
-pub(super) fn add(config: &Config, address: &str, tags: &[String]) -> anyhow::Result<Exit> {
+pub(super) fn add(config: &Config, address: &str, name: Option<&str>, tags: &[String]) -> anyhow::Result<Exit> {
+    let is_free = |name: &str| config.feeds.iter().all(|feed| feed.name != name);
+    if let Some(taken) = name.filter(|name| !is_free(name)) {
+        anyhow::bail!("another feed is called `{taken}`; give this one another name");
+    }
     let addresses = addresses(address)?;
     let client = Client::new(Settings::of(config), Manners::default());
     let access = config::Access { proxy: config.poll.proxy.clone(), ..config::Access::default() };
@@ -31,12 +37,28 @@ pub(super) fn add(config: &Config, address: &str, tags: &[String]) -> anyhow::Re
         print(&format!("{} is in {} already\n", found.url, config.file.display()))?;
         return Ok(Exit::Done);
     }
-    let feed = NewFeed { url: found.url.to_string(), name: None, tags: tags.to_vec() };
-    add_feeds(config, &[feed])?;
     let Found { url, title, entries } = found;
-    let title = text::shorten(&sanitise::line(&title), LONGEST_LABEL);
+    let title = sanitise::line(&title.unwrap_or_default());
+    let is_a_name = |title: &&str| !title.is_empty() && title.chars().count() <= LONGEST_LABEL && is_free(title);
+    let name = name.or_else(|| Some(title.as_str()).filter(is_a_name)).map(str::to_owned);
+    add_feeds(config, &[NewFeed { url: url.to_string(), name, tags: tags.to_vec() }])?;
+    let title = if title.is_empty() { "untitled".to_owned() } else { text::shorten(&title, LONGEST_LABEL) };
     print(&format!("added {url} ({title}, {}) to {}\n", counted(entries, "entry"), config.file.display()))?;
     eprintln!("a running newsfold takes it up on SIGHUP (`systemctl reload newsfold`)");
+    Ok(Exit::Done)
+}
+
+/// Takes a feed out, by its name or address.
+pub(super) fn remove(config: &Config, named: &str) -> anyhow::Result<Exit> {
+    let is_meant = |feed: &Arc<FeedConfig>| feed.name == named || feed.url.as_str() == named;
+    let Some(position) = config.feeds.iter().position(is_meant) else {
+        anyhow::bail!("{} has no feed `{named}`; `newsfold feeds` lists their names", config.file.display());
+    };
+    remove_feed(config, position)?;
+    print(&format!("removed {named} from {}\n", config.file.display()))?;
+    eprintln!(
+        "a running newsfold shows nothing of it from SIGHUP on (`systemctl reload newsfold`); what was stored stays for a while, should it come back"
+    );
     Ok(Exit::Done)
 }
 
@@ -95,7 +117,7 @@ async fn follow(client: &Client, access: &config::Access, page: &Url, linked: &[
 
 struct Found {
     url: Url,
-    title: String,
+    title: Option<String>,
     entries: usize,
 }
 
@@ -118,7 +140,7 @@ async fn look(client: &Client, configured: &config::Access, url: &Url) -> anyhow
     match parse::parse(&text, context) {
         Ok(parsed) => Ok(Look::Feed(Found {
             url: reply.moved_to.unwrap_or_else(|| url.clone()),
-            title: parsed.title.unwrap_or_else(|| "untitled".into()),
+            title: parsed.title,
             entries: parsed.entries.len(),
         })),
         Err(error) => {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::clock;
 use crate::commands::{Exit, print, table};
-use crate::model::{EntryRef, StoryRef};
+use crate::model::{EntryRef, StoryId, StoryRef};
 use crate::store::corrections::{self, Corrected, Correction, Kind};
 use crate::store::{self, Reader, SideWriter, stories};
 use crate::terminal;
@@ -94,15 +94,20 @@ fn in_words(correction: &Correction) -> String {
     format!("{number:>4}  {}  {:<6}  {feed}: {title}{told}", at.format("%Y-%m-%d %H:%MZ"), kind.name())
 }
 
-/// The story of a public id, or the one that a named entry tells.
+/// The story of a public id or of the end of one, or the one that a named entry tells.
 pub(super) fn story_named(connection: &Connection, name: &str) -> store::Result<Option<StoryRef>> {
     if let Ok(id) = name.parse() {
         return Ok(stories::by_id(connection, id)?.map(|story| story.story));
     }
-    match corrections::entries_named(connection, name)?.first() {
-        Some(entry) => stories::told_by(connection, *entry),
-        None => Ok(None),
+    if let Some(entry) = corrections::entries_named(connection, name)?.first() {
+        return stories::told_by(connection, *entry);
     }
+    let is_short = name.len() >= StoryId::SHORT - 2 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let found = if is_short { stories::ending_in(connection, name)? } else { Vec::new() };
+    Ok(match found[..] {
+        [story] => Some(story),
+        _ => None,
+    })
 }
 
 pub(super) fn one_entry(connection: &Connection, name: &str) -> anyhow::Result<EntryRef> {

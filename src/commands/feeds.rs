@@ -2,7 +2,7 @@
 //!
 //! Edge: reads the store.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::clock;
@@ -23,8 +23,12 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
         return Ok(Exit::Done);
     }
     let now = clock::now();
+    // What fails is what people look for.
+    let (mut states, fine): (Vec<Feed>, Vec<Feed>) = states.into_iter().partition(|feed| feed.failures > 0);
+    let failing = states.len();
+    states.extend(fine);
     let rows: Vec<Vec<String>> = states.iter().map(|feed| row(feed, count(feed), now)).collect();
-    print(&table::aligned(&["FEED", "STATE", "LAST SUCCESS", "NEXT POLL", "WHY", "ENTRIES", "MS", "BYTES"], &rows))?;
+    print(&table::aligned(&["FEED", "STATE", "LAST", "NEXT", "ENTRIES", "WHY"], &rows, |row| row < failing))?;
     for feed in &states {
         if let Some(error) = &feed.last_error {
             let since = feed.failing_since.map(|since| format!(" since {}", moment(since))).unwrap_or_default();
@@ -48,24 +52,29 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
 }
 
 fn row(feed: &Feed, entries: u64, now: DateTime<Utc>) -> Vec<String> {
-    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
     vec![
         feed.name.clone(),
         match feed.failures {
             0 => feed.state().to_owned(),
             failures => format!("failing ({failures})"),
         },
-        or_dash(feed.last_success.map(moment)),
+        feed.last_success.map_or_else(|| "never".into(), |at| format!("{} ago", length(now - at))),
         match feed.retired_at {
             Some(_) => "never".to_owned(),
             None if feed.next_poll <= now => "now".to_owned(),
-            None => moment(feed.next_poll),
+            None => format!("in {}", length(feed.next_poll - now)),
         },
-        feed.next_poll_why.clone(),
         entries.to_string(),
-        or_dash(feed.recent.median_ms().or(feed.response_ms).map(|ms| ms.to_string())),
-        or_dash(feed.recent.median_bytes().or(feed.body_bytes).map(|bytes| bytes.to_string())),
+        feed.next_poll_why.clone(),
     ]
+}
+
+/// A length of time in its largest unit.
+fn length(length: TimeDelta) -> String {
+    let seconds = length.num_seconds().max(0);
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= 2 * size).unwrap_or((1, "s"));
+    format!("{} {unit}", seconds / size)
 }
 
 fn in_json(feed: &Feed, entries: u64) -> serde_json::Value {
@@ -118,4 +127,18 @@ fn is_flooding(feed: &Feed) -> bool {
 
 fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_told_in_one_unit() {
+        for (seconds, expected) in
+            [(-5, "0 s"), (59, "59 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 d")]
+        {
+            assert_eq!(length(TimeDelta::seconds(seconds)), expected);
+        }
+    }
 }

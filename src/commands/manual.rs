@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
@@ -15,7 +15,7 @@ use crate::config;
 /// Prints newsfold(1), or writes all pages into a folder.
 pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<Exit> {
     match folder {
-        None => print(&page(Arguments::command(), &[]))?,
+        None => print(&page(Arguments::described(), &[]))?,
         Some(folder) => write(folder)?,
     }
     Ok(Exit::Done)
@@ -23,7 +23,7 @@ pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<Exit> {
 
 fn write(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut whole = Arguments::command().disable_help_subcommand(true);
+    let mut whole = Arguments::described().disable_help_subcommand(true);
     whole.build();
     let mut commands = vec![whole];
     while let Some(command) = commands.pop() {

@@ -34,7 +34,13 @@ use crate::websub::publisher;
 /// How long the command waits for another program that holds the store locked.
 const FOR_A_LOCK: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, names: &[String]) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    config: &Config,
+    store_path: &Path,
+    only_due: bool,
+    is_quiet: bool,
+    names: &[String],
+) -> anyhow::Result<Exit> {
     let store = Store::open_within(store_path, FOR_A_LOCK)?;
     let now = clock::now();
     let enlisted = config.clone();
@@ -116,9 +122,12 @@ pub(super) async fn run(config: &Config, store_path: &Path, only_due: bool, name
         tidied => drop(tidied?),
     }
     store.close().await;
-    print(&came.summary(all, left_alone + came.held, files))?;
     let failed = came.failed.len() + came.offline + came.unstored.len();
-    Ok(if came.is_store_refusing || (all > 0 && failed == all) { Exit::Failed } else { Exit::Done })
+    let has_failed = came.is_store_refusing || (all > 0 && failed == all);
+    if has_failed || !is_quiet {
+        print(&came.summary(all, left_alone + came.held, files))?;
+    }
+    Ok(if has_failed { Exit::Failed } else { Exit::Done })
 }
 
 /// Renders the outputs, writes those that have a directory there, and tells the hub of them; gives how many files were written.

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use url::Url;
 
-use crate::config::edit::{NewFeed, with_feeds};
+use crate::config::edit::{NewFeed, with_feeds, without_feed};
 use crate::config::{self, Config};
 
 /// Whether the configuration has a feed of this address.
@@ -27,11 +27,21 @@ pub(super) fn is_listed(config: &Config, address: &Url) -> bool {
 
 /// Adds feeds to the configuration file, unless that would make it wrong.
 pub(super) fn add_feeds(config: &Config, feeds: &[NewFeed]) -> anyhow::Result<()> {
+    change(config, |before| with_feeds(before, feeds))
+}
+
+/// Takes the feed at this position out of the configuration file.
+pub(super) fn remove_feed(config: &Config, position: usize) -> anyhow::Result<()> {
+    change(config, |before| without_feed(before, position))
+}
+
+/// Changes the configuration file, unless that would make it wrong.
+fn change(config: &Config, edit: impl Fn(&str) -> Result<String, String>) -> anyhow::Result<()> {
     // A link is followed, so that it is not replaced by a file.
     let file = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
     let cannot = || format!("{} cannot be changed", file.display());
     let before = std::fs::read_to_string(&file).with_context(cannot)?;
-    let after = with_feeds(&before, feeds).map_err(|why| anyhow::anyhow!("{}: {why}", cannot()))?;
+    let after = edit(&before).map_err(|why| anyhow::anyhow!("{}: {why}", cannot()))?;
     config::from_toml(&after, &config.file).map_err(|problems| {
         anyhow::anyhow!("{}, because it would be wrong then:\n{}", cannot(), problems.shown_as(&config.file))
     })?;

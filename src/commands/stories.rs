@@ -58,16 +58,19 @@ fn in_words<'a>(
     };
     let (speakers, others): (Vec<&Telling>, Vec<&Telling>) =
         coverage.iter().partition(|telling| telling.entry == story.canonical);
+    let number = |telling: &Telling| telling.entry.0;
     let mut words = String::new();
     for speaker in speakers {
         let sources = if story.sources > 1 { format!(" [{} sources]", story.sources) } else { String::new() };
-        let line = format!("{published}  {}: {}", name_of(speaker.feed), title(speaker));
-        words.push_str(&format!("{}{sources}\n", table::cut(&line, sources.len(), room)));
+        let head = format!("{}  {published}  {:>6}  ", story.id.short(), number(speaker));
+        let line = format!("{}: {}", name_of(speaker.feed), title(speaker));
+        words.push_str(&format!("{head}{}{sources}\n", table::cut(&line, head.len() + sources.len(), room)));
     }
     for other in others {
         let rule = other.fold.as_ref().map_or(String::new(), |fold| format!(" ({})", fold.rule));
+        let head = format!("{:27}  {:>6}  ", "", number(other));
         let line = format!("also {}: {}", name_of(other.feed), title(other));
-        words.push_str(&format!("{:19}{}{rule}\n", "", table::cut(&line, 19 + rule.len(), room)));
+        words.push_str(&format!("{head}{}{rule}\n", table::cut(&line, head.len() + rule.len(), room)));
     }
     words
 }

@@ -2,32 +2,54 @@
 //!
 //! Pure but for [`aligned`], which looks how wide the terminal is.
 
-use crate::normalise::text;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::terminal;
 
 /// No column is made narrower than this.
 const NARROWEST: usize = 6;
 
-/// Rows under their headings, columns aligned, as wide as the terminal; where there is none, nothing is cut.
-pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>]) -> String {
-    fitted(headings, rows, terminal::width())
+/// Rows under their headings, columns aligned, as wide as the terminal; where there is none, nothing is cut. Rows that `stands_out`
+/// picks are red on a terminal.
+pub(super) fn aligned(headings: &[&str], rows: &[Vec<String>], stands_out: impl Fn(usize) -> bool) -> String {
+    let table = fitted(headings, rows, terminal::width());
+    if !terminal::has_colours() {
+        return table;
+    }
+    let line = |(number, line): (usize, &str)| match number.checked_sub(1).is_some_and(&stands_out) {
+        true => format!("\x1b[31m{line}\x1b[0m\n"),
+        false => format!("{line}\n"),
+    };
+    table.lines().enumerate().map(line).collect()
 }
 
-/// At most `room` characters of a line that begins with `taken` of them.
+/// As much of a line as fits on the terminal behind the `taken` columns that it begins with.
 pub(super) fn cut(line: &str, taken: usize, room: Option<usize>) -> String {
     match room {
-        Some(room) if line.chars().count() + taken > room => {
-            text::shorten(line, room.saturating_sub(taken + 1).max(NARROWEST))
-        }
-        _ => line.to_owned(),
+        Some(room) => shortened(line, room.saturating_sub(taken).max(NARROWEST)),
+        None => line.to_owned(),
     }
+}
+
+/// A text in at most so many columns of a terminal: ideographs have two, accents none.
+fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut taken = 1;
+    let fits = |letter: &char| {
+        taken += letter.width().unwrap_or(0);
+        taken <= columns
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// Rows under their headings. What is wider than `room` is taken from the widest columns.
 fn fitted(headings: &[&str], rows: &[Vec<String>], room: Option<usize>) -> String {
     let width_of = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(headings.get(column).map(|heading| heading.chars().count())).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
+        cells.chain(headings.get(column).map(|heading| heading.width())).max().unwrap_or(0)
     };
     let mut widths: Vec<usize> = (0..headings.len()).map(width_of).collect();
     let between = 2 * headings.len().saturating_sub(1);
@@ -40,9 +62,9 @@ fn fitted(headings: &[&str], rows: &[Vec<String>], room: Option<usize>) -> Strin
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (cell, width) in cells.zip(&widths) {
-            let cell = if cell.chars().count() > *width { text::shorten(cell, width - 1) } else { cell.to_owned() };
+            let cell = shortened(cell, *width);
             line.push_str(&cell);
-            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
         line.trim_end().to_owned() + "\n"
     };
@@ -58,9 +80,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_characters() {
-        let rows = [vec!["ünï".into(), "1".into()], vec!["a".into(), "22".into()]];
-        assert_eq!(fitted(&["NAME", "N"], &rows, None), "NAME  N\nünï   1\na     22\n");
+    fn columns_are_aligned_as_a_terminal_shows_them() {
+        let rows = [vec!["ünï".into(), "1".into()], vec!["日報".into(), "22".into()]];
+        assert_eq!(fitted(&["NAME", "N"], &rows, None), "NAME  N\nünï   1\n日報  22\n");
     }
 
     #[test]
@@ -75,6 +97,7 @@ mod tests {
     #[test]
     fn a_line_is_cut_to_what_is_left_of_it() {
         assert_eq!(cut("as it is", 10, None), "as it is");
-        assert_eq!(cut("some words of a title", 10, Some(24)), "some words…");
+        assert_eq!(cut("some words of a title", 10, Some(24)), "some words of…");
+        assert_eq!(cut("日本の新聞の見出し", 0, Some(10)), "日本の新…");
     }
 }

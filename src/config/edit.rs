@@ -1,4 +1,4 @@
-//! Feeds added to a configuration file: what stands there stays as it is, byte for byte.
+//! Feeds added to a configuration file and taken out of it: what else stands there stays as it is, byte for byte.
 //!
 //! Pure: the file's text in, its new text out. Whether that is a configuration is checked by reading it.
 
@@ -37,6 +37,29 @@ pub fn with_feeds(text: &str, feeds: &[NewFeed]) -> Result<String, String> {
     Ok(format!("{before}{added}{after}"))
 }
 
+/// The text of a configuration without the feed at this position among those that it has, and without the comments below it.
+///
+/// # Errors
+/// Why it cannot be taken out.
+pub fn without_feed(text: &str, position: usize) -> Result<String, String> {
+    let root = DeTable::parse(text).map_err(|error| format!("not valid TOML: {error}"))?;
+    let feeds = root.get_ref().get("feed").and_then(|feeds| feeds.get_ref().as_array());
+    let Some(feed) = feeds.and_then(|feeds| feeds.get(position)).filter(|feed| is_headed(text, feed)) else {
+        return Err(IN_ONE_LINE.to_owned());
+    };
+    let (begin, end) = (feed.span().start, below(text, end_of(feed)));
+    let (before, after) = (text.get(..begin).unwrap_or_default(), text.get(end..).unwrap_or_default());
+    // Of the blank lines around it one pair is enough.
+    let after = match after.strip_prefix("\r\n").or_else(|| after.strip_prefix('\n')) {
+        Some(rest) if before.is_empty() || before.ends_with("\n\n") || before.ends_with("\n\r\n") => rest,
+        _ => after,
+    };
+    Ok(format!("{before}{after}"))
+}
+
+/// Why nothing is changed about feeds that have no table of their own.
+const IN_ONE_LINE: &str = "its feeds are written in one line; write each under a `[[feed]]` of its own";
+
 /// A feed as it is written, with a line between it and what is above.
 fn lines(feed: &NewFeed) -> Vec<String> {
     let text = |text: &String| Value::String(text.clone());
@@ -52,12 +75,17 @@ fn lines(feed: &NewFeed) -> Vec<String> {
 fn behind_the_feeds(text: &str, root: &DeTable<'_>) -> Result<usize, String> {
     let Some(feeds) = root.get("feed") else { return Ok(text.len()) };
     let last = feeds.get_ref().as_array().and_then(|feeds| feeds.iter().last());
-    let is_headed =
-        |feed: &&Spanned<DeValue<'_>>| text.get(feed.span().start..).is_some_and(|feed| feed.starts_with('['));
-    let Some(last) = last.filter(is_headed) else {
-        return Err("its feeds are written in one line; write each under a `[[feed]]` of its own".to_owned());
-    };
-    let mut end = end_of(last);
+    let Some(last) = last.filter(|feed| is_headed(text, feed)) else { return Err(IN_ONE_LINE.to_owned()) };
+    Ok(below(text, end_of(last)))
+}
+
+/// Whether a feed stands under a `[[feed]]` of its own.
+fn is_headed(text: &str, feed: &Spanned<DeValue<'_>>) -> bool {
+    text.get(feed.span().start..).is_some_and(|feed| feed.starts_with('['))
+}
+
+/// Where the line ends in which a feed ends, and the comments that stand right below it.
+fn below(text: &str, mut end: usize) -> usize {
     for (position, line) in text.get(end..).unwrap_or_default().split_inclusive('\n').enumerate() {
         let is_comment = line.trim_start().starts_with('#');
         if position > 0 && !is_comment {
@@ -65,7 +93,7 @@ fn behind_the_feeds(text: &str, root: &DeTable<'_>) -> Result<usize, String> {
         }
         end += line.len();
     }
-    Ok(end)
+    end
 }
 
 /// The end of a value, and of what a table holds.
@@ -114,6 +142,23 @@ mod tests {
         check(&windows(feed), &windows(ADDED), &windows("\n[[output]]\nname = 'x'\n"));
         check(&windows(feed.trim_end()), &windows(&format!("\n{ADDED}")), "");
         check(&format!("# old\r\n{feed}"), ADDED, "\r\n[serve]\r\n");
+    }
+
+    #[test]
+    fn a_feed_is_taken_out_with_all_that_is_its_own() {
+        let a = "[[feed]]\nurl = 'https://a.example/' # mine\n[feed.headers]\nX = '1'\n# tags = []\n";
+        let b = "[[feed]]\nurl = 'https://b.example/'\n";
+        let [head, tail] =
+            ["# All of it.\n[poll]\ninterval = '2h'\n\n", "\n# What comes out.\n[[output]]\nname = 'x'\n"];
+        let whole = format!("{head}{a}\n{b}{tail}");
+        assert_eq!(without_feed(&whole, 0).unwrap(), format!("{head}{b}{tail}"));
+        assert_eq!(without_feed(&whole, 1).unwrap(), format!("{head}{a}{tail}"));
+        let windows = |text: &str| text.replace('\n', "\r\n");
+        assert_eq!(without_feed(&windows(&whole), 0).unwrap(), windows(&format!("{head}{b}{tail}")));
+        assert_eq!(without_feed(b, 0).unwrap(), "");
+        for (text, position) in [("feed = [{ url = 'x' }]\n", 0), (b, 1), ("[poll]\n", 0)] {
+            assert!(without_feed(text, position).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -291,6 +291,18 @@ pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
     Ok(query.query_row([id.0], read_story).optional()?)
 }
 
+/// The stories whose id ends in these hexadecimal digits, each as what it turned out to be. The whole store is looked through.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn ending_in(connection: &Connection, digits: &str) -> Result<Vec<StoryRef>> {
+    let mut query = connection.prepare_cached(
+        "SELECT DISTINCT coalesce(merged_into, id) FROM story WHERE hex(public_id) LIKE '%' || ?1 ORDER BY 1",
+    )?;
+    let rows = query.query_map([digits], |row| row.get(0).map(StoryRef))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The story that one turned out to be, or it itself; `None` when there is none of this handle.
 ///
 /// # Errors

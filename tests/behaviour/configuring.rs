@@ -1,6 +1,6 @@
 //! What the program says about its configuration.
 
-use crate::support::Scene;
+use crate::support::{Origin, Scene, rss};
 
 #[test]
 fn what_init_writes_is_a_configuration_with_nothing_wrong() {
@@ -129,4 +129,44 @@ fn a_copy_that_would_overwrite_something_needs_another_name() {
     scene.write("copy.db", "mine");
     let told = scene.run(&["store", "backup", "copy.db"]);
     assert!(told.status == 1 && told.err.contains("give another name") && !told.err.contains("store.path"), "{told:?}");
+}
+
+#[test]
+fn a_feed_is_added_under_its_title_and_removed_by_name() {
+    let origin = Origin::of(rss("A \"fine\" paper", &[("1", "https://example.org/a", "News", "t")]));
+    let scene = Scene::with(&[("other", "https://other.example/feed".into())], "");
+    let before = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.must(&["add", &origin.url("/feed"), "--tag", "world"]);
+    assert!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("name = 'A \"fine\" paper'"));
+    scene.must(&["remove", "A \"fine\" paper"]);
+    assert_eq!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().trim_end(), before.trim_end());
+    scene.must(&["add", &origin.url("/feed"), "--name", "fine"]);
+    for wrong in [&["add", &origin.url("/second"), "--name", "fine"][..], &["remove", "nobody"]] {
+        assert_eq!(scene.run(wrong).status, 1, "{wrong:?}");
+    }
+    scene.must(&["remove", &origin.url("/feed")]);
+    scene.must(&["remove", "other"]);
+    assert_eq!(scene.run(&["remove", "other"]).status, 1);
+}
+
+#[test]
+fn poll_is_quiet_where_it_is_asked_to_and_tells_when_nothing_could_be_polled() {
+    let origin = Origin::of(rss("A", &[("1", "https://example.org/a", "News", "t")]));
+    let scene = Scene::with(&[("a", origin.url("/")), ("gone", "file:nowhere.xml".into())], "");
+    let ended = scene.run(&["poll", "--quiet"]);
+    assert_eq!((ended.status, ended.out.as_str(), ended.err.as_str()), (0, "", ""));
+    let ended = scene.run(&["poll", "-q", "gone"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.out.contains("1 failed: gone"), "{ended:?}");
+}
+
+#[test]
+fn each_command_has_help_with_its_own_options_first_and_an_example() {
+    let scene = Scene::with(&[], "");
+    for asked in [&["help", "add"][..], &["add", "--help"]] {
+        let help = scene.must(asked);
+        let at = |words: &str| help.find(words).unwrap_or_else(|| panic!("{words} in {help}"));
+        assert!(at("--tag") < at("Options of every command") && at("--config") > at("--tag"));
+        assert!(help.contains("newsfold add https://example.org/"), "{help}");
+    }
 }

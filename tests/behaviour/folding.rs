@@ -297,3 +297,19 @@ fn split_and_join_are_taken_back_to_what_there_was_before() {
     };
     assert_eq!(ids(&before), ids(&after));
 }
+
+#[test]
+fn the_end_of_a_storys_id_is_enough_to_name_it() {
+    let origins = told();
+    let scene = scene_of(&origins);
+    scene.must(&["poll"]);
+    let listed = scene.must(&["stories", "--since", "4000d"]);
+    let heads: Vec<&str> = listed.lines().filter(|line| !line.starts_with(' ')).collect();
+    let [one, other] = heads[..] else { panic!("two stories: {listed}") };
+    let short = [one, other].map(|head| head.split_whitespace().next().unwrap());
+    assert!(scene.must(&["explain", short[0]]).contains("founded the story"));
+    assert!(scene.must(&["join", short[0], short[1]]).contains("one story now"));
+    assert_eq!(scene.run(&["explain", "00000000"]).status, 1);
+    // An entry is named by the number beside it.
+    scene.must(&["split", one.split_whitespace().nth(3).unwrap()]);
+}

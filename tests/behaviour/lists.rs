@@ -19,7 +19,10 @@ fn add_finds_the_feed_that_a_page_names_tries_it_and_keeps_the_comments() {
     let told = scene.must(&["add", &origin.url("/"), "--tag", "world"]);
     assert!(told.contains("A feed, 1 entry"), "{told}");
     let after = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
-    assert!(after.contains(&format!("url = \"{}\"\ntags = [\"world\"]", origin.url("/rss"))), "{after}");
+    assert!(
+        after.contains(&format!("url = \"{}\"\nname = \"A feed\"\ntags = [\"world\"]", origin.url("/rss"))),
+        "{after}"
+    );
     assert!(after.contains("# The end."), "{after}");
     assert!(scene.must(&["add", &origin.url("/rss")]).contains("already"));
     assert!(scene.must(&["poll"]).starts_with("1 new"));

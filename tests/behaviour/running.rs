@@ -278,3 +278,21 @@ fn kill_9_loses_nothing_and_doubles_nothing() {
         assert_eq!((entries, distinct, stories), (expected, expected, expected), "round {round}");
     }
 }
+
+#[test]
+fn whoever_watches_asks_the_daemon_whether_it_is_well() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for listen in ["unix:http.sock".to_owned(), format!("127.0.0.1:{port}")] {
+        let serve = format!("[serve]\nlisten = \"{listen}\"\npublic_url = \"http://127.0.0.1:8080/\"\n");
+        let scene = Scene::with(&[], &serve);
+        let ended = scene.run(&["health"]);
+        assert_eq!(ended.status, 1);
+        assert!(ended.err.contains("nobody answers at"), "{ended:?}");
+        let daemon = scene.start();
+        assert!(scene.must(&["health"]).contains("\"status\":\"ok\""));
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended(), 0);
+    }
+    let scene = Scene::with(&[], "[serve]\nlisten = \"\"\n");
+    assert_eq!(scene.run(&["health"]).status, 1);
+}

@@ -1,0 +1,15 @@
+//! `newsfold health`: whether the daemon that runs is well, for containers and monitors.
+//!
+//! Edge: asks it.
+
+use crate::commands::{Exit, print, runtime};
+use crate::config::Config;
+use crate::fetch::own;
+
+pub(super) fn run(config: &Config) -> anyhow::Result<Exit> {
+    let (is_well, told) = runtime()?
+        .block_on(own::ask(&config.serve.listen, "/healthz"))
+        .map_err(|why| anyhow::anyhow!("{why}; is newsfold running with {}?", config.file.display()))?;
+    print(&format!("{}\n", told.trim_end()))?;
+    Ok(if is_well { Exit::Done } else { Exit::Failed })
+}
