@@ -2,9 +2,11 @@
 //!
 //! Pure. Archives and their links are those of RFC 5005, replies those of RFC 4685, pictures those of Media RSS.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use std::collections::HashSet;
 
-use crate::model::{Enclosure, Person, StoryId};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::model::{Enclosure, Person};
 use crate::publish::merged::{Credit, MergedFeed, MergedStory, Part};
 use crate::publish::xml::{Document, is_like_markup};
 use crate::sanitise;
@@ -58,18 +60,19 @@ pub fn render(feed: &MergedFeed) -> String {
         &[("uri", Some(env!("CARGO_PKG_HOMEPAGE"))), ("version", Some(env!("CARGO_PKG_VERSION")))],
         "newsfold",
     );
-    for story in stories {
-        entry(&mut document, story);
+    let updated = distinct_seconds(stories);
+    for (story, updated) in stories.iter().zip(updated) {
+        entry(&mut document, story, updated);
     }
     document.finish()
 }
 
-fn entry(document: &mut Document, story: &MergedStory) {
+fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     document.open("entry", &[("xml:lang", story.language.as_deref())]);
     document.leaf("id", &[], &story.id.urn());
     title(document, &story.title);
     document.leaf("published", &[], &instant(story.published));
-    document.leaf("updated", &[], &distinct(story.updated, story.id));
+    document.leaf("updated", &[], &instant(updated));
     if let Some(permalink) = &story.permalink {
         link(document, "alternate", permalink, HTML, None);
     }
@@ -105,7 +108,12 @@ fn entry(document: &mut Document, story: &MergedStory) {
     if let Some(summary) = &story.summary {
         document.leaf("summary", &[("type", Some("html"))], summary);
     }
-    document.leaf("content", &[("type", Some("html"))], &story.content);
+    // An entry without a page has to have a text (RFC 4287 §4.1.2).
+    match (story.content.is_empty(), &story.permalink) {
+        (true, Some(_)) => {}
+        (true, None) => document.leaf("content", &[], &story.headline),
+        (false, _) => document.leaf("content", &[("type", Some("html"))], &story.content),
+    }
     if let Some(image) = &story.image {
         document.empty("media:thumbnail", &[("url", Some(image))]);
     }
@@ -171,11 +179,27 @@ fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The instant with a fraction of its second that belongs to the story: validators warn of two entries that changed at one
-/// time, and publishers date many to the full hour.
-fn distinct(at: DateTime<Utc>, id: StoryId) -> String {
-    let [.., a, b, c, d] = id.0;
-    let fraction = TimeDelta::nanoseconds(i64::from(u32::from_be_bytes([a, b, c, d]) % 1_000_000_000));
-    let second = DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at);
-    (second + fraction).to_rfc3339_opts(SecondsFormat::Nanos, true)
+/// When each story was updated, in seconds that differ: validators warn of two entries that changed at one time, and publishers
+/// date many to the full minute. The second of such a time belongs to the story, so that it stays whatever stands beside it; of
+/// those that still are equal, the later ones are moved.
+fn distinct_seconds(stories: &[MergedStory]) -> Vec<DateTime<Utc>> {
+    let of_its_own = |story: &MergedStory| {
+        let seconds = story.updated.timestamp();
+        let [.., last] = story.id.0;
+        if seconds % 60 == 0 { seconds + i64::from(last % 60) } else { seconds }
+    };
+    let mut order: Vec<usize> = (0..stories.len()).collect();
+    order.sort_by_key(|at| stories.get(*at).map(|story| (story.published, story.id)));
+    let mut taken: HashSet<i64> = HashSet::new();
+    let mut updated: Vec<DateTime<Utc>> = stories.iter().map(|story| story.updated).collect();
+    for at in order {
+        let Some(mut seconds) = stories.get(at).map(of_its_own) else { continue };
+        while !taken.insert(seconds) {
+            seconds += 1;
+        }
+        if let (Some(slot), Some(time)) = (updated.get_mut(at), DateTime::from_timestamp(seconds, 0)) {
+            *slot = time;
+        }
+    }
+    updated
 }

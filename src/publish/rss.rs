@@ -2,6 +2,8 @@
 //!
 //! Pure. What RSS has no element for is taken from Atom's namespace, as its own profile recommends.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::publish::merged::{MergedFeed, MergedStory, Part};
@@ -90,10 +92,11 @@ fn item(document: &mut Document, story: &MergedStory) {
     if let Some(count) = story.comment_count {
         document.leaf("slash:comments", &[], &count.to_string());
     }
-    if let Some(summary) = &story.summary {
-        document.leaf("description", &[], summary);
+    document.leaf("description", &[], &description(story));
+    // Behind the description: readers that know one of the two alone take the last, or the first.
+    if !story.content.is_empty() {
+        document.leaf("content:encoded", &[], &story.content);
     }
-    document.leaf("content:encoded", &[], &story.content);
     media(document, story);
     for other in &story.others {
         if let Some(permalink) = &other.permalink {
@@ -108,6 +111,16 @@ fn item(document: &mut Document, story: &MergedStory) {
         None => document.leaf("dc:publisher", &[], &story.source.title),
     }
     document.close();
+}
+
+/// The short form, which every item has: many readers and most widgets show nothing else. Of a short text it is the text, and of
+/// none the title.
+fn description(story: &MergedStory) -> Cow<'_, str> {
+    match &story.summary {
+        Some(summary) => Cow::Borrowed(summary),
+        None if story.lead.is_empty() => Cow::Owned(sanitise::escape(&story.headline)),
+        None => Cow::Owned(sanitise::escape(&story.lead)),
+    }
 }
 
 /// RSS has one enclosure an item, with a length that may be 0 where it is not known; the others go to Media RSS.
