@@ -4,7 +4,10 @@
 //! is new is `update`'s work.
 
 pub mod identity;
+pub mod language;
+pub mod media_type;
 pub mod permalink;
+pub mod redirects;
 pub mod spaceless;
 pub mod text;
 
@@ -16,7 +19,8 @@ use chrono::{DateTime, Datelike, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::model::{Detail, Enclosure, Entry, Fault, Person, is_media_type};
+use crate::manners::domain::site_of;
+use crate::model::{Detail, Enclosure, Entry, Fault, Person};
 use crate::normalise::permalink::Permalink;
 use crate::parse::{ParsedEntry, ParsedFeed};
 use crate::sanitise::{self, web_address};
@@ -47,7 +51,7 @@ pub const LARGEST_ENTRY: usize = 2 * LONGEST_MARKUP + MOST_BESIDE;
 /// Entries come oldest first, so that they are stored and folded in the order in which they were told.
 #[must_use]
 pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
-    let ParsedFeed { link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
+    let ParsedFeed { format, link, language, mut authors, entries: parsed_entries, mut faults, .. } = parsed;
     // Each entry may get a copy.
     authors.truncate(MOST_PUBLISHERS);
     authors = authors.into_iter().map(person).collect();
@@ -58,9 +62,12 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
         });
     }
     let parsed_entries = newest(parsed_entries, MOST_ENTRIES);
+    let is_atom = format.starts_with("Atom");
+    let page = link.as_deref().filter(|_| !is_atom).and_then(|link| web_address(link, Some(address)));
     let document = Document {
-        base: link.as_deref().and_then(|link| web_address(link, Some(address))).unwrap_or_else(|| address.clone()),
-        language,
+        base: page.unwrap_or_else(|| address.clone()),
+        is_atom,
+        language: language.as_deref().and_then(language::tag),
     };
     let mut entries: Vec<Entry> = parsed_entries
         .into_iter()
@@ -105,13 +112,15 @@ fn date_of(entry: &ParsedEntry) -> Option<DateTime<Utc>> {
 
 /// What the document says about all of its entries.
 struct Document {
-    /// What relative addresses start from.
+    /// What relative addresses start from: Atom's from where the document was read (RFC 4287 §2, RFC 3986 §5.1.3), others',
+    /// which say nothing, from the page that the feed belongs to.
     base: Url,
+    is_atom: bool,
     language: Option<String>,
 }
 
 fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {
-    let Document { base, language } = document;
+    let Document { base, is_atom, .. } = document;
     let base = parsed.base.as_deref().and_then(|own| web_address(own, Some(base))).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| web_address(text, Some(&base));
     let address = |text: Option<String>| text.and_then(|text| absolute(&text)).map(String::from);
@@ -142,6 +151,11 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
     // Where the id was shortened, the store could not say any more where it led.
     let is_kept = parsed.id.as_ref() == Some(&id.0);
     let id_permalink = id_permalink.filter(|address| is_kept && Some(address) != permalink.as_ref());
+    // The id is made of the address as the publisher has it, which stays when we come to know where it leads.
+    let permalink = permalink.map(Permalink::led_on);
+    // An entry's own page is a fair base, also for the path of a file that lies beside it; a page elsewhere is none.
+    let is_at_home =
+        !*is_atom && permalink.as_ref().is_some_and(|page| page.site() == site_of(base.host_str().unwrap_or_default()));
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
             let kept = markup.get(..markup.floor_char_boundary(LONGEST_MARKUP)).unwrap_or(&markup);
@@ -161,19 +175,19 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
     let detail = Detail {
         summary: capped(parsed.summary),
         content: capped(parsed.content),
-        base: (parsed.base.is_some() || permalink.is_none()).then(|| base.to_string()),
+        base: (parsed.base.is_some() || !is_at_home).then(|| base.to_string()),
         authors: parts(parsed.authors.into_iter().map(person), |person| {
             person.name.len() + [&person.email, &person.url].into_iter().flatten().map(String::len).sum::<usize>()
         }),
         categories: parts(parsed.categories.into_iter().map(|label| label_of(&label)), String::len),
         enclosures: parts(
             parsed.enclosures.into_iter().filter_map(|Enclosure { url, media_type, length }| {
-                let media_type = media_type.filter(|kind| is_media_type(kind));
-                Some(Enclosure { url: absolute(&url)?.into(), media_type, length })
+                let url = String::from(absolute(&url)?);
+                Some(Enclosure { media_type: media_type::of(media_type.as_deref(), &url), url, length })
             }),
             |enclosure| enclosure.url.len() + enclosure.media_type.as_ref().map_or(0, String::len),
         ),
-        language: parsed.language.or_else(|| language.clone()).filter(|tag| tag.len() <= LONGEST_NAME),
+        language: parsed.language.as_deref().and_then(language::tag).or_else(|| document.language.clone()),
         image: address(parsed.image),
         comments: address(parsed.comments),
         comment_count: parsed.comment_count,
@@ -428,16 +442,51 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_is_one_or_absent() {
+    fn a_media_type_is_one_or_what_the_ending_says() {
         let attached = |kind: &str| {
             let enclosure = Enclosure { url: "/a.mp3".into(), media_type: Some(kind.into()), length: None };
             let entry = ParsedEntry { enclosures: vec![enclosure], ..entry_at("/a") };
             normalised(vec![entry]).remove(0).detail.enclosures.remove(0).media_type
         };
-        assert_eq!(attached("audio/mpeg").as_deref(), Some("audio/mpeg"));
+        assert_eq!(attached("audio/x-mp3").as_deref(), Some("audio/x-mp3"));
         for kind in ["audio", "a/\"b", "audio/\u{202e}mpeg", "audio/mp\u{85}eg", ""] {
-            assert_eq!(attached(kind), None, "{kind}");
+            assert_eq!(attached(kind).as_deref(), Some("audio/mpeg"), "the ending says it instead of {kind}");
         }
+    }
+
+    #[test]
+    fn relative_addresses_in_a_text_start_from_where_the_format_says() {
+        let base = |format: &str, page: &str, own: Option<&str>| {
+            let entry = ParsedEntry { base: own.map(Into::into), ..entry_at(page) };
+            let feed = ParsedFeed { format: format.into(), ..feed(vec![entry]) };
+            let address = Url::parse("https://feeds.example.org/rss").unwrap();
+            entries(feed, &address).0.remove(0).detail.base
+        };
+        assert_eq!(base("RSS 2.0", "https://www.example.org/a", None), None, "its own page");
+        assert_eq!(base("RSS 2.0", "https://elsewhere.example/a", None).as_deref(), Some("https://example.org/"));
+        assert_eq!(base("JSON Feed 1.1", "https://elsewhere.example/a", None).as_deref(), Some("https://example.org/"));
+        assert_eq!(base("Atom 1.0", "/a", None).as_deref(), Some("https://feeds.example.org/rss"));
+        assert_eq!(base("Atom 1.0", "/a", Some("/b/")).as_deref(), Some("https://feeds.example.org/b/"));
+    }
+
+    #[test]
+    fn a_known_redirect_leads_to_its_page_and_the_id_stays_what_it_was() {
+        let alert = "https://www.google.com/url?sa=t&url=https://paper.example/a&ct=ga";
+        let entry = normalised(vec![entry_at(alert)]).remove(0);
+        assert_eq!(entry.permalink.unwrap().as_str(), "https://paper.example/a");
+        assert_eq!(entry.id.0, alert);
+    }
+
+    #[test]
+    fn a_language_is_kept_as_its_tag() {
+        let language = |own: Option<&str>, of_feed: &str| {
+            let entry = ParsedEntry { language: own.map(Into::into), ..entry_at("/a") };
+            let feed = ParsedFeed { language: Some(of_feed.into()), ..feed(vec![entry]) };
+            entries(feed, &Url::parse("https://example.org/").unwrap()).0.remove(0).detail.language
+        };
+        assert_eq!(language(None, "en_US").as_deref(), Some("en-US"));
+        assert_eq!(language(Some("de_AT"), "en").as_deref(), Some("de-AT"));
+        assert_eq!(language(Some("?"), "en").as_deref(), Some("en"));
     }
 
     #[test]

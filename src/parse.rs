@@ -221,6 +221,9 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty);
     }
+    if let Some(what) = refusal::packed(document) {
+        return Err(Error::NotAFeed(what.into()));
+    }
     let decoded = charset::decode(document, context.content_type);
     let mut repairs = Repairs::default();
     repairs.general.extend(decoded.repair);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::commands::{Exit, print};
+use crate::normalise::redirects;
 use crate::parse::{self, Context, ParsedEntry};
 use crate::sanitise;
 
@@ -22,7 +23,9 @@ pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str
     let context = Context { base: base_url, content_type, ..Context::default() };
     let feed = parse::parse(&document, context).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let link = feed.link.as_deref().and_then(|link| sanitise::web_address(link, base_url));
-    let base = base_url.or(link.as_ref());
+    // Atom's addresses start from the document; others are read as starting from the feed's page.
+    let is_atom = feed.format.starts_with("Atom");
+    let base = if is_atom { base_url.or(link.as_ref()) } else { link.as_ref().or(base_url) };
     let own_base = feed.base.as_deref().and_then(|own| Url::parse(own).ok());
     let repairs = feed.repairs.iter().cloned().chain(feed.faults.iter().map(|fault| match &fault.entry {
         Some(entry) => format!("entry {entry}: {}", fault.what),
@@ -53,7 +56,7 @@ fn entry(entry: &ParsedEntry, base: Option<&Url>) -> Value {
     let html = |markup: &Option<String>| markup.as_deref().map(|markup| sanitise::html(markup, base));
     json!({
         "id": entry.id,
-        "url": entry.url.as_ref().map(absolute),
+        "url": entry.url.as_ref().map(absolute).map(led_on),
         "title": entry.title,
         "summary": html(&entry.summary),
         "content_html": html(&entry.content),
@@ -65,6 +68,11 @@ fn entry(entry: &ParsedEntry, base: Option<&Url>) -> Value {
             "url": absolute(&enclosure.url), "type": enclosure.media_type, "length": enclosure.length,
         })).collect::<Vec<_>>(),
     })
+}
+
+/// The address, or where it leads if it is a redirect that names its page.
+fn led_on(address: String) -> String {
+    Url::parse(&address).ok().and_then(|url| redirects::target(&url)).map_or(address, String::from)
 }
 
 fn instant(at: chrono::DateTime<chrono::Utc>) -> String {

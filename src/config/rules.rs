@@ -23,11 +23,11 @@ pub struct Rule {
 /// The field of an entry that a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleField {
-    /// The plain-text title.
+    /// The title as it is shown: of an entry without one, the beginning of its text.
     Title,
-    /// The summary as plain text.
+    /// The summary as it is shown: of an entry without one, the beginning of its text.
     Summary,
-    /// The content as plain text.
+    /// The text as it is shown: of an entry that has a summary alone, that.
     Content,
     /// The permalink.
     Url,
@@ -88,11 +88,16 @@ impl Rule {
     #[must_use]
     pub fn fits_parts(&self, title: &str, permalink: Option<&str>, detail: &Detail) -> bool {
         let is_match = |text: &str| self.pattern.is_match(text);
-        let shown = |markup: &Option<String>| markup.as_deref().is_some_and(|markup| is_match(&text::plain(markup)));
+        let (summary, content) = (detail.summary.as_deref(), detail.content.as_deref());
+        let lead = || text::lead(summary.or(content).unwrap_or_default()).0;
         match self.field {
+            RuleField::Title if title.is_empty() => is_match(&lead()),
             RuleField::Title => is_match(title),
-            RuleField::Summary => shown(&detail.summary),
-            RuleField::Content => shown(&detail.content),
+            RuleField::Summary => match summary {
+                Some(summary) => is_match(&text::plain(summary)),
+                None => is_match(&lead()),
+            },
+            RuleField::Content => is_match(&text::plain(content.or(summary).unwrap_or_default())),
             RuleField::Url => permalink.is_some_and(is_match),
             RuleField::Author => detail.authors.iter().any(|author| is_match(&author.name)),
             RuleField::Category => detail.categories.iter().any(|category| is_match(category)),
@@ -127,6 +132,28 @@ mod tests {
         check("title ~ '(?i)kim'", RuleField::Title, "(?i)kim");
         check("url~\"/sport/\"", RuleField::Url, "/sport/");
         check("category ~ 'a'b~c'", RuleField::Category, "a'b~c");
+    }
+
+    #[test]
+    fn a_rule_sees_what_is_shown() {
+        let check = |rule: &str, title: &str, summary: &str, content: &str, expected: bool| {
+            let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let detail = Detail { summary: text(summary), content: text(content), ..Detail::default() };
+            let fits = Rule::parse(rule).unwrap().fits_parts(title, None, &detail);
+            assert_eq!(fits, expected, "{rule} {title} {summary} {content}");
+        };
+        const AD: &str = "<p>A <b>spon</b>sored post.</p>";
+        check("content ~ 'sponsored'", "T", AD, "", true);
+        check("content ~ 'sponsored'", "T", "", AD, true);
+        check("content ~ 'sponsored'", "T", "A lead.", AD, true);
+        check("content ~ 'lead'", "T", "A lead.", AD, false);
+        check("summary ~ 'sponsored'", "T", "", AD, true);
+        check("summary ~ 'sponsored'", "T", "A lead.", AD, false);
+        check("title ~ 'sponsored'", "", "", AD, true);
+        check("title ~ 'sponsored'", "T", "", AD, false);
+        check("content ~ '<b>'", "T", "", AD, false);
+        // What has no text has an empty one, as it had no summary before.
+        check("content ~ 'x'", "T", "", "", false);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::manners::domain::site_of;
+use crate::normalise::redirects;
 use crate::sanitise::LONGEST_ADDRESS;
 
 /// Query parameters that say how a reader came to a page, not which page it is.
@@ -139,6 +140,13 @@ impl Permalink {
             url.set_fragment(None);
         }
         Ok(Self::stored(url.into()))
+    }
+
+    /// Where it leads, if it is a known redirect that names its page; else itself.
+    #[must_use]
+    pub fn led_on(self) -> Self {
+        let target = Url::parse(&self.text).ok().and_then(|url| redirects::target(&url));
+        target.and_then(|page| Self::new(page).ok()).unwrap_or(self)
     }
 
     /// A permalink that was normalised before, as the store gives it back.

@@ -60,17 +60,20 @@ pub fn before_endless_tag(html: &str) -> &str {
     html
 }
 
-/// White space and control characters folded to single spaces, none at the ends.
+/// White space and control characters folded to single spaces, none at the ends; characters that are not seen left out.
 #[must_use]
 pub fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for word in
-        text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c)).filter(|word| !word.is_empty())
-    {
-        if !folded.is_empty() {
+    let mut is_between = false;
+    for c in text.chars().filter(|c| !is_invisible(*c)) {
+        if c.is_whitespace() || c.is_control() {
+            is_between = !folded.is_empty();
+            continue;
+        }
+        if std::mem::take(&mut is_between) {
             folded.push(' ');
         }
-        folded.push_str(word);
+        folded.push(c);
     }
     folded
 }
@@ -105,9 +108,13 @@ pub fn lead(html: &str) -> (String, bool) {
     (lead, goes_on)
 }
 
-/// Characters with no width that feeds carry between or inside words: byte order marks and soft hyphens' kin.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}')
+/// Characters without width that feeds carry inside and between words.
+///
+/// They say at most where a line may break: byte order marks, soft hyphens, joiners of words. Those that change letters (U+200C,
+/// U+200D) are none of them.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// Collects the character tokens that a browser would show.
@@ -183,6 +190,14 @@ mod tests {
         check("a<style>p { color: red }</style> b", "a b");
         check("a<!-- no -->b", "ab");
         check("a\u{0}b\u{7}c", "a b c");
+    }
+
+    #[test]
+    fn what_is_not_seen_divides_no_word() {
+        check("SPIR-\u{2060}V, Donau\u{200b}dampf&shy;schiff \u{feff}", "SPIR-V, Donaudampfschiff");
+        check("\u{200b} a \u{200b} b\u{feff}", "a b");
+        // Persian is written with a character that parts letters, and emoji with one that joins them.
+        check("می\u{200c}شود 👩\u{200d}💻", "می\u{200c}شود 👩\u{200d}💻");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Addresses as they stand in documents.
 //!
-//! Pure. They are joined to their base and otherwise left as they are: one spelling is `normalise`'s work.
+//! Pure. They are joined to their base and otherwise left as they are, slips apart that no address can mean: one spelling is
+//! `normalise`'s work.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use url::Url;
 
+use crate::normalise::text::is_invisible;
 use crate::sanitise::LONGEST_ADDRESS;
 
 /// By how much all addresses of a document may grow when they are joined to their base, in bytes. A base is written once in a
@@ -33,7 +36,7 @@ impl Joiner {
     /// As [`absolute`]; the address as it stands where there is no room left.
     pub(super) fn absolute(&self, address: &str, base: Option<&Url>) -> String {
         let joined = absolute(address, base.filter(|_| !self.is_full()));
-        if self.has_room(joined.len().saturating_sub(address.len())) { joined } else { address.trim().to_owned() }
+        if self.has_room(joined.len().saturating_sub(address.len())) { joined } else { bare(address).into_owned() }
     }
 
     /// A base that is written relative to another; `None` where it is none, or there is no room left.
@@ -53,12 +56,22 @@ impl Joiner {
 /// The address joined to `base`; as it stands where there is none, where it needs none, or where one of them is too long to
 /// be meant.
 pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
-    let address = address.trim();
+    let address = bare(address);
     let base = base.filter(|base| base.as_str().len() <= LONGEST_ADDRESS && address.len() <= LONGEST_ADDRESS);
-    if is_absolute(address) {
-        return address.to_owned();
+    if is_absolute(&address) {
+        return address.into_owned();
     }
-    base.and_then(|base| base.join(address).ok()).map_or_else(|| address.to_owned(), String::from)
+    base.and_then(|base| base.join(&address).ok()).map_or_else(|| address.into_owned(), String::from)
+}
+
+/// An address without what is not seen at its ends, its ampersands escaped once less where they were escaped twice.
+pub(super) fn bare(address: &str) -> Cow<'_, str> {
+    let address = address.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
+    if ["&amp;", "&#38;", "&#038;", "&#x26;"].iter().any(|escaped| address.contains(escaped)) {
+        let bare = address.replace("&amp;", "&").replace("&#38;", "&").replace("&#038;", "&").replace("&#x26;", "&");
+        return Cow::Owned(bare);
+    }
+    Cow::Borrowed(address)
 }
 
 /// Whether the address begins with a scheme (RFC 3986 §3.1).
@@ -99,6 +112,9 @@ mod tests {
         check("HTTP://other.example", "HTTP://other.example");
         check("urn:x", "urn:x");
         check("", "https://example.org/a/");
+        check("\u{feff}https://other.example/c", "https://other.example/c");
+        check("\u{200b}/d\u{a0}\u{2060}", "https://example.org/d");
+        check("e?a=1&amp;b=2&#038;c=3", "https://example.org/a/e?a=1&b=2&c=3");
         assert_eq!(absolute("b", None), "b");
         assert_eq!(
             absolute("b", Url::parse(&format!("https://example.org/{}/", "a".repeat(5_000))).ok().as_ref()),

@@ -3,14 +3,17 @@
 //! Pure. A byte order mark decides, then what the bytes themselves show: valid UTF-8 is UTF-8 whatever header and
 //! declaration say, because servers are configured once and for all documents. Only then comes what was declared.
 
+pub(super) mod damaged;
+
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memmem;
 
 use crate::normalise::text::shorten;
 use crate::parse::repairs::told_at;
+use damaged::{Damage, Mended};
 
 /// How far the XML declaration is looked for.
 const HEAD: usize = 1024;
@@ -80,6 +83,12 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
         }
         return Decoded { text: Cow::Borrowed(text), repair: None };
     }
+    let damage = Damage::of(document);
+    let mended = || {
+        let Mended { text, first, told } = damage.mend(document);
+        Decoded { repair: Some(told_at(&text, first, told)), text: Cow::Owned(text) }
+    };
+    let mut says_otherwise = false;
     for label in named.into_iter().flatten() {
         let Some(encoding) = Encoding::for_label(label.as_bytes()) else {
             continue;
@@ -88,13 +97,17 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
         if [UTF_8, UTF_16BE, UTF_16LE].contains(&encoding) {
             continue;
         }
+        // Any bytes are valid in a character set of single bytes.
+        if encoding.is_single_byte() && damage.is_utf8_beyond_doubt() {
+            return mended();
+        }
+        says_otherwise = true;
         if let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(document) {
             return Decoded { text, repair: None };
         }
     }
-    if let Some((text, first)) = mostly_utf8(document) {
-        let repair = told_at(&text, first, "stray bytes in UTF-8 read as windows-1252");
-        return Decoded { text: Cow::Owned(text), repair: Some(repair) };
+    if damage.is_mostly_utf8(!says_otherwise) {
+        return mended();
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(document.get(..LONGEST_SAMPLE).unwrap_or(document), true);
@@ -110,28 +123,6 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     };
     let repair = told_at(&text, first, &what);
     Decoded { text, repair: Some(repair) }
-}
-
-/// The text, if the valid sequences outnumber the stray bytes, which are then read as windows-1252; and where in it the
-/// first of those is.
-fn mostly_utf8(document: &[u8]) -> Option<(String, usize)> {
-    let (mut valid, mut stray) = (0_usize, 0_usize);
-    for chunk in document.utf8_chunks() {
-        valid += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
-        stray += chunk.invalid().len();
-    }
-    if valid <= stray {
-        return None;
-    }
-    let mut text = String::with_capacity(document.len() + stray);
-    let mut first = None;
-    for chunk in document.utf8_chunks() {
-        text.push_str(chunk.valid());
-        first.get_or_insert(text.len());
-        let (characters, _) = WINDOWS_1252.decode_without_bom_handling(chunk.invalid());
-        text.push_str(&characters);
-    }
-    Some((text, first.unwrap_or_default()))
 }
 
 /// The `charset` parameter of a `Content-Type`.
@@ -208,6 +199,14 @@ mod tests {
     #[test]
     fn one_stray_byte_costs_no_other_character() {
         check(b"\xc3\xa4\xc3\xb6\xc3\xbc \x93a\x94", None, "äöü “a”");
+    }
+
+    #[test]
+    fn what_is_utf8_but_for_cut_characters_is_so_whatever_is_declared() {
+        let document = ["Мост закрыт до понедельни".as_bytes(), b"\xd0..."].concat();
+        check(&document, Some("text/xml; charset=iso-8859-1"), "Мост закрыт до понедельни...");
+        check(b"<?xml encoding='utf-8'?>Caf\xc3\xa9 bread \xe2\x80...", None, "<?xml encoding='utf-8'?>Café bread ...");
+        check(b"caf\xe9... th\xe9", Some("text/xml; charset=utf-8"), "café... thé");
     }
 
     #[test]

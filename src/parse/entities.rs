@@ -2,11 +2,14 @@
 //!
 //! Pure. HTML's names are known, whether or not a document type declares them; what is no reference stays as it stands.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 
 use html5ever::data::NAMED_ENTITIES;
 use memchr::memchr;
+
+use crate::parse::charset::damaged::joined;
 
 /// The longest reference, from `&` to `;`; HTML's longest name has 32 characters.
 const LONGEST: usize = 40;
@@ -58,6 +61,11 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         text.push_str(before);
         let met = raw.len() - after.len();
+        if let Some((character, after)) = surrogates(after) {
+            text.push(character);
+            rest = after;
+            continue;
+        }
         let window = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or(after);
         let reference = window.find(';').and_then(|end| after.split_at_checked(end + 1));
         let decoded = reference.is_some_and(|(reference, _)| {
@@ -78,6 +86,63 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
     }
     text.push_str(rest);
     found
+}
+
+/// The character that two references to surrogates make together, as programs write an emoji that count in UTF-16, and what
+/// stands behind them.
+fn surrogates(text: &str) -> Option<(char, &str)> {
+    let (high, after) = numbered(text)?;
+    if !(0xd800..0xdc00).contains(&high) {
+        return None;
+    }
+    let (low, after) = numbered(after)?;
+    Some((joined(high, low)?, after))
+}
+
+/// The number of the reference that a text begins with, and what stands behind it.
+fn numbered(text: &str) -> Option<(u32, &str)> {
+    let number = text.strip_prefix("&#")?;
+    let end = number.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let (number, after) = number.split_at_checked(end)?;
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    Some((code.ok()?, after.strip_prefix(';')?))
+}
+
+/// Markup without references to surrogates: two that make a character together are that character, and one alone is nothing.
+pub(super) fn without_surrogates(markup: &str) -> Cow<'_, str> {
+    let is_surrogate = |(code, _): &(u32, &str)| (0xd800..0xe000).contains(code);
+    let mut mended = String::new();
+    let mut rest = markup;
+    let mut from = 0;
+    while let Some(at) = rest.get(from..).and_then(|rest| memchr(b'&', rest.as_bytes())).map(|at| from + at) {
+        let reference = rest.get(at..).unwrap_or_default();
+        let Some((_, after)) = numbered(reference).filter(is_surrogate) else {
+            from = at + 1;
+            continue;
+        };
+        mended.push_str(rest.get(..at).unwrap_or_default());
+        let pair = surrogates(reference);
+        mended.extend(pair.map(|(character, _)| character));
+        (rest, from) = (pair.map_or(after, |(_, after)| after), 0);
+    }
+    if mended.is_empty() && rest.len() == markup.len() {
+        return Cow::Borrowed(markup);
+    }
+    mended.push_str(rest);
+    Cow::Owned(mended)
+}
+
+/// A text whose references stand for characters, though its format has none: a slip that is met in JSON.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('&') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = String::with_capacity(text.len());
+    decode_into(text, &mut decoded, &Declared::default());
+    Cow::Owned(decoded)
 }
 
 /// Appends what `&name;` stands for; `false` when that is nothing.
@@ -181,6 +246,22 @@ mod tests {
     #[test]
     fn a_number_of_no_character_is_left_out() {
         check("a&#0;b&#x1F;c&#xD800;d&#99999999999;", "abcd");
+    }
+
+    #[test]
+    fn two_surrogates_are_one_character() {
+        check("Party &#55356;&#57225; tonight", "Party 🎉 tonight");
+        check("&#xD83C;&#XDF89;&#55356;&#57225;", "🎉🎉");
+        check("a&#55356;b&#57225;c&#57225;&#55356;d&#55356;", "abcd");
+        check("&#55356;&amp;", "&");
+        for (markup, expected) in [
+            ("<p>plates &#55356;&#57214; please</p>", "<p>plates 🍾 please</p>"),
+            ("a&#xd83c;b &amp; &#233;", "ab &amp; &#233;"),
+            ("&#55356;", ""),
+            ("a & b &#; &#x;", "a & b &#; &#x;"),
+        ] {
+            assert_eq!(without_surrogates(markup), expected);
+        }
     }
 
     #[test]

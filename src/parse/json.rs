@@ -3,14 +3,18 @@
 //! Pure. A value of the wrong type is taken for what it plainly means (a number for an id) or left out; an entry never
 //! costs another. The document is read as it comes (`shape`), never as a tree of all that is in it.
 
+mod mend;
 mod shape;
+
+use std::borrow::Cow;
 
 use serde_json::error::Category;
 
 use crate::model::{Enclosure, Fault, Person};
 use crate::normalise::text;
-use crate::parse::address::Joiner;
-use crate::parse::reader::resolve;
+use crate::parse::address::{Joiner, bare};
+use crate::parse::entities::decoded;
+use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
 use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, date, markup};
 use shape::{Attachment, Author, Hub, Item, Tag};
@@ -21,7 +25,14 @@ use shape::{Attachment, Author, Hub, Item, Tag};
 /// When it is no JSON, with line and column, or JSON that is no feed.
 pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, Error> {
     let no_feed = || Error::NotAFeed("JSON that is no feed".into());
-    let read = shape::read(document, context.deadline).map_err(|error| match error.classify() {
+    let mut is_mended = false;
+    let read = shape::read(document, context.deadline).or_else(|error| {
+        let Cow::Owned(mended) = mend::mended(document) else { return Err(error) };
+        is_mended = true;
+        // Where it breaks off is told of what was written.
+        shape::read(&mended, context.deadline).map_err(|_| error)
+    });
+    let read = read.map_err(|error| match error.classify() {
         Category::Data => no_feed(),
         Category::Eof => unreadable(&error, "the document ends too early"),
         Category::Syntax | Category::Io => {
@@ -37,7 +48,7 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
     let is_of_1_0 = version.trim_end_matches('/').ends_with("/1");
     let mut feed = ParsedFeed {
         format: if is_of_1_0 { "JSON Feed 1.0" } else { "JSON Feed 1.1" }.to_owned(),
-        title: read.title.map(|title| text::fold_space(&title)),
+        title: read.title.map(|title| title_of(&title)),
         link: address(read.home_page_url),
         description: read.description.map(|said| markup::escape(&said)),
         language: read.language,
@@ -62,13 +73,17 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
     if !is_versioned {
         feed.repairs.push("`version` names no JSON Feed; read as one all the same".into());
     }
+    if is_mended {
+        feed.repairs
+            .push("slips of JSON mended: raw line breaks, unknown escapes, half characters or extra commas".into());
+    }
     if read.is_cut {
         feed.repairs.push("more entries, or more in one of them, than are read; the first were kept".into());
     }
+    resolve(&mut feed, context, &joiner);
     if joiner.is_full() {
         feed.repairs.push(Repair::Addresses.told().into());
     }
-    resolve(&mut feed, context);
     Ok(feed)
 }
 
@@ -82,16 +97,21 @@ fn unreadable(error: &serde_json::Error, what: &str) -> Error {
     Error::Unreadable(format!("line {}, column {}: {what}", error.line(), error.column()))
 }
 
-fn entry(item: Item, address: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
+/// An entry. Its addresses start from the feed's page (`resolve`), those of people from the document.
+fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
+    let address = |said: Option<String>| said.map(|said| bare(&said).into_owned());
     ParsedEntry {
         id: item.id,
         url: address(item.url).or_else(|| address(item.external_url)),
-        title: item.title.map(|title| text::fold_space(&title)).filter(|title| !title.is_empty()),
+        title: item.title.map(|title| title_of(&title)).filter(|title| !title.is_empty()),
         summary: item.summary.map(|said| markup::escape(&said)),
-        content: item.content_html.or_else(|| item.content_text.map(|said| paragraphs(&said))),
+        content: item
+            .content_html
+            .and_then(|html| body(html, Mode::Html))
+            .or_else(|| item.content_text.map(|said| paragraphs(&said))),
         published: item.date_published.and_then(|said| date::parse(&said)),
         updated: item.date_modified.and_then(|said| date::parse(&said)),
-        authors: people(item.authors, item.author, address),
+        authors: people(item.authors, item.author, absolute),
         categories: item.tags.into_iter().filter_map(|Tag(said)| said).collect(),
         enclosures: item
             .attachments
@@ -118,11 +138,16 @@ fn people(
         Author { name, url, .. } => {
             let url = address(url);
             let name = name.or_else(|| url.clone())?;
-            Some(Person { name: text::fold_space(&name), email: None, url })
+            Some(Person { name: title_of(&name), email: None, url })
         }
     };
     let people: Vec<Person> = authors.into_iter().filter_map(one).collect();
     if people.is_empty() { author.and_then(one).into_iter().collect() } else { people }
+}
+
+/// A title or a name. They are plain text, and some publishers escape them all the same.
+fn title_of(said: &str) -> String {
+    text::fold_space(&if markup::is_escaped(said) { decoded(said) } else { Cow::Borrowed(said) })
 }
 
 /// Plain text as HTML, its blank lines kept as paragraphs.
@@ -193,6 +218,29 @@ mod tests {
         assert_eq!(many.entries.len(), 20_000);
         for feed in [one, many] {
             assert!(feed.repairs.iter().any(|repair| repair.contains("than are read")), "{:?}", feed.repairs);
+        }
+    }
+
+    #[test]
+    fn slips_cost_no_entry_and_titles_are_text() {
+        let feed = read_one(
+            "{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{\"id\":\"1\",\"title\":\"It doesn&#39;t rain\",\"content_text\":\"a\nb\"},{\"id\":\"2\",\"summary\":\"cake \\ud83c\"},]}",
+        );
+        assert_eq!(feed.entries.len(), 2);
+        assert_eq!(feed.entries[0].title.as_deref(), Some("It doesn't rain"));
+        assert_eq!(feed.entries[1].summary.as_deref(), Some("cake"));
+        assert!(feed.repairs[0].contains("slips of JSON"), "{:?}", feed.repairs);
+    }
+
+    #[test]
+    fn a_title_is_text_and_is_decoded_only_where_all_of_it_is_escaped() {
+        for (said, expected) in [
+            ("AT&amp;T &#8211; it&rsquo;s", "AT&T – it’s"),
+            ("Use of <b> & &amp; in HTML", "Use of <b> & &amp; in HTML"),
+            ("R&D and &amp;", "R&D and &amp;"),
+            ("1 < 2", "1 < 2"),
+        ] {
+            assert_eq!(title_of(said), expected);
         }
     }
 

@@ -2,158 +2,19 @@
 //!
 //! Pure. Making markup safe is `sanitise`'s work, plain text `normalise::text`'s.
 
+mod elements;
+mod tags;
+
+use std::borrow::Cow;
+
 use html5ever::data::NAMED_ENTITIES;
-use memchr::memchr2_iter;
 
 use crate::model::Person;
 use crate::normalise::text::plain;
+use crate::parse::entities::without_surrogates;
 use crate::parse::tokens::{Token, Tokens};
 pub(super) use crate::sanitise::{escape, escape_into};
-
-/// How much of a text is looked at for markup: what has none so far has none.
-const LONGEST_LOOK: usize = 64 * 1024;
-
-/// Elements that a text written as HTML may hold; `<foo>` in a title is a word in brackets.
-const ELEMENTS: &[&str] = &[
-    "a",
-    "abbr",
-    "acronym",
-    "address",
-    "area",
-    "article",
-    "aside",
-    "audio",
-    "b",
-    "base",
-    "bdi",
-    "bdo",
-    "big",
-    "blink",
-    "blockquote",
-    "body",
-    "br",
-    "button",
-    "canvas",
-    "caption",
-    "center",
-    "cite",
-    "code",
-    "col",
-    "colgroup",
-    "data",
-    "dd",
-    "del",
-    "details",
-    "dfn",
-    "dir",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "embed",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "font",
-    "footer",
-    "form",
-    "frame",
-    "frameset",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "i",
-    "iframe",
-    "img",
-    "input",
-    "ins",
-    "kbd",
-    "label",
-    "legend",
-    "li",
-    "link",
-    "main",
-    "map",
-    "mark",
-    "marquee",
-    "meta",
-    "meter",
-    "nav",
-    "nobr",
-    "noscript",
-    "object",
-    "ol",
-    "option",
-    "p",
-    "param",
-    "picture",
-    "pre",
-    "q",
-    "rp",
-    "rt",
-    "ruby",
-    "s",
-    "samp",
-    "script",
-    "section",
-    "select",
-    "small",
-    "source",
-    "span",
-    "strike",
-    "strong",
-    "style",
-    "sub",
-    "summary",
-    "sup",
-    "svg",
-    "table",
-    "tbody",
-    "td",
-    "textarea",
-    "tfoot",
-    "th",
-    "thead",
-    "time",
-    "tr",
-    "track",
-    "tt",
-    "u",
-    "ul",
-    "var",
-    "video",
-    "wbr",
-];
-
-/// Whether a text that may be either is HTML: it has a tag of HTML, a comment, or a reference to a character.
-pub(super) fn looks_like_html(text: &str) -> bool {
-    let look = text.get(..text.floor_char_boundary(LONGEST_LOOK)).unwrap_or(text);
-    memchr2_iter(b'<', b'&', look.as_bytes()).any(|at| {
-        let rest = look.get(at..).unwrap_or_default();
-        if rest.starts_with('&') { is_reference(rest) } else { is_tag(rest) }
-    })
-}
-
-fn is_tag(rest: &str) -> bool {
-    if rest.starts_with("<!--") {
-        return true;
-    }
-    let name = rest.strip_prefix('<').unwrap_or(rest);
-    let name = name.strip_prefix('/').unwrap_or(name);
-    let end = name.bytes().take(16).take_while(u8::is_ascii_alphanumeric).count();
-    let Some((name, after)) = name.split_at_checked(end) else {
-        return false;
-    };
-    after.starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
-        && ELEMENTS.iter().any(|element| element.eq_ignore_ascii_case(name))
-}
+pub(super) use tags::looks_like_html;
 
 fn is_reference(rest: &str) -> bool {
     let name = rest.get(1..rest.floor_char_boundary(36)).unwrap_or_default();
@@ -168,9 +29,21 @@ fn is_reference(rest: &str) -> bool {
     }
 }
 
-/// The plain text of a title that is HTML. One that is only a picture is told by the text that stands for the picture,
-/// or by the name of its file.
+/// Whether a text that should be plain was escaped as HTML: nothing in it is written as it would be in plain text alone.
+pub(super) fn is_escaped(text: &str) -> bool {
+    text.contains('&')
+        && !text.contains(['<', '>'])
+        && text.match_indices('&').all(|(at, _)| text.get(at..).is_some_and(is_reference))
+}
+
+/// The plain text of a title that may have markup. One that is only a picture is told by the text that stands for the
+/// picture, or by the name of its file.
 pub(super) fn title(html: &str) -> String {
+    title_of_elements(&tags::settled_title(&without_surrogates(html)))
+}
+
+/// As [`title`], of HTML in which every tag is one.
+pub(super) fn title_of_elements(html: &str) -> String {
     let title = plain(html);
     if !title.is_empty() {
         return title;
@@ -189,6 +62,28 @@ pub(super) fn title(html: &str) -> String {
     } else {
         told
     }
+}
+
+/// A body that is HTML, as it was meant: no word of it is lost to a `<` that begins no tag.
+pub(super) fn body(html: String) -> String {
+    let mended = match without_surrogates(&html) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(mended) => Some(mended),
+    };
+    trimmed(tags::settled_body(mended.unwrap_or(html)))
+}
+
+/// A text that may be HTML without the marks of a CDATA section that was written twice.
+pub(super) fn without_cdata(raw: String) -> String {
+    match tags::without_cdata(&raw) {
+        Cow::Borrowed(_) => raw,
+        Cow::Owned(bare) => bare,
+    }
+}
+
+/// The inside of a text that is one CDATA section written twice; the text itself where it is none.
+pub(super) fn unwrapped(raw: &str) -> &str {
+    tags::unwrapped(raw).unwrap_or(raw)
 }
 
 /// Whether HTML's element of this name has no end tag.
@@ -280,12 +175,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_told_from_words_in_brackets() {
-        for html in ["a <b>c</b>", "a<br>b", "a<br/>b", "&eacute;", "&#233;", "a</p>", "<!-- c -->"] {
-            assert!(looks_like_html(html), "{html}");
-        }
-        for plain in ["1 < 2", "AT&T", "a & b; c", "use Vec<T> here", "<foo>", "x &y; z", "<b"] {
-            assert!(!looks_like_html(plain), "{plain}");
+    fn a_title_keeps_every_word_and_a_whole_element_is_markup() {
+        for (raw, expected) in [
+            ("A <b>bold</b> word &amp; more", "A bold word & more"),
+            ("Line one<br>line two", "Line one line two"),
+            ("The <select> element can be styled now", "The <select> element can be styled now"),
+            ("What goes into the <head> of a page", "What goes into the <head> of a page"),
+            ("Firefox drops <blink> at last", "Firefox drops <blink> at last"),
+            ("On norms for $1<p \\leq 2$ in the plane", "On norms for $1<p \\leq 2$ in the plane"),
+            ("<i>Use</i> Vec<T> and <img>, not <b>", "Use Vec<T> and <img>, not <b>"),
+            ("Why <!DOCTYPE html> <i>matters</i>", "Why <!DOCTYPE html> matters"),
+            ("Closing </body> <i>tags</i>", "Closing </body> tags"),
+            ("AT&T &copy 2026 &#8211; <b>x</b>", "AT&T &copy 2026 – x"),
+            ("How <svg> and </svg> <b>hide</b>", "How and hide"),
+            ("<a href=\"https://example.org/\">A link that was cut", "A link that was cut"),
+            ("Party &#55356;&#57225; <b>tonight</b>", "Party 🎉 tonight"),
+            ("<img src=\"https://example.org/a.png\" alt=\"A picture\">", "A picture"),
+        ] {
+            assert_eq!(title(raw), expected, "{raw}");
         }
     }
 

@@ -9,6 +9,8 @@
 
 mod elements;
 mod fields;
+mod media;
+mod texts;
 
 use std::borrow::Cow;
 
@@ -65,8 +67,12 @@ enum Kind {
     Hours,
     /// `skipDays`.
     Days,
-    /// `media:group`, `media:content`.
+    /// `media:content`, and other elements whose children count as if they stood outside.
     Media,
+    /// `media:group`: one thing in several files.
+    Group,
+    /// A picture, whose title and description are not the entry's.
+    Picture,
     /// The element whose text is being taken.
     Captured,
     /// Markup inside the captured element.
@@ -91,12 +97,15 @@ struct Frame<'a> {
 enum Field {
     Title,
     MediaTitle,
+    /// The title of a picture.
+    PictureTitle,
     Summary,
     /// A summary from a module, for want of a better one.
     SummaryToo,
     Content,
     Link,
     OriginalLink,
+    OriginalEnclosure,
     Guid,
     Published,
     Updated,
@@ -122,7 +131,10 @@ enum Field {
 impl Field {
     /// Whether markup means something in it.
     fn is_markup(self) -> bool {
-        matches!(self, Self::Title | Self::MediaTitle | Self::Summary | Self::SummaryToo | Self::Content)
+        matches!(
+            self,
+            Self::Title | Self::MediaTitle | Self::PictureTitle | Self::Summary | Self::SummaryToo | Self::Content
+        )
     }
 }
 
@@ -258,10 +270,7 @@ impl<'a, 'c> Reader<'a, 'c> {
             self.capture = None;
         }
         self.pop_to(0);
-        if self.joiner.is_full() {
-            self.repairs.note(Repair::Addresses, text.len());
-        }
-        Ok(self.finish())
+        Ok(self.finish(text.len()))
     }
 
     /// Goes on until the root of a feed.
@@ -480,6 +489,7 @@ impl<'a, 'c> Reader<'a, 'c> {
                     }
                 }
                 Kind::Person => self.end_person(),
+                Kind::Group => self.end_group(),
                 Kind::Entry => self.end_entry(),
                 _ => {}
             }
@@ -576,8 +586,11 @@ impl<'a, 'c> Reader<'a, 'c> {
         self.bases.last().or(self.context.base)
     }
 
+    /// The address, joined to its base. Atom says that this is the document's own address; what RSS says nothing of starts from
+    /// the feed's page, as its readers have it, and that is known at the end (`resolve`).
     fn absolute(&self, address: &str) -> String {
-        self.joiner.absolute(address, self.base())
+        let base = if self.is_atom || self.item.is_none() { self.base() } else { self.bases.last() };
+        self.joiner.absolute(address, base)
     }
 }
 

@@ -91,6 +91,27 @@ fn value(attributes: Attributes<'_>, name: &str) -> Option<String> {
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+/// What a document is by its first bytes, for the same sentence; `None` for what may be text.
+pub(super) fn packed(document: &[u8]) -> Option<&'static str> {
+    const BEGINNINGS: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "a packed file (gzip)"),
+        (b"PK\x03\x04", "a packed file (zip)"),
+        (b"BZh", "a packed file (bzip2)"),
+        (b"\xfd7zXZ\0", "a packed file (xz)"),
+        (b"\x28\xb5\x2f\xfd", "a packed file (zstd)"),
+        (b"7z\xbc\xaf\x27\x1c", "a packed file (7z)"),
+        (b"Rar!\x1a\x07", "a packed file (rar)"),
+        (b"%PDF-", "a PDF document"),
+        (b"\x89PNG", "a picture"),
+        (b"GIF8", "a picture"),
+        (b"\xff\xd8\xff", "a picture"),
+        (b"ID3", "a sound"),
+        (b"OggS", "a sound"),
+        (b"SQLite format 3\0", "a database"),
+    ];
+    BEGINNINGS.iter().find(|(beginning, _)| document.starts_with(beginning)).map(|(_, what)| *what)
+}
+
 /// What the document seems to be, for the sentence "this is …, not a feed"; `None` when it could have been a feed.
 pub(super) fn seems(document: &str, base: Option<&Url>) -> Option<String> {
     let look = document.get(..document.floor_char_boundary(LONGEST_LOOK)).unwrap_or(document);
@@ -110,8 +131,6 @@ pub(super) fn seems(document: &str, base: Option<&Url>) -> Option<String> {
         Some(_) if head.starts_with('<') => return None,
         _ if start.is_empty() => return None,
         _ if start.starts_with(['{', '[']) => Some("JSON that is no feed"),
-        _ if head.starts_with("%pdf") => Some("a PDF document"),
-        _ if head.starts_with("pk\u{3}\u{4}") || head.starts_with("\u{1f}") => Some("a packed file"),
         _ if start.chars().take(256).any(|c| c == char::REPLACEMENT_CHARACTER) => Some("a file of some binary format"),
         _ => Some("plain text"),
     };
@@ -158,6 +177,15 @@ mod tests {
         check("{\"a\":1}", "JSON that is no feed");
         check("Not found", "plain text");
         assert_eq!(seems("<rss/>", None), None);
+    }
+
+    #[test]
+    fn what_is_packed_is_named_by_its_first_bytes() {
+        assert_eq!(packed(b"\x1f\x8b\x08\0"), Some("a packed file (gzip)"));
+        assert_eq!(packed(b"\xff\xd8\xff\xe0"), Some("a picture"));
+        for text in [&b"<rss/>"[..], b"\xff\xfe<\0", b"{}", b""] {
+            assert_eq!(packed(text), None);
+        }
     }
 
     #[test]

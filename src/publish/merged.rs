@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Format, OnCoverage};
-use crate::model::{Detail, Enclosure, EntryId, Person, StoryId, is_media_type};
-use crate::normalise::text;
+use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
+use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
 use crate::sanitise::{self, LONGEST_ADDRESS};
 use crate::store::feeds::Source;
@@ -348,7 +348,7 @@ pub fn story<'a>(
         lead,
         categories: labels(&detail.categories),
         enclosures: detail.enclosures.into_iter().filter_map(enclosure).collect(),
-        language: detail.language.filter(|tag| is_language(tag)),
+        language: detail.language.as_deref().and_then(language::tag),
         image: detail.image.filter(is_short),
         comments: detail.comments.filter(is_short),
         comment_count: detail.comment_count,
@@ -376,7 +376,8 @@ fn is_short(address: &String) -> bool {
 /// A media file as strangers may be shown one.
 fn enclosure(enclosure: Enclosure) -> Option<Enclosure> {
     let Enclosure { url, media_type, length } = enclosure;
-    let media_type = media_type.filter(|kind| is_media_type(kind));
+    // What is stored may be older than what is known of endings.
+    let media_type = media_type::of(media_type.as_deref(), &url);
     is_short(&url).then_some(Enclosure { url, media_type, length })
 }
 
@@ -410,14 +411,6 @@ fn labels(labels: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
     let clean = labels.iter().map(|label| name_of(label)).filter(|label| !label.is_empty());
     clean.filter(|label| seen.insert(label.to_lowercase())).collect()
-}
-
-/// Whether it is the tag of a language (RFC 5646 §2.1): XML forbids any other text in `xml:lang`.
-fn is_language(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let is_primary = |part: &str| matches!(part.len(), 2..=8) && part.chars().all(|c| c.is_ascii_alphabetic());
-    parts.next().is_some_and(is_primary)
-        && parts.all(|part| matches!(part.len(), 1..=8) && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// Where the rest of a text is, which is longer than what is shown of it.

@@ -43,12 +43,13 @@ impl<'a> Reader<'a, '_> {
             (Some(Kind::Foreign | Kind::Person | Kind::Image | Kind::Hours | Kind::Days), ..) => Kind::Foreign,
             (Some(Kind::Source), Rss | Atom, "title") => self.capture(Field::Title, self.mode(vocabulary, attributes)),
             (Some(Kind::Source), Rss | Atom, "id") => self.capture(Field::Guid, Mode::Plain),
+            (Some(Kind::Source), Rss | Atom, "author") => self.open_person_of(true),
             (Some(Kind::Source), Rss | Atom, "link") => {
                 self.source_link(attributes);
                 Kind::Foreign
             }
             (Some(Kind::Source), ..) => Kind::Foreign,
-            (_, Media, _) => self.media(local, attributes),
+            (Some(parent), Media, _) => self.media(parent, local, attributes),
             (_, Rss | Atom, _) => self.core(vocabulary, local, attributes),
             (_, Dc, "title") => self.capture(Field::Title, Mode::Guess),
             (_, Dc, "creator" | "author") | (_, Itunes, "author") => self.open_person(),
@@ -100,6 +101,7 @@ impl<'a> Reader<'a, '_> {
                 Kind::Foreign
             }
             (_, Vocabulary::FeedBurner, "origlink") => self.capture(Field::OriginalLink, Mode::Plain),
+            (_, Vocabulary::FeedBurner, "origenclosurelink") => self.capture(Field::OriginalEnclosure, Mode::Plain),
             _ => Kind::Foreign,
         }
     }
@@ -133,7 +135,7 @@ impl<'a> Reader<'a, '_> {
                 kind
             }
             "description" | "subtitle" | "tagline" | "summary" | "abstract" => {
-                self.capture(Field::Summary, self.body_mode(vocabulary, attributes))
+                self.capture(Field::Summary, self.mode(vocabulary, attributes))
             }
             "info" if !is_entry => self.capture(Field::SummaryToo, self.mode(vocabulary, attributes)),
             "content" | "body" | "fullitem" => {
@@ -143,7 +145,7 @@ impl<'a> Reader<'a, '_> {
                         item.content_source = Some(source);
                     }
                 }
-                self.capture(Field::Content, self.body_mode(vocabulary, attributes))
+                self.capture(Field::Content, self.mode(vocabulary, attributes))
             }
             "pubdate" | "published" | "issued" => self.capture(Field::Published, Mode::Plain),
             "updated" | "modified" | "lastbuilddate" | "lastmod" => self.capture(Field::Updated, Mode::Plain),
@@ -152,15 +154,15 @@ impl<'a> Reader<'a, '_> {
             "author" | "managingeditor" => self.open_person(),
             "category" => {
                 let kind = self.capture(Field::Category, Mode::Plain);
-                let label = self.attribute(attributes, "term").or_else(|| self.attribute(attributes, "label"));
+                let (term, label) = (self.attribute(attributes, "term"), self.attribute(attributes, "label"));
                 if let Some(capture) = &mut self.capture {
-                    capture.instead = label;
+                    capture.instead = shown_label(term, label);
                 }
                 kind
             }
             "keywords" | "tags" => self.capture(Field::Keywords, Mode::Plain),
             "enclosure" => {
-                self.enclosure(attributes, "length");
+                self.enclosure(attributes);
                 Kind::Media
             }
             "comments" => self.capture(Field::Comments, Mode::Plain),
@@ -182,40 +184,6 @@ impl<'a> Reader<'a, '_> {
                 self.cloud(attributes);
                 Kind::Foreign
             }
-            _ => Kind::Foreign,
-        }
-    }
-
-    /// Elements of Media RSS.
-    pub(super) fn media(&mut self, local: &str, attributes: Attributes<'a>) -> Kind {
-        match local {
-            "group" => Kind::Media,
-            "content" => {
-                self.enclosure(attributes, "fileSize");
-                let is_image = attributes.get("medium") == Some("image")
-                    || attributes.get("type").is_some_and(|kind| kind.trim_start().starts_with("image/"));
-                if is_image {
-                    let url = self.attribute(attributes, "url");
-                    self.set_image(url);
-                }
-                Kind::Media
-            }
-            "thumbnail" => {
-                let url = self.attribute(attributes, "url");
-                self.set_image(url);
-                Kind::Foreign
-            }
-            "title" => self.capture(Field::MediaTitle, Mode::Guess),
-            "description" => self.capture(Field::SummaryToo, Mode::Guess),
-            "category" => {
-                let kind = self.capture(Field::Category, Mode::Plain);
-                let label = self.attribute(attributes, "label");
-                if let Some(capture) = &mut self.capture {
-                    capture.instead = label;
-                }
-                kind
-            }
-            "keywords" => self.capture(Field::Keywords, Mode::Plain),
             _ => Kind::Foreign,
         }
     }
@@ -258,7 +226,11 @@ impl<'a> Reader<'a, '_> {
     }
 
     pub(super) fn open_person(&mut self) -> Kind {
-        self.person = Some(PersonDraft::default());
+        self.open_person_of(false)
+    }
+
+    fn open_person_of(&mut self, is_of_source: bool) -> Kind {
+        self.person = Some(PersonDraft { is_of_source, ..PersonDraft::default() });
         Kind::Person
     }
 
@@ -276,15 +248,6 @@ impl<'a> Reader<'a, '_> {
             link: None,
         });
         Kind::Captured
-    }
-
-    /// How the text of a body is written: one of Atom without a type is plain by the standard and HTML by the habit of
-    /// generators, so it is looked at.
-    pub(super) fn body_mode(&self, vocabulary: Vocabulary, attributes: Attributes<'a>) -> Mode {
-        match self.mode(vocabulary, attributes) {
-            Mode::Plain if attributes.get("type").is_none() => Mode::Guess,
-            mode => mode,
-        }
     }
 
     /// How an element's text is written, by its attributes.
@@ -370,16 +333,6 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    pub(super) fn enclosure(&mut self, attributes: Attributes<'a>, length: &str) {
-        let Some(url) = self.attribute(attributes, "url").or_else(|| self.attribute(attributes, "href")) else {
-            return;
-        };
-        let url = self.absolute(&url);
-        let media_type = self.attribute(attributes, "type");
-        let length = attributes.get(length).and_then(|length| length.trim().parse().ok());
-        self.add_enclosure(Enclosure { url, media_type, length });
-    }
-
     pub(super) fn cloud(&mut self, attributes: Attributes<'a>) {
         let Some(domain) = self.attribute(attributes, "domain") else {
             return;
@@ -392,6 +345,27 @@ impl<'a> Reader<'a, '_> {
             protocol: self.attribute(attributes, "protocol"),
         });
     }
+}
+
+/// What is shown of a category: its label, where the term is a name for machines (RFC 4287 §4.2.2), else the term.
+pub(super) fn shown_label(term: Option<String>, label: Option<String>) -> Option<String> {
+    match (term, label) {
+        (Some(term), Some(label)) if is_for_machines(&term, &label) => Some(label),
+        (term, label) => term.or(label),
+    }
+}
+
+/// Whether a term is an address, a path, or a longer name that ends with its label.
+fn is_for_machines(term: &str, label: &str) -> bool {
+    let has_scheme = term.split_once(':').is_some_and(|(scheme, rest)| {
+        !rest.starts_with(char::is_whitespace) && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let spoken =
+        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    let (short, long) = (spoken(label), spoken(term));
+    has_scheme
+        || term.starts_with(['/', '#'])
+        || (!short.is_empty() && long.len() > short.len() && long.ends_with(&short))
 }
 
 /// The relation of a link in lower case; a link without one leads to the page (RFC 4287 §4.2.7.2).

@@ -5,18 +5,19 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::media::Media;
+use super::texts::Texts;
 use super::{Capture, Field, Kind, Mode, Reader};
-use crate::model::{Enclosure, Person};
+use crate::model::Person;
 use crate::normalise::text;
 use crate::parse::address::{Joiner, is_absolute, is_web};
 use crate::parse::repairs::Repair;
 use crate::parse::{Context, ParsedEntry, ParsedFeed, date, markup};
-use crate::sanitise::LONGEST_ADDRESS;
 
 /// The longest title that is looked at, in bytes.
 const LONGEST_TITLE: usize = 64 * 1024;
 /// The most parts of one kind (authors, categories, enclosures) of one entry.
-const MOST_PARTS: usize = 100;
+pub(super) const MOST_PARTS: usize = 100;
 /// The longest of them, in characters: each is compared with the others.
 const LONGEST_PART: usize = 500;
 
@@ -25,7 +26,10 @@ const LONGEST_PART: usize = 500;
 pub(super) struct Draft {
     pub(super) entry: ParsedEntry,
     pub(super) media_title: Option<String>,
-    pub(super) summary_too: Option<String>,
+    pub(super) texts: Texts,
+    pub(super) media: Media,
+    /// Who wrote the feed that the entry was taken over from.
+    pub(super) source_authors: Vec<Person>,
     /// `rdf:about`.
     pub(super) about: Option<String>,
     /// The text of RSS's `link`.
@@ -44,6 +48,7 @@ pub(super) struct Draft {
 
 #[derive(Debug, Default)]
 pub(super) struct PersonDraft {
+    pub(super) is_of_source: bool,
     pub(super) text: String,
     pub(super) person: Person,
 }
@@ -65,7 +70,7 @@ impl Reader<'_, '_> {
                 Mode::Guess if has_inline => (raw, Mode::Html),
                 mode => (raw, mode),
             };
-            if matches!(field, Field::Title | Field::MediaTitle) {
+            if matches!(field, Field::Title | Field::MediaTitle | Field::PictureTitle) {
                 if let Some(title) = title(&raw, mode) {
                     self.set_title(field, title, is_source);
                 }
@@ -74,7 +79,7 @@ impl Reader<'_, '_> {
             }
             return;
         }
-        let value = raw.trim();
+        let value = markup::unwrapped(&raw).trim();
         if value.is_empty() && instead.is_none() {
             return;
         }
@@ -98,30 +103,16 @@ impl Reader<'_, '_> {
             return;
         }
         let draft = self.draft();
-        let slot = if field == Field::Title { &mut draft.entry.title } else { &mut draft.media_title };
-        slot.get_or_insert(title);
+        match field {
+            Field::Title => _ = draft.entry.title.get_or_insert(title),
+            Field::PictureTitle => draft.media.set_picture_title(title),
+            _ => _ = draft.media_title.get_or_insert(title),
+        }
     }
 
     pub(super) fn set_markup(&mut self, field: Field, html: String) {
         let base = self.bases.last().map(|base| base.as_str().to_owned());
-        let is_entry = self.item.is_some();
-        let draft = self.draft();
-        let has_content = draft.entry.content.is_some();
-        let entry = &mut draft.entry;
-        match field {
-            Field::Content if entry.content.is_none() => entry.content = Some(html),
-            // A second summary is often the longer text.
-            Field::Summary if entry.summary.is_none() => entry.summary = Some(html),
-            Field::Summary if is_entry && !has_content => entry.content = Some(html),
-            Field::SummaryToo if draft.summary_too.is_none() => {
-                draft.summary_too = Some(html);
-                return;
-            }
-            _ => return,
-        }
-        if base.is_some() && (field == Field::Content || !has_content) {
-            entry.base = base;
-        }
+        self.draft().texts.take(field, html, base);
     }
 
     pub(super) fn set_field(&mut self, field: Field, value: &str, instead: Option<String>, is_permalink: Option<bool>) {
@@ -134,6 +125,10 @@ impl Reader<'_, '_> {
             Field::OriginalLink => {
                 let link = self.absolute(value);
                 self.draft().original_link.get_or_insert(link);
+            }
+            Field::OriginalEnclosure => {
+                let link = self.absolute(value);
+                self.draft().media.set_original(link);
             }
             Field::Guid => {
                 // Atom's id has to be absolute; one that is not was written for the base beside it.
@@ -148,8 +143,7 @@ impl Reader<'_, '_> {
                 }
             }
             Field::Category => {
-                let term = if value.is_empty() { instead } else { Some(value.to_owned()) };
-                self.add_category(term);
+                self.add_category(if value.is_empty() { instead } else { Some(value.to_owned()) });
             }
             Field::Keywords => {
                 for word in value.split(',') {
@@ -188,7 +182,12 @@ impl Reader<'_, '_> {
                 self.set_person(|person| person.url.get_or_insert_default(), uri);
             }
             Field::ImageUrl => self.set_image(Some(value.to_owned())),
-            Field::Title | Field::MediaTitle | Field::Summary | Field::SummaryToo | Field::Content => {}
+            Field::Title
+            | Field::MediaTitle
+            | Field::PictureTitle
+            | Field::Summary
+            | Field::SummaryToo
+            | Field::Content => {}
         }
     }
 
@@ -217,7 +216,7 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn end_person(&mut self) {
-        let Some(PersonDraft { text: said, mut person }) = self.person.take() else {
+        let Some(PersonDraft { is_of_source, text: said, mut person }) = self.person.take() else {
             return;
         };
         if person.name.is_empty() && person.email.is_none() {
@@ -230,6 +229,7 @@ impl Reader<'_, '_> {
         }
         person.name = text::shorten(&person.name, LONGEST_PART);
         let authors = match &mut self.item {
+            Some(item) if is_of_source => &mut item.source_authors,
             Some(item) => &mut item.entry.authors,
             None => &mut self.feed.authors,
         };
@@ -252,27 +252,6 @@ impl Reader<'_, '_> {
         }
     }
 
-    pub(super) fn add_enclosure(&mut self, enclosure: Enclosure) {
-        if let Some(item) = &mut self.item
-            && (1..=LONGEST_ADDRESS).contains(&enclosure.url.len())
-            && item.entry.enclosures.len() < MOST_PARTS
-            && !item.entry.enclosures.contains(&enclosure)
-        {
-            item.entry.enclosures.push(enclosure);
-        }
-    }
-
-    pub(super) fn set_image(&mut self, url: Option<String>) {
-        let Some(url) = url.filter(|url| !url.trim().is_empty()) else {
-            return;
-        };
-        let url = self.absolute(&url);
-        match &mut self.item {
-            Some(item) => item.entry.image.get_or_insert(url),
-            None => self.feed.image.get_or_insert(url),
-        };
-    }
-
     pub(super) fn draft(&mut self) -> &mut Draft {
         match &mut self.item {
             Some(item) => item,
@@ -286,7 +265,11 @@ impl Reader<'_, '_> {
         };
         let mut entry = draft.entry;
         entry.title = entry.title.or(draft.media_title);
-        entry.summary = entry.summary.or(draft.summary_too);
+        draft.texts.settle(&mut entry);
+        if entry.authors.is_empty() {
+            entry.authors = draft.source_authors;
+        }
+        draft.media.settle(&mut entry);
         let about = draft.about.as_deref().filter(|about| is_web(about));
         let link = draft
             .link
@@ -296,7 +279,8 @@ impl Reader<'_, '_> {
             .or(draft.content_source)
             .or_else(|| about.map(str::to_owned));
         entry.url = match (link, draft.original_link) {
-            (Some(link), Some(original)) if is_counter(&link) => Some(original),
+            // Whoever counts readers under a name of its own says where the page is.
+            (_, Some(original)) if is_web(&original) && !is_counter(&original) => Some(original),
             (None, original) => original,
             (link, _) => link,
         };
@@ -309,20 +293,25 @@ impl Reader<'_, '_> {
         self.feed.entries.push(entry);
     }
 
-    pub(super) fn finish(self) -> ParsedFeed {
-        let Self { mut feed, feed_draft: draft, context, .. } = self;
+    /// The feed; `end` is where the document ends.
+    pub(super) fn finish(self, end: usize) -> ParsedFeed {
+        let Self { mut feed, feed_draft: draft, context, joiner, repairs, .. } = self;
         let Draft { entry, .. } = draft;
         feed.title = entry.title.or(draft.media_title);
         feed.link = draft.link.or(draft.page).or(draft.alternate);
-        feed.description = entry.summary.or(entry.content).or(draft.summary_too);
+        let (description, base) = draft.texts.description();
+        feed.description = description;
         feed.updated = entry.updated.or(draft.dated).or(entry.published).or(draft.created).or(feed.updated);
-        feed.base = entry.base.or(feed.base);
+        feed.base = base.or(feed.base);
         feed.id = entry.id;
         feed.language = feed.language.or(entry.language);
         if let Some(period) = draft.period_s {
             feed.hints.update_period_s = Some(period / draft.frequency.unwrap_or(1).max(1));
         }
-        resolve(&mut feed, context);
+        resolve(&mut feed, context, &joiner);
+        if joiner.is_full() {
+            repairs.note(Repair::Addresses, end);
+        }
         feed
     }
 }
@@ -330,13 +319,23 @@ impl Reader<'_, '_> {
 /// A title as plain text; `None` when nothing is left of it.
 pub(in crate::parse) fn title(raw: &str, mode: Mode) -> Option<String> {
     let raw = raw.get(..raw.floor_char_boundary(LONGEST_TITLE)).unwrap_or(raw);
-    let title = if is_plain(raw, mode) { text::fold_space(raw) } else { markup::title(raw) };
+    let raw = markup::unwrapped(raw);
+    let title = match mode {
+        Mode::Xhtml | Mode::Xml => markup::title_of_elements(raw),
+        _ if is_plain(raw, mode) => text::fold_space(raw),
+        _ => markup::title(raw),
+    };
     (!title.is_empty()).then_some(title)
 }
 
 /// A body as HTML; `None` when there is nothing in it.
 pub(in crate::parse) fn body(raw: String, mode: Mode) -> Option<String> {
-    let html = if is_plain(&raw, mode) { markup::escape(raw.trim()) } else { markup::trimmed(raw) };
+    let raw = match mode {
+        Mode::Xhtml | Mode::Xml => return Some(markup::trimmed(raw)).filter(|html| !html.is_empty()),
+        Mode::Plain => markup::unwrapped(&raw).to_owned(),
+        _ => markup::without_cdata(raw),
+    };
+    let html = if is_plain(&raw, mode) { markup::escape(raw.trim()) } else { markup::body(raw) };
     (!html.is_empty()).then_some(html)
 }
 
@@ -358,18 +357,15 @@ pub(in crate::parse) fn link_by_id(entry: &mut ParsedEntry) {
     }
 }
 
-/// Makes the addresses absolute that only the feed's own link says the base of.
-pub(in crate::parse) fn resolve(feed: &mut ParsedFeed, context: Context<'_>) {
-    if context.base.is_some() {
-        return;
-    }
-    let Some(base) = feed.link.as_deref().and_then(|link| Url::parse(link).ok()) else {
+/// Makes the addresses of entries absolute that start from the feed's page, or, where that is not known, from the document.
+pub(in crate::parse) fn resolve(feed: &mut ParsedFeed, context: Context<'_>, joiner: &Joiner) {
+    let page = feed.link.as_deref().and_then(|link| Url::parse(link).ok()).filter(|page| !page.cannot_be_a_base());
+    let Some(base) = page.as_ref().or(context.base) else {
         return;
     };
-    let joiner = Joiner::default();
     let relative = |address: &mut String| {
         if !is_absolute(address) {
-            *address = joiner.absolute(address, Some(&base));
+            *address = joiner.absolute(address, Some(base));
         }
     };
     for entry in &mut feed.entries {

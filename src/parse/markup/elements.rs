@@ -1,0 +1,214 @@
+//! The elements of HTML, as far as it matters what becomes of their words.
+//!
+//! Pure.
+
+/// What an element does with its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    /// Shows them.
+    Plain,
+    /// Shows them, and needs no end tag.
+    Optional,
+    /// Breaks the line, and has none.
+    Break,
+    /// Has none.
+    Void,
+    /// Does not show them as words of the text; without an end it takes all that follows.
+    Hiding,
+    /// Holds no words.
+    Raw,
+}
+
+/// The element of this name; `None` when HTML has none.
+pub(super) fn of(name: &str) -> Option<Element> {
+    let mut lower = [0; 16];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    let name = std::str::from_utf8(lower).ok()?;
+    let found = ELEMENTS.iter().find(|(_, names)| names.contains(&name));
+    found.map(|(element, _)| *element)
+}
+
+/// Whether HTML has an attribute of this name that is written without a value.
+pub(super) fn is_bare_attribute(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    BARE.contains(&name.as_str()) || name.starts_with("data-") || name.starts_with("aria-")
+}
+
+/// Whether a word is the beginning of the name of an attribute that is met often.
+pub(super) fn begins_an_attribute(word: &str) -> bool {
+    const USUAL: &[&str] = &[
+        "align", "alt", "bgcolor", "border", "class", "colspan", "data-", "height", "href", "id", "loading", "name",
+        "rel", "rowspan", "sizes", "src", "srcset", "style", "target", "title", "type", "valign", "value", "width",
+    ];
+    !word.is_empty() && USUAL.iter().any(|name| name.starts_with(word))
+}
+
+const ELEMENTS: &[(Element, &[&str])] = &[
+    (
+        Element::Plain,
+        &[
+            "a",
+            "b",
+            "i",
+            "em",
+            "strong",
+            "span",
+            "div",
+            "ul",
+            "ol",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "code",
+            "pre",
+            "blockquote",
+            "u",
+            "s",
+            "q",
+            "small",
+            "sub",
+            "sup",
+            "font",
+            "table",
+            "figure",
+            "figcaption",
+            "abbr",
+            "acronym",
+            "address",
+            "article",
+            "aside",
+            "audio",
+            "bdi",
+            "bdo",
+            "big",
+            "blink",
+            "body",
+            "button",
+            "canvas",
+            "center",
+            "cite",
+            "data",
+            "del",
+            "details",
+            "dfn",
+            "dir",
+            "dl",
+            "fieldset",
+            "footer",
+            "form",
+            "frameset",
+            "header",
+            "html",
+            "ins",
+            "kbd",
+            "label",
+            "legend",
+            "main",
+            "map",
+            "mark",
+            "marquee",
+            "meter",
+            "nav",
+            "nobr",
+            "picture",
+            "ruby",
+            "samp",
+            "section",
+            "strike",
+            "summary",
+            "time",
+            "tt",
+            "var",
+            "video",
+        ],
+    ),
+    (
+        Element::Optional,
+        &[
+            "p", "li", "td", "tr", "th", "dd", "dt", "tbody", "thead", "tfoot", "colgroup", "caption", "rp", "rt",
+            "option", "optgroup",
+        ],
+    ),
+    (Element::Break, &["br", "wbr"]),
+    (
+        Element::Void,
+        &["img", "hr", "input", "link", "meta", "source", "area", "base", "col", "embed", "frame", "param", "track"],
+    ),
+    (
+        Element::Hiding,
+        &["select", "textarea", "head", "object", "noscript", "iframe", "svg", "math", "template", "title"],
+    ),
+    (Element::Raw, &["script", "style"]),
+];
+
+const BARE: &[&str] = &[
+    "allowfullscreen",
+    "async",
+    "autofocus",
+    "autoplay",
+    "border",
+    "checked",
+    "compact",
+    "controls",
+    "crossorigin",
+    "declare",
+    "default",
+    "defer",
+    "disabled",
+    "download",
+    "formnovalidate",
+    "frameborder",
+    "hidden",
+    "inert",
+    "ismap",
+    "itemscope",
+    "loop",
+    "mozallowfullscreen",
+    "multiple",
+    "muted",
+    "nohref",
+    "nomodule",
+    "noresize",
+    "noshade",
+    "novalidate",
+    "nowrap",
+    "open",
+    "playsinline",
+    "readonly",
+    "required",
+    "reversed",
+    "scoped",
+    "seamless",
+    "selected",
+    "typemustmatch",
+    "webkitallowfullscreen",
+    "alt",
+    "title",
+    "class",
+    "id",
+    "href",
+    "src",
+    "style",
+    "target",
+    "rel",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_once() {
+        assert_eq!(of("BR"), Some(Element::Break));
+        assert_eq!((of("foo"), of(&"a".repeat(20)), of("")), (None, None, None));
+        let names: Vec<&str> = ELEMENTS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        for name in &names {
+            assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
+        }
+    }
+}

@@ -1,0 +1,570 @@
+//! Which `<` of a text begins a tag that is meant.
+//!
+//! Pure. RSS does not say whether a text is HTML, and writers forget to escape what they write about: `The <select> element`,
+//! `for $1<p \leq 2$`. A parser of HTML takes such words away, and with some of them all that follows. So a tag has to look
+//! like one, and a title is a text in which a whole, paired element may be markup. A guess never costs a word: what is no
+//! tag is written `&lt;`, and shown as it stands.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use memchr::{memchr, memchr2_iter, memmem};
+
+use super::elements::{self, Element};
+use super::is_reference;
+
+/// How much of a text is looked at for markup: what has none so far has none.
+const LONGEST_LOOK: usize = 64 * 1024;
+/// For so many doubtful tags of one text it is looked whether they have an end; the others are text.
+const MOST_DOUBTFUL: usize = 64;
+
+/// A tag as it stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tag<'a> {
+    name: &'a str,
+    is_end: bool,
+    is_self_closing: bool,
+    /// Whether an attribute has a value.
+    has_value: bool,
+    looks: Looks,
+    /// How long it is, in bytes.
+    length: usize,
+}
+
+/// What stands in a tag behind its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Looks {
+    /// Attributes, or nothing.
+    Sound,
+    /// Words that are the names of no attributes.
+    Words,
+    /// What cannot be the name of an attribute: `$1<p \leq 2$`.
+    Prose,
+}
+
+/// What a `<` begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun<'a> {
+    Tag(Tag<'a>),
+    /// A comment of this length.
+    Comment(usize),
+    /// A declaration or an instruction (`<!DOCTYPE html>`, `<?xml … ?>`) of this length.
+    Declaration(usize),
+    /// A tag of which only so much is there: the text was cut, and sometimes closed again behind the cut.
+    Cut(usize),
+    Text,
+}
+
+/// Whether a text that may be either is HTML: it has a tag that is meant, a comment, or a reference to a character.
+pub(in crate::parse) fn looks_like_html(text: &str) -> bool {
+    let look = text.get(..text.floor_char_boundary(LONGEST_LOOK)).unwrap_or(text);
+    if memchr2_iter(b'&', b'&', look.as_bytes()).any(|at| look.get(at..).is_some_and(is_reference)) {
+        return true;
+    }
+    memchr(b'<', look.as_bytes()).is_some() && List::of(look).is_markup()
+}
+
+/// A title as HTML: what is no whole element of it is text.
+pub(super) fn settled_title(text: &str) -> String {
+    let list = List::of(text);
+    let mut settled = String::with_capacity(text.len() + 16);
+    let mut from = 0;
+    for (at, begun, is_paired) in &list.begun {
+        let before = text.get(from..*at).unwrap_or_default();
+        escape_bare_into(before, &mut settled);
+        let length = match begun {
+            Begun::Tag(tag) if is_meant_in_title(tag, *is_paired) => {
+                let is_kept = elements::of(tag.name) != Some(Element::Hiding);
+                settled.push_str(text.get(*at..*at + tag.length).filter(|_| is_kept).unwrap_or_default());
+                tag.length
+            }
+            Begun::Comment(length) | Begun::Cut(length) => *length,
+            _ => {
+                settled.push_str("&lt;");
+                1
+            }
+        };
+        from = at + length;
+    }
+    escape_bare_into(text.get(from..).unwrap_or_default(), &mut settled);
+    settled
+}
+
+fn is_meant_in_title(tag: &Tag<'_>, is_paired: bool) -> bool {
+    match elements::of(tag.name) {
+        None => false,
+        Some(Element::Break) => tag.looks == Looks::Sound,
+        Some(Element::Void) => tag.looks == Looks::Sound && (tag.has_value || tag.is_self_closing),
+        Some(_) => (is_paired && tag.looks == Looks::Sound) || tag.has_value,
+    }
+}
+
+/// Appends a text that has no tag, an `&` that begins no reference escaped: parsers know names that need no `;`.
+fn escape_bare_into(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.push_str(before);
+        out.push_str(if is_reference(after) { "&" } else { "&amp;" });
+        rest = after.strip_prefix('&').unwrap_or_default();
+    }
+    out.push_str(rest);
+}
+
+/// A body that is HTML, every `<` that begins no tag escaped, and without the tags of elements that would hide all that follows.
+pub(super) fn settled_body(html: String) -> String {
+    let mut body = Body { html: &html, missing: Missing::default(), ends: Vec::new(), doubtful: MOST_DOUBTFUL };
+    let mut faults = Vec::new();
+    let mut from = 0;
+    while let Some(found) = html.get(from..).and_then(|rest| memchr(b'<', rest.as_bytes())) {
+        let at = from + found;
+        let (fault, length) = body.step(at);
+        faults.extend(fault.map(|fault| (at, fault)));
+        from = at + length;
+    }
+    if faults.is_empty() {
+        return html;
+    }
+    let mut settled = String::with_capacity(html.len() + 3 * faults.len());
+    let mut from = 0;
+    for (at, fault) in faults {
+        settled.push_str(html.get(from..at).unwrap_or_default());
+        from = match fault {
+            Fault::Text => {
+                settled.push_str("&lt;");
+                at + 1
+            }
+            Fault::Unclosed(length) => at + length,
+        };
+    }
+    settled.push_str(html.get(from..).unwrap_or_default());
+    settled
+}
+
+/// What is wrong with a `<`.
+enum Fault {
+    /// It begins no tag.
+    Text,
+    /// It begins a tag, so long, that was cut, or of an element that never ends and would hide what follows.
+    Unclosed(usize),
+}
+
+/// A body on the way through it.
+struct Body<'a> {
+    html: &'a str,
+    missing: Missing,
+    /// Where the next end tag of a name stands, `None` where there is none any more.
+    ends: Vec<(&'a str, Option<usize>)>,
+    doubtful: usize,
+}
+
+impl<'a> Body<'a> {
+    /// What is wrong with the `<` there, and how far to go on.
+    fn step(&mut self, at: usize) -> (Option<Fault>, usize) {
+        let rest = self.html.get(at..).unwrap_or_default();
+        match begun(rest, &mut self.missing) {
+            Begun::Tag(tag) if self.is_meant(&tag, rest) => {
+                let element = elements::of(tag.name).filter(|_| !tag.is_end && !tag.is_self_closing);
+                match element {
+                    Some(element @ (Element::Hiding | Element::Raw)) => {
+                        let end = self.end(tag.name, at);
+                        // A bare name is a word of the text (`the <select> element`); what is left of a script is none.
+                        let fault = match (end, element) {
+                            (None, Element::Hiding) if tag.has_value => Some(Fault::Unclosed(tag.length)),
+                            (None, Element::Hiding) => Some(Fault::Text),
+                            _ => None,
+                        };
+                        let inside = end.map_or(rest.len(), |end| end - at);
+                        (fault, if element == Element::Raw { inside } else { tag.length })
+                    }
+                    _ => (None, tag.length),
+                }
+            }
+            Begun::Comment(length) | Begun::Declaration(length) => (None, length),
+            Begun::Cut(length) => (Some(Fault::Unclosed(length)), length),
+            // `a < b` is text to every parser.
+            Begun::Tag(_) | Begun::Text => {
+                let is_like_one = |byte: &u8| byte.is_ascii_alphabetic() || b"/!?".contains(byte);
+                (rest.as_bytes().get(1).is_some_and(is_like_one).then_some(Fault::Text), 1)
+            }
+        }
+    }
+
+    /// Where the element that begins `at` ends.
+    fn end(&mut self, name: &'a str, at: usize) -> Option<usize> {
+        let known = self.ends.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+        if let Some((_, end)) = known.and_then(|known| self.ends.get(known))
+            && end.is_none_or(|end| end > at)
+        {
+            return *end;
+        }
+        let end = self.html.get(at..).and_then(|rest| end_of(rest, name)).map(|end| at + end);
+        match known.and_then(|known| self.ends.get_mut(known)) {
+            Some(known) => known.1 = end,
+            None => self.ends.push((name, end)),
+        }
+        end
+    }
+
+    /// Names that are no elements are left to whoever shows the text.
+    fn is_meant(&mut self, tag: &Tag<'_>, rest: &str) -> bool {
+        match tag.looks {
+            Looks::Sound => true,
+            Looks::Prose | Looks::Words if tag.has_value => true,
+            Looks::Prose => false,
+            Looks::Words => {
+                let may_look = self.doubtful > 0;
+                self.doubtful = self.doubtful.saturating_sub(1);
+                may_look && end_of(rest, tag.name).is_some()
+            }
+        }
+    }
+}
+
+/// Where the first end tag of this name stands.
+fn end_of(text: &str, name: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memmem::find(text.as_bytes().get(from..)?, b"</")?;
+        let found = text.get(at + 2..).and_then(|rest| rest.split_at_checked(name.len()));
+        if found.is_some_and(|(found, after)| {
+            found.eq_ignore_ascii_case(name) && !after.starts_with(|c: char| c.is_ascii_alphanumeric())
+        }) {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+/// Every `<` of a text with what it begins, and whether that has its partner.
+struct List<'a> {
+    text: &'a str,
+    begun: Vec<(usize, Begun<'a>, bool)>,
+}
+
+impl<'a> List<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut list: Vec<(usize, Begun<'a>, bool)> = Vec::new();
+        let mut open: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut missing = Missing::default();
+        let mut from = 0;
+        while let Some(found) = text.get(from..).and_then(|rest| memchr(b'<', rest.as_bytes())) {
+            let at = from + found;
+            let begun = begun(text.get(at..).unwrap_or_default(), &mut missing);
+            from = at + 1;
+            let mut is_paired = false;
+            match begun {
+                Begun::Tag(tag) => {
+                    from = at + tag.length;
+                    let same = open.entry(tag.name.to_ascii_lowercase()).or_default();
+                    if !tag.is_end {
+                        same.push(list.len());
+                    } else if let Some(start) = same.pop() {
+                        is_paired = true;
+                        list[start].2 = true;
+                    }
+                }
+                Begun::Comment(length) | Begun::Declaration(length) | Begun::Cut(length) => from = at + length,
+                Begun::Text => {}
+            }
+            list.push((at, begun, is_paired));
+        }
+        Self { text, begun: list }
+    }
+
+    fn is_markup(&self) -> bool {
+        self.begun.iter().any(|(at, begun, is_paired)| match begun {
+            Begun::Tag(tag) => self.is_markup_by(*at, tag, *is_paired),
+            Begun::Comment(_) | Begun::Cut(_) => true,
+            Begun::Declaration(_) | Begun::Text => false,
+        })
+    }
+
+    /// Whether a tag shows that a text is HTML.
+    fn is_markup_by(&self, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
+        let Some(element) = elements::of(tag.name) else { return false };
+        if tag.looks != Looks::Sound {
+            return tag.has_value;
+        }
+        let may_stand_alone = matches!(element, Element::Void | Element::Break | Element::Optional);
+        // A text that was cut has elements without an end. They stand before what they hold, as words of a sentence do not.
+        let after = self.text.get(at + tag.length..).and_then(|rest| rest.chars().next());
+        let holds = after.is_some_and(|c| c.is_alphanumeric() || c == '<');
+        let begins = self.text.get(..at).is_some_and(|before| before.trim().is_empty());
+        tag.is_end || is_paired || tag.has_value || may_stand_alone || holds || begins
+    }
+}
+
+/// What is met no more in the rest of a text, so that it is not looked for again.
+#[derive(Debug, Default)]
+struct Missing {
+    comment_end: bool,
+    tag_end: bool,
+}
+
+/// What the `<` at the beginning of a text begins.
+fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
+    let bytes = rest.as_bytes();
+    if missing.tag_end {
+        return Begun::Text;
+    }
+    if let Some(inside) = bytes.strip_prefix(b"<!--") {
+        let end = if missing.comment_end { None } else { memmem::find(inside, b"-->") };
+        missing.comment_end = end.is_none();
+        return end.map_or(Begun::Text, |end| Begun::Comment(end + 7));
+    }
+    let is_doctype = rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case("<!doctype"));
+    if is_doctype || rest.starts_with("<?") {
+        let end = memchr(b'>', bytes);
+        missing.tag_end = end.is_none();
+        return end.map_or(Begun::Text, |end| Begun::Declaration(end + 1));
+    }
+    tag(rest)
+}
+
+fn tag(rest: &str) -> Begun<'_> {
+    let bytes = rest.as_bytes();
+    let is_end = bytes.get(1) == Some(&b'/');
+    let start = 1 + usize::from(is_end);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_');
+    let length = bytes.iter().skip(start).take_while(|byte| is_name(byte)).count();
+    let name = rest.get(start..start + length).unwrap_or_default();
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Begun::Text;
+    }
+    let mut at = start + length;
+    let mut last = None;
+    let mut tag = Tag { name, is_end, is_self_closing: false, has_value: false, looks: Looks::Sound, length: 0 };
+    match bytes.get(at) {
+        Some(b'<') if is_end => return Begun::Cut(at),
+        Some(byte) if !byte.is_ascii_whitespace() && !matches!(byte, b'>' | b'/') => return Begun::Text,
+        _ => {}
+    }
+    loop {
+        let Some(byte) = bytes.get(at).filter(|byte| **byte != b'<') else {
+            let is_cut = match tag.looks {
+                Looks::Sound => is_end || last.is_some(),
+                // `<td c`, and not `<b then`.
+                Looks::Words => {
+                    tag.has_value || (last == Some(start + length + 1) && is_cut_word(rest, last, at, name))
+                }
+                Looks::Prose => false,
+            };
+            return if is_cut { Begun::Cut(at) } else { Begun::Text };
+        };
+        match byte {
+            b'>' => {
+                tag.length = at + 1;
+                return Begun::Tag(tag);
+            }
+            b'/' => {
+                tag.is_self_closing = bytes.get(at + 1) == Some(&b'>');
+                at += 1;
+            }
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => match attribute(bytes, at) {
+                Attribute { end: None, .. } => {
+                    let is_last = memchr(b'>', bytes.get(at..).unwrap_or_default()).is_none();
+                    return if is_last { Begun::Cut(rest.len()) } else { Begun::Text };
+                }
+                Attribute { end: Some(end), has_value, looks } => {
+                    last = Some(at);
+                    at = end;
+                    tag.has_value |= has_value;
+                    tag.looks = tag.looks.max(looks);
+                }
+            },
+        }
+    }
+}
+
+/// Whether what begins at `last` and ends at `end` is the beginning of an attribute's name.
+fn is_cut_word(rest: &str, last: Option<usize>, end: usize, name: &str) -> bool {
+    let word = last.and_then(|last| rest.get(last..end)).unwrap_or_default();
+    name.len() > 1 && elements::of(name).is_some() && elements::begins_an_attribute(word)
+}
+
+/// An attribute of a tag.
+struct Attribute {
+    /// Where it ends; `None` when its value does not.
+    end: Option<usize>,
+    has_value: bool,
+    looks: Looks,
+}
+
+fn attribute(bytes: &[u8], at: usize) -> Attribute {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'=' | b'>' | b'/' | b'<');
+    let length = bytes.iter().skip(at).take_while(|byte| !is_end(byte)).count().max(1);
+    let name = bytes.get(at..at + length).unwrap_or_default();
+    let space = |from: usize| bytes.iter().skip(from).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let equals = at + length + space(at + length);
+    let is_name = name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || b"_:@*#[(".contains(byte))
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_:@*#[().-]".contains(byte));
+    if bytes.get(equals) != Some(&b'=') || !is_name {
+        let looks = match std::str::from_utf8(name) {
+            Ok(name) if is_name && elements::is_bare_attribute(name) => Looks::Sound,
+            _ if is_name => Looks::Words,
+            _ => Looks::Prose,
+        };
+        return Attribute { end: Some(at + length), has_value: false, looks };
+    }
+    let value = equals + 1 + space(equals + 1);
+    let end = match bytes.get(value) {
+        Some(quote @ (b'"' | b'\'')) => {
+            memchr(*quote, bytes.get(value + 1..).unwrap_or_default()).map(|end| value + end + 2)
+        }
+        _ => {
+            let is_end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
+            let length = bytes.iter().skip(value).take_while(|byte| !is_end(byte)).count();
+            Some(value + length)
+        }
+    };
+    Attribute { end, has_value: true, looks: Looks::Sound }
+}
+
+const CDATA: &str = "<![CDATA[";
+const CDATA_END: &str = "]]>";
+
+/// A text without the marks of CDATA sections that were written twice: as HTML they mean nothing, and hide the next tag.
+pub(super) fn without_cdata(raw: &str) -> Cow<'_, str> {
+    if memmem::find(raw.as_bytes(), CDATA.as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut bare = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once(CDATA) {
+        let is_first = bare.is_empty() && before.trim().is_empty();
+        bare.push_str(before);
+        match after.split_once(CDATA_END) {
+            // One inside another ends with it.
+            Some((inside, after)) => {
+                bare.push_str(&inside.replace(CDATA, ""));
+                rest = after;
+            }
+            None => {
+                bare.push_str(if is_first { "" } else { CDATA });
+                bare.push_str(after);
+                rest = "";
+            }
+        }
+    }
+    bare.push_str(rest);
+    Cow::Owned(bare)
+}
+
+/// The inside of a text that is one such section from its beginning to its end, or to where the text was cut.
+pub(super) fn unwrapped(raw: &str) -> Option<&str> {
+    let inside = raw.trim().strip_prefix(CDATA)?;
+    match inside.strip_suffix(CDATA_END) {
+        None => (!inside.contains(CDATA_END)).then_some(inside),
+        found => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_told_from_words_in_brackets() {
+        for html in [
+            "a <b>c</b>",
+            "a<br>b",
+            "a<br/>b",
+            "&eacute;",
+            "&#233;",
+            "a</p>",
+            "<!-- c -->",
+            "<p>One",
+            "<strong>Cut off …",
+            "One <a href=x>two",
+            "One <img src='a.png'>",
+            "a <input disabled checked> b",
+            "One <em>two …",
+        ] {
+            assert!(looks_like_html(html), "{html}");
+        }
+        for plain in [
+            "1 < 2",
+            "AT&T",
+            "a & b; c",
+            "use Vec<T> here",
+            "<foo>",
+            "x &y; z",
+            "<b",
+            "The <select> element",
+            "Firefox drops <blink> at last",
+            "On norms for $1<p \\leq 2$ and p>2.",
+            "If a <b then it converges, and c> d.",
+            "<!-- c",
+            "Why <!DOCTYPE html> matters",
+        ] {
+            assert!(!looks_like_html(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_body_keeps_every_word() {
+        for (html, expected) in [
+            ("<p>For $1<q \\leq 2$ it holds</p>", "<p>For $1&lt;q \\leq 2$ it holds</p>"),
+            ("&amp; p <b then q> r", "&amp; p &lt;b then q> r"),
+            ("<p>The <select> element</p>", "<p>The &lt;select> element</p>"),
+            ("<p>The <svg> and the <svg> again</p>", "<p>The &lt;svg> and the &lt;svg> again</p>"),
+            ("<p>cut <a href=\"https://example.org/", "<p>cut "),
+            ("<p>cut <img src</p> <b>x</b", "<p>cut </p> <b>x"),
+            ("<tr><td c</tr> <code>x</code</p>", "<tr></tr> <code>x</p>"),
+            ("<i>x</i\n</p>", "<i>x</p>"),
+            ("<embed src=\"a\" width=\"1\" type</div>", "</div>"),
+            ("if a<b</p> and <b then</p>", "if a&lt;b</p> and &lt;b then</p>"),
+            ("a <iframe src=\"x\"> b <select name='c'>d", "a  b d"),
+            ("<p>x<!-- never closed</p>", "<p>x&lt;!-- never closed</p>"),
+            ("<a href=\"x>one</a> two", "&lt;a href=\"x>one</a> two"),
+            ("a <p>b</p> <![if !x]> c", "a <p>b</p> &lt;![if !x]> c"),
+        ] {
+            assert_eq!(settled_body(html.into()), expected);
+        }
+        for sound in [
+            "<p>a < b</p>",
+            "<a href='x' title='a > b <c>'>d</a>",
+            "<select><option>a</select> b",
+            "<script>if (a<b && c>d) {}</script> e",
+            "<script>if (a<b",
+            "<video controls autoplay src=x></video>",
+            "<o:p></o:p>vector<int> x",
+            "<td nowrap data-x aria-y>z",
+            "<!DOCTYPE html><?xml:namespace prefix = o />a",
+            "<custom-element some thing>a</custom-element>",
+        ] {
+            assert_eq!(settled_body(sound.into()), sound);
+        }
+    }
+
+    #[test]
+    fn a_section_that_was_wrapped_twice_is_unwrapped() {
+        for (raw, expected) in [
+            ("<![CDATA[Wrapped twice]]>", "Wrapped twice"),
+            ("a <![CDATA[<p>b</p>]]> c", "a <p>b</p> c"),
+            ("<![CDATA[<![CDATA[a]]>]]>", "a]]>"),
+            ("<![CDATA[cut off", "cut off"),
+            ("none ]]>", "none ]]>"),
+            ("how <![CDATA[ begins", "how <![CDATA[ begins"),
+        ] {
+            assert_eq!(without_cdata(raw), expected);
+        }
+        assert_eq!(unwrapped(" <![CDATA[a]]> "), Some("a"));
+        assert_eq!(unwrapped("<![CDATA[cut off"), Some("cut off"));
+        assert_eq!(unwrapped("a <![CDATA[b]]>"), None);
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_tags_is_read_in_a_moment() {
+        for piece in ["<b>", "<b x y>", "<select>", "<", "</b>", "<a href=\"", "<!--", "<?", "&", "<![CDATA["] {
+            for end in ["", "</select>", "-->"] {
+                let text = piece.repeat(1024 * 1024 / piece.len()) + end;
+                let _ = looks_like_html(&text);
+                let _ = without_cdata(&text);
+                let _ = settled_body(text);
+            }
+        }
+    }
+}
