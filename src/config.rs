@@ -5,6 +5,7 @@
 
 pub mod edit;
 mod feed;
+mod notify;
 mod output;
 mod problem;
 mod query;
@@ -60,6 +61,8 @@ pub struct Config {
     pub feeds: Vec<Arc<FeedConfig>>,
     /// Each `[[output]]`, in the order of the file; never empty.
     pub outputs: Vec<OutputConfig>,
+    /// Each `[[notify]]`, in the order of the file.
+    pub notify: Vec<NotifyConfig>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Problem>,
 }
@@ -320,6 +323,38 @@ pub struct OutputConfig {
     pub on_coverage: OnCoverage,
     /// Names that it had before: their addresses lead to this one.
     pub formerly: Vec<String>,
+}
+
+/// Somebody to be told of stories, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyConfig {
+    /// What it is called in the log and in the store; unique.
+    pub name: String,
+    /// Of which stories, and from how many feeds on.
+    pub selection: OutputConfig,
+    /// Where it is sent, a web address.
+    pub url: Secret,
+    /// How.
+    pub method: NotifyMethod,
+    /// Further request headers, by name.
+    pub headers: Vec<(String, Secret)>,
+    /// A template of what is sent.
+    pub body: String,
+}
+
+/// How somebody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum NotifyMethod {
+    /// As nearly everybody wants it.
+    #[default]
+    Post,
+    /// As Matrix does.
+    Put,
+}
+
+impl NotifyMethod {
+    /// Both with their names in the configuration, which are those of HTTP.
+    pub const NAMES: [(&'static str, Self); 2] = [("POST", Self::Post), ("PUT", Self::Put)];
 }
 
 /// What stands first in an output.

@@ -42,6 +42,7 @@ use crate::hosts::{Hosts, Limits, Outcome};
 use crate::manners::Manners;
 use crate::metrics::Counters;
 use crate::model::FeedRef;
+use crate::notify::Watcher;
 use crate::plural::counted;
 use crate::poll::{Poller, Urgency};
 use crate::publish::files;
@@ -248,6 +249,9 @@ struct Daemon {
     are_files_stale: bool,
     /// Whether documents may have changed since our hub was told.
     is_hub_stale: bool,
+    /// Who is to be told of stories, and whether there may be some to be told of.
+    watchers: Arc<[Watcher]>,
+    is_anybody_untold: bool,
     /// When the store is tidied next.
     tidy_at: Instant,
     look_for_corrections: bool,
@@ -317,6 +321,8 @@ impl Daemon {
             publish_at: now,
             are_files_stale: false,
             is_hub_stale: false,
+            watchers: Arc::default(),
+            is_anybody_untold: false,
             tidy_at: now,
             look_for_corrections: false,
             ask_hubs: false,
@@ -365,6 +371,10 @@ impl Daemon {
         if self.is_hub_stale && self.tasks.may_begin(Work::TellHub, instant) {
             self.is_hub_stale = false;
             self.tell_hub();
+        }
+        if self.is_anybody_untold && self.is_synced && self.tasks.may_begin(Work::Notify, instant) {
+            self.is_anybody_untold = false;
+            self.notify(now);
         }
         if self.is_synced && instant >= self.tidy_at && self.tasks.may_begin(Work::Tidy, instant) {
             self.tidy_at = instant + upkeep::every(self.config.store.keep);
@@ -421,7 +431,7 @@ impl Daemon {
             Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
             Done::Known(states) => self.replan(states),
             Done::Alive => service::alive(),
-            Done::FilesWritten | Done::HubsAsked | Done::HubTold | Done::Served => {}
+            Done::FilesWritten | Done::HubsAsked | Done::HubTold | Done::Notified | Done::Served => {}
         }
         self.tell_health();
         Ok(())
@@ -451,6 +461,7 @@ impl Daemon {
             Work::Tidy => self.tidy_at = clock::instant(),
             Work::Replan => self.untended.append(&mut self.tending),
             Work::TellHub => self.is_hub_stale = true,
+            Work::Notify => self.is_anybody_untold = true,
             // What these look for is looked for again, and a configuration stays pending until it is in force.
             Work::Sync | Work::Corrections | Work::Hubs | Work::Watchdog | Work::Serve => {}
         }

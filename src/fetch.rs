@@ -14,6 +14,7 @@ pub mod decode;
 mod error;
 pub mod freshness;
 pub mod hub;
+pub mod notice;
 pub mod own;
 
 pub use connect::{Found, LookUp, SystemNames};

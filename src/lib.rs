@@ -20,6 +20,7 @@
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
 //! | stories to what subscribers see | [`publish`], [`sanitise`], [`redact`], [`serve`] |
 //! | hubs that tell of changes | [`websub`] |
+//! | people who are told of stories | [`notify`] |
 //! | all of it, for months | [`daemon`] |
 
 pub mod cli;
@@ -35,6 +36,7 @@ pub mod manners;
 pub mod metrics;
 pub mod model;
 pub mod normalise;
+pub mod notify;
 pub mod parse;
 pub mod plural;
 pub mod poll;

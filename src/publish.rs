@@ -12,6 +12,7 @@ mod isolate;
 pub mod json;
 pub mod look;
 pub mod merged;
+pub mod notice;
 pub mod opml;
 pub mod pages;
 pub mod rendered;

@@ -9,12 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 use url::Url;
 
-use crate::config::{Config, FeedConfig};
+use crate::config::{Config, FeedConfig, NotifyConfig, OutputConfig};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::ingest::Terms;
 use crate::manners::domain::domain_of;
 use crate::model::{Feed, FeedRef, Level};
+use crate::notify::Watcher;
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::redact;
@@ -187,6 +188,19 @@ impl Roster {
     /// The configured outputs with the feeds that they take stories from.
     #[must_use]
     pub fn outputs(&self, config: &Config) -> Vec<Output> {
+        self.outputs_of(config, &config.outputs)
+    }
+
+    /// Who is to be told of stories.
+    #[must_use]
+    pub fn watchers(&self, config: &Config) -> Vec<Watcher> {
+        let selections: Vec<OutputConfig> = config.notify.iter().map(|notify| notify.selection.clone()).collect();
+        let outputs = self.outputs_of(config, &selections);
+        let watcher = |(notify, output): (&NotifyConfig, Output)| Watcher { config: Arc::new(notify.clone()), output };
+        config.notify.iter().zip(outputs).map(watcher).collect()
+    }
+
+    fn outputs_of(&self, config: &Config, outputs: &[OutputConfig]) -> Vec<Output> {
         let tagged = |tags: &[String]| -> HashSet<FeedRef> {
             self.members
                 .iter()
@@ -198,7 +212,7 @@ impl Roster {
         let tags: Arc<HashMap<FeedRef, Vec<String>>> =
             Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
         let subscribed: Arc<HashSet<FeedRef>> = Arc::new(self.handles().collect());
-        let output = |output: &crate::config::OutputConfig| Output {
+        let output = |output: &OutputConfig| Output {
             config: output.clone(),
             public_url: config.serve.public_url.clone(),
             hub: config.serve.hub.clone(),
@@ -206,7 +220,7 @@ impl Roster {
             tags: tags.clone(),
             subscribed: subscribed.clone(),
         };
-        config.outputs.iter().map(output).collect()
+        outputs.iter().map(output).collect()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod feeds;
 mod file;
 pub mod holds;
 pub mod hubs;
+pub mod notices;
 pub mod outputs;
 pub mod prints;
 pub mod rekey;

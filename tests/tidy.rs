@@ -82,7 +82,7 @@ fn each_crate_stays_at_home() {
         ("psl::", &["manners"]),
         ("zstd::", &["store", "fetch", "publish"]),
         ("rmp_serde::", &["store"]),
-        ("rusqlite::", &["store", "ingest", "roster", "publish", "upkeep", "commands"]),
+        ("rusqlite::", &["store", "ingest", "roster", "publish", "upkeep", "commands", "notify"]),
     ];
     for (path, text) in sources() {
         let first = path.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");

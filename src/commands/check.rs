@@ -18,6 +18,7 @@ use crate::manners::Manners;
 use crate::parse::{self, Context};
 use crate::plural::counted;
 use crate::publish::look::Look;
+use crate::publish::notice;
 use crate::secrets;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
@@ -30,6 +31,10 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     found.extend(config.outputs.iter().filter_map(|output| {
         let why = unwritable(output.directory.as_deref()?)?;
         Some(format!("output `{}`: {why}", output.name))
+    }));
+    found.extend(config.notify.iter().filter_map(|notify| {
+        let fault = notice::fault(&notify.body)?;
+        Some(format!("notify `{}`: `body` is no template: {fault}", notify.name))
     }));
     found.iter().for_each(|warning| eprintln!("newsfold: {warning}"));
     let (feeds, outputs) = (counted(config.feeds.len(), "feed"), counted(config.outputs.len(), "output"));
@@ -45,16 +50,21 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
 fn open_secrets(config: &Config) -> Vec<String> {
     let secrets = config.feeds.iter().flat_map(|feed| {
         let own = feed.access.password.iter().chain(feed.access.headers.iter().map(|(_, secret)| secret));
-        own.map(|secret| (feed.name.as_str(), secret))
+        own.map(|secret| (format!("feed `{}`", feed.name), secret))
     });
+    let of_notices = config.notify.iter().flat_map(|notify| {
+        let own = std::iter::once(&notify.url).chain(notify.headers.iter().map(|(_, secret)| secret));
+        own.map(|secret| (format!("notify `{}`", notify.name), secret))
+    });
+    let secrets = secrets.chain(of_notices);
     let is_file_open = secrets::is_open_to_all(&config.file);
     let open = secrets.filter_map(|(name, secret)| match secret {
         Secret::Literal(_) if is_file_open => Some((name, config.file.as_path())),
         secret => Some((name, secrets::open_to_all(secret)?)),
     });
-    let warn = |(name, file): (&str, &Path)| {
+    let warn = |(owner, file): (String, &Path)| {
         format!(
-            "feed `{name}`: every user of this machine may read its secret in {file}; take that right away (`chmod o-r {file}`)",
+            "{owner}: every user of this machine may read its secret in {file}; take that right away (`chmod o-r {file}`)",
             file = file.display()
         )
     };

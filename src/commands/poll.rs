@@ -20,6 +20,7 @@ use crate::manners::Manners;
 use crate::manners::domain::domain_of;
 use crate::manners::holds::Holds;
 use crate::model::{Feed, FeedRef};
+use crate::notify;
 use crate::plural::counted;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::look::Look;
@@ -115,6 +116,9 @@ pub(super) async fn run(
     } else {
         0
     };
+    for untold in notify::tell(&store, &roster.watchers(config), &config.poll.user_agent, clock::now()).await? {
+        tracing::warn!("{untold}");
+    }
     match upkeep::tidy(store.clone(), config.store.clone(), clock::now()).await {
         Err(error) if error.policy() != Policy::Exit => {
             tracing::warn!("the store could not be tidied, which the next poll does: {error}")

@@ -233,7 +233,7 @@ fn tags(table: &Table<'_>) -> Vec<String> {
     tags
 }
 
-fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)> {
+pub(super) fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)> {
     let Some(value) = table.get("headers") else {
         return Vec::new();
     };
@@ -258,7 +258,7 @@ fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)> {
 }
 
 /// Reads a secret, given as text or as where it is kept.
-fn secret(value: &Value<'_>, folder: &Path) -> Option<Secret> {
+pub(super) fn secret(value: &Value<'_>, folder: &Path) -> Option<Secret> {
     const LIKE: &str = "{ file = \"…\" }";
     if value.is_text() {
         return Some(Secret::Literal(value.text(LIKE)?.to_owned()));

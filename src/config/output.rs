@@ -82,31 +82,8 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
     let default = OutputConfig::default();
     // An output named otherwise is hardly all the news.
     let title = if name == "news" { default.title } else { name.clone() };
-    let query = table.get("query").and_then(|value| {
-        value.parsed("\"ferry -strike\"", |text| {
-            if text.matches('"').count() % 2 > 0 {
-                return Err("has a quote that is not closed; write one at both ends of a phrase".to_owned());
-            }
-            if text.trim().is_empty() { Ok(None) } else { Query::parse(text).map(Some) }
-        })?
-    });
-    let min_sources = table.number("min_sources", default.min_sources, (1, 1_000));
-    if feeds > 0
-        && min_sources > feeds
-        && let Some(value) = table.get("min_sources")
-    {
-        value.warning(&format!(
-            "is more than there are feeds ({feeds}), so nothing would be shown; write {feeds} or less"
-        ));
-    }
-    let rules = |key| table.list(key, "\"title ~ '(?i)kim'\"", Rule::parse);
     OutputConfig {
         title: table.text("title", &title),
-        tags: tags(table, known_tags, feeds > 0),
-        keep: rules("keep"),
-        drop: rules("drop"),
-        query,
-        min_sources,
         per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
         order: table.choice("order", &Order::NAMES).unwrap_or(default.order),
         window: table.duration("window", default.window, (MINUTE, CENTURY)),
@@ -118,6 +95,42 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
         compress: table.flag("compress", default.compress),
         formerly: table.list("formerly", "\"old-name\"", fit_name),
         name,
+        ..selection(table, default.min_sources, known_tags, feeds)
+    }
+}
+
+/// Which stories a table asks for, with all else as in an output that says nothing.
+pub(super) fn selection(
+    table: &Table<'_>,
+    min_sources: usize,
+    known_tags: &BTreeSet<&str>,
+    feeds: usize,
+) -> OutputConfig {
+    let query = table.get("query").and_then(|value| {
+        value.parsed("\"ferry -strike\"", |text| {
+            if text.matches('"').count() % 2 > 0 {
+                return Err("has a quote that is not closed; write one at both ends of a phrase".to_owned());
+            }
+            if text.trim().is_empty() { Ok(None) } else { Query::parse(text).map(Some) }
+        })?
+    });
+    let min_sources = table.number("min_sources", min_sources, (1, 1_000));
+    if feeds > 0
+        && min_sources > feeds
+        && let Some(value) = table.get("min_sources")
+    {
+        value.warning(&format!(
+            "is more than there are feeds ({feeds}), so nothing would be shown; write {feeds} or less"
+        ));
+    }
+    let rules = |key| table.list(key, "\"title ~ '(?i)kim'\"", Rule::parse);
+    OutputConfig {
+        tags: tags(table, known_tags, feeds > 0),
+        keep: rules("keep"),
+        drop: rules("drop"),
+        query,
+        min_sources,
+        ..OutputConfig::default()
     }
 }
 

@@ -5,7 +5,7 @@
 use super::problem::Problems;
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, output, units,
+    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify, output, units,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
@@ -19,7 +19,7 @@ use toml::de::DeTable;
 use url::Url;
 
 /// Every section and the keys that may stand in it.
-pub(super) const KEYS: [(&str, &[&str]); 6] = [
+pub(super) const KEYS: [(&str, &[&str]); 7] = [
     ("store", &["path", "keep", "max_size"]),
     (
         "poll",
@@ -71,10 +71,11 @@ pub(super) const KEYS: [(&str, &[&str]); 6] = [
             "formerly",
         ],
     ),
+    ("notify", &["name", "output", "tags", "keep", "drop", "query", "min_sources", "url", "method", "headers", "body"]),
 ];
 
 /// The sections, which are all that may stand at the top.
-const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output"];
+const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output", "notify"];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -179,7 +180,8 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }
-    Config { file: file.to_owned(), store, poll, fold, serve, feeds, outputs, warnings: Vec::new() }
+    let notify = notify::notify(&array(&root, "notify"), &outputs, &tags, feeds.len(), folder);
+    Config { file: file.to_owned(), store, poll, fold, serve, feeds, outputs, notify, warnings: Vec::new() }
 }
 
 /// Opens `[name]`, which need not be there.
@@ -226,7 +228,7 @@ fn keys_of(section: &str) -> &'static [&'static str] {
 /// The section that knows `key`, as it is written.
 fn owner_of(key: &str) -> Option<String> {
     KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| match *name {
-        "feed" | "output" => format!("`[[{name}]]`"),
+        "feed" | "output" | "notify" => format!("`[[{name}]]`"),
         _ => format!("`[{name}]`"),
     })
 }

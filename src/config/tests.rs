@@ -84,7 +84,7 @@ fn publishers_are_told_where_to_write_and_no_address_is_made_up() {
 fn the_commented_file_has_every_key() {
     let text = with_examples();
     for (section, keys) in read::KEYS {
-        let start = ["feed", "output"].contains(&section);
+        let start = ["feed", "output", "notify"].contains(&section);
         let heading = if start { format!("\n[[{section}]]\n") } else { format!("\n[{section}]\n") };
         let (_, below) = text.split_once(&heading).unwrap();
         let below = below.split("\n[").next().unwrap();
@@ -103,6 +103,36 @@ fn the_examples_of_the_commented_file_are_right() {
     assert_eq!(feed.priority, 0);
     assert_eq!((feed.keep.len(), feed.drop.len()), (0, 0));
     assert_eq!(config.outputs, [OutputConfig::default()]);
+    let [notify] = &config.notify[..] else { panic!("one to be told") };
+    assert_eq!((notify.name.as_str(), notify.selection.min_sources), ("ntfy.example", 5));
+}
+
+#[test]
+fn who_is_told_says_of_what_in_one_way() {
+    let with = |lines: &str| {
+        format!("{}\n[[output]]\nname = 'x'\nmin_sources = 3\n[[notify]]\n{lines}", feed("tags = ['world']"))
+    };
+    let of_output = read(&with("output = 'x'\nurl = { env = 'HOOK' }\nmethod = 'PUT'"));
+    let [notify] = &of_output.notify[..] else { panic!("one") };
+    assert_eq!((notify.selection.min_sources, notify.name.as_str(), notify.method), (3, "notify", NotifyMethod::Put));
+    check(
+        &with("output = 'y'\nurl = 'https://a.example/'"),
+        "n:9:10: notify 1: output `y` is no output; did you mean `x`?",
+    );
+    check(
+        &with("output = 'x'\ntags = ['world']\nurl = 'https://a.example/'"),
+        "n:10:8: notify 1: tags says which stories, and so does `output`; take one of the two out",
+    );
+    check(&with("min_sources = 5"), "n:8:1: notify 1: it has no `url`; write where it is sent, `url = \"https://…\"`");
+    check(
+        &with("url = 'ftp://a.example/token'"),
+        "n:9:7: notify 1: url has the scheme `ftp:`; write the whole address, for example `https://example.org/`",
+    );
+    let twice = with("url = 'https://a.example/1'\n[[notify]]\nurl = 'https://a.example/2'");
+    check(
+        &twice,
+        "n:10:1: notify `a.example`: another on line 8 has this name; give one of the two a `name` of its own",
+    );
 }
 
 #[test]

@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::tasks::{Came, Done, Failure, Work};
 use super::{Daemon, Error};
 use crate::clock;
+use crate::notify;
 use crate::publish::{self, Published, Site, files};
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::upkeep;
@@ -81,7 +84,7 @@ impl Daemon {
         self.published.send_replace(rendered.clone());
         self.corrections = corrections;
         self.is_stale |= !is_indexed;
-        (self.are_files_stale, self.is_hub_stale) = (true, true);
+        (self.are_files_stale, self.is_hub_stale, self.is_anybody_untold) = (true, true, !self.watchers.is_empty());
         self.counters.send_modify(|counters| {
             counters.render = took;
             counters.stories_left_out = rendered.stories_left_out();
@@ -93,8 +96,18 @@ impl Daemon {
         self.tell_health();
         match rendered.failures() {
             failures if failures.is_empty() => Ok(()),
-            failures => self.failed(Work::Publish, Failure::Outputs(failures.join("; "))),
+            failures => self.failed(Work::Publish, Failure::Some(failures.join("; "))),
         }
+    }
+
+    /// Begins to tell people of stories.
+    pub(super) fn notify(&mut self, now: DateTime<Utc>) {
+        let (store, watchers) = (self.store.clone(), self.watchers.clone());
+        let agent = self.config.poll.user_agent.clone();
+        self.tasks.begin(Work::Notify, async move {
+            let untold = notify::tell(&store, &watchers, &agent, now).await?;
+            if untold.is_empty() { Ok(Done::Notified) } else { Err(Failure::Some(untold.join("; "))) }
+        });
     }
 
     /// Begins to tell the hub which documents changed. Without a hub nobody is told.

@@ -94,6 +94,7 @@ impl Daemon {
             self.tidy_at = clock::instant();
         }
         self.outputs = roster.outputs(&config);
+        self.watchers = roster.watchers(&config).into();
         self.config = config;
         // What is under way asks the address from before; the one of now is asked next, and not when that was to be asked.
         let is_moved = |feed: &&FeedRef| {

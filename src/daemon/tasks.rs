@@ -41,6 +41,8 @@ pub(super) enum Work {
     Replan,
     /// Telling our hub of changes.
     TellHub,
+    /// Telling people of stories.
+    Notify,
     /// Waiting for a sign of life of the store's writer.
     Watchdog,
     /// Answering readers.
@@ -60,6 +62,7 @@ impl Work {
             Self::Hubs => "hubs",
             Self::Replan => "replan",
             Self::TellHub => "tell_hub",
+            Self::Notify => "notify",
             Self::Watchdog => "watchdog",
             Self::Serve => "serve",
         }
@@ -77,6 +80,7 @@ impl Work {
             Self::Hubs => "hubs could not be asked",
             Self::Replan => "a feed that its hub tells of no more could not be planned anew",
             Self::TellHub => "the hub could not be told of a change",
+            Self::Notify => "somebody could not be told of a story",
             Self::Watchdog => "the store's writer could not be watched",
             Self::Serve => "the HTTP server ended",
         }
@@ -95,6 +99,7 @@ pub(super) enum Done {
     /// What is known of feeds that are to be planned anew.
     Known(Vec<crate::model::Feed>),
     HubTold,
+    Notified,
     /// The writer of the store does something.
     Alive,
     /// The server came to its end.
@@ -108,9 +113,9 @@ pub(super) enum Failure {
     Store(#[from] store::Error),
     #[error(transparent)]
     Files(#[from] WriteError),
-    /// Some outputs could not be rendered.
+    /// Some outputs could not be rendered, or some services not told.
     #[error("{0}")]
-    Outputs(String),
+    Some(String),
     #[error("it panicked, which is a fault of newsfold; please report it with the log")]
     Panicked,
     #[error("it ended without a word")]

@@ -192,6 +192,37 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
     Ok(Some(merged::feed(output.heading(), part, shown.into_vec())))
 }
 
+/// A story that an output takes, and since when.
+pub struct Entered {
+    /// Which.
+    pub story: StoryRef,
+    /// As it is shown.
+    pub shown: MergedStory,
+    /// When the entry was published with which it had the sources and the tag asked for, or seen where that is not known.
+    pub since: DateTime<Utc>,
+}
+
+/// The stories that an output takes of those which entries after `upto` tell.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn entered_after(connection: &Connection, output: &Output, upto: EntryRef) -> Result<Vec<Entered>> {
+    let selection = Selection::new(connection, output)?;
+    let mut found = Vec::new();
+    for story in stories::told_after(connection, upto)? {
+        let story = stories::one(connection, story)?;
+        let Some(Chosen { story, coverage }) = selection.guard(&story, || selection.choose(&story))? else { continue };
+        let entered = selection.entered(&coverage);
+        let entered = coverage.iter().find(|telling| Some(telling.entry) == entered);
+        if let (Some(entered), Some(shown)) =
+            (entered, selection.guard(&story, || selection.merged(&story, &coverage))?)
+        {
+            found.push(Entered { story: story.story, shown, since: entered.shown_at() });
+        }
+    }
+    Ok(found)
+}
+
 /// A story that an output takes, as it is where the telling speaks for it that the output chose, and all who tell it.
 struct Chosen {
     story: Story,

@@ -358,6 +358,17 @@ pub fn newest(
     Ok(())
 }
 
+/// The stories that entries after this one tell.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn told_after(connection: &Connection, entry: EntryRef) -> Result<Vec<StoryRef>> {
+    let mut query = connection
+        .prepare_cached("SELECT DISTINCT story FROM entry WHERE id > ?1 AND story IS NOT NULL ORDER BY story")?;
+    let rows = query.query_map([entry.0], |row| row.get(0).map(StoryRef))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The place of the newest published story.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod folding;
 mod keeping;
 mod lists;
 mod manners;
+mod notifying;
 mod outputs;
 mod polling;
 mod publishing;

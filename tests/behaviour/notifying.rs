@@ -1,0 +1,100 @@
+//! Who is told of a story, when, and how often.
+
+use crate::support::{Answer, Origin, Scene, rss};
+use chrono::TimeDelta;
+
+/// Dates that lie ahead are those of finding it.
+const NOW: TimeDelta = TimeDelta::minutes(-5);
+
+/// A feed of one report about the ferry, dated so long ago.
+fn told(name: &str, age: TimeDelta) -> String {
+    let at = newsfold::clock::now() - age;
+    rss(name, &[("1", "https://example.org/ferry", "The ferry is afloat", "t")])
+        .replace("Thu, 01 Jan 2026 00:00:00 GMT", &at.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+fn notify(receiver: &Origin, more: &str) -> String {
+    format!("[[notify]]\nname = \"phone\"\nmin_sources = 2\nurl = \"{}\"\n{more}", receiver.url("/hook"))
+}
+
+#[test]
+fn somebody_is_told_once_when_enough_feeds_tell_it() {
+    let receiver = Origin::start(|_| Answer::status("204 No Content"));
+    let empty = || Origin::of("<rss version=\"2.0\"><channel><title>x</title></channel></rss>");
+    let [one, two, three] = [empty(), empty(), empty()];
+    let feeds = [("one", one.url("/")), ("two", two.url("/")), ("three", three.url("/"))];
+    let body = "body = '{\"text\": {{ (title ~ \" \" ~ url) | tojson }}, \"sources\": {{ sources }}}'\nheaders = { X-Key = \"secret\" }\n";
+    let scene = Scene::with(&feeds, &notify(&receiver, body));
+    scene.must(&["poll"]);
+    let tell = |origin: &Origin, name: &str| {
+        let document = told(name, NOW);
+        origin.change(move |_| Answer::ok(&document));
+        scene.must(&["poll"]);
+    };
+    tell(&one, "One");
+    assert_eq!(receiver.asked().len(), 0, "one feed alone is not enough");
+    // The service is down for a while.
+    receiver.change(|_| Answer::status("503 Service Unavailable"));
+    tell(&two, "Two");
+    receiver.change(|_| Answer::status("204 No Content"));
+    scene.must(&["poll"]);
+    scene.must(&["poll"]);
+    tell(&three, "Three");
+    let asked = receiver.asked();
+    assert_eq!(asked.len(), 2, "once, and once in vain");
+    let request = &asked[1];
+    assert_eq!((request.method.as_str(), request.header("content-type")), ("POST", Some("application/json")));
+    assert_eq!(request.header("x-key"), Some("secret"));
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(body["text"], "The ferry is afloat https://example.org/ferry");
+    assert_eq!(body["sources"], 2);
+}
+
+#[test]
+fn nobody_is_told_of_what_is_old_or_was_there_before() {
+    let receiver = Origin::start(|_| Answer::status("204 No Content"));
+    let [one, two] = ["One", "Two"].map(|name| Origin::of(told(name, NOW)));
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], &notify(&receiver, ""));
+    scene.must(&["poll"]);
+    scene.must(&["poll"]);
+    let later = [("three", Origin::of(told("Three", TimeDelta::hours(2)).replace("ferry", "bridge")))];
+    let four = Origin::of(told("Four", TimeDelta::hours(2)).replace("ferry", "bridge"));
+    scene.configure(
+        &[("one", one.url("/")), ("two", two.url("/")), ("three", later[0].1.url("/")), ("four", four.url("/"))],
+        &notify(&receiver, ""),
+    );
+    scene.must(&["poll"]);
+    assert_eq!(receiver.asked().len(), 0);
+}
+
+#[test]
+fn the_daemon_tells_without_waiting_and_goes_on_when_nobody_listens() {
+    let receiver = Origin::start(|_| Answer::status("404 Not Found"));
+    let empty = || Origin::of("<rss version=\"2.0\"><channel><title>x</title></channel></rss>");
+    let [one, two] = [empty(), empty()];
+    let fast = "[[notify]]\nname = \"gone\"\nurl = \"http://127.0.0.1:1/\"\n";
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], &(notify(&receiver, "") + fast));
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
+    scene.must(&["poll"]);
+    let mut daemon = scene.start();
+    for origin in [&one, &two] {
+        origin.change(|_| Answer::ok(told("A paper", NOW)));
+    }
+    let refused = daemon.wait_for("it answered 404");
+    assert!(!refused.contains("/hook"), "an address may be a secret: {refused}");
+    daemon.wait_for("somebody could not be told of a story");
+    let (_, health) = daemon.get("/healthz");
+    assert!(health.contains("somebody could not be told"), "{health}");
+    assert!(daemon.get("/news.atom").1.contains("The ferry is afloat"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+}
+
+#[test]
+fn check_tells_of_a_template_that_is_none() {
+    let receiver = Origin::of("");
+    let scene = Scene::with(&[], &notify(&receiver, "body = \"{{ title\"\n"));
+    let ended = scene.run(&["check"]);
+    assert!(ended.err.contains("notify `phone`: `body` is no template: line 1"), "{ended:?}");
+}
