@@ -168,6 +168,7 @@ fn merged_feed() -> MergedFeed {
         source: source.clone(),
         source_updated: at(),
         others: Vec::new(),
+        told_below: merged::Below::default(),
         sources: 1,
         is_damaged: false,
     };

@@ -16,7 +16,7 @@ mod units;
 
 pub use problem::{Problem, Problems};
 pub use query::Query;
-pub use rules::{Rule, RuleField};
+pub use rules::{Judged, Rule, RuleField};
 pub use units::{duration, print_duration, print_size, size};
 
 use crate::model::{Level, Profile};
@@ -321,6 +321,12 @@ pub struct OutputConfig {
     pub source_in_title: bool,
     /// What another telling of a story does to it.
     pub on_coverage: OnCoverage,
+    /// How much of each entry is passed on.
+    pub content: Content,
+    /// How an entry says who else tells its story.
+    pub coverage: Coverage,
+    /// With so many sources a story counts as updated, once each; in ascending order.
+    pub bump_at: Vec<usize>,
     /// Names that it had before: their addresses lead to this one.
     pub formerly: Vec<String>,
 }
@@ -387,6 +393,41 @@ impl OnCoverage {
     pub const NAMES: [(&'static str, Self); 2] = [("quiet", Self::Quiet), ("bump", Self::Bump)];
 }
 
+/// How much of an entry is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Content {
+    /// All of it.
+    #[default]
+    Full,
+    /// Its short form, or the beginning of its text.
+    Summary,
+    /// Its title and where it is.
+    None,
+}
+
+impl Content {
+    /// Each with its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("full", Self::Full), ("summary", Self::Summary), ("none", Self::None)];
+}
+
+/// How an entry says who else tells its story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Coverage {
+    /// By a list that grows, and a line that leads to the story's page.
+    #[default]
+    List,
+    /// By that line alone, which stays as it is.
+    Link,
+    /// Not in its text.
+    None,
+}
+
+impl Coverage {
+    /// Each with its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 3] = [("list", Self::List), ("link", Self::Link), ("none", Self::None)];
+}
+
 impl Default for OutputConfig {
     fn default() -> Self {
         Self {
@@ -406,6 +447,9 @@ impl Default for OutputConfig {
             window: Duration::from_secs(86_400),
             source_in_title: false,
             on_coverage: OnCoverage::default(),
+            content: Content::default(),
+            coverage: Coverage::default(),
+            bump_at: Vec::new(),
             formerly: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
-use crate::config::rules::Rule;
+use crate::config::{Judged, Rule};
 use crate::fold::canonical::Site;
 use crate::fold::link::{Linked, Pages, Standing, Telling};
 use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
@@ -363,7 +363,7 @@ impl Intake<'_> {
         let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(changes.added.iter().copied()).collect();
         let mut tellings: HashMap<EntryRef, Telling> = HashMap::new();
         for (handle, entry) in &new {
-            if !is_dropped(entry, terms) && !corrections::is_forgotten(self.tx, feed.feed, entry)? {
+            if !is_dropped(entry, feed, terms) && !corrections::is_forgotten(self.tx, feed.feed, entry)? {
                 tellings.insert(*handle, self.telling(*handle, entry, *at));
             }
         }
@@ -565,8 +565,9 @@ fn withdrawn(gone: &[EntryRef], kept: &[EntryRef]) -> Vec<EntryRef> {
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.
-fn is_dropped(entry: &Entry, terms: &Terms) -> bool {
-    let fits = |rule: &Rule| rule.fits(entry);
+fn is_dropped(entry: &Entry, feed: &Feed, terms: &Terms) -> bool {
+    let judged = Judged::of(entry, &feed.name, feed.title.as_deref());
+    let fits = |rule: &Rule| rule.fits(&judged);
     (!terms.keep.is_empty() && !terms.keep.iter().any(fits)) || terms.drop.iter().any(fits)
 }
 

@@ -54,6 +54,8 @@ pub struct Output {
     pub public_url: Url,
     /// The hub that is told of changes.
     pub hub: Option<Url>,
+    /// Whether stories have pages where readers of this output find them.
+    pub has_story_pages: bool,
     /// The feeds whose tags it names; `None` is every feed.
     pub feeds: Option<HashSet<FeedRef>>,
     /// The tags of every feed that has some.
@@ -453,6 +455,8 @@ fn all(
     }
     put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.look.style().to_owned(), None));
     put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
+    put("/icon.png".to_owned(), Rendered::picture("image/png", look::ICON_PNG));
+    put("/favicon.ico".to_owned(), Rendered::picture("image/x-icon", look::FAVICON));
     if !spoiled.outputs.is_empty() {
         let is_kept = |path: &str| {
             let first = site.outputs.first().map(|output| output.config.name.as_str());

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 use url::Url;
 
-use crate::config::{Config, FeedConfig, NotifyConfig, OutputConfig};
+use crate::config::{Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::ingest::Terms;
@@ -216,6 +216,8 @@ impl Roster {
             config: output.clone(),
             public_url: config.serve.public_url.clone(),
             hub: config.serve.hub.clone(),
+            has_story_pages: config.serve.listen != Listen::Off
+                || (output.directory.is_some() && output.formats.contains(&Format::Html)),
             feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
             tags: tags.clone(),
             subscribed: subscribed.clone(),

@@ -4,7 +4,7 @@
 
 use super::read::{CENTURY, MINUTE};
 use super::table::{Table, listed, nearest, one_of};
-use super::{Format, OnCoverage, Order, OutputConfig, Query, Rule};
+use super::{Content, Coverage, Format, OnCoverage, Order, OutputConfig, Query, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -90,6 +90,9 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
         limit: table.number("limit", default.limit, (1, 10_000)),
         source_in_title: table.flag("source_in_title", default.source_in_title),
         on_coverage: table.choice("on_coverage", &OnCoverage::NAMES).unwrap_or(default.on_coverage),
+        content: table.choice("content", &Content::NAMES).unwrap_or(default.content),
+        coverage: table.choice("coverage", &Coverage::NAMES).unwrap_or(default.coverage),
+        bump_at: table.numbers("bump_at", (2, 1_000)),
         formats: formats(table).unwrap_or(default.formats),
         directory: directory(table, folder),
         compress: table.flag("compress", default.compress),

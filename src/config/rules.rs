@@ -3,7 +3,7 @@
 //! Pure.
 
 use super::table::one_of;
-use crate::model::{Detail, Entry};
+use crate::model::{Detail, Enclosure, Entry};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use regex::Regex;
@@ -35,18 +35,54 @@ pub enum RuleField {
     Author,
     /// Any category.
     Category,
+    /// The type or the address of any media file.
+    Enclosure,
+    /// The name of the feed.
+    Feed,
+    /// What the feed calls itself.
+    Source,
+    /// The language, as a tag.
+    Language,
 }
 
 impl RuleField {
     /// Every field with its name in a rule.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 10] = [
         ("title", Self::Title),
         ("summary", Self::Summary),
         ("content", Self::Content),
         ("url", Self::Url),
         ("author", Self::Author),
         ("category", Self::Category),
+        ("enclosure", Self::Enclosure),
+        ("feed", Self::Feed),
+        ("source", Self::Source),
+        ("lang", Self::Language),
     ];
+}
+
+/// An entry, as far as rules look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// Plain text.
+    pub title: &'a str,
+    /// Its page.
+    pub permalink: Option<&'a str>,
+    /// All else that its publisher says of it.
+    pub detail: &'a Detail,
+    /// The name of its feed.
+    pub feed: &'a str,
+    /// What that feed calls itself.
+    pub source: Option<&'a str>,
+}
+
+impl<'a> Judged<'a> {
+    /// A polled entry.
+    #[must_use]
+    pub fn of(entry: &'a Entry, feed: &'a str, source: Option<&'a str>) -> Self {
+        let permalink = entry.permalink.as_ref().map(Permalink::as_str);
+        Self { title: &entry.title, permalink, detail: &entry.detail, feed, source }
+    }
 }
 
 impl Rule {
@@ -80,13 +116,8 @@ impl Rule {
 impl Rule {
     /// Whether the entry has what the rule asks for. Markup counts as the text that it shows.
     #[must_use]
-    pub fn fits(&self, entry: &Entry) -> bool {
-        self.fits_parts(&entry.title, entry.permalink.as_ref().map(Permalink::as_str), &entry.detail)
-    }
-
-    /// As [`Rule::fits`], for an entry in the parts in which it is stored.
-    #[must_use]
-    pub fn fits_parts(&self, title: &str, permalink: Option<&str>, detail: &Detail) -> bool {
+    pub fn fits(&self, entry: &Judged<'_>) -> bool {
+        let Judged { title, permalink, detail, feed, source } = *entry;
         let is_match = |text: &str| self.pattern.is_match(text);
         let (summary, content) = (detail.summary.as_deref(), detail.content.as_deref());
         let lead = || text::lead(summary.or(content).unwrap_or_default()).0;
@@ -101,6 +132,15 @@ impl Rule {
             RuleField::Url => permalink.is_some_and(is_match),
             RuleField::Author => detail.authors.iter().any(|author| is_match(&author.name)),
             RuleField::Category => detail.categories.iter().any(|category| is_match(category)),
+            RuleField::Enclosure => {
+                let said = |enclosure: &Enclosure| {
+                    is_match(&enclosure.url) || enclosure.media_type.as_deref().is_some_and(is_match)
+                };
+                detail.enclosures.iter().any(said)
+            }
+            RuleField::Feed => is_match(feed),
+            RuleField::Source => source.is_some_and(is_match),
+            RuleField::Language => detail.language.as_deref().is_some_and(is_match),
         }
     }
 }
@@ -139,7 +179,8 @@ mod tests {
         let check = |rule: &str, title: &str, summary: &str, content: &str, expected: bool| {
             let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             let detail = Detail { summary: text(summary), content: text(content), ..Detail::default() };
-            let fits = Rule::parse(rule).unwrap().fits_parts(title, None, &detail);
+            let judged = Judged { title, permalink: None, detail: &detail, feed: "paper", source: Some("A Paper") };
+            let fits = Rule::parse(rule).unwrap().fits(&judged);
             assert_eq!(fits, expected, "{rule} {title} {summary} {content}");
         };
         const AD: &str = "<p>A <b>spon</b>sored post.</p>";

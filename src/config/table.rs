@@ -5,6 +5,7 @@
 use super::problem::{Problem, place};
 use super::units;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
@@ -145,6 +146,14 @@ impl<'t> Table<'t> {
         N: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
     {
         self.get(key).and_then(|value| value.number(default, least, most)).unwrap_or(default)
+    }
+
+    /// A list of whole numbers between two bounds, both included; each once, in ascending order.
+    pub(super) fn numbers(&self, key: &'static str, (least, most): (usize, usize)) -> Vec<usize> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let like = least.to_string();
+        let numbers: BTreeSet<usize> = value.items(&like).filter_map(|item| item.number(least, least, most)).collect();
+        numbers.into_iter().collect()
     }
 
     /// `true` or `false`.

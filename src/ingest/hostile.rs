@@ -127,6 +127,7 @@ impl World {
 
     fn shown(&self, config: OutputConfig) -> Vec<Seen> {
         let output = Output {
+            has_story_pages: true,
             config,
             public_url: "http://localhost/".parse().unwrap(),
             hub: None,

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::{Enclosure, Person};
-use crate::publish::merged::{Credit, MergedFeed, MergedStory, Part};
-use crate::publish::xml::{Document, is_like_markup};
+use crate::publish::merged::{Credit, MergedFeed, MergedStory, Part, TITLE_OF_THE_PAGE};
+use crate::publish::xml::{Document, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What pages are.
@@ -38,6 +38,7 @@ pub fn render(feed: &MergedFeed) -> String {
     document.leaf("id", &[], &id);
     title(&mut document, &heading.title);
     document.leaf("updated", &[], &instant(updated.unwrap_or_default()));
+    document.leaf("icon", &[], &heading.icon());
     if is_archive {
         document.empty("fh:archive", &[]);
     }
@@ -84,6 +85,9 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
             link(document, "related", permalink, HTML, Some(&format!("{}: {}", other.source, other.title)));
         }
     }
+    if let Some(page) = story.page() {
+        link(document, "related", page, HTML, Some(TITLE_OF_THE_PAGE));
+    }
     if let Some(comments) = &story.comments {
         let count = story.comment_count.map(|count| count.to_string());
         document.empty(
@@ -95,11 +99,7 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
         let page = sanitise::web_address(id, None);
         document.empty("thr:in-reply-to", &[("ref", Some(id)), ("href", page.as_ref().map(url::Url::as_str))]);
     }
-    // RFC 4287 §4.2.1: an entry without an author takes that of its source, which has one name at least.
-    if story.authors.is_empty() {
-        author(document, &Person { name: story.source.title.clone(), ..Person::default() });
-    }
-    for person in &story.authors {
+    for person in &story.bylines() {
         author(document, person);
     }
     for category in story.tags.iter().chain(story.categories.iter().filter(|label| !story.tags.contains(label))) {
@@ -124,7 +124,7 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
 /// A title is plain text; one that looks like markup says so in a way that no reader can take for markup.
 fn title(document: &mut Document, title: &str) {
     if is_like_markup(title) {
-        document.leaf("title", &[("type", Some("html"))], &sanitise::escape(title));
+        document.leaf("title", &[("type", Some("html"))], &without_markup(title));
     } else {
         document.leaf("title", &[], title);
     }
@@ -143,15 +143,13 @@ fn attached(document: &mut Document, enclosure: &Enclosure) {
     );
 }
 
-/// Where the story's text comes from (RFC 4287 §4.2.11).
+/// Where the story's text comes from (RFC 4287 §4.2.11). Last in its entry and without a link to the outlet's page: some readers
+/// take whichever `alternate` they meet last for the story's.
 fn source(document: &mut Document, source: &Credit, updated: DateTime<Utc>) {
     document.open("source", &[]);
     document.leaf("id", &[], &source.id);
     title(document, &source.title);
     document.leaf("updated", &[], &instant(updated));
-    if let Some(page) = &source.link {
-        link(document, "alternate", page, HTML, None);
-    }
     if let Some(address) = &source.address {
         link(document, "self", address, None, None);
     }

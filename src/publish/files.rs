@@ -153,7 +153,7 @@ fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError
 pub fn sweep(outputs: &[Output]) {
     for OutputConfig { name, directory, .. } in outputs.iter().map(|output| &output.config) {
         let Some(directory) = directory else { continue };
-        let ours = [name, "index.html", "style.css", "icon.svg"];
+        let ours = [name, "index.html", "style.css", "icon.svg", "icon.png", "favicon.ico"];
         for (folder, beginnings) in
             [(directory.clone(), &ours[..]), (directory.join("story"), &[""]), (directory.join(name), &[""])]
         {
@@ -211,7 +211,7 @@ fn write_documents(published: &Published, outputs: &[Output]) -> Result<usize, W
         if formats.contains(&Format::Html) && indexed.insert(directory) {
             put(&format!("/{name}"), "index.html".to_owned())?;
         }
-        for file in ["style.css", "icon.svg"] {
+        for file in ["style.css", "icon.svg", "icon.png", "favicon.ico"] {
             put(&format!("/{file}"), file.to_owned())?;
         }
         for address in published.story_pages().filter(|_| formats.contains(&Format::Html)) {

@@ -19,6 +19,8 @@ pub fn render(feed: &MergedFeed) -> String {
             Part::Current { .. } | Part::Archive { .. } => heading.address(""),
         },
         "feed_url": part.address(heading, ".json"),
+        "icon": heading.icon(),
+        "favicon": heading.icon(),
         "items": stories.iter().map(item).collect::<Vec<_>>(),
     });
     if let (Part::Current { .. }, Some(hub)) = (part, &heading.hub) {
@@ -55,7 +57,7 @@ fn item(story: &MergedStory) -> Value {
         Some(url) => json!({ "name": person.name, "url": url }),
         None => json!({ "name": person.name }),
     };
-    set("authors", story.authors.iter().map(author).collect());
+    set("authors", story.bylines().iter().map(author).collect());
     let others = story.categories.iter().filter(|label| !story.tags.contains(label));
     set("tags", json!(story.tags.iter().chain(others).collect::<Vec<_>>()));
     set("language", json!(story.language));
@@ -74,6 +76,7 @@ fn item(story: &MergedStory) -> Value {
         json!({ "title": story.source.title, "feed_url": story.source.address, "home_page_url": story.source.link });
     let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
     for (name, value) in [
+        ("story_url", json!(story.page())),
         ("comments", json!(story.comments)),
         ("comment_count", json!(story.comment_count)),
         ("in_reply_to", json!(story.in_reply_to)),

@@ -24,6 +24,10 @@ const BUILT_IN: [(&str, &str); 7] = [
 const STYLE: &str = "style.css";
 /// What browsers show beside the title.
 pub const ICON: &str = include_str!("templates/icon.svg");
+/// The same for feed readers, which take no drawing.
+pub const ICON_PNG: &[u8] = include_bytes!("templates/icon.png");
+/// The same where browsers and readers look for it unasked.
+pub const FAVICON: &[u8] = include_bytes!("templates/favicon.ico");
 
 static OWN: LazyLock<Look> =
     LazyLock::new(|| Look::of(BUILT_IN.map(|(name, text)| (name, text.to_owned())).into()).expect("tested"));

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::config::{Format, OnCoverage};
+use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
@@ -22,6 +22,8 @@ const TITLE_FROM_TEXT: usize = 90;
 const LONGEST_NAME: usize = 200;
 /// What stands in the place of a text that the store cannot give back.
 const DAMAGED: &str = "<p>The text of this entry is damaged where it was stored. Its page has it.</p>";
+/// What the line is called that leads to a story's page.
+pub const TITLE_OF_THE_PAGE: &str = "This story and everyone who tells it";
 /// How many stories a page of a search shows.
 pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
@@ -63,6 +65,12 @@ impl Heading {
         let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let page = if page > 1 { format!("&page={page}") } else { String::new() };
         format!("{}search{ending}?q={query}{page}", self.public_url)
+    }
+
+    /// Where the picture is that stands for the output.
+    #[must_use]
+    pub fn icon(&self) -> String {
+        format!("{}icon.png", self.public_url)
     }
 
     /// Where a story has its page.
@@ -205,6 +213,8 @@ pub struct MergedStory {
     pub source_updated: DateTime<Utc>,
     /// The tellings of all other feeds, oldest first.
     pub others: Vec<Other>,
+    /// What is said of them below the text.
+    pub told_below: Below,
     /// How many feeds tell it.
     pub sources: u32,
     /// Whether the text of its canonical entry is damaged in the store.
@@ -266,11 +276,19 @@ fn title_of(source: &Source) -> String {
 
 /// What an output asks of the stories that it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
+pub struct Style<'a> {
     /// Whether the name of the source stands before each title.
     pub source_in_title: bool,
     /// What another telling does.
     pub on_coverage: OnCoverage,
+    /// With so many sources the story counts as updated.
+    pub bump_at: &'a [usize],
+    /// How much of the text is passed on.
+    pub content: Content,
+    /// How the text says who else tells the story.
+    pub coverage: Coverage,
+    /// Where the story has its page; `None` where it has none.
+    pub page: Option<&'a str>,
 }
 
 /// A story as it is published: told by `coverage`, the canonical entry's text being `detail`.
@@ -281,7 +299,7 @@ pub fn story<'a>(
     story: &Story,
     coverage: &[Telling],
     detail: Detail,
-    style: Style,
+    style: Style<'_>,
     source_of: impl Fn(&Telling) -> Option<&'a Source>,
 ) -> Option<MergedStory> {
     let published = story.published?;
@@ -309,7 +327,8 @@ pub fn story<'a>(
         .map(|telling| Other {
             source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
             title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),
-            permalink: page_of(telling),
+            // Whoever links to the page that the title leads to has none of its own to offer.
+            permalink: page_of(telling).filter(|_| !is_one_page(telling, speaker)),
             at: told_at(telling),
         })
         .take(MOST_OTHERS)
@@ -319,15 +338,23 @@ pub fn story<'a>(
         (Some(summary), Some(_)) => Some(summary.clone()),
         _ => goes_on.then(|| sanitise::escape(&lead)),
     };
-    let mut content = match detail.is_damaged {
-        true => DAMAGED.to_owned(),
-        false => full.or_else(|| summary.clone()).unwrap_or_default(),
+    let mut content = match style.content {
+        _ if detail.is_damaged => DAMAGED.to_owned(),
+        Content::Full => full.or_else(|| summary.clone()).unwrap_or_default(),
+        Content::Summary => summary_shown.clone().or(full).or_else(|| summary.clone()).unwrap_or_default(),
+        Content::None => String::new(),
     };
-    if !is_whole {
+    let (summary_shown, lead) = match style.content {
+        Content::Full => (summary_shown, lead),
+        Content::Summary => (None, lead),
+        Content::None => (None, String::new()),
+    };
+    if !is_whole && style.content == Content::Full {
         append_page(&mut content, permalink.as_deref());
     }
-    append_others(&mut content, &others);
-    let revised = story.updated.unwrap_or(published);
+    let told_below = Below { coverage: style.coverage, page: style.page.map(str::to_owned) };
+    told_below.append(&mut content, &others);
+    let revised = at_so_many(coverage, style.bump_at).max(story.updated).unwrap_or(published);
     let updated = match style.on_coverage {
         OnCoverage::Quiet => revised,
         OnCoverage::Bump => {
@@ -357,9 +384,43 @@ pub fn story<'a>(
         source,
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
+        told_below,
         sources: story.sources,
         is_damaged: detail.is_damaged,
     })
+}
+
+/// When the story last came to have one of these numbers of sources, by the order in which its tellings were seen.
+fn at_so_many(coverage: &[Telling], numbers: &[usize]) -> Option<DateTime<Utc>> {
+    let mut feeds = HashSet::new();
+    let reached = coverage.iter().filter(|telling| feeds.insert(telling.feed)).enumerate();
+    reached.filter(|(at, _)| numbers.contains(&(at + 1))).map(|(_, telling)| telling.first_seen).max()
+}
+
+/// Whether two tellings lead to one page, whatever the scheme.
+fn is_one_page(one: &Telling, other: &Telling) -> bool {
+    let page = |telling: &Telling| telling.permalink.as_ref().map(|page| page.without_scheme().to_owned());
+    page(one) == page(other)
+}
+
+/// What stands below the text of a story.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Below {
+    coverage: Coverage,
+    page: Option<String>,
+}
+
+impl Below {
+    /// Appends the list "Also told by", and the line that leads to the story's page. That line is there from the first, so that
+    /// an entry without a list never changes because others tell its story.
+    fn append(&self, content: &mut String, others: &[Other]) {
+        if self.coverage == Coverage::List {
+            append_others(content, others);
+        }
+        if let (Coverage::List | Coverage::Link, Some(page)) = (self.coverage, &self.page) {
+            content.push_str(&format!("\n<p><a href=\"{}\">{TITLE_OF_THE_PAGE}</a></p>", sanitise::escape(page)));
+        }
+    }
 }
 
 /// The page of an entry. What is stored may be older than the greatest length of an address.
@@ -539,7 +600,29 @@ impl MergedStory {
         append_page(&mut self.content, self.permalink.as_deref());
         // Those that are not named here are on the story's page.
         self.others.truncate(FEW);
-        append_others(&mut self.content, &self.others);
+        self.told_below.append(&mut self.content, &self.others);
+    }
+
+    /// Where it has its page, with everybody who tells it; `None` where it has none.
+    #[must_use]
+    pub fn page(&self) -> Option<&str> {
+        self.told_below.page.as_deref()
+    }
+
+    /// Whom readers are shown as the authors: the people with the outlet that they wrote for, which no reader shows otherwise,
+    /// or the outlet alone.
+    #[must_use]
+    pub fn bylines(&self) -> Vec<Person> {
+        let outlet = &self.source.title;
+        if self.authors.is_empty() {
+            return vec![Person { name: outlet.clone(), url: self.source.link.clone(), email: None }];
+        }
+        let byline = |person: &Person| {
+            let is_named = person.name.to_lowercase().contains(&outlet.to_lowercase());
+            let name = if is_named { person.name.clone() } else { format!("{} ({outlet})", person.name) };
+            Person { name, ..person.clone() }
+        };
+        self.authors.iter().map(byline).collect()
     }
 }
 
@@ -581,9 +664,21 @@ mod tests {
             source: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
             source_updated: at,
             others: Vec::new(),
+            told_below: Below::default(),
             sources: 1,
             is_damaged: false,
         }
+    }
+
+    #[test]
+    fn the_outlet_is_in_the_byline_and_not_twice() {
+        let by = |names: &[&str]| {
+            let person = |name: &&str| Person { name: (*name).into(), ..Person::default() };
+            let story = MergedStory { authors: names.iter().map(person).collect(), ..told("") };
+            story.bylines().into_iter().map(|person| person.name).collect::<Vec<_>>()
+        };
+        assert_eq!(by(&[]), ["Source"]);
+        assert_eq!(by(&["Tom Reed", "the source newsroom"]), ["Tom Reed (Source)", "the source newsroom"]);
     }
 
     #[test]

@@ -56,7 +56,16 @@ impl Rendered {
     #[must_use]
     pub fn new(media_type: &'static str, text: String, last_modified: Option<DateTime<Utc>>) -> Self {
         // In a box: a text that grew may hold on to as much again.
-        let body = Bytes::from(text.into_boxed_str().into_boxed_bytes());
+        Self::of(media_type, Bytes::from(text.into_boxed_str().into_boxed_bytes()), last_modified)
+    }
+
+    /// A picture of the program's own.
+    #[must_use]
+    pub fn picture(media_type: &'static str, bytes: &'static [u8]) -> Self {
+        Self::of(media_type, Bytes::from_static(bytes), None)
+    }
+
+    fn of(media_type: &'static str, body: Bytes, last_modified: Option<DateTime<Utc>>) -> Self {
         let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         Self { media_type, body, etag, last_modified, links: None, packed: Default::default() }
     }

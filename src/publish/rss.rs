@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::publish::merged::{MergedFeed, MergedStory, Part};
-use crate::publish::xml::{Document, is_like_markup};
+use crate::publish::merged::{MergedFeed, MergedStory, Part, TITLE_OF_THE_PAGE};
+use crate::publish::xml::{Document, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What this is.
@@ -58,6 +58,11 @@ pub fn render(feed: &MergedFeed) -> String {
     if let Some(updated) = updated {
         document.leaf("lastBuildDate", &[], &instant(*updated));
     }
+    document.open("image", &[]);
+    document.leaf("url", &[], &heading.icon());
+    title(&mut document, &heading.title);
+    document.leaf("link", &[], &page);
+    document.close();
     document.leaf("docs", &[], "https://www.rssboard.org/rss-specification");
     document.leaf("generator", &[], concat!("newsfold ", env!("CARGO_PKG_VERSION")));
     for story in stories {
@@ -77,7 +82,7 @@ fn item(document: &mut Document, story: &MergedStory) {
     if story.updated > story.published {
         document.leaf("atom:updated", &[], &story.updated.to_rfc3339_opts(SecondsFormat::Secs, true));
     }
-    for person in &story.authors {
+    for person in story.bylines() {
         document.leaf("dc:creator", &[], &person.name);
     }
     if let Some(language) = &story.language {
@@ -104,6 +109,10 @@ fn item(document: &mut Document, story: &MergedStory) {
             document
                 .empty("atom:link", &[("rel", Some("related")), ("href", Some(permalink)), ("title", Some(&title))]);
         }
+    }
+    if let Some(page) = story.page() {
+        let title = Some(TITLE_OF_THE_PAGE);
+        document.empty("atom:link", &[("rel", Some("related")), ("href", Some(page)), ("title", title)]);
     }
     // RSS wants the address of the feed; its page is the next best, and without either the credit goes to `dc:publisher`.
     match story.source.address.as_ref().or(story.source.link.as_ref()) {
@@ -145,7 +154,7 @@ fn media(document: &mut Document, story: &MergedStory) {
 /// escaped once more, so that it is shown as it was written.
 fn title(document: &mut Document, title: &str) {
     if is_like_markup(title) {
-        document.leaf("title", &[], &sanitise::escape(title));
+        document.leaf("title", &[], &without_markup(title));
     } else {
         document.leaf("title", &[], title);
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use crate::config::{Order, OutputConfig, Query};
+use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
@@ -302,8 +302,15 @@ impl<'a> Selection<'a> {
             return Ok(true);
         }
         let detail = entries::detail_of(self.connection, telling.entry)?;
-        let permalink = telling.permalink.as_ref().map(Permalink::as_str);
-        let fits = |rule: &crate::config::Rule| rule.fits_parts(&telling.title, permalink, &detail);
+        let source = self.sources.get(&telling.feed);
+        let judged = Judged {
+            title: &telling.title,
+            permalink: telling.permalink.as_ref().map(Permalink::as_str),
+            detail: &detail,
+            feed: source.map_or("", |source| &source.name),
+            source: source.and_then(|source| source.title.as_deref()),
+        };
+        let fits = |rule: &Rule| rule.fits(&judged);
         Ok((keep.is_empty() || keep.iter().any(fits)) && !drop.iter().any(fits))
     }
 
@@ -324,8 +331,16 @@ impl<'a> Selection<'a> {
             Err(error) if error.policy() == Policy::Report => Detail { is_damaged: true, ..Detail::default() },
             detail => detail?,
         };
-        let style =
-            Style { source_in_title: self.output.config.source_in_title, on_coverage: self.output.config.on_coverage };
+        let OutputConfig { source_in_title, on_coverage, bump_at, content, coverage: list, .. } = &self.output.config;
+        let page = self.output.has_story_pages.then(|| self.output.heading().story(story.id));
+        let style = Style {
+            source_in_title: *source_in_title,
+            on_coverage: *on_coverage,
+            bump_at,
+            content: *content,
+            coverage: *list,
+            page: page.as_deref(),
+        };
         let shown = merged::story(story, coverage, detail, style, |telling| self.sources.get(&telling.feed));
         let tags_of = |feed: &FeedRef| self.output.tags.get(feed).cloned().unwrap_or_default();
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);

@@ -31,6 +31,13 @@ pub fn is_like_markup(text: &str) -> bool {
         })
 }
 
+/// A text that looks like markup, so that a reader which takes it for markup shows what is written. Nothing else of it is
+/// escaped: a reader that takes it for text shows as little of that as can be.
+#[must_use]
+pub fn without_markup(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
 /// A document being written, indented by two.
 pub(super) struct Document {
     writer: Writer<Vec<u8>>,

@@ -304,6 +304,10 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
     };
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    // Feeds and lists may be read by scripts of other sites, as they may by any program.
+    if !page.media_type.starts_with("text/html") {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
     put(headers, header::CACHE_CONTROL, &kept_for(age, pulse.next_poll, clock::now()));
     put(headers, header::ETAG, &etag);
     if let Some(links) = &page.links {

@@ -248,3 +248,101 @@ fn neither_the_time_zone_nor_the_language_of_the_machine_shows() {
         }
     }
 }
+
+#[test]
+fn an_output_passes_on_as_much_as_it_is_told_to() {
+    let long = "A sentence of the report. ".repeat(60);
+    let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", "News", &long)])));
+    let outputs: String = ["full", "summary", "none"]
+        .iter()
+        .flat_map(|content| ["list", "link", "none"].map(|coverage| (content, coverage)))
+        .map(|(content, coverage)| {
+            format!("[[output]]\nname = \"{content}-{coverage}\"\ncontent = \"{content}\"\ncoverage = \"{coverage}\"\n")
+        })
+        .collect();
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], &outputs);
+    scene.must(&["poll"]);
+    for (content, coverage) in
+        [("full", "list"), ("full", "link"), ("summary", "link"), ("none", "none"), ("none", "list")]
+    {
+        let name = format!("{content}-{coverage}");
+        let feed = scene.json(&["publish", &name, "--format", "json"]);
+        let item = &feed["items"][0];
+        let html = item["content_html"].as_str().unwrap();
+        let sentences = html.matches("A sentence of the report.").count();
+        let expected = match content {
+            "full" => sentences == 60,
+            "summary" => (1..60).contains(&sentences),
+            _ => sentences == 0,
+        };
+        assert!(expected, "{name}: {sentences} sentences");
+        assert_eq!(html.contains("Also told by"), coverage == "list", "{name}: {html}");
+        let story = item["_newsfold"]["story_url"].as_str().unwrap();
+        assert_eq!(html.contains(story), coverage != "none", "{name}: {html}");
+        for format in ["atom", "rss"] {
+            let document = scene.must(&["publish", &name, "--format", format]);
+            assert!(document.contains(&format!("rel=\"related\" href=\"{story}\"")), "{document}");
+        }
+    }
+}
+
+#[test]
+fn a_story_counts_as_updated_when_so_many_tell_it_and_else_stays() {
+    let document = |name: &str| rss(name, &[("1", "https://example.org/a", "News", "t")]);
+    let origins: Vec<Origin> = (0..4).map(|_| Origin::of(rss("x", &[]))).collect();
+    let feeds: Vec<(String, String)> =
+        (0..).zip(&origins).map(|(at, origin): (u32, _)| (format!("f{at}"), origin.url("/"))).collect();
+    let feeds: Vec<(&str, String)> = feeds.iter().map(|(name, url)| (name.as_str(), url.clone())).collect();
+    let scene = Scene::with(
+        &feeds,
+        "[[output]]\nname = \"quiet\"\ncoverage = \"link\"\n[[output]]\nname = \"loud\"\nbump_at = [3]\n",
+    );
+    let modified =
+        |output: &str| scene.json(&["publish", output, "--format", "json"])["items"][0]["date_modified"].clone();
+    let atom = |output: &str| scene.must(&["publish", output]).split("<entry").nth(1).unwrap().to_owned();
+    let mut first = None;
+    for (at, origin) in origins.iter().enumerate() {
+        let document = document(&format!("Feed {at}"));
+        origin.change(move |_| Answer::ok(&document));
+        scene.must(&["poll"]);
+        assert_eq!(modified("quiet"), Value::Null);
+        assert_eq!(modified("loud").is_null(), at < 2, "after feed {at}");
+        let entry = atom("quiet").split("<link rel=\"related\"").next().unwrap().to_owned();
+        assert_eq!(first.get_or_insert_with(|| entry.clone()), &entry, "what is shown stays to the byte");
+    }
+}
+
+#[test]
+fn an_output_can_be_of_episodes_only_or_of_a_language() {
+    let item =
+        |id: &str, more: &str| format!("<item><guid isPermaLink='false'>{id}</guid><title>{id}</title>{more}</item>");
+    let feed = |language: &str, items: String| {
+        format!(
+            "<rss version='2.0'><channel><title>Radio</title><language>{language}</language>{items}</channel></rss>"
+        )
+    };
+    let sound = "<enclosure url='https://example.org/a.mp3' type='audio/mpeg' length='1'/>";
+    let one = Origin::of(feed("en", item("episode", sound) + &item("text", "")));
+    let two = Origin::of(feed("pl", item("polish", "")));
+    let rules = [
+        ("episodes", "enclosure ~ '^audio/'"),
+        ("polish", "lang ~ '^pl'"),
+        ("named", "feed ~ '^two$'"),
+        ("called", "source ~ 'Radio'"),
+    ];
+    let outputs: String =
+        rules.iter().map(|(name, rule)| format!("[[output]]\nname = \"{name}\"\nkeep = [\"{rule}\"]\n")).collect();
+    let scene = Scene::with(&[("one", one.url("/")), ("two", two.url("/"))], &outputs);
+    scene.must(&["poll"]);
+    let shown = |output: &str| {
+        let feed = scene.json(&["publish", output, "--format", "json"]);
+        let mut titles: Vec<String> =
+            feed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect();
+        titles.sort();
+        titles.join(" ")
+    };
+    assert_eq!(
+        [shown("episodes"), shown("polish"), shown("named"), shown("called")],
+        ["episode", "polish", "polish", "episode polish text"]
+    );
+}

@@ -132,8 +132,18 @@ fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene =
         Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\ndirectory = \"public\"\n");
-    assert!(scene.must(&["poll"]).contains("11 files written"));
-    let names = ["news.atom", "news.rss", "news.json", "news.html", "index.html", "style.css", "icon.svg"];
+    assert!(scene.must(&["poll"]).contains("13 files written"));
+    let names = [
+        "news.atom",
+        "news.rss",
+        "news.json",
+        "news.html",
+        "index.html",
+        "style.css",
+        "icon.svg",
+        "icon.png",
+        "favicon.ico",
+    ];
     let times = || names.map(|name| std::fs::metadata(scene.path("public").join(name)).unwrap().modified().unwrap());
     let before = times();
     assert_eq!(std::fs::read_to_string(scene.path("public/news.atom")).unwrap(), scene.must(&["publish"]));

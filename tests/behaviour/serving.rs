@@ -347,6 +347,24 @@ fn a_persons_correction_is_served_without_a_poll() {
 }
 
 #[test]
+fn scripts_of_other_sites_may_read_feeds_and_readers_find_an_icon() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    for path in ["/news.atom", "/news.rss", "/news.json", "/feeds.opml"] {
+        assert_eq!(header(&daemon.get(path).0, "access-control-allow-origin"), "*", "{path}");
+    }
+    assert!(!daemon.get("/").0.to_lowercase().contains("access-control-allow-origin"));
+    for (path, kind) in [("/favicon.ico", "image/x-icon"), ("/icon.png", "image/png")] {
+        let (head, body) = daemon.ask("GET", path, &[]);
+        assert_eq!(header(&head, "content-type"), kind);
+        assert!(body.len() > 100, "{path}");
+    }
+    assert!(daemon.get("/news.atom").1.contains("icon.png</icon>"));
+}
+
+#[test]
 fn readers_find_us_behind_a_reverse_proxy_with_a_path() {
     let origin = Origin::of(rss_of(&["a"]));
     let serve = "[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://example.org/planet\"\n";
