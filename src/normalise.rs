@@ -9,6 +9,7 @@ pub mod media_type;
 pub mod permalink;
 pub mod redirects;
 pub mod spaceless;
+pub mod tags;
 pub mod text;
 
 use std::cmp::Reverse;
@@ -29,8 +30,9 @@ use crate::sanitise::{self, web_address};
 pub const MOST_ENTRIES: usize = 5_000;
 /// The longest title of an entry or a feed, in characters.
 pub const LONGEST_TITLE: usize = 1_000;
-/// The most markup of one text, in bytes. An entry has two of them; how much of a text is shown is `sanitise`'s to say.
-const LONGEST_MARKUP: usize = 1024 * 1024;
+/// The most markup of one text, in bytes, without what is long and never shown. An entry has two of them; how much of a text is
+/// shown is `sanitise`'s to say, and most of the markup of a long article is not.
+const LONGEST_MARKUP: usize = 7 * 256 * 1024;
 /// The most people who publish a feed.
 const MOST_PUBLISHERS: usize = 10;
 /// The longest name of a person, label or language, in characters.
@@ -158,6 +160,10 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
         !*is_atom && permalink.as_ref().is_some_and(|page| page.site() == site_of(base.host_str().unwrap_or_default()));
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
+            let markup = match markup.len() > LONGEST_MARKUP {
+                true => sanitise::without_bulk(&markup).into_owned(),
+                false => markup,
+            };
             let kept = markup.get(..markup.floor_char_boundary(LONGEST_MARKUP)).unwrap_or(&markup);
             let is_whole = kept.len() == markup.len();
             if !is_whole || !sanitise::is_within_bounds(kept) {
@@ -422,6 +428,13 @@ mod tests {
         let with = |content: String| feed(vec![ParsedEntry { content: Some(content), ..entry_at("/a") }]);
         let address = Url::parse("https://example.org/").unwrap();
         let faults = |content: String| entries(with(content), &address).1.len();
+        let picture = format!("<p>a</p><img src=\"data:image/png;base64,{}\"><p>b</p>", "AAAA".repeat(600_000));
+        let (kept, told) = entries(with(picture.clone()), &address);
+        assert_eq!(kept[0].detail.content.as_deref(), Some("<p>a</p><img src=\"\"><p>b</p>"));
+        assert!(told.is_empty(), "{told:?}");
+        let small = picture.replace("AAAAAAAA", "A");
+        assert_eq!(normalised(with(small.clone()).entries)[0].detail.content.as_deref(), Some(&*small));
+        assert_eq!(faults("<p>words</p>".repeat(400_000)), 1);
         assert_eq!(faults("<p>words</p>".repeat(1_000)), 0);
         assert_eq!(faults("<p>words</p>".repeat(60_000)), 1);
         assert_eq!(faults("<p>words</p>".repeat(100_000)), 1);

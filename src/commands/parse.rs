@@ -11,7 +11,7 @@ use url::Url;
 use crate::commands::{Exit, print};
 use crate::normalise::redirects;
 use crate::parse::{self, Context, ParsedEntry};
-use crate::sanitise;
+use crate::sanitise::{self, Origin};
 
 pub(super) fn run(file: &Path, base_url: Option<&Url>, content_type: Option<&str>) -> anyhow::Result<Exit> {
     let mut document = Vec::new();
@@ -53,7 +53,9 @@ fn entry(entry: &ParsedEntry, base: Option<&Url>) -> Value {
     let base = own.as_ref().or(base);
     let absolute =
         |address: &String| base.and_then(|base| base.join(address).ok()).map_or_else(|| address.clone(), String::from);
-    let html = |markup: &Option<String>| markup.as_deref().map(|markup| sanitise::html(markup, base));
+    let page = entry.url.as_deref().and_then(|url| sanitise::web_address(url, base));
+    let origin = Origin { base, ..Origin::of_entry(own.as_ref(), page.as_ref()) };
+    let html = |markup: &Option<String>| markup.as_deref().map(|markup| sanitise::sanitise(markup, origin).html);
     json!({
         "id": entry.id,
         "url": entry.url.as_ref().map(absolute).map(led_on),

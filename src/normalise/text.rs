@@ -4,10 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 
+use html5ever::LocalName;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
-use memchr::memchr;
+use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
+
+use crate::normalise::tags;
+use crate::sanitise::is_hidden;
 
 /// The visible text of an HTML fragment: tags out, references decoded, white space folded to single spaces.
 ///
@@ -17,47 +20,13 @@ pub fn plain(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return fold_space(html);
     }
-    let sink = TextSink { text: RefCell::new(String::with_capacity(html.len() / 2)), hidden: Cell::new(None) };
+    let sink = TextSink { text: RefCell::new(String::with_capacity(html.len() / 2)), ..TextSink::default() };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let queue = BufferQueue::default();
-    queue.push_back(StrTendril::from_slice(before_endless_tag(html)));
+    queue.push_back(StrTendril::from_slice(&tags::readable(html).html));
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
     fold_space(&tokenizer.sink.text.borrow())
-}
-
-/// The fragment up to a tag with more attributes than anybody writes: html5ever takes time in the square of their number.
-#[must_use]
-pub fn before_endless_tag(html: &str) -> &str {
-    const MOST_ATTRIBUTES: usize = 2_000;
-    let bytes = html.as_bytes();
-    let mut at = 0;
-    while let Some(found) = memchr(b'<', bytes.get(at..).unwrap_or_default()) {
-        let start = at + found;
-        at = start + 1;
-        if !bytes.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'/') {
-            continue;
-        }
-        let (mut attributes, mut is_value) = (0, false);
-        while let Some(byte) = bytes.get(at) {
-            at += 1;
-            match byte {
-                b'>' => break,
-                b'"' | b'\'' if is_value => {
-                    at += memchr(*byte, bytes.get(at..).unwrap_or_default()).map_or(bytes.len(), |end| end + 1);
-                    (attributes, is_value) = (attributes + 1, false);
-                }
-                b'=' => is_value = true,
-                b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => attributes += 1,
-                b'/' => (attributes, is_value) = (attributes + 1, false),
-                _ => is_value = false,
-            }
-        }
-        if attributes > MOST_ATTRIBUTES {
-            return html.get(..start).unwrap_or_default();
-        }
-    }
-    html
 }
 
 /// White space and control characters folded to single spaces, none at the ends; characters that are not seen left out.
@@ -118,43 +87,93 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// Collects the character tokens that a browser would show.
+#[derive(Default)]
 struct TextSink {
     text: RefCell<String>,
-    /// The element whose content is being skipped.
-    hidden: Cell<Option<&'static str>>,
+    /// The element whose content is being skipped, and how many of its name are open.
+    hidden: RefCell<Option<(LocalName, usize)>>,
+    /// Whether a formula is being read: its parts are letters of one word.
+    is_formula: Cell<bool>,
 }
 
-/// Elements whose text is never shown.
-const HIDDEN: &[&str] =
-    &["script", "style", "template", "noscript", "iframe", "svg", "math", "textarea", "select", "head", "object"];
+/// Elements whose text is never shown. What a formula is annotated with says the same again.
+const HIDDEN: &[&str] = &[
+    "script",
+    "style",
+    "template",
+    "noscript",
+    "iframe",
+    "svg",
+    "textarea",
+    "select",
+    "head",
+    "annotation",
+    "annotation-xml",
+];
+
+/// Elements that end where the next of their name begins.
+const SIBLINGS: &[&str] = &["p", "li", "dt", "dd", "tr", "td", "th", "option"];
 
 /// Elements that stand inside a word or line: no space is put in their place.
 const INLINE: &[&str] = &[
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
-    "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    "mark", "math", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 ];
+
+impl TextSink {
+    /// Whether the tag is inside what is not shown, or its beginning or end.
+    fn is_skipped(&self, tag: &Tag) -> bool {
+        let mut hidden = self.hidden.borrow_mut();
+        let is_start = tag.kind == TagKind::StartTag;
+        match &mut *hidden {
+            Some((name, open)) if *name == tag.name => {
+                let follows = is_start && SIBLINGS.contains(&&**name);
+                *open = if is_start && !follows { *open + 1 } else { *open - 1 };
+                if *open == 0 {
+                    *hidden = None;
+                }
+                if !follows {
+                    return true;
+                }
+            }
+            Some(_) => return true,
+            None => {}
+        }
+        let hides = HIDDEN.contains(&&*tag.name) || (!tag.attrs.is_empty() && is_hidden_by(tag));
+        if is_start && hides && !tag.self_closing {
+            *hidden = Some((tag.name.clone(), 1));
+        }
+        is_start && hides
+    }
+}
+
+/// Whether an element's attributes hide it. KaTeX writes each formula a second time, for its own style sheet.
+fn is_hidden_by(tag: &Tag) -> bool {
+    const VOID: &[&str] =
+        &["br", "hr", "img", "input", "source", "wbr", "col", "embed", "link", "meta", "area", "track"];
+    let value = |name: &str| tag.attrs.iter().find(|own| &*own.name.local == name).map(|own| &*own.value);
+    !VOID.contains(&&*tag.name) && (is_hidden(value) || value("class").is_some_and(|class| class == "katex-html"))
+}
 
 impl TokenSink for TextSink {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
         match token {
-            Token::CharacterTokens(text) if self.hidden.get().is_none() => self.text.borrow_mut().push_str(&text),
+            Token::CharacterTokens(text) if self.hidden.borrow().is_none() => self.text.borrow_mut().push_str(&text),
             Token::TagToken(tag) => {
                 let name: &str = &tag.name;
-                let hides = HIDDEN.iter().find(|hidden| **hidden == name).copied();
-                match (tag.kind, self.hidden.get(), hides) {
-                    (TagKind::StartTag, None, Some(element)) if !tag.self_closing => {
-                        self.hidden.set(Some(element));
-                        if matches!(element, "script" | "style" | "iframe") {
-                            return TokenSinkResult::RawData(states::RawKind::Rawtext);
-                        }
-                    }
-                    (TagKind::EndTag, Some(hidden), _) if hidden == name => self.hidden.set(None),
-                    _ => {}
+                if name == "math" {
+                    self.is_formula.set(tag.kind == TagKind::StartTag && !tag.self_closing);
                 }
-                if !INLINE.contains(&name) {
+                if !INLINE.contains(&name) && !self.is_formula.get() {
                     self.text.borrow_mut().push(' ');
+                }
+                if self.is_skipped(&tag)
+                    && tag.kind == TagKind::StartTag
+                    && matches!(name, "script" | "style" | "iframe")
+                {
+                    return TokenSinkResult::RawData(states::RawKind::Rawtext);
                 }
             }
             _ => {}
@@ -201,10 +220,26 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_without_end_ends_the_text() {
-        let attributes: String = (0..50_000).map(|n| format!(" a{n}='>'")).collect();
-        check(&format!("<p title=\"a b\">before<p{attributes}>after"), "before");
-        check(&format!("<p>before<p{}>after", attributes.replace(' ', "/")), "before");
+    fn what_is_hidden_is_not_text_and_what_follows_is() {
+        check("<p hidden>no</p>a", "a");
+        check("<p hidden>no<p>a", "a");
+        check("a<div style=\"display: none\"><div>no</div>no</div> b", "a b");
+        check("a<svg><text>no</text></svg>b <object data=x>c</object>", "a b c");
+        check("a<img hidden>b", "a b");
+        check("On the <select> element", "On the <select> element");
+        check("<select><option>no</select>a", "a");
+    }
+
+    #[test]
+    fn a_formula_is_text_once() {
+        check(
+            "Decay of <math><msup><mi>B</mi><mo>+</mo></msup><annotation>B^+</annotation></math> mesons",
+            "Decay of B+ mesons",
+        );
+        check(
+            "is <span class=\"katex\"><math><mi>p</mi></math><span class=\"katex-html\" aria-hidden=\"true\"><span>p</span></span></span>.",
+            "is p.",
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
-use crate::sanitise::{self, LONGEST_ADDRESS};
+use crate::sanitise::{self, LONGEST_ADDRESS, Origin};
 use crate::store::feeds::Source;
 use crate::store::stories::{Story, Telling};
 
@@ -306,9 +306,10 @@ pub fn story<'a>(
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let source = Credit::of(source_of(speaker)?);
     let permalink = page_of(speaker);
-    let base = detail.base.as_deref().or(permalink.as_deref()).and_then(|base| Url::parse(base).ok());
+    let [base, page] = [&detail.base, &permalink].map(|address| Url::parse(address.as_deref()?).ok());
+    let origin = Origin::of_entry(base.as_ref(), page.as_ref());
     let clean = |markup: &Option<String>| {
-        markup.as_deref().map(|markup| texts::shown(markup, base.as_ref())).filter(|clean| !clean.html.is_empty())
+        markup.as_deref().map(|markup| texts::shown(markup, origin)).filter(|clean| !clean.html.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
     let is_whole = full.as_ref().or(summary.as_ref()).is_none_or(|text| text.is_whole);

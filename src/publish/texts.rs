@@ -10,12 +10,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::sanitise::{Sanitised, sanitise};
+use crate::sanitise::{Origin, Sanitised, sanitise};
 
 /// The most bytes of texts that are remembered.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What is remembered, by a hash of the markup and of its base.
+/// What is remembered, by a hash of the markup and of where it comes from.
 #[derive(Default)]
 struct Memory {
     texts: HashMap<u128, Arc<Sanitised>>,
@@ -24,23 +24,25 @@ struct Memory {
 
 static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
 
-/// The markup, sanitised; its addresses are relative to `base`.
+/// The markup, sanitised.
 #[must_use]
-pub(super) fn shown(markup: &str, base: Option<&Url>) -> Arc<Sanitised> {
-    let key = key(markup, base);
+pub(super) fn shown(markup: &str, origin: Origin<'_>) -> Arc<Sanitised> {
+    let key = key(markup, origin);
     let memory = || MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = memory().texts.get(&key) {
         return known.clone();
     }
-    let text = Arc::new(sanitise(markup, base));
+    let text = Arc::new(sanitise(markup, origin));
     memory().keep(key, &text);
     text
 }
 
-fn key(markup: &str, base: Option<&Url>) -> u128 {
+fn key(markup: &str, origin: Origin<'_>) -> u128 {
     let mut hasher = Xxh3::new();
-    hasher.update(base.map_or("", Url::as_str).as_bytes());
-    hasher.update(b"\0");
+    for address in [origin.base, origin.page] {
+        hasher.update(address.map_or("", Url::as_str).as_bytes());
+        hasher.update(b"\0");
+    }
     hasher.update(markup.as_bytes());
     hasher.digest128()
 }
@@ -64,11 +66,13 @@ mod tests {
 
     #[test]
     fn a_text_is_sanitised_once_and_as_its_base_has_it() {
-        let base = |address: &str| Url::parse(address).ok();
+        let [org, net] = ["https://example.org/", "https://example.net/"].map(|address| Url::parse(address).unwrap());
         let markup = "<p>a text of this test</p><img src=\"a.png\" alt=\"a\">";
-        let [one, again] = [0, 1].map(|_| shown(markup, base("https://example.org/").as_ref()));
+        let [one, again] = [0, 1].map(|_| shown(markup, Origin { base: Some(&org), page: None }));
         assert!(Arc::ptr_eq(&one, &again));
-        let other = shown(markup, base("https://example.net/").as_ref());
+        let other = shown(markup, Origin { base: Some(&net), page: None });
+        let page = shown(markup, Origin { base: Some(&org), page: Some(&net) });
+        assert!(!Arc::ptr_eq(&one, &page));
         assert!(one.html.contains("https://example.org/a.png") && other.html.contains("https://example.net/a.png"));
     }
 

@@ -250,3 +250,14 @@ fn a_readers_token_is_not_told_by_what_its_server_answers() {
         assert!(!shown.contains("SECRET"), "{shown}");
     }
 }
+
+#[test]
+fn titles_and_leads_have_the_direction_of_their_text() {
+    let origin = Origin::of(rss("A feed", &[("1", "https://example.org/a", "Rust היא שפה", "Rust היא שפת תכנות.")]));
+    let (scene, daemon) = started(&origin);
+    let page = scene.must(&["publish", "--format", "html"]);
+    assert!(page.contains("<h3 dir=\"auto\">") && page.contains("<p class=\"lead\" dir=\"auto\">"), "{page}");
+    let id = scene.json(&["stories", "--since", "4000d", "--json"])[0]["id"].as_str().unwrap().to_owned();
+    let story = daemon.get(&format!("/story/{id}")).1;
+    assert!(story.contains("<h1 dir=\"auto\">") && story.contains("<p class=\"lead\" dir=\"auto\">"), "{story}");
+}

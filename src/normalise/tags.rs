@@ -1,0 +1,341 @@
+//! What only looks like a tag, told from tags.
+//!
+//! Pure. `vector<int>`, `1 <p \leq 2$`, `the <select> element`: who writes so means the words, and a parser of HTML takes them
+//! away, often with all that follows. A name that HTML does not know and that nothing closes is shown as it is written.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use memchr::memchr;
+
+/// A fragment whose tags are tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readable<'a> {
+    /// The fragment, with each `<` that begins no tag as a reference.
+    pub html: Cow<'a, str>,
+    /// Whether it is all of the fragment.
+    pub is_whole: bool,
+}
+
+/// A tag has no more attributes: html5ever takes time in the square of their number.
+const MOST_ATTRIBUTES: usize = 2_000;
+/// The longest name that is shown, and how far its `>` is looked for, in bytes.
+const LONGEST_WORDS: usize = 200;
+
+/// The fragment as far as it can be read, with what only looks like a tag as words.
+#[must_use]
+pub fn readable(html: &str) -> Readable<'_> {
+    let mut reader = Reader { html, ends: None, foreign: 0 };
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(found) = memchr(b'<', html.as_bytes().get(at..).unwrap_or_default()) {
+        let start = at + found;
+        match reader.look(start) {
+            Look::Tag { end } => at = end,
+            Look::Other => at = start + 1,
+            Look::Words => {
+                out.push_str(html.get(copied..start).unwrap_or_default());
+                out.push_str("&lt;");
+                (copied, at) = (start + 1, start + 1);
+            }
+            Look::Endless => {
+                out.push_str(html.get(copied..start).unwrap_or_default());
+                return Readable { html: Cow::Owned(out), is_whole: false };
+            }
+        }
+    }
+    if copied == 0 {
+        return Readable { html: Cow::Borrowed(html), is_whole: true };
+    }
+    out.push_str(html.get(copied..).unwrap_or_default());
+    Readable { html: Cow::Owned(out), is_whole: true }
+}
+
+/// What a `<` begins.
+enum Look {
+    /// A tag, as a parser reads it; it ends before `end`.
+    Tag { end: usize },
+    /// Something else that a parser knows: a comment, or text.
+    Other,
+    /// Words.
+    Words,
+    /// A tag with more attributes than anybody writes.
+    Endless,
+}
+
+struct Reader<'a> {
+    html: &'a str,
+    /// The names of all end tags, in lower case.
+    ends: Option<HashSet<String>>,
+    /// How many elements are open in which names mean something else.
+    foreign: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn look(&mut self, start: usize) -> Look {
+        let rest = self.html.get(start + 1..).unwrap_or_default();
+        let (is_end, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+        if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            // A bogus comment, for a parser: it ends with the next `>`.
+            return Look::Other;
+        }
+        let head = rest.get(..rest.floor_char_boundary(LONGEST_WORDS)).unwrap_or(rest);
+        let name = head.find(is_end_of_name).and_then(|end| head.get(..end)).unwrap_or(head);
+        let after = rest.get(name.len()..).unwrap_or_default();
+        if !is_end && self.is_words(start, name, after) {
+            return Look::Words;
+        }
+        if FOREIGN.iter().any(|foreign| name.eq_ignore_ascii_case(foreign)) {
+            self.foreign = if is_end { self.foreign.saturating_sub(1) } else { self.foreign + 1 };
+        }
+        let from = self.html.len() - after.len();
+        tag_end(self.html.as_bytes(), from).map_or(Look::Endless, |end| Look::Tag { end })
+    }
+
+    /// Whether what looks like a start tag is meant to be read.
+    fn is_words(&mut self, start: usize, name: &str, after: &str) -> bool {
+        if self.foreign > 0 {
+            return false;
+        }
+        let lower = || name.to_ascii_lowercase();
+        if ELEMENTS.contains(name) || name.bytes().any(|byte| byte.is_ascii_uppercase()) && ELEMENTS.contains(&*lower())
+        {
+            return is_prose(after)
+                || (UNCLOSED.iter().any(|known| name.eq_ignore_ascii_case(known))
+                    && self.is_named(start, name, after)
+                    && !self.ends().contains(&lower()));
+        }
+        is_shown(name, after) && !self.ends().contains(&lower())
+    }
+
+    /// Whether the text speaks of an element: `the <select> element`.
+    fn is_named(&self, start: usize, name: &str, after: &str) -> bool {
+        let Some(after) = after.trim_start_matches(' ').strip_prefix('>') else { return false };
+        let before = self.html.get(..start).unwrap_or_default().chars().next_back();
+        let is_in_a_line = |c: char| !matches!(c, '\n' | '\r' | '<' | '>' | '{' | '\t');
+        let goes_on = after.chars().next().is_none_or(|c| is_in_a_line(c) && !c.is_alphanumeric());
+        match name.to_ascii_lowercase().as_str() {
+            "textarea" | "select" | "title" | "plaintext" | "xmp" | "svg" | "math" | "object" => true,
+            // What runs, or stands around a page, may well have been cut.
+            _ => goes_on && before.is_some_and(is_in_a_line),
+        }
+    }
+
+    fn ends(&mut self) -> &HashSet<String> {
+        let html = self.html;
+        self.ends.get_or_insert_with(|| {
+            let names = html.split("</").skip(1).filter_map(|rest| {
+                let head = rest.get(..rest.floor_char_boundary(LONGEST_WORDS)).unwrap_or(rest);
+                head.get(..head.find(is_end_of_name)?)
+            });
+            names.map(str::to_ascii_lowercase).collect()
+        })
+    }
+}
+
+fn is_end_of_name(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0c' | '/' | '>')
+}
+
+/// One past the `>` of a tag whose attributes begin at `at`, or past the end where it has none; `None` when its attributes are
+/// too many.
+fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let (mut attributes, mut is_value) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'>' => break,
+            b'"' | b'\'' if is_value => {
+                at += memchr(*byte, bytes.get(at..).unwrap_or_default()).map_or(bytes.len(), |end| end + 1);
+                (attributes, is_value) = (attributes + 1, false);
+            }
+            b'=' => is_value = true,
+            b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => attributes += 1,
+            b'/' => (attributes, is_value) = (attributes + 1, false),
+            _ => is_value = false,
+        }
+    }
+    (attributes <= MOST_ATTRIBUTES).then_some(at)
+}
+
+/// Whether a name that is no element of HTML is shown. Names of other vocabularies (`o:p`), of elements that scripts make
+/// (`my-player`) and tags with values are not.
+fn is_shown(name: &str, after: &str) -> bool {
+    let is_address = name.contains('@') || ["http:", "https:", "mailto:"].iter().any(|scheme| name.starts_with(scheme));
+    let head = after.get(..after.floor_char_boundary(LONGEST_WORDS)).unwrap_or(after);
+    let Some((attributes, _)) = head.split_once('>') else { return false };
+    name.len() <= LONGEST_WORDS
+        && (is_address || (!name.contains(['-', ':', '_', '<', '=', '"']) && !attributes.contains('=')))
+}
+
+/// Whether what follows the name of an element are words: `<p \leq 2$ in the plane`, `<b then the sum converges`.
+fn is_prose(after: &str) -> bool {
+    /// So many names without a value are no attributes.
+    const PROSE: usize = 3;
+    let mut rest = after.get(..after.floor_char_boundary(LONGEST_WORDS)).unwrap_or(after);
+    for _ in 0..PROSE {
+        rest = rest.trim_start();
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len());
+        let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if name.is_empty()
+            || name.contains(['"', '\''])
+            || after.trim_start().starts_with('=')
+            || after.is_empty()
+            || VALUELESS.iter().any(|known| name.eq_ignore_ascii_case(known))
+        {
+            return false;
+        }
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '@')) {
+            return true;
+        }
+        rest = after;
+    }
+    true
+}
+
+/// Vocabularies of their own, and text that a parser takes as it is.
+const FOREIGN: &[&str] = &["svg", "math", "xmp", "script", "style"];
+
+/// Elements that take all that follows with them when nothing closes them.
+const UNCLOSED: &[&str] = &[
+    "title",
+    "textarea",
+    "select",
+    "xmp",
+    "plaintext",
+    "svg",
+    "math",
+    "object",
+    "style",
+    "script",
+    "iframe",
+    "noembed",
+    "noframes",
+    "noscript",
+    "template",
+    "head",
+];
+
+/// Attributes that stand without a value.
+const VALUELESS: &[&str] = &[
+    "allowfullscreen",
+    "async",
+    "autofocus",
+    "autoplay",
+    "checked",
+    "compact",
+    "controls",
+    "default",
+    "defer",
+    "disabled",
+    "download",
+    "formnovalidate",
+    "hidden",
+    "inert",
+    "ismap",
+    "itemscope",
+    "loop",
+    "mozallowfullscreen",
+    "multiple",
+    "muted",
+    "nohref",
+    "nomodule",
+    "noresize",
+    "noshade",
+    "novalidate",
+    "nowrap",
+    "open",
+    "playsinline",
+    "readonly",
+    "required",
+    "reversed",
+    "scoped",
+    "seamless",
+    "selected",
+    "webkitallowfullscreen",
+];
+
+/// The elements of HTML, those included that it had once.
+static ELEMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br \
+     button canvas caption center cite code col colgroup command content data datalist dd del details dfn dialog dir div dl \
+     dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i \
+     iframe img input ins isindex kbd keygen label legend li link listing main map mark marquee math menu menuitem meta \
+     meter multicol nav nextid nobr noembed noframes noindex noscript object ol optgroup option output p param picture \
+     plaintext portal pre progress q rb rp rt rtc ruby s samp script search section select slot small source spacer span \
+     strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul \
+     var video wbr xmp"
+        .split_ascii_whitespace()
+        .collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(html: &str, expected: &str) {
+        assert_eq!(readable(html), Readable { html: expected.into(), is_whole: true }, "{html}");
+    }
+
+    fn check_same(html: &str) {
+        check(html, html);
+        assert!(matches!(readable(html).html, Cow::Borrowed(_)), "{html}");
+    }
+
+    #[test]
+    fn a_name_that_html_does_not_know_is_words() {
+        check("<p>A vector<int> grows.</p>", "<p>A vector&lt;int> grows.</p>");
+        check("<td><Root>/Mixer</td>", "<td>&lt;Root>/Mixer</td>");
+        check("Map<String, List<Integer>> m", "Map&lt;String, List&lt;Integer>> m");
+        check("a<T/>b, <query, Topic>", "a&lt;T/>b, &lt;query, Topic>");
+        check("<me@example.org> <https://example.org/>", "&lt;me@example.org> &lt;https://example.org/>");
+        check("<script>a</script><p>Box<G>", "<script>a</script><p>Box&lt;G>");
+        check("<image> and <set>", "&lt;image> and &lt;set>");
+    }
+
+    #[test]
+    fn what_may_be_an_element_stays_one() {
+        check_same("Stream<Path> walk</Path>");
+        check_same("<o:p></o:p><o:p><my-player><lj user=x>");
+        check_same("<svg><g><path d='M0'/><rect></svg>");
+        check_same("<math><mi>x</mi><mo>+</math>");
+        check_same("<script type=\"math/tex\">x<y</script><xmp><int></xmp>");
+        check_same("<IMG SRC=a><Br/><p align=center nowrap>");
+        check_same("<image src='a.png'>");
+        check_same("a < b, <3, <!-- <int> -->".get(..10).unwrap());
+        check_same("a <b");
+    }
+
+    #[test]
+    fn prose_behind_a_name_of_html_is_prose() {
+        check("For $1<p \\leq 2$ it holds, for p>2 not", "For $1&lt;p \\leq 2$ it holds, for p>2 not");
+        check("If a <b then the sum converges; ok", "If a &lt;b then the sum converges; ok");
+        check_same("<a href=x title=y z>");
+        check_same("<input disabled checked readonly required>");
+        check_same("<td nowrap>");
+        check_same("<a \"href=x\">");
+    }
+
+    #[test]
+    fn an_element_that_is_spoken_of_takes_nothing_along() {
+        check("The <select> element", "The &lt;select> element");
+        check("The <title> of a page", "The &lt;title> of a page");
+        check("All in the <head> of a page", "All in the &lt;head> of a page");
+        check("a <script> tag", "a &lt;script> tag");
+        check("`<style>` and <textarea>.", "`&lt;style>` and &lt;textarea>.");
+        check_same("<script>\nx()");
+        check_same("<p><style>p { color: red }");
+        check_same("<html><head><p>a");
+        check_same("<select><option>a</select>");
+        check_same("<iframe src=a>");
+    }
+
+    #[test]
+    fn a_tag_without_end_ends_the_text() {
+        let attributes: String = (0..50_000).map(|n| format!(" a{n}='>'")).collect();
+        let cut = |html: &str| readable(html).html.into_owned();
+        assert_eq!(cut(&format!("<p title=\"a b\">before<p{attributes}>after")), "<p title=\"a b\">before");
+        assert_eq!(cut(&format!("<p>before<p{}>after", attributes.replace(' ', "/"))), "<p>before");
+        assert!(!readable(&format!("<p{attributes}>")).is_whole);
+    }
+}

@@ -1,0 +1,217 @@
+//! White space: what holds only that, and what a style said of it.
+//!
+//! Pure. White space in an element inside a line is text (`<span> </span>` stands between the words of highlighted code). A block
+//! that holds nothing else is a gap that only its style gave a meaning.
+
+use super::hidden::property;
+use super::tree::{Element, Kind, Tree};
+
+/// Blocks that show nothing when they hold nothing.
+const BLOCKS: &[&str] = &[
+    "article",
+    "aside",
+    "blockquote",
+    "div",
+    "figcaption",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "li",
+    "nav",
+    "ol",
+    "p",
+    "picture",
+    "ul",
+];
+/// Elements of a line that show no more than what they hold.
+const INLINE: &[&str] = &["a", "b", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "u"];
+/// Elements that show something by themselves, or whose place in a table or list does.
+const SHOWN: &[&str] = &[
+    "audio", "caption", "col", "colgroup", "dd", "details", "dl", "dt", "hr", "img", "input", "math", "rp", "rt",
+    "ruby", "source", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "video", "wbr",
+];
+/// The most line breaks that are made of one text's white space.
+const MOST_BREAKS: usize = 10_000;
+
+/// What an element holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Holds {
+    Nothing,
+    /// White space, or line breaks.
+    Space,
+    Something,
+}
+
+/// Takes out of a text what holds nothing.
+pub(super) fn settle_empty(tree: &mut Tree) {
+    let Some(root) = tree.root() else { return };
+    let order: Vec<usize> = tree.inside(root).collect();
+    let preformatted = preformatted(tree, &order);
+    let mut held = vec![Holds::Nothing; tree.len()];
+    for number in order.into_iter().rev() {
+        let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Holds::Nothing);
+        let is_code = preformatted[number];
+        held[number] = match tree.kind(number) {
+            Kind::Bare => Holds::Nothing,
+            Kind::Text(text) if text.is_empty() => Holds::Nothing,
+            Kind::Text(text) if !is_code && text.chars().all(char::is_whitespace) => Holds::Space,
+            Kind::Text(_) => Holds::Something,
+            Kind::Element(element) => match element.html() {
+                None => inner,
+                Some("img") if is_no_picture(element) => {
+                    tree.detach(number);
+                    Holds::Nothing
+                }
+                Some(name) if SHOWN.contains(&name) => Holds::Something,
+                Some("br") => {
+                    if is_code {
+                        Holds::Something
+                    } else {
+                        Holds::Space
+                    }
+                }
+                Some(_) if element.value("id").is_some() => Holds::Something,
+                // A line of code is one, and so is a number of a list.
+                Some(name) if BLOCKS.contains(&name) && inner < Holds::Something && !is_code => {
+                    if name != "li" || !is_numbered(tree, number) {
+                        tree.detach(number);
+                    }
+                    Holds::Nothing
+                }
+                Some(name) if INLINE.contains(&name) && inner < Holds::Something => {
+                    tree.unwrap(number);
+                    inner
+                }
+                Some(_) => inner,
+            },
+        };
+    }
+}
+
+/// Whether a picture has nothing to show: its address led nowhere, and no words stand for it.
+fn is_no_picture(element: &Element) -> bool {
+    let has = |name: &str| element.value(name).is_some_and(|value| !value.trim().is_empty());
+    !has("src") && !has("srcset") && !has("alt")
+}
+
+/// Whether each node stands in preformatted text.
+fn preformatted(tree: &Tree, order: &[usize]) -> Vec<bool> {
+    let mut is = vec![false; tree.len()];
+    for number in order {
+        is[*number] = tree.html(*number) == Some("pre") || tree.parent(*number).is_some_and(|parent| is[parent]);
+    }
+    is
+}
+
+fn is_numbered(tree: &Tree, number: usize) -> bool {
+    tree.parent(number).is_some_and(|parent| tree.html(parent) == Some("ol"))
+}
+
+/// Shows the lines of elements whose style keeps them: code as such, the lines of other texts with breaks.
+pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
+    let Some(element) = tree.element(number) else { return };
+    let Some(style) = element.value("style").and_then(|style| property(style, "white-space")) else { return };
+    let is_wrapped = match style.to_ascii_lowercase().as_str() {
+        "pre" => false,
+        "pre-wrap" | "pre-line" | "break-spaces" => true,
+        _ => return,
+    };
+    let is_in_code = |tree: &Tree, at: usize| tree.ancestors(at).any(|outer| tree.html(outer) == Some("pre"));
+    if tree.html(number) == Some("pre") || is_in_code(tree, number) {
+        return;
+    }
+    let is_block =
+        |at: usize| tree.html(at).is_some_and(|name| BLOCKS.contains(&name) || name == "pre" || name == "table");
+    if !is_wrapped && is_block(number) && !tree.inside(number).any(is_block) {
+        return tree.rename(number, "pre");
+    }
+    let lines: Vec<usize> = tree.inside(number).collect();
+    for at in lines {
+        let Kind::Text(text) = tree.kind(at) else { continue };
+        if text.trim().is_empty() || !text.contains('\n') || is_in_code(tree, at) {
+            continue;
+        }
+        let Some(parent) = tree.parent(at) else { continue };
+        let text = text.to_string();
+        for (line, is_first) in text.split('\n').zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+            if !is_first && *breaks < MOST_BREAKS {
+                *breaks += 1;
+                let line_break = tree.add_element("br", &[]);
+                tree.link(parent, Some(at), line_break);
+            }
+            let rest = line.trim_start_matches(' ');
+            let indent = "\u{a0}".repeat(if is_first { 0 } else { line.len() - rest.len() });
+            let line = tree.add_text(&format!("{indent}{}", if is_first { line } else { rest }));
+            tree.link(parent, Some(at), line);
+        }
+        tree.detach(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    fn check(fragment: &str, expected: &str) {
+        let shown = crate::sanitise::html(fragment, None);
+        assert_eq!(shown.replace(" rel=\"noopener noreferrer nofollow\"", ""), expected, "{fragment}");
+    }
+
+    #[test]
+    fn white_space_in_a_line_is_text() {
+        for name in super::INLINE {
+            check(&format!("a<{name}> </{name}>b"), "a b");
+            check(&format!("a<{name}>&nbsp;</{name}>b"), "a&nbsp;b");
+            check(&format!("a<{name}><br></{name}>b"), "a<br>b");
+            check(&format!("a<{name}></{name}>b"), "ab");
+            check(&format!("a<{name}>\n\t</{name}>b"), "a\n\tb");
+        }
+        check("a<span><span> </span></span>b<b><i></i></b>c", "a bc");
+        check("<b>Every</b><span> </span><i>word</i>", "<b>Every</b> <i>word</i>");
+    }
+
+    #[test]
+    fn code_is_what_it_was() {
+        check(
+            "<pre><code><span class=\"k\">def</span><span class=\"w\"> </span>f<span class=\"w\">\n    </span>g\n\n<span>\n</span></code></pre>",
+            "<pre><code>def f\n    g\n\n\n</code></pre>",
+        );
+        check("<pre>a<br>\tb<br><br>c</pre>", "<pre>a<br>\tb<br><br>c</pre>");
+        check(
+            "<pre><div>a</div><div> </div><div><br></div><div>b</div></pre>",
+            "<pre><div>a</div><div> </div><div><br></div><div>b</div></pre>",
+        );
+        check("<pre>  a &amp; b\u{a0}c  \n</pre>d", "<pre>  a &amp; b&nbsp;c  \n</pre>d");
+        check("<p>a<code> </code>b</p>", "<p>a<code> </code>b</p>");
+    }
+
+    #[test]
+    fn blocks_that_hold_nothing_are_taken_out() {
+        for name in super::BLOCKS {
+            for inner in ["", " \n", "&nbsp;", "<br>", "<span> </span>", "<script>x()</script>"] {
+                check(&format!("<div>a</div><{name}>{inner}</{name}>b"), "<div>a</div>b");
+            }
+        }
+        check("<div><p> </p><p>&nbsp;</p><span></span></div><p>a</p>", "<p>a</p>");
+        check("<p>a <svg></svg></p><p><svg></svg></p>", "<p>a </p>");
+        check("<ol><li></li><li>b</li></ol>", "<ol><li></li><li>b</li></ol>");
+        check("<ol><li></li></ol><ul><li></li><li>b</li></ul>", "<ul><li>b</li></ul>");
+        check("<table><tbody><tr><td></td></tr></tbody></table>", "<table><tbody><tr><td></td></tr></tbody></table>");
+        check("<ul><li><hr></li></ul>", "<ul><li><hr></li></ul>");
+    }
+
+    #[test]
+    fn a_style_that_keeps_lines_keeps_them() {
+        check("<div style=\"white-space: pre\">a\n  b</div>", "<pre>a\n  b</pre>");
+        check("<p style=\"white-space:pre-wrap\">a\n  b\n</p>", "<p>a<br>&nbsp;&nbsp;b<br></p>");
+        check("<p>x<span style=\"white-space:pre-line\">a\nb</span></p>", "<p>xa<br>b</p>");
+        check("<div style=\"white-space:pre\"><div>a\nb</div></div>", "<div><div>a<br>b</div></div>");
+        check("<pre style=\"white-space:pre-wrap\">a\nb</pre>", "<pre>a\nb</pre>");
+        check("<p style=\"white-space:nowrap\">a\nb</p>", "<p>a\nb</p>");
+        check("<div style=\"white-space:pre-wrap\">\n<p>a</p>\n</div>", "<div>\n<p>a</p>\n</div>");
+    }
+}
