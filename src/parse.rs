@@ -17,6 +17,7 @@ mod charset;
 pub mod date;
 mod entities;
 mod json;
+mod lines;
 mod markup;
 mod names;
 pub mod opml;

@@ -254,10 +254,6 @@ mod tests {
             "<p>Give it a list&lt;set&gt;, word by word.</p>",
         );
         check("<p>Stream<Path> walk : each file</Path></p>", "<p>Stream walk : each file</p>");
-        check(
-            "<p>If a <b then the sum converges; else not.</p>",
-            "<p>If a &lt;b then the sum converges; else not.</p>",
-        );
     }
 
     #[test]

@@ -149,6 +149,16 @@ const RUNS: &[&str] = &[
     "\\",
     "\"\\u0061\",",
     "{\"id\":1},",
+    "<svg><text>x",
+    "<math><mi>x",
+    "<object>x",
+    "<mjx-container><mjx-c class='mjx-c31'>",
+    "<span class='katex-html'>x</span>",
+    "<div style='white-space:pre-line'>a\nb",
+    "<a id='x' href='#x'>",
+    "<int>",
+    "<b c d e",
+    "<noscript><img src=x alt=y>",
 ];
 
 #[test]

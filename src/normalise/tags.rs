@@ -1,7 +1,8 @@
-//! What only looks like a tag, told from tags.
+//! Names that are no elements, told from tags.
 //!
-//! Pure. `vector<int>`, `1 <p \leq 2$`, `the <select> element`: who writes so means the words, and a parser of HTML takes them
-//! away, often with all that follows. A name that HTML does not know and that nothing closes is shown as it is written.
+//! Pure. Who writes `vector<int>` means the words, and a parser of HTML takes them away. A name that HTML does not know and that
+//! nothing closes is shown as it is written. Elements of HTML that are only spoken of were told from tags when the text was read
+//! (`parse::markup`).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -23,7 +24,7 @@ const MOST_ATTRIBUTES: usize = 2_000;
 /// The longest name that is shown, and how far its `>` is looked for, in bytes.
 const LONGEST_WORDS: usize = 200;
 
-/// The fragment as far as it can be read, with what only looks like a tag as words.
+/// The fragment as far as it can be read, with names that are no elements as words.
 #[must_use]
 pub fn readable(html: &str) -> Readable<'_> {
     let mut reader = Reader { html, ends: None, foreign: 0 };
@@ -82,43 +83,28 @@ impl<'a> Reader<'a> {
         let head = rest.get(..rest.floor_char_boundary(LONGEST_WORDS)).unwrap_or(rest);
         let name = head.find(is_end_of_name).and_then(|end| head.get(..end)).unwrap_or(head);
         let after = rest.get(name.len()..).unwrap_or_default();
-        if !is_end && self.is_words(start, name, after) {
+        if !is_end && self.is_words(name, after) {
             return Look::Words;
         }
-        if FOREIGN.iter().any(|foreign| name.eq_ignore_ascii_case(foreign)) {
-            self.foreign = if is_end { self.foreign.saturating_sub(1) } else { self.foreign + 1 };
-        }
         let from = self.html.len() - after.len();
-        tag_end(self.html.as_bytes(), from).map_or(Look::Endless, |end| Look::Tag { end })
+        let Some(end) = tag_end(self.html.as_bytes(), from) else { return Look::Endless };
+        if FOREIGN.iter().any(|foreign| name.eq_ignore_ascii_case(foreign)) {
+            let is_whole = self.html.get(..end).is_some_and(|tag| tag.ends_with("/>"));
+            match (is_end, is_whole) {
+                (true, _) => self.foreign = self.foreign.saturating_sub(1),
+                (false, is_whole) => self.foreign += usize::from(!is_whole),
+            }
+        }
+        Look::Tag { end }
     }
 
-    /// Whether what looks like a start tag is meant to be read.
-    fn is_words(&mut self, start: usize, name: &str, after: &str) -> bool {
-        if self.foreign > 0 {
+    /// Whether what looks like a start tag is meant to be read: nobody but the writer knows its name, and nothing closes it.
+    fn is_words(&mut self, name: &str, after: &str) -> bool {
+        if self.foreign > 0 || ELEMENTS.contains(name) || !is_shown(name, after) {
             return false;
         }
-        let lower = || name.to_ascii_lowercase();
-        if ELEMENTS.contains(name) || name.bytes().any(|byte| byte.is_ascii_uppercase()) && ELEMENTS.contains(&*lower())
-        {
-            return is_prose(after)
-                || (UNCLOSED.iter().any(|known| name.eq_ignore_ascii_case(known))
-                    && self.is_named(start, name, after)
-                    && !self.ends().contains(&lower()));
-        }
-        is_shown(name, after) && !self.ends().contains(&lower())
-    }
-
-    /// Whether the text speaks of an element: `the <select> element`.
-    fn is_named(&self, start: usize, name: &str, after: &str) -> bool {
-        let Some(after) = after.trim_start_matches(' ').strip_prefix('>') else { return false };
-        let before = self.html.get(..start).unwrap_or_default().chars().next_back();
-        let is_in_a_line = |c: char| !matches!(c, '\n' | '\r' | '<' | '>' | '{' | '\t');
-        let goes_on = after.chars().next().is_none_or(|c| is_in_a_line(c) && !c.is_alphanumeric());
-        match name.to_ascii_lowercase().as_str() {
-            "textarea" | "select" | "title" | "plaintext" | "xmp" | "svg" | "math" | "object" => true,
-            // What runs, or stands around a page, may well have been cut.
-            _ => goes_on && before.is_some_and(is_in_a_line),
-        }
+        let lower = name.to_ascii_lowercase();
+        !ELEMENTS.contains(&*lower) && !self.ends().contains(&lower)
     }
 
     fn ends(&mut self) -> &HashSet<String> {
@@ -168,92 +154,8 @@ fn is_shown(name: &str, after: &str) -> bool {
         && (is_address || (!name.contains(['-', ':', '_', '<', '=', '"']) && !attributes.contains('=')))
 }
 
-/// Whether what follows the name of an element are words: `<p \leq 2$ in the plane`, `<b then the sum converges`.
-fn is_prose(after: &str) -> bool {
-    /// So many names without a value are no attributes.
-    const PROSE: usize = 3;
-    let mut rest = after.get(..after.floor_char_boundary(LONGEST_WORDS)).unwrap_or(after);
-    for _ in 0..PROSE {
-        rest = rest.trim_start();
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/')).unwrap_or(rest.len());
-        let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if name.is_empty()
-            || name.contains(['"', '\''])
-            || after.trim_start().starts_with('=')
-            || after.is_empty()
-            || VALUELESS.iter().any(|known| name.eq_ignore_ascii_case(known))
-        {
-            return false;
-        }
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '@')) {
-            return true;
-        }
-        rest = after;
-    }
-    true
-}
-
 /// Vocabularies of their own, and text that a parser takes as it is.
 const FOREIGN: &[&str] = &["svg", "math", "xmp", "script", "style"];
-
-/// Elements that take all that follows with them when nothing closes them.
-const UNCLOSED: &[&str] = &[
-    "title",
-    "textarea",
-    "select",
-    "xmp",
-    "plaintext",
-    "svg",
-    "math",
-    "object",
-    "style",
-    "script",
-    "iframe",
-    "noembed",
-    "noframes",
-    "noscript",
-    "template",
-    "head",
-];
-
-/// Attributes that stand without a value.
-const VALUELESS: &[&str] = &[
-    "allowfullscreen",
-    "async",
-    "autofocus",
-    "autoplay",
-    "checked",
-    "compact",
-    "controls",
-    "default",
-    "defer",
-    "disabled",
-    "download",
-    "formnovalidate",
-    "hidden",
-    "inert",
-    "ismap",
-    "itemscope",
-    "loop",
-    "mozallowfullscreen",
-    "multiple",
-    "muted",
-    "nohref",
-    "nomodule",
-    "noresize",
-    "noshade",
-    "novalidate",
-    "nowrap",
-    "open",
-    "playsinline",
-    "readonly",
-    "required",
-    "reversed",
-    "scoped",
-    "seamless",
-    "selected",
-    "webkitallowfullscreen",
-];
 
 /// The elements of HTML, those included that it had once.
 static ELEMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
@@ -290,6 +192,7 @@ mod tests {
         check("a<T/>b, <query, Topic>", "a&lt;T/>b, &lt;query, Topic>");
         check("<me@example.org> <https://example.org/>", "&lt;me@example.org> &lt;https://example.org/>");
         check("<script>a</script><p>Box<G>", "<script>a</script><p>Box&lt;G>");
+        check("<svg/>a<int>b", "<svg/>a&lt;int>b");
         check("<image> and <set>", "&lt;image> and &lt;set>");
     }
 
@@ -304,30 +207,6 @@ mod tests {
         check_same("<image src='a.png'>");
         check_same("a < b, <3, <!-- <int> -->".get(..10).unwrap());
         check_same("a <b");
-    }
-
-    #[test]
-    fn prose_behind_a_name_of_html_is_prose() {
-        check("For $1<p \\leq 2$ it holds, for p>2 not", "For $1&lt;p \\leq 2$ it holds, for p>2 not");
-        check("If a <b then the sum converges; ok", "If a &lt;b then the sum converges; ok");
-        check_same("<a href=x title=y z>");
-        check_same("<input disabled checked readonly required>");
-        check_same("<td nowrap>");
-        check_same("<a \"href=x\">");
-    }
-
-    #[test]
-    fn an_element_that_is_spoken_of_takes_nothing_along() {
-        check("The <select> element", "The &lt;select> element");
-        check("The <title> of a page", "The &lt;title> of a page");
-        check("All in the <head> of a page", "All in the &lt;head> of a page");
-        check("a <script> tag", "a &lt;script> tag");
-        check("`<style>` and <textarea>.", "`&lt;style>` and &lt;textarea>.");
-        check_same("<script>\nx()");
-        check_same("<p><style>p { color: red }");
-        check_same("<html><head><p>a");
-        check_same("<select><option>a</select>");
-        check_same("<iframe src=a>");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::parse::address::{Joiner, bare};
 use crate::parse::entities::decoded;
 use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
-use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, date, markup};
+use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, date, lines, markup};
 use shape::{Attachment, Author, Hub, Item, Tag};
 
 /// Reads a JSON Feed.
@@ -104,11 +104,11 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
         id: item.id,
         url: address(item.url).or_else(|| address(item.external_url)),
         title: item.title.map(|title| title_of(&title)).filter(|title| !title.is_empty()),
-        summary: item.summary.map(|said| markup::escape(&said)),
+        summary: item.summary.map(|said| lines::html(&said)),
         content: item
             .content_html
             .and_then(|html| body(html, Mode::Html))
-            .or_else(|| item.content_text.map(|said| paragraphs(&said))),
+            .or_else(|| item.content_text.map(|said| lines::html(&said))),
         published: item.date_published.and_then(|said| date::parse(&said)),
         updated: item.date_modified.and_then(|said| date::parse(&said)),
         authors: people(item.authors, item.author, absolute),
@@ -148,17 +148,6 @@ fn people(
 /// A title or a name. They are plain text, and some publishers escape them all the same.
 fn title_of(said: &str) -> String {
     text::fold_space(&if markup::is_escaped(said) { decoded(said) } else { Cow::Borrowed(said) })
-}
-
-/// Plain text as HTML, its blank lines kept as paragraphs.
-fn paragraphs(said: &str) -> String {
-    if !said.contains("\n\n") {
-        return markup::escape(said);
-    }
-    said.split("\n\n")
-        .filter(|paragraph| !paragraph.trim().is_empty())
-        .map(|paragraph| format!("<p>{}</p>", markup::escape(paragraph.trim())))
-        .collect()
 }
 
 #[cfg(test)]

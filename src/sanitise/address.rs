@@ -103,7 +103,8 @@ impl<'a> Joiner<'a> {
     }
 
     fn link(&mut self, value: &str, base: Option<&Url>, places: &mut Places) -> Option<String> {
-        let Some(fragment) = value.trim().strip_prefix('#') else {
+        let value = value.trim();
+        let Some(fragment) = value.strip_prefix('#').or_else(|| Some(value).filter(|value| value.is_empty())) else {
             let url = self.joined(value, base)?;
             return matches!(url.scheme(), "http" | "https" | "mailto").then(|| url.into());
         };
@@ -239,6 +240,7 @@ mod tests {
             ("#note-1", "https://example.org/posts/1/#note-1"),
             (" #note 2", "https://example.org/posts/1/#note%202"),
             ("#", "https://example.org/posts/1/#"),
+            ("", "https://example.org/posts/1/"),
             ("#fn:1", "https://example.org/posts/1/#fn:1"),
             ("x#note-1", "https://example.org/feed/x#note-1"),
             ("/#note-1", "https://example.org/#note-1"),

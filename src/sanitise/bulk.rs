@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memchr3_iter};
 
 use super::LONGEST_VALUE;
 
@@ -14,30 +14,28 @@ use super::LONGEST_VALUE;
 pub fn without_bulk(markup: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
-    while let Some(found) = memchr(b'<', markup.as_bytes().get(at..).unwrap_or_default()) {
+    let mut unseen = Unseen::default();
+    'tags: while let Some(found) = memchr(b'<', markup.as_bytes().get(at..).unwrap_or_default()) {
         let start = at + found;
         let rest = markup.get(start..).unwrap_or_default();
-        let skipped = skipped(rest);
-        if skipped > 0 {
+        if let Some(length) = unseen.length(rest) {
             out.push_str(markup.get(copied..start).unwrap_or_default());
-            at = start + skipped;
-            copied = at;
+            (copied, at) = (start + length, start + length);
             continue;
         }
         at = start + 1;
-        if !rest.get(1..2).is_some_and(|first| first.starts_with(|c: char| c.is_ascii_alphabetic())) {
+        if !rest.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) {
             continue;
         }
-        while let Some((from, to, is_end)) = value(markup, at) {
+        loop {
+            // Neither a value nor an end of a tag follows, so none of another tag does.
+            let Some(value) = value(markup, at) else { break 'tags };
+            let Value::Quoted { from, to } = value else { break };
             if to - from > LONGEST_VALUE {
                 out.push_str(markup.get(copied..from).unwrap_or_default());
                 copied = to;
             }
-            // One past the quote behind it.
-            at = if is_end { to } else { to + 1 };
-            if is_end {
-                break;
-            }
+            at = to + 1;
         }
     }
     if copied == 0 {
@@ -47,40 +45,53 @@ pub fn without_bulk(markup: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How long the comment, script or style is that `rest` begins with; 0 when it begins with something else, or has no end.
-fn skipped(rest: &str) -> usize {
-    const ENDS: &[(&str, &str)] = &[("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")];
-    let begins = |head: &str| rest.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
-    let Some((head, end)) = ENDS.iter().find(|(head, _)| begins(head)) else { return 0 };
-    let tag = rest.split('>').next().unwrap_or_default();
-    // The source of a formula is shown.
-    if *head == "<script" && tag.contains("math/") {
-        return 0;
-    }
-    let bytes = rest.as_bytes();
-    let mut at = head.len();
-    while let Some(found) = memchr(end.as_bytes()[0], bytes.get(at..).unwrap_or_default()) {
-        at += found;
-        if bytes.get(at..at + end.len()).is_some_and(|own| own.eq_ignore_ascii_case(end.as_bytes())) {
-            return at + end.len();
-        }
-        at += 1;
-    }
-    0
+/// What begins with one text and ends with another, and is not shown.
+const UNSEEN: [(&str, &str); 3] = [("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")];
+
+/// Finds what is not shown.
+#[derive(Default)]
+struct Unseen {
+    /// Which of them have no end any more: it is not looked for again.
+    is_endless: [bool; UNSEEN.len()],
 }
 
-/// Where the next quoted value of a tag begins and ends, and whether the tag ends before there is one more.
-fn value(markup: &str, mut at: usize) -> Option<(usize, usize, bool)> {
+impl Unseen {
+    /// How long the comment, script or style is that `rest` begins with.
+    fn length(&mut self, rest: &str) -> Option<usize> {
+        let begins = |head: &str| rest.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
+        let kind = UNSEEN.iter().position(|(head, _)| begins(head))?;
+        let (head, end) = UNSEEN[kind];
+        // The source of a formula is shown.
+        let is_source = kind == 1 && rest.get(..rest.floor_char_boundary(100)).is_some_and(|tag| tag.contains("math/"));
+        if is_source || self.is_endless[kind] {
+            return None;
+        }
+        let bytes = rest.as_bytes().get(head.len()..)?;
+        let is_end =
+            |at: &usize| bytes.get(*at..at + end.len()).is_some_and(|own| own.eq_ignore_ascii_case(end.as_bytes()));
+        let ends = memchr_iter(end.as_bytes()[0], bytes).find(is_end);
+        self.is_endless[kind] = ends.is_none();
+        ends.map(|at| head.len() + at + end.len())
+    }
+}
+
+/// What comes next in a tag.
+enum Value {
+    Quoted { from: usize, to: usize },
+    EndOfTag,
+}
+
+fn value(markup: &str, from: usize) -> Option<Value> {
     let bytes = markup.as_bytes();
-    while let Some(byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'>' => return Some((at, at, true)),
-            b'"' | b'\'' if bytes.get(at.wrapping_sub(2)) == Some(&b'=') => {
-                let end = memchr(*byte, bytes.get(at..)?)?;
-                return Some((at, at + end, false));
-            }
-            _ => {}
+    let rest = bytes.get(from..)?;
+    for found in memchr3_iter(b'>', b'"', b'\'', rest) {
+        let (at, byte) = (from + found, rest[found]);
+        if byte == b'>' {
+            return Some(Value::EndOfTag);
+        }
+        if at > 0 && bytes[at - 1] == b'=' {
+            let length = memchr(byte, bytes.get(at + 1..)?)?;
+            return Some(Value::Quoted { from: at + 1, to: at + 1 + length });
         }
     }
     None
@@ -106,6 +117,13 @@ mod tests {
         check("<script type=\"math/tex\">x</script>", "<script type=\"math/tex\">x</script>");
         for same in ["<p title=\"a>b\">c</p>", "a < b \"c\"", "<!-- a", "<script>a", "<img src=\"a", "<p a=b>=\"c"] {
             assert!(matches!(without_bulk(same), Cow::Borrowed(_)), "{same}");
+        }
+    }
+
+    #[test]
+    fn it_costs_what_the_length_says() {
+        for run in ["<a ", "<!--", "<script>", "<a b=\"", "<a b='\"", "<style", "<a b=\"c\"", "</a>", "<"] {
+            let _ = without_bulk(&run.repeat(2 << 20 >> run.len().ilog2()));
         }
     }
 }

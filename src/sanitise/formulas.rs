@@ -7,8 +7,10 @@
 use html5ever::{LocalName, QualName, ns};
 use unicode_normalization::UnicodeNormalization;
 
+use super::hidden::property;
 use super::rules;
 use super::tree::{Element, Kind, Tree};
+use crate::normalise::text;
 
 /// The deepest formula that is read from a drawing.
 const DEEPEST: usize = 64;
@@ -20,7 +22,9 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
         return settle_part(tree, number);
     }
     if element.name.ns == ns!(svg) {
-        if &*element.name.local == "svg" {
+        let is_outermost =
+            tree.parent(number).and_then(|at| tree.element(at)).is_none_or(|outer| outer.name.ns != ns!(svg));
+        if is_outermost {
             settle_drawing(tree, number);
         }
         return;
@@ -31,6 +35,8 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
         Some("span" | "div") if element.value("class").is_some() => {
             if element.is_of("katex-html") && has_formula_beside(tree, number) {
                 tree.detach(number);
+            } else if element.is_of("vlist") {
+                settle_stack(tree, number);
             } else if is_rendered(element) {
                 settle_rendered(tree, number);
             } else if element.is_of("MathJax_Preview") && is_followed_by_formula(tree, number) {
@@ -39,6 +45,10 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
         }
         _ => {}
     }
+}
+
+fn is_container(element: &Element) -> bool {
+    element.html() == Some("mjx-container")
 }
 
 fn is_rendered(element: &Element) -> bool {
@@ -96,7 +106,7 @@ fn has_formula_beside(tree: &Tree, number: usize) -> bool {
         tree.element(at).is_some_and(|element| element.is_of("katex-mathml") || element.name.ns == ns!(mathml))
             && (formula_in(tree, at).is_some() || tree.element(at).is_some_and(|element| element.html().is_none()))
     };
-    std::iter::successors(tree.before(number), |at| tree.before(*at)).any(is_whole)
+    std::iter::successors(tree.before(number), |at| tree.before(*at)).take(2).any(is_whole)
 }
 
 /// The element that follows, white space between them left out.
@@ -117,6 +127,10 @@ fn is_source(element: &Element) -> bool {
 
 /// What MathJax made of a formula: the formula itself where it was left for screen readers, or what its drawing says.
 fn settle_rendered(tree: &mut Tree, number: usize) {
+    // The outermost element that it wrote was looked at, with all that is in it.
+    if tree.ancestors(number).filter_map(|at| tree.element(at)).any(|outer| is_rendered(outer) || is_container(outer)) {
+        return;
+    }
     let formula = formula_in(tree, number).or_else(|| drawn(tree, number));
     let Some(formula) = formula else { return };
     // Its source stands behind it.
@@ -142,6 +156,24 @@ fn settle_source(tree: &mut Tree, number: usize) {
         (true, true) => tree.replace_by_text(number, &format!("\\[{source}\\]")),
         (true, false) => tree.replace_by_text(number, &format!("\\({source}\\)")),
         (false, _) => tree.replace_by_text(number, &format!("`{source}`")),
+    }
+}
+
+/// What KaTeX lays one above the other for its style sheet, where it wrote nothing else: from above, as it is read, with a stroke
+/// where a fraction has its line.
+fn settle_stack(tree: &mut Tree, number: usize) {
+    let height = |at: usize| {
+        let style = tree.element(at)?.value("style")?;
+        property(style, "top")?.trim_end_matches("em").parse::<f64>().ok()
+    };
+    let mut rows: Vec<(f64, usize)> = tree.children(number).filter_map(|at| Some((height(at)?, at))).collect();
+    rows.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    for (_, row) in rows {
+        let is_line =
+            tree.inside(row).take(3).any(|at| tree.element(at).is_some_and(|element| element.is_of("frac-line")));
+        tree.detach(row);
+        let row = if is_line { tree.add_text("/") } else { row };
+        tree.link(number, None, row);
     }
 }
 
@@ -210,9 +242,17 @@ fn letter_of(element: &Element) -> Option<String> {
 /// A drawing goes, and what is written in it stays.
 fn settle_drawing(tree: &mut Tree, number: usize) {
     let is_text =
-        |at: &usize| tree.element(*at).is_some_and(|element| matches!(&*element.name.local, "text" | "foreignObject"));
-    let words: Vec<String> = tree.inside(number).filter(is_text).map(|at| tree.text(at)).collect();
-    let words = words.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ");
+        |at: usize| tree.element(at).is_some_and(|element| matches!(&*element.name.local, "text" | "foreignObject"));
+    let mut words = String::new();
+    let mut next = tree.first(number);
+    while let Some(at) = next {
+        next = if is_text(at) { tree.next_beside(at, number) } else { tree.next(at, number) };
+        if is_text(at) {
+            words.push(' ');
+            words.push_str(&tree.text(at));
+        }
+    }
+    let words = text::fold_space(&words);
     if words.is_empty() {
         tree.detach(number);
     } else {
@@ -264,6 +304,9 @@ mod tests {
         check(&format!("<span class=\"katex\">{FORMULA}{layer}</span>"), FORMULA);
         check(&format!("<span class=\"katex\">{layer}</span>"), "qp");
         check(&format!("<span class=\"katex\"><span class=\"katex-mathml\"></span>{layer}</span>"), "qp");
+        let row = |top: &str, inner: &str| format!("<span style=\"top:{top}em;\"><span>{inner}</span></span>");
+        let stack = [row("-2.3", "q"), row("-3.2", "<span class=\"frac-line\"></span>"), row("-3.7", "p")].concat();
+        check(&format!("<span class=\"katex-html\"><span class=\"vlist\">{stack}</span></span>"), "p/q");
     }
 
     #[test]

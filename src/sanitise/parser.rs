@@ -38,8 +38,7 @@ pub(super) const FORMATTING: &[&str] =
 pub(super) const VOID: &[&str] =
     &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 /// Elements that go with all that is in them: it is not text.
-pub(super) const UNSEEN: &[&str] =
-    &["script", "style", "template", "noembed", "noframes", "iframe", "title", "datalist"];
+pub(super) const UNSEEN: &[&str] = &["script", "style", "template", "noembed", "noframes", "iframe", "datalist"];
 
 /// A text within the bounds.
 #[derive(Debug)]

@@ -97,6 +97,12 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     }
     let is_emoji = is_emoji(element);
     settle_source(element);
+    if let Some(address) = beside(tree, number)
+        && let Some(element) = tree.element_mut(number)
+    {
+        element.set("src", &address);
+    }
+    let Some(element) = tree.element_mut(number) else { return };
     if is_emoji && element.value("width").is_none() && element.value("height").is_none() {
         // The style that made it as large as a letter is not kept.
         element.set("width", "20");
@@ -105,6 +111,15 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     if element.html() == Some("img") && is_counter(element) {
         tree.detach(number);
     }
+}
+
+/// What a picture without an address of its own is chosen from.
+fn beside(tree: &Tree, number: usize) -> Option<String> {
+    let has_none =
+        tree.element(number).is_some_and(|element| element.html() == Some("img") && element.value("src").is_none());
+    let parent = tree.parent(number).filter(|at| has_none && tree.html(*at) == Some("picture"))?;
+    let mut sources = tree.children(parent).filter_map(|at| tree.element(at)?.value("srcset"));
+    sources.find_map(|set| candidates(set).next()).map(|(address, _)| address.to_owned())
 }
 
 /// Gives a picture the address that it is to be fetched from, and its candidates.
@@ -257,6 +272,14 @@ mod tests {
         );
         check("<img src=\"data:image/png;base64,AAAA\" alt=\"plot\">b", "<img alt=\"plot\">b");
         check("<img src=\"data:image/png;base64,AAAA\">b", "b");
+    }
+
+    #[test]
+    fn a_picture_without_an_address_has_that_of_its_source() {
+        check(
+            "<picture><source data-srcset=\"a.webp 1x\"><img src=\"data:x\" alt=\"a\"></picture>",
+            "<picture><source srcset=\"https://example.org/a.webp 1x\"><img alt=\"a\" src=\"https://example.org/a.webp\"></picture>",
+        );
     }
 
     #[test]

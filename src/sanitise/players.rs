@@ -29,6 +29,7 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
         Some("audio" | "video") => settle_media(tree, number),
         Some("amp-audio") => rename_media(tree, number, "audio"),
         Some("amp-video") => rename_media(tree, number, "video"),
+        Some("script") => settle_script(tree, number),
         Some("iframe" | "embed" | "object" | "frame" | "portal" | "amp-iframe") => settle_frame(tree, number),
         Some(name) => {
             let Some((_, home)) = FILMS.iter().find(|(film, _)| *film == name) else { return };
@@ -39,6 +40,22 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
             }
         }
         None => {}
+    }
+}
+
+/// A script that was to write what another site holds: code, or a recording.
+fn settle_script(tree: &mut Tree, number: usize) {
+    const HOLDERS: &[&str] = &["//gist.github.com/", "//asciinema.org/a/"];
+    let Some(source) = tree.element(number).and_then(|element| element.value("src")) else { return };
+    let Some((page, _)) = source.split_once(".js").filter(|_| HOLDERS.iter().any(|holder| source.contains(holder)))
+    else {
+        return;
+    };
+    let page = page.to_owned();
+    let mut follows = std::iter::successors(tree.after(number), |at| tree.after(*at)).take(2);
+    let is_written = follows.any(|at| tree.html(at) == Some("noscript"));
+    if !is_written {
+        link(tree, number, &page);
     }
 }
 
@@ -94,7 +111,9 @@ fn link(tree: &mut Tree, number: usize, address: &str) {
     let absolute = if address.starts_with("//") { format!("https:{address}") } else { address.to_owned() };
     let host = Url::parse(&absolute).ok().and_then(|url| url.host_str().map(str::to_owned));
     let host = host.as_deref().map(|host| host.trim_start_matches("www.").to_owned());
-    if host.as_deref().is_some_and(|host| NOT_SHOWN.iter().any(|known| host.ends_with(known))) {
+    // What is shown at the front of a site is no film.
+    let is_front = Url::parse(&absolute).is_ok_and(|url| url.path() == "/" && url.query().is_none());
+    if is_front || host.as_deref().is_some_and(|host| NOT_SHOWN.iter().any(|known| host.ends_with(known))) {
         return tree.detach(number);
     }
     let title = element.value("title").map(str::trim).filter(|title| !title.is_empty());
@@ -141,7 +160,7 @@ mod tests {
             "<a href=\"https://example.org/a\">The &lt;film&gt;</a>",
         );
         check(
-            "<a href=\"/b\"><iframe src=\"https://a.example/\"></iframe></a>",
+            "<a href=\"/b\"><iframe src=\"https://a.example/1\"></iframe></a>",
             "<a href=\"https://example.org/b\">a.example</a>",
         );
         check("<object data=\"/a.swf\"><p>Words</p></object>", "<p>Words</p>");
@@ -156,6 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_script_was_to_write_is_a_link() {
+        check(
+            "<script src=\"https://gist.github.com/u/1.js?file=a\"></script>",
+            "<a href=\"https://gist.github.com/u/1\">gist.github.com</a>",
+        );
+        check(
+            "<script src=\"https://gist.github.com/u/1.js\"></script><noscript><pre>a</pre></noscript>",
+            "<pre>a</pre>",
+        );
+        check("<script src=\"https://a.example/1.js\"></script>", "");
+    }
+
+    #[test]
     fn a_frame_that_is_not_seen_is_none() {
         for frame in [
             "<iframe src=\"https://www.googletagmanager.com/ns.html\"></iframe>",
@@ -166,6 +198,8 @@ mod tests {
             "<iframe src=\"javascript:x()\"></iframe>",
             "<iframe src=\"data:text/html,x\"></iframe>",
             "<iframe></iframe>",
+            "<iframe src=\"https://site.example/\"></iframe>",
+            "<embed src=\"https://site.example\">",
         ] {
             check(&format!("a{frame}"), "a");
         }

@@ -40,9 +40,9 @@ pub(super) fn is_formula_part(name: &str) -> bool {
 pub(super) fn stand_in(name: &str) -> Option<&'static str> {
     Some(match name {
         "address" | "center" | "dialog" | "fieldset" | "form" | "frameset" | "legend" | "main" | "optgroup"
-        | "option" | "search" | "section" | "textarea" | "select" => "div",
+        | "option" | "search" | "section" | "select" | "title" => "div",
         "dir" | "menu" => "ul",
-        "listing" | "plaintext" | "xmp" => "pre",
+        "listing" | "plaintext" | "textarea" | "xmp" => "pre",
         _ => return None,
     })
 }

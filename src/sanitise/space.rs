@@ -117,9 +117,10 @@ fn is_numbered(tree: &Tree, number: usize) -> bool {
 pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
     let Some(element) = tree.element(number) else { return };
     let Some(style) = element.value("style").and_then(|style| property(style, "white-space")) else { return };
-    let is_wrapped = match style.to_ascii_lowercase().as_str() {
-        "pre" => false,
-        "pre-wrap" | "pre-line" | "break-spaces" => true,
+    let (is_wrapped, is_indented) = match style.to_ascii_lowercase().as_str() {
+        "pre" => (false, true),
+        "pre-wrap" | "break-spaces" => (true, true),
+        "pre-line" => (true, false),
         _ => return,
     };
     let is_in_code = |tree: &Tree, at: usize| tree.ancestors(at).any(|outer| tree.html(outer) == Some("pre"));
@@ -145,9 +146,10 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
                 let line_break = tree.add_element("br", &[]);
                 tree.link(parent, Some(at), line_break);
             }
-            let rest = line.trim_start_matches(' ');
-            let indent = "\u{a0}".repeat(if is_first { 0 } else { line.len() - rest.len() });
-            let line = tree.add_text(&format!("{indent}{}", if is_first { line } else { rest }));
+            let is_inside = is_first && tree.before(at).is_some();
+            let rest = if is_inside { line } else { line.trim_start_matches(' ') };
+            let indent = if is_indented { "\u{a0}".repeat(line.len() - rest.len()) } else { String::new() };
+            let line = tree.add_text(&format!("{indent}{rest}"));
             tree.link(parent, Some(at), line);
         }
         tree.detach(at);
@@ -207,7 +209,8 @@ mod tests {
     #[test]
     fn a_style_that_keeps_lines_keeps_them() {
         check("<div style=\"white-space: pre\">a\n  b</div>", "<pre>a\n  b</pre>");
-        check("<p style=\"white-space:pre-wrap\">a\n  b\n</p>", "<p>a<br>&nbsp;&nbsp;b<br></p>");
+        check("<p style=\"white-space:pre-wrap\"> a\n  b\n</p>", "<p>&nbsp;a<br>&nbsp;&nbsp;b<br></p>");
+        check("<p style=\"white-space:pre-line\">a\n  b</p>", "<p>a<br>b</p>");
         check("<p>x<span style=\"white-space:pre-line\">a\nb</span></p>", "<p>xa<br>b</p>");
         check("<div style=\"white-space:pre\"><div>a\nb</div></div>", "<div><div>a<br>b</div></div>");
         check("<pre style=\"white-space:pre-wrap\">a\nb</pre>", "<pre>a\nb</pre>");

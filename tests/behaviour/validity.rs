@@ -341,7 +341,7 @@ fn styles_are_gone() {
 fn forms_are_gone_and_frames_are_links() {
     check_harmless(
         "A",
-        "<form action=\"https://evil.example/\"><input name=p></form><iframe src=\"https://film.example/\"></iframe>t",
+        "<form action=\"https://evil.example/\"><input name=p></form><iframe src=\"https://film.example/1\"></iframe>t",
         &["evil.example", "iframe", "src=\"https://film.example/", "src=\\\"https://film.example/"],
     );
 }

@@ -12,7 +12,7 @@ use crate::model::Person;
 use crate::normalise::text;
 use crate::parse::address::{Joiner, is_absolute, is_web};
 use crate::parse::repairs::Repair;
-use crate::parse::{Context, ParsedEntry, ParsedFeed, date, markup};
+use crate::parse::{Context, ParsedEntry, ParsedFeed, date, lines, markup};
 
 /// The longest title that is looked at, in bytes.
 const LONGEST_TITLE: usize = 64 * 1024;
@@ -335,7 +335,12 @@ pub(in crate::parse) fn body(raw: String, mode: Mode) -> Option<String> {
         Mode::Plain => markup::unwrapped(&raw).to_owned(),
         _ => markup::without_cdata(raw),
     };
-    let html = if is_plain(&raw, mode) { markup::escape(raw.trim()) } else { markup::body(raw) };
+    let html = match (is_plain(&raw, mode), mode) {
+        // In HTML a line break is white space.
+        (true, Mode::Html) => markup::escape(raw.trim()),
+        (true, _) => lines::html(&raw),
+        (false, _) => markup::body(raw),
+    };
     (!html.is_empty()).then_some(html)
 }
 
