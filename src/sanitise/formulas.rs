@@ -32,6 +32,8 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     match element.html() {
         Some("script") => settle_source(tree, number),
         Some("mjx-container") => settle_rendered(tree, number),
+        // XHTML with a prefix, read as HTML: its elements are unknown ones, and show their words.
+        Some(name) if name.ends_with(":annotation") || name.ends_with(":annotation-xml") => tree.detach(number),
         Some("span" | "div") if element.value("class").is_some() => {
             if element.is_of("katex-html") && has_formula_beside(tree, number) {
                 tree.detach(number);
@@ -275,6 +277,7 @@ mod tests {
             "<math xmlns=\"x\" display=\"block\" class=\"a\"><semantics><mrow><mi mathvariant=\"bold\">p</mi></mrow><annotation encoding=\"application/x-tex\">p</annotation><annotation-xml encoding=\"text/html\"><b>p</b></annotation-xml></semantics></math>",
             "<math display=\"block\"><mrow><mi mathvariant=\"bold\">p</mi></mrow></math>",
         );
+        check("<m:math><m:mi>p</m:mi><m:annotation>p</m:annotation></m:math>", "p");
         check("<math><maction><mi>p</mi><mi>q</mi></maction></math>", "<math><mi>p</mi></math>");
         check(
             "<math><mfenced><mi>p</mi><mi>q</mi></mfenced></math>",

@@ -381,3 +381,64 @@ fn written_bytes(text: &str) -> usize {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_whole(fragment: &str) -> bool {
+        parse(fragment).is_whole
+    }
+
+    #[test]
+    fn the_bounds_count_what_is_built_and_may_be_shown() {
+        assert!(is_whole(&"<i>a</i>".repeat(MOST_ELEMENTS - 10)));
+        assert!(!is_whole(&"<i>a</i>".repeat(MOST_ELEMENTS + 10)));
+        assert!(is_whole(&"a".repeat(MOST_BYTES - 100)) && !is_whole(&"a".repeat(MOST_BYTES + 1)));
+        assert!(!is_whole(&"&amp;".repeat(MOST_BYTES / 5 + 1)) && is_whole(&"&amp;".repeat(MOST_BYTES / 5 - 100)));
+        assert!(!is_whole(
+            &format!("<p title=\"{}\">", "a".repeat(LONGEST_VALUE)).repeat(MOST_BYTES / LONGEST_VALUE + 1)
+        ));
+    }
+
+    #[test]
+    fn what_is_not_shown_counts_for_nothing() {
+        let long = "a".repeat(MOST_BYTES);
+        for unseen in ["script", "style", "iframe", "noembed", "noframes"] {
+            assert!(is_whole(&format!("<{unseen}>{long}</{unseen}>b")), "{unseen}");
+        }
+        assert!(is_whole(&format!("<img src=\"data:{long}\">b<!-- {long} -->")));
+        assert!(is_whole(&format!("<svg>{}</svg>", "<rect/>".repeat(2 * MOST_ELEMENTS))));
+        assert!(is_whole(&format!("<p onclick=\"{}\">", "a".repeat(1_000)).repeat(5_000)));
+    }
+
+    #[test]
+    fn what_formatting_repeats_is_bounded_though_it_is_not_shown() {
+        let class = "a".repeat(LONGEST_VALUE - 10);
+        assert!(!is_whole(&format!("<p><b class=\"{class}\">{}", "<p>x".repeat(5_000))));
+    }
+
+    #[test]
+    fn a_text_that_looks_small_is_within_the_bounds() {
+        let check = |fragment: &str, expected: bool| {
+            assert_eq!(looks_small(fragment), expected, "{}", fragment.get(..60).unwrap_or(fragment));
+            assert!(!expected || is_whole(fragment));
+        };
+        check("", true);
+        check(&"<p>a</p>".repeat(20_000), true);
+        check(&"<p>a</p>".repeat(30_000), false);
+        check(&"<B>a".repeat(100), true);
+        check(&"<B>a".repeat(260), false);
+        check(&"<b>a</b>".repeat(10_000), true);
+        check(&"<br>a<body>".repeat(10_000), true);
+        check(&"a".repeat(MOST_BYTES / LONGEST_REFERENCE + 1), false);
+    }
+
+    #[test]
+    fn what_is_a_formulas_source_is_text() {
+        for (kind, expected) in [("math/tex", "a"), (" math/asciimath", "a"), ("text/javascript", ""), ("", "")] {
+            let Bounded { tree, .. } = parse(&format!("<script type=\"{kind}\">a</script>"));
+            assert_eq!(tree.text(DOCUMENT), expected, "{kind}");
+        }
+    }
+}

@@ -113,13 +113,25 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     }
 }
 
-/// What a picture without an address of its own is chosen from.
+/// The address of a picture that has none of its own: that of its source, or of the picture that it is a link to.
 fn beside(tree: &Tree, number: usize) -> Option<String> {
-    let has_none =
-        tree.element(number).is_some_and(|element| element.html() == Some("img") && element.value("src").is_none());
-    let parent = tree.parent(number).filter(|at| has_none && tree.html(*at) == Some("picture"))?;
-    let mut sources = tree.children(parent).filter_map(|at| tree.element(at)?.value("srcset"));
-    sources.find_map(|set| candidates(set).next()).map(|(address, _)| address.to_owned())
+    const ENDINGS: &[&str] = &[".avif", ".gif", ".jpeg", ".jpg", ".png", ".webp"];
+    let parent = tree.parent(number)?;
+    if tree.html(number) != Some("img") || tree.element(number)?.value("src").is_some() {
+        return None;
+    }
+    match tree.html(parent)? {
+        "picture" => {
+            let mut sources = tree.children(parent).filter_map(|at| tree.element(at)?.value("srcset"));
+            sources.find_map(|set| candidates(set).next()).map(|(address, _)| address.to_owned())
+        }
+        "a" => {
+            let link = tree.element(parent)?.value("href")?.trim();
+            let path = link.split(['?', '#']).next().unwrap_or(link).to_ascii_lowercase();
+            ENDINGS.iter().any(|ending| path.ends_with(ending)).then(|| link.to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Gives a picture the address that it is to be fetched from, and its candidates.
@@ -275,11 +287,25 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_an_address_has_that_of_its_source() {
+    fn a_picture_without_an_address_has_that_of_its_source_or_its_link() {
         check(
             "<picture><source data-srcset=\"a.webp 1x\"><img src=\"data:x\" alt=\"a\"></picture>",
             "<picture><source srcset=\"https://example.org/a.webp 1x\"><img alt=\"a\" src=\"https://example.org/a.webp\"></picture>",
         );
+    }
+
+    #[test]
+    fn an_address_that_is_no_picture_is_not_taken_for_one() {
+        let link = |href: &str, inner: &str| {
+            format!("<a href=\"https://example.org/{href}\" rel=\"noopener noreferrer nofollow\">{inner}</a>")
+        };
+        check(
+            "<a href=\"/a.JPG?x\"><img src=\"data:x\"></a>",
+            &link("a.JPG?x", "<img src=\"https://example.org/a.JPG?x\">"),
+        );
+        check("<a href=\"/a.html\"><img src=\"data:x\" alt=\"a\"></a>", &link("a.html", "<img alt=\"a\">"));
+        check("<a href=\"/a.png\"><img src=\"/b.png\"></a>", &link("a.png", "<img src=\"https://example.org/b.png\">"));
+        check("<p><img src=\"data:x\" alt=\"a\"></p>", "<p><img alt=\"a\"></p>");
     }
 
     #[test]

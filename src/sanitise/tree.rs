@@ -258,3 +258,83 @@ impl Tree {
         self.replace(number, text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tree as a text: elements in brackets.
+    fn told(tree: &Tree, number: usize) -> String {
+        let inner: String = tree.children(number).map(|at| told(tree, at)).collect();
+        match tree.kind(number) {
+            Kind::Bare => inner,
+            Kind::Text(text) => text.to_string(),
+            Kind::Element(element) => format!("({}{inner})", &*element.name.local),
+        }
+    }
+
+    /// `(p a (b c) d)` below the document, and the numbers of `p`, `a`, `b`, `c`, `d`.
+    fn tree() -> (Tree, [usize; 5]) {
+        let mut tree = Tree::default();
+        tree.add(Kind::Bare);
+        let [p, b] = ["p", "b"].map(|name| tree.add_element(name, &[("class", "x y"), ("id", "1")]));
+        let [a, c, d] = ["a", "c", "d"].map(|text| tree.add_text(text));
+        for (parent, child) in [(DOCUMENT, p), (p, a), (p, b), (b, c), (p, d)] {
+            tree.link(parent, None, child);
+        }
+        (tree, [p, a, b, c, d])
+    }
+
+    #[test]
+    fn nodes_are_taken_elsewhere() {
+        let check = |change: fn(&mut Tree, [usize; 5]), expected: &str| {
+            let (mut tree, numbers) = tree();
+            change(&mut tree, numbers);
+            assert_eq!(told(&tree, DOCUMENT), expected);
+            let backwards: Vec<usize> = std::iter::successors(tree.last(numbers[0]), |at| tree.before(*at)).collect();
+            let mut forwards: Vec<usize> = tree.children(numbers[0]).collect();
+            forwards.reverse();
+            assert_eq!(backwards, forwards, "{expected}");
+        };
+        check(|_, _| {}, "(pa(bc)d)");
+        check(|tree, [p, _, _, _, d]| tree.link(p, tree.first(p), d), "(pda(bc))");
+        check(|tree, [_, a, b, ..]| tree.link(b, None, a), "(p(bca)d)");
+        check(|tree, [_, a, ..]| tree.detach(a), "(p(bc)d)");
+        check(|tree, [_, _, _, _, d]| tree.detach(d), "(pa(bc))");
+        check(|tree, [_, _, b, ..]| tree.detach(b), "(pad)");
+        check(|tree, [_, _, b, ..]| tree.unwrap(b), "(pacd)");
+        check(|tree, [_, _, b, ..]| tree.replace_by_text(b, "x"), "(paxd)");
+        check(|tree, [_, a, b, ..]| tree.replace(b, a), "(pad)");
+        check(|tree, [_, _, b, ..]| tree.rename(b, "i"), "(pa(ic)d)");
+        check(
+            |tree, [_, a, ..]| {
+                tree.detach(a);
+                tree.detach(a);
+                tree.replace_by_text(a, "x");
+            },
+            "(p(bc)d)",
+        );
+    }
+
+    #[test]
+    fn a_tree_is_walked_in_the_order_of_its_text() {
+        let (tree, [p, a, b, c, d]) = tree();
+        assert_eq!(tree.inside(p).collect::<Vec<_>>(), [a, b, c, d]);
+        assert_eq!(tree.inside(b).collect::<Vec<_>>(), [c]);
+        assert_eq!(tree.ancestors(c).collect::<Vec<_>>(), [b, p, DOCUMENT]);
+        assert_eq!((tree.next_beside(b, p), tree.next_beside(c, b), tree.next_beside(d, p)), (Some(d), None, None));
+        assert_eq!((tree.text(p).as_str(), tree.root(), tree.len()), ("acd", Some(p), 6));
+    }
+
+    #[test]
+    fn attributes_are_set_and_taken_away() {
+        let (mut tree, [p, ..]) = tree();
+        let element = tree.element_mut(p).unwrap();
+        assert!(element.is_of("x") && element.is_of("y") && !element.is_of("x y") && !element.is_of("z"));
+        element.set("id", "2");
+        element.set("dir", "rtl");
+        element.unset("class");
+        assert_eq!((element.value("id"), element.value("dir"), element.value("class")), (Some("2"), Some("rtl"), None));
+        assert_eq!((element.html(), element.attributes.len()), (Some("p"), 2));
+    }
+}
