@@ -307,7 +307,8 @@ pub fn story<'a>(
     let source = Credit::of(source_of(speaker)?);
     let permalink = page_of(speaker);
     let [base, page] = [&detail.base, &permalink].map(|address| Url::parse(address.as_deref()?).ok());
-    let origin = Origin::of_entry(base.as_ref(), page.as_ref());
+    // The base may be that of the whole feed, in which no place of the text is.
+    let origin = Origin { base: base.as_ref().or(page.as_ref()), page: page.as_ref() };
     let clean = |markup: &Option<String>| {
         markup.as_deref().map(|markup| texts::shown(markup, origin)).filter(|clean| !clean.html.is_empty())
     };

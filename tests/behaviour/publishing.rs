@@ -261,3 +261,18 @@ fn titles_and_leads_have_the_direction_of_their_text() {
     let story = daemon.get(&format!("/story/{id}")).1;
     assert!(story.contains("<h1 dir=\"auto\">") && story.contains("<p class=\"lead\" dir=\"auto\">"), "{story}");
 }
+
+#[test]
+fn a_link_to_a_place_in_a_text_leads_to_the_entrys_page() {
+    let text = "&lt;p&gt;A claim&lt;a href=\"#note\"&gt;1&lt;/a&gt; and &lt;a href=\"x\"&gt;x&lt;/a&gt;.&lt;/p&gt;";
+    let atom = format!(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>A</title><id>a</id><entry><id>b</id><title>B</title>\
+         <link href=\"https://example.org/posts/1/\"/><content type=\"html\">{text}</content></entry></feed>"
+    );
+    let origin = Origin::of(atom);
+    let scene = Scene::with(&[("example", origin.url("/feeds/all"))], "");
+    scene.must(&["poll"]);
+    let published: Value = serde_json::from_str(&scene.must(&["publish", "--format", "json"])).unwrap();
+    let content = published["items"][0]["content_html"].as_str().unwrap();
+    assert!(content.contains("href=\"https://example.org/posts/1/#note\""), "{content}");
+}
