@@ -298,9 +298,9 @@ pub enum StoreCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Look the store through for damage, every text of it too
+    /// Look the store through for damage, every row that is shown and every text too
     Check {
-        /// Set damaged texts aside; they are asked for again at their feeds' next polls
+        /// Set damaged texts and rows aside, which are asked for again at their feeds' next polls; make a damaged file anew of what can be read, while no newsfold runs
         #[arg(long)]
         repair: bool,
     },

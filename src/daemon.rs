@@ -678,10 +678,15 @@ impl Daemon {
                 counted(damaged, "text")
             )
         });
+        let hidden = published.damaged_entries().len();
+        let hidden = (hidden > 0).then(|| {
+            let entries = counted(hidden, "entry");
+            format!("{entries} damaged in the store and not shown; `newsfold store check` names them")
+        });
         let left_out = (left_out > 0).then(|| {
             format!("{left_out} of the stories cannot be read or rendered and are left out; the log names them")
         });
-        damaged.into_iter().chain(left_out).collect()
+        damaged.into_iter().chain(hidden).chain(left_out).collect()
     }
 
     fn tell_health(&self) {

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::manners::limiter::Limiter;
 use crate::model::FeedRef;
-use crate::poll::{Errand, InLine, Poller, Recording, Report};
+use crate::poll::{Errand, InLine, Poller, Recording, Report, SlowPoll, Subscription};
 use crate::store;
 
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
@@ -95,17 +95,7 @@ impl Hosts {
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
     pub fn push(&self, errands: impl IntoIterator<Item = Errand>) {
-        let mut lines = self.shared.lines();
-        for errand in errands {
-            let host = host_of(errand.feed.target());
-            let line = lines.entry(host.clone()).or_default();
-            line.waiting.push_back((clock::instant(), errand));
-            if line.walkers < self.shared.limits.per_host {
-                line.walkers += 1;
-                let (shared, tasks) = (self.shared.clone(), self.tasks.clone());
-                self.tasks.spawn(async move { shared.walk(&host, &tasks).await });
-            }
-        }
+        self.shared.push(errands.into_iter().map(|errand| (clock::instant(), errand)), &self.tasks);
     }
 
     /// Gives up the polls that are waiting or under way, and returns once none is. What they had stored stays stored.
@@ -117,11 +107,49 @@ impl Hosts {
 }
 
 impl Shared {
+    fn push(self: &Arc<Self>, errands: impl IntoIterator<Item = (Instant, Errand)>, tasks: &TaskTracker) {
+        let mut lines = self.lines();
+        for (came, errand) in errands {
+            let host = host_of(errand.feed.target());
+            let line = lines.entry(host.clone()).or_default();
+            line.waiting.push_back((came, errand));
+            if line.walkers < self.limits.per_host {
+                line.walkers += 1;
+                let (shared, walk) = (self.clone(), tasks.clone());
+                tasks.spawn(async move { shared.walk(&host, &walk).await });
+            }
+        }
+    }
+
+    /// Has a poll wait out of its host's line for the right to be made, which few slow feeds have at a time: its neighbours
+    /// do not wait with it.
+    fn step_aside(
+        self: &Arc<Self>,
+        came: Instant,
+        errand: Errand,
+        right: impl Future<Output = SlowPoll> + Send + 'static,
+        tasks: &TaskTracker,
+    ) {
+        let (shared, more) = (self.clone(), tasks.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                slow = right => shared.push([(came, Errand { slow: Some(slow), ..errand })], &more),
+                () = shared.stop.cancelled() => {}
+            }
+        });
+    }
+
     /// Walks one host's line to its end.
-    async fn walk(&self, host: &str, tasks: &TaskTracker) {
+    async fn walk(self: &Arc<Self>, host: &str, tasks: &TaskTracker) {
         let walk = async {
             let mut turn = None;
             while let Some((came, errand)) = self.next(host) {
+                if errand.slow.is_none()
+                    && let Some(right) = self.poller.slow_poll(errand.feed.feed)
+                {
+                    self.step_aside(came, errand, right, tasks);
+                    continue;
+                }
                 let place = match turn.take() {
                     Some(place) => place,
                     None => (self.places.acquire().await, clock::instant()),
@@ -159,10 +187,20 @@ impl Shared {
     async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
         let (feed, subscription) = (errand.feed.feed, errand.subscription.clone());
         let poller = self.poller.clone();
-        let task = AbortOnDropHandle::new(tokio::spawn(async move { poller.poll(errand, in_line).await }));
+        let task = tokio::spawn(async move { poller.poll(errand, in_line).await });
+        self.joined(feed, &subscription, AbortOnDropHandle::new(task)).await
+    }
+
+    /// What came of a poll's task; a panic is recorded as a failure of the feed that is ours.
+    async fn joined(
+        &self,
+        feed: FeedRef,
+        subscription: &Subscription,
+        task: AbortOnDropHandle<store::Result<Recording>>,
+    ) -> store::Result<Recording> {
         match task.await {
             Ok(polled) => polled,
-            Err(ended) if ended.is_panic() => self.poller.note_panic(feed, &subscription, clock::now()).await,
+            Err(ended) if ended.is_panic() => self.poller.note_panic(feed, subscription, clock::now()).await,
             Err(cancelled) => Err(cancelled.into()),
         }
     }
@@ -194,4 +232,66 @@ impl Shared {
 /// What one line is for: scheme, host and port do not matter to a machine that is asked too often, its name does.
 fn host_of(address: &Url) -> String {
     address.host_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::{Client, Settings, SystemNames};
+    use crate::ingest::Terms;
+    use crate::manners::Manners;
+    use crate::model::history;
+    use crate::poll::Polled;
+    use crate::schedule::Cadence;
+    use crate::store::{Store, feeds};
+
+    #[tokio::test]
+    async fn a_poll_that_panics_is_recorded_as_a_failure_of_ours_and_costs_that_poll() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("newsfold.db")).unwrap();
+        let configured = feeds::Configured {
+            address: "https://one.example/feed".parse().unwrap(),
+            name: "one".into(),
+            standing: feeds::Standing::default(),
+            first_poll: clock::now(),
+            first_poll_why: String::new(),
+            planned_by: String::new(),
+        };
+        let add = move |desk: &mut store::Desk<'_>| feeds::reconfigure(desk.tx, std::slice::from_ref(&configured));
+        let feed = store.write(0, add).await.unwrap().handles[0];
+        let settings = Settings {
+            user_agent: "newsfold".into(),
+            timeout: Duration::from_secs(1),
+            max_body_bytes: 1,
+            per_host: 1,
+            per_host_gap: Duration::ZERO,
+            look_up: Arc::new(SystemNames::default()),
+            allow_networks: Vec::new(),
+        };
+        let terms = Terms {
+            level: crate::model::Level::Off,
+            folding: crate::fold::Rules::default(),
+            backfill: Duration::MAX,
+            keep: Vec::new(),
+            drop: Vec::new(),
+            site: crate::fold::canonical::Site::default(),
+        };
+        let subscription = Subscription {
+            cadence: Cadence::Every(Duration::from_secs(3600)),
+            min_interval: Duration::from_secs(60),
+            access: Arc::default(),
+            terms: Arc::new(terms),
+        };
+        let poller = Arc::new(Poller::new(Client::new(settings, Manners::default()), store.clone()));
+        let limits = Limits { concurrency: 1, per_host: 1, gap: Duration::ZERO };
+        let hosts = Hosts::new(poller, limits, mpsc::unbounded_channel().0);
+        let task = AbortOnDropHandle::new(tokio::spawn(async { panic!("on purpose") }));
+        let recording = hosts.shared.joined(feed, &subscription, task).await.unwrap();
+        let report = recording.stored().await.unwrap();
+        assert!(matches!(&report.polled, Polled::Failed(why) if why.contains("fault of newsfold")), "{report:?}");
+        assert_eq!(report.outcome, Some(history::Outcome::Ours));
+        let stored = store.read(move |connection| feeds::one(connection, feed)).await.unwrap();
+        assert_eq!((stored.failures, stored.polls), (1, 1));
+        assert!(stored.next_poll > clock::now(), "and it is polled again");
+    }
 }

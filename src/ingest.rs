@@ -16,7 +16,7 @@ use crate::fold::link::{Linked, Pages, Standing, Telling};
 use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
 use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
-use crate::model::{Entry, EntryRef, Feed, Level, StoryId, StoryRef, Validators};
+use crate::model::{Entry, EntryRef, Feed, Level, StoryNames, StoryRef, Validators};
 use crate::normalise::{identity, text};
 use crate::plural::counted;
 use crate::schedule::rhythm::Rhythm;
@@ -152,9 +152,11 @@ impl Ingested {
 }
 
 /// What of a document is yet to be taken in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rest {
     intake: update::Intake,
+    /// Its entries under other ids, where those were given them to be kept apart from others.
+    apart: Option<Arc<[Entry]>>,
     /// How many of its new entries are still to come.
     added: usize,
     /// What came of it so far.
@@ -162,7 +164,7 @@ pub struct Rest {
 }
 
 /// How far a document is taken in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Progress {
     /// All of it.
     Done(Ingested),
@@ -196,7 +198,7 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     if let Some((rhythm, floods)) = feeds::learned(tx, feed.feed)? {
         (feed.rhythm, feed.floods) = (record.rhythm_after(&rhythm), floods);
     }
-    let (known, apart) = known(tx, record, rest.is_some())?;
+    let (known, apart) = known(tx, record, rest.as_ref())?;
     let polled = apart.as_deref().unwrap_or(polled);
     let mut changes = update::plan(&known, polled, *at);
     if *is_partial {
@@ -213,10 +215,10 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
             let intake = update::intake(arrived, feed.floods);
             lately.add(is_partial, intake.take);
             tell_of_a_flood(&feed, intake);
-            Rest { intake, added: intake.take, ingested: Ingested::default() }
+            Rest { intake, apart: apart.clone(), added: intake.take, ingested: Ingested::default() }
         }
     };
-    stem(&mut feed, &mut changes, rest);
+    stem(&mut feed, &mut changes, &rest);
     if !changes.waiting.is_empty() {
         ask_in_full(&mut feed);
     }
@@ -239,7 +241,15 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
     let revised = changes.revised.len() + changes.restored.len();
     let mut ingested = Ingested { added: changes.added.len(), revised, ..Ingested::default() };
 
-    let mut intake = Intake { tx, record, touched: BTreeSet::new(), others: HashMap::new(), print: None, shortened: 0 };
+    let mut intake = Intake {
+        tx,
+        record,
+        touched: BTreeSet::new(),
+        others: HashMap::new(),
+        print: None,
+        shortened: 0,
+        names: StoryNames::of(&feed.identity),
+    };
     let added = intake.add(desk.memory, &changes, &mut ingested)?;
     intake.revise(desk.memory, &changes)?;
     let kept: Vec<EntryRef> =
@@ -264,32 +274,36 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
 }
 
 /// What the store knows of a document's entries, and the entries under other ids where they have to be kept apart from others.
-fn known(tx: &Connection, record: &PollRecord, is_begun: bool) -> Result<(Known, Option<Vec<Entry>>)> {
+///
+/// Which entries were renamed, and which have to be kept apart, is asked before the first part of a document is taken in alone.
+fn known(tx: &Connection, record: &PollRecord, rest: Option<&Rest>) -> Result<(Known, Option<Arc<[Entry]>>)> {
     let PollRecord { feed, entries: polled, is_partial, .. } = record;
+    if let Some(Rest { apart, .. }) = rest {
+        return Ok((entries::known(tx, feed.feed, apart.as_deref().unwrap_or(polled))?, apart.clone()));
+    }
     let mut known = entries::known(tx, feed.feed, polled)?;
     if !matching::is_wanted(&known, polled) {
         return Ok((known, None));
     }
     let mut stored = rekey::stored(tx, feed.feed, &known, polled)?;
-    let apart = identity::kept_apart(polled, &matching::shared_ids(&known, &stored));
+    let apart: Option<Arc<[Entry]>> =
+        identity::kept_apart(polled, &matching::shared_ids(&known, &stored)).map(Into::into);
     if let Some(apart) = &apart {
         known = entries::known(tx, feed.feed, apart)?;
         stored = rekey::stored(tx, feed.feed, &known, apart)?;
     }
-    // Entries of one document are never each other's new names, and what was renamed is when it is half taken in.
-    if !is_begun {
-        known.renamed = matching::renamed(&known, apart.as_deref().unwrap_or(polled), &stored, !is_partial);
-    }
+    // Entries of one document are never each other's new names.
+    known.renamed = matching::renamed(&known, apart.as_deref().unwrap_or(polled), &stored, !is_partial);
     Ok((known, apart))
 }
 
 /// Leaves out the oldest of too many new entries, and says so.
 ///
 /// Where the rest is to come at the next poll, nothing vouches for the document: it is asked for in full.
-fn stem(feed: &mut Feed, changes: &mut Changes<'_>, Rest { intake, added, .. }: Rest) {
+fn stem(feed: &mut Feed, changes: &mut Changes<'_>, Rest { intake, added, .. }: &Rest) {
     let came = changes.added.len();
-    changes.added.drain(..came.saturating_sub(added));
-    let update::Intake { added: all, take, ask_again, floods } = intake;
+    changes.added.drain(..came.saturating_sub(*added));
+    let update::Intake { added: all, take, ask_again, floods } = *intake;
     feed.floods = floods;
     if ask_again {
         ask_in_full(feed);
@@ -341,6 +355,8 @@ struct Intake<'a> {
     print: Option<Print>,
     /// How many texts were too large for the store.
     shortened: usize,
+    /// The names of the stories that the feed's entries found.
+    names: StoryNames,
 }
 
 impl Intake<'_> {
@@ -361,9 +377,11 @@ impl Intake<'_> {
         let handles: Vec<EntryRef> = (first..).map(EntryRef).take(changes.added.len()).collect();
         memory.next_entry = handles.last().map_or(Some(EntryRef(first)), |EntryRef(last)| Some(EntryRef(last + 1)));
         let new: Vec<(EntryRef, &Entry)> = handles.iter().copied().zip(changes.added.iter().copied()).collect();
+        let forgets_anything = corrections::forgets_anything(self.tx)?;
         let mut tellings: HashMap<EntryRef, Telling> = HashMap::new();
         for (handle, entry) in &new {
-            if !is_dropped(entry, feed, terms) && !corrections::is_forgotten(self.tx, feed.feed, entry)? {
+            let is_forgotten = forgets_anything && corrections::is_forgotten(self.tx, feed.feed, entry)?;
+            if !is_dropped(entry, feed, terms) && !is_forgotten {
                 tellings.insert(*handle, self.telling(*handle, entry, *at));
             }
         }
@@ -375,6 +393,7 @@ impl Intake<'_> {
         tellings.values().for_each(|telling| pages.note(telling));
         let texts = self.keep(changes.added.iter().copied())?;
         let has_forgotten = retention::has_forgotten(self.tx, feed.feed)?;
+        let mut additions = entries::Additions::begin(self.tx)?;
         for ((handle, entry), text) in new.into_iter().zip(texts) {
             let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
             let is_back = has_forgotten && retention::recall(self.tx, feed.feed, &entry.id)?;
@@ -386,7 +405,7 @@ impl Intake<'_> {
             let story = told.as_ref().map(|told| told.verdict.story(handle));
             let place = shown.map(|shown| shown.sort_at);
             let addition = entries::Addition { handle, feed: feed.feed, entry, text, story, place };
-            entries::add(self.tx, &addition, *at)?;
+            additions.add(&addition, *at)?;
             if let (Some(telling), Some(told)) = (tellings.get(&handle), told) {
                 if let (Verdict::Joins { rule, .. }, false) = (&told.verdict, told.is_founder) {
                     ingested.folds.add(*rule);
@@ -479,9 +498,9 @@ impl Intake<'_> {
     /// Founds the story of an entry that joins none. One that founded a story, was forgotten and came back is in that one
     /// again.
     fn found(&self, telling: &Telling, entry: &Entry, verdict: Verdict, shown: Option<Shown>) -> Result<Told> {
-        let PollRecord { feed, at, .. } = self.record;
+        let at = &self.record.at;
         let Verdict::New { .. } = verdict else { return Ok(Told { verdict, is_founder: false }) };
-        let id = StoryId::derive(&feed.identity, &entry.id);
+        let id = self.names.story(&entry.id);
         let is_new = stories::found(self.tx, telling.entry, id, shown, *at)?;
         let own = if is_new { None } else { stories::by_id(self.tx, id)? };
         let verdict = own.map_or(verdict, |own| Linked { story: own.story, matched: own.canonical }.into());
@@ -510,8 +529,21 @@ impl Intake<'_> {
         }
         let texts = self.keep(changes.revised.iter().map(|revision| revision.now))?;
         for (revision, text) in changes.revised.iter().zip(texts) {
-            let has_moved = entries::revise(self.tx, revision, text, self.record.at)?;
+            let feed = &self.record.feed;
+            let has_moved = match entries::revise(self.tx, feed.feed, revision, text, self.record.at) {
+                // It stays as it is, and hidden where its row is damaged, until the store is repaired.
+                Err(error) if error.is_corruption() => {
+                    tracing::warn!(feed.name, entry.id = revision.entry.0, "an edited entry cannot be stored: {error}");
+                    continue;
+                }
+                revised => revised?,
+            };
             search::revise(self.tx, revision.entry, revision.now)?;
+            // What was damaged comes back, and no reader is told of an edit.
+            if revision.was_damaged {
+                self.touched.extend(stories::told_by(self.tx, revision.entry)?);
+                continue;
+            }
             if let Some(mut story) = stories::spoken_for_by(self.tx, revision.entry)? {
                 story.updated = Some(revised_at(revision.now, &story, self.record.at));
                 stories::save(self.tx, &story)?;
@@ -528,6 +560,7 @@ impl Intake<'_> {
     /// Stores which entries left the document and which came back; a withdrawn one no longer speaks for its story.
     fn relist(&mut self, gone: &[EntryRef], kept: &[EntryRef], listed: &[EntryRef]) -> Result<()> {
         let withdrawn = withdrawn(gone, kept);
+        let listed: HashSet<EntryRef> = listed.iter().copied().collect();
         let back: Vec<EntryRef> = kept.iter().filter(|entry| !listed.contains(entry)).copied().collect();
         entries::relist(self.tx, gone, &withdrawn, &back, self.record.at)?;
         for entry in withdrawn {
@@ -560,7 +593,9 @@ impl Intake<'_> {
 /// The entries of `gone` that did not fall off the end of the document: older ones still stand in it. One or two prove
 /// nothing, as some publishers pin an old entry.
 fn withdrawn(gone: &[EntryRef], kept: &[EntryRef]) -> Vec<EntryRef> {
-    let is_midst = |entry: &&EntryRef| kept.iter().filter(|kept| kept < entry).count() > MOST_PINNED;
+    let mut kept = kept.to_vec();
+    kept.sort_unstable();
+    let is_midst = |entry: &&EntryRef| kept.get(MOST_PINNED).is_some_and(|kept| kept < *entry);
     gone.iter().filter(is_midst).copied().collect()
 }
 
@@ -597,7 +632,7 @@ mod hostile;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Detail, EntryId, FeedRef};
+    use crate::model::{Detail, EntryId, FeedRef, StoryId};
     use crate::store::schema;
 
     fn entry(published: Option<&str>) -> Entry {
@@ -627,6 +662,12 @@ mod tests {
     }
 
     const NOW: DateTime<Utc> = DateTime::from_timestamp(1_768_046_400, 0).unwrap();
+
+    /// As the configuration has it where it names nothing but a level.
+    pub(super) fn terms_at(level: Level, site: Site) -> Terms {
+        let (keep, drop) = (Vec::new(), Vec::new());
+        Terms { level, folding: Rules::default(), backfill: Duration::MAX, keep, drop, site }
+    }
 
     /// A store that two feeds are taken into.
     struct Scene {
@@ -667,16 +708,10 @@ mod tests {
 
         /// A feed's first document.
         fn record(&self, feed: usize, entries: Vec<Entry>) -> PollRecord {
-            let terms = Terms {
-                level: self.level,
-                folding: Rules::default(),
-                backfill: Duration::MAX,
-                keep: Vec::new(),
-                drop: Vec::new(),
-                site: Site::of(&feeds::one(&self.store, self.feeds[feed]).unwrap().address),
-            };
+            let feed = feeds::one(&self.store, self.feeds[feed]).unwrap();
+            let terms = terms_at(self.level, Site::of(&feed.address));
             PollRecord {
-                feed: feeds::one(&self.store, self.feeds[feed]).unwrap(),
+                feed,
                 at: NOW,
                 is_first: true,
                 is_partial: false,

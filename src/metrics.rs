@@ -81,10 +81,14 @@ pub struct Figures {
     pub log_bytes: u64,
     /// Stories that are shown without their text, because that is damaged in the store.
     pub damaged_texts: usize,
+    /// Entries that are not shown, because their rows are damaged in the store.
+    pub damaged_entries: usize,
     /// Polls that wait in line at their hosts, or are under way.
     pub polls_waiting: usize,
     /// What waits to be stored, in bytes.
     pub store_queue_bytes: u64,
+    /// The longest that one piece of work has kept the store from others.
+    pub store_longest_work: Duration,
 }
 
 #[derive(Clone, Hash, PartialEq, Eq, Debug, EncodeLabelSet)]
@@ -121,8 +125,12 @@ fn process(registry: &mut Registry, figures: &Figures) {
     gauge("store", "The store's file", Some(Unit::Bytes), count(figures.store_bytes));
     gauge("store_log", "The store's write-ahead log", Some(Unit::Bytes), count(figures.log_bytes));
     gauge("store_queue", "What waits to be stored", Some(Unit::Bytes), count(figures.store_queue_bytes));
+    let longest = "The longest that one piece of work has kept the store from others";
+    gauge("store_longest_work", longest, Some(Unit::Seconds), figures.store_longest_work.as_secs_f64());
     let damaged = "Stories shown without their text, which is damaged in the store";
     gauge("store_damaged_texts", damaged, None, count(figures.damaged_texts as u64));
+    let damaged = "Entries not shown, because their rows are damaged in the store";
+    gauge("store_damaged_entries", damaged, None, count(figures.damaged_entries as u64));
     gauge("polls_waiting", "Polls in line or under way", None, count(figures.polls_waiting as u64));
     gauge("render", "Rendering all outputs, the last time", Some(Unit::Seconds), counters.render.as_secs_f64());
     let is_current = f64::from(!counters.is_config_refused);

@@ -99,15 +99,7 @@ impl StoryId {
     /// The id of the story that entry `id` of the feed first configured at `address` founds.
     #[must_use]
     pub fn derive(address: &str, id: &EntryId) -> Self {
-        let feed = Sha256::new().chain_update(b"newsfold feed\0").chain_update(address).finalize();
-        let story = Sha256::new().chain_update(b"newsfold story\0").chain_update(address).chain_update([0]);
-        let story = story.chain_update(&id.0).finalize();
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&feed[..4]);
-        bytes[4..].copy_from_slice(&story[..12]);
-        bytes[6] = (bytes[6] & 0x0f) | 0x80;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        Self(bytes)
+        StoryNames::of(address).story(id)
     }
 
     /// The end of the id, which is enough to tell stories apart by hand. (All stories that a feed founds begin alike.)
@@ -123,6 +115,36 @@ impl StoryId {
     #[must_use]
     pub fn urn(&self) -> String {
         format!("urn:uuid:{self}")
+    }
+}
+
+/// What the ids of all stories of one feed have in common, so that it is derived once for many.
+#[derive(Debug, Clone)]
+pub struct StoryNames {
+    feed: [u8; 4],
+    begun: Sha256,
+}
+
+impl StoryNames {
+    /// Of the feed first configured at `address`.
+    #[must_use]
+    pub fn of(address: &str) -> Self {
+        let [one, two, three, four, ..] =
+            <[u8; 32]>::from(Sha256::new().chain_update(b"newsfold feed\0").chain_update(address).finalize());
+        let begun = Sha256::new().chain_update(b"newsfold story\0").chain_update(address).chain_update([0]);
+        Self { feed: [one, two, three, four], begun }
+    }
+
+    /// The id of the story that entry `id` founds.
+    #[must_use]
+    pub fn story(&self, id: &EntryId) -> StoryId {
+        let story = self.begun.clone().chain_update(&id.0).finalize();
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.feed);
+        bytes[4..].copy_from_slice(&story[..12]);
+        bytes[6] = (bytes[6] & 0x0f) | 0x80;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        StoryId(bytes)
     }
 }
 

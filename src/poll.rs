@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -32,7 +31,8 @@ use crate::store::{self, Store, Submitted, feeds, holds, hubs};
 use crate::update;
 use crate::websub::discovery::{self, Found, discover};
 
-use readers::Readers;
+pub use readers::SlowPoll;
+use readers::{Place, Readers};
 use remember::{Failure, millis, plan_next};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
@@ -135,6 +135,8 @@ pub struct Errand {
     pub subscription: Arc<Subscription>,
     /// On whose word.
     pub urgency: Urgency,
+    /// The right to poll a slow feed, once it waited for that.
+    pub slow: Option<SlowPoll>,
 }
 
 /// On whose word a poll is made.
@@ -301,7 +303,7 @@ struct News {
     found: Option<Found>,
     entries: Vec<Entry>,
     /// Its place among the documents that are being read.
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// Polls feeds, one call a poll.
@@ -318,6 +320,12 @@ impl Poller {
         Self { client, store, readers: Readers::new() }
     }
 
+    /// The right to poll a feed, where its documents are slow to read, so that few such polls are under way; `None` where it
+    /// needs none.
+    pub fn slow_poll(&self, feed: FeedRef) -> Option<impl Future<Output = SlowPoll> + use<>> {
+        self.readers.is_slow(feed).then(|| self.readers.slow_poll())
+    }
+
     /// Polls a feed once and has what came of it recorded.
     ///
     /// It is done as soon as the store has room for what came: the store bounds what waits there, and nobody's turn should
@@ -327,7 +335,7 @@ impl Poller {
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
     pub async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
         let now = clock::now();
-        let Errand { feed, subscription, urgency } = errand;
+        let Errand { feed, subscription, urgency, slow: _slow } = errand;
         let mut feed = *feed;
         if let Some(postponement) = self.postponement(&feed, urgency, now) {
             return self.postpone(feed, postponement, now).await;
@@ -519,6 +527,7 @@ impl Poller {
             let whole = move |desk: &mut store::Desk<'_>| work(desk, None).map(|progress| Some(progress.ingested()));
             Stored::Soon(self.store.submit(held, whole).await?)
         } else {
+            place.is_stored_by_parts();
             Stored::Already(self.store_by_parts(held, work).await?)
         };
         drop(place);
@@ -533,10 +542,10 @@ impl Poller {
         held: usize,
         work: impl Fn(&mut store::Desk<'_>, Option<Rest>) -> store::Result<Progress> + Clone + Send + 'static,
     ) -> store::Result<Ingested> {
-        let mut rest = None;
+        let mut rest: Option<Rest> = None;
         loop {
-            let work = work.clone();
-            match self.store.write(held, move |desk| work(desk, rest)).await? {
+            let (work, rest_of_it) = (work.clone(), rest.take());
+            match self.store.write(held, move |desk| work(desk, rest_of_it.clone())).await? {
                 Progress::Done(ingested) => return Ok(ingested),
                 Progress::Partly(more) => rest = Some(more),
             }
@@ -718,13 +727,7 @@ fn hash_with_fields(document: &Document, reply: &Reply) -> i64 {
 }
 
 /// Bytes to entries, unless `is_over` says that they took too long.
-fn read(
-    document: Document,
-    reply: Reply,
-    most: u64,
-    place: OwnedSemaphorePermit,
-    is_over: &dyn Fn() -> bool,
-) -> Result<News, Error> {
+fn read(document: Document, reply: Reply, most: u64, place: Place, is_over: &dyn Fn() -> bool) -> Result<News, Error> {
     let Document { body, coding, content_type, hash, address } = document;
     let text = decode::decode(body, &coding, most)?;
     let context =

@@ -38,6 +38,7 @@ use crate::publish::merged::{Credit, Heading, MergedFeed};
 use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
 use crate::store::outputs::{Closed, Served};
+use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, feeds, outputs, search, stories};
 
 /// How many pages are kept that were rendered when they were asked for.
@@ -128,6 +129,8 @@ struct Inner {
     served: BTreeSet<String>,
     /// The stories that are shown without their text, because that is damaged in the store, with their titles.
     damaged: BTreeMap<StoryId, String>,
+    /// The entries that are not shown, because their rows are damaged in the store.
+    damaged_entries: BTreeSet<DamagedEntry>,
     /// What could not be rendered of it.
     spoiled: Spoiled,
     /// Pages that were asked for, each with the count of polls when it was rendered.
@@ -167,6 +170,12 @@ impl Published {
     #[must_use]
     pub fn damaged(&self) -> &BTreeMap<StoryId, String> {
         &self.0.damaged
+    }
+
+    /// The entries that are not shown, because their rows are damaged in the store.
+    #[must_use]
+    pub fn damaged_entries(&self) -> &BTreeSet<DamagedEntry> {
+        &self.0.damaged_entries
     }
 
     /// The document that is kept ready at `path`, which begins with a slash.
@@ -431,11 +440,13 @@ fn all(
     };
     let served = outputs::served(connection)?;
     let (mut chores, mut damaged, mut spoiled) = (Chores::default(), BTreeMap::new(), Spoiled::default());
+    let mut damaged_entries = BTreeSet::new();
     for (position, output) in site.outputs.iter().enumerate() {
         let name = &output.config.name;
         match isolate::work(|| one(connection, &site, output, served.get(name), now)) {
-            Ok(OutputRendered { documents, story_pages, served, closed, without_text, left_out }) => {
+            Ok(OutputRendered { documents, story_pages, served, closed, without_text, damaged: hidden, left_out }) => {
                 damaged.extend(without_text);
+                damaged_entries.extend(hidden);
                 for (format, page) in documents {
                     if position == 0 && format == Format::Html {
                         put("/".to_owned(), page.again());
@@ -473,7 +484,10 @@ fn all(
     let news = spoiled.stories.iter().filter(|(story, _)| !before.0.spoiled.stories.contains_key(*story));
     news.for_each(|(story, why)| tell_of_story(*story, why));
     let served = served.into_keys().collect();
-    Ok((Published(Arc::new(Inner { site, pages, served, damaged, spoiled, kept: Mutex::default() })), chores))
+    Ok((
+        Published(Arc::new(Inner { site, pages, served, damaged, damaged_entries, spoiled, kept: Mutex::default() })),
+        chores,
+    ))
 }
 
 /// One output, rendered.
@@ -485,6 +499,8 @@ struct OutputRendered {
     closed: Vec<Closed>,
     /// Stories that are shown without their texts, with their titles.
     without_text: Vec<(StoryId, String)>,
+    /// Entries that are not shown, because their rows are damaged.
+    damaged: BTreeSet<DamagedEntry>,
     /// Stories that are not shown, with why.
     left_out: Vec<(StoryId, String)>,
 }
@@ -538,7 +554,7 @@ fn one(
         }
     }
     let closed = archive::due(connection, output, &shown, now)?;
-    Ok(OutputRendered { documents, story_pages, served, closed, without_text, left_out })
+    Ok(OutputRendered { documents, story_pages, served, closed, without_text, damaged: shown.damaged, left_out })
 }
 
 /// The page of a story, to be written to an output's directory.

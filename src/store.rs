@@ -8,6 +8,7 @@
 //!
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
+mod checksum;
 pub mod copies;
 pub mod corrections;
 pub mod entries;
@@ -21,6 +22,7 @@ pub mod outputs;
 pub mod prints;
 pub mod rekey;
 pub mod retention;
+pub mod salvage;
 pub mod schema;
 pub mod search;
 pub mod stories;
@@ -28,6 +30,7 @@ pub mod texts;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -194,6 +197,12 @@ impl Store {
     #[must_use]
     pub fn queued_bytes(&self) -> u64 {
         (QUEUE_KIB as usize).saturating_sub(self.queue.available_permits()) as u64 * 1024
+    }
+
+    /// The longest that one piece of work has kept the store from others.
+    #[must_use]
+    pub fn longest_work(&self) -> Duration {
+        Duration::from_micros(self.signs.longest_work_us.load(Ordering::Relaxed))
     }
 
     /// Whether `path` leads to the store itself. No part of the program but SQLite may open that: see `store::file`.

@@ -38,6 +38,25 @@ pub struct KnownEntry {
     pub updated_ms: Option<i64>,
     /// Whether its text was damaged and set aside.
     pub has_lost_text: bool,
+    /// Whether its row is not what was stored, so that nothing else is known of it.
+    pub is_damaged: bool,
+}
+
+impl KnownEntry {
+    /// An entry whose row is damaged.
+    #[must_use]
+    pub fn damaged(entry: EntryRef) -> Self {
+        Self {
+            entry,
+            title: String::new(),
+            digest: 0,
+            quiet_revisions: 0,
+            revised_ms: None,
+            updated_ms: None,
+            has_lost_text: false,
+            is_damaged: true,
+        }
+    }
 }
 
 /// What the store holds of one feed, as far as deciding needs it.
@@ -60,6 +79,8 @@ pub struct Revision<'a> {
     pub now: &'a Entry,
     /// How many of its revisions the publisher did not announce, this one included.
     pub quiet_revisions: u32,
+    /// Whether its row was damaged, so that it may well be what it was.
+    pub was_damaged: bool,
 }
 
 /// What came of comparing a polled document with the store.
@@ -265,6 +286,9 @@ enum Edit<'a> {
 }
 
 fn edit<'a>(before: &KnownEntry, now: &'a Entry, at: DateTime<Utc>) -> Edit<'a> {
+    if before.is_damaged {
+        return Edit::Shown(Revision { entry: before.entry, now, quiet_revisions: 0, was_damaged: true });
+    }
     if before.digest == now.digest {
         return Edit::None;
     }
@@ -279,7 +303,7 @@ fn edit<'a>(before: &KnownEntry, now: &'a Entry, at: DateTime<Utc>) -> Edit<'a> 
         return Edit::Waits;
     }
     let quiet_revisions = quiet_before.saturating_add(u32::from(!is_announced));
-    Edit::Shown(Revision { entry: before.entry, now, quiet_revisions })
+    Edit::Shown(Revision { entry: before.entry, now, quiet_revisions, was_damaged: false })
 }
 
 /// How long after its last revision an entry is revised again that has had so many which its publisher did not announce.
@@ -321,6 +345,7 @@ mod tests {
             revised_ms: None,
             updated_ms: None,
             has_lost_text: false,
+            is_damaged: false,
         }
     }
 
@@ -467,6 +492,15 @@ mod tests {
         assert_eq!(intake(part(3, 3), 2).floods, 2);
         assert_eq!(intake(part(1, 30), 2).floods, 2, "a part does not say that the flood is over");
         assert_eq!(intake(part(1_000, 1_000), 2).floods, 3);
+    }
+
+    #[test]
+    fn an_entry_whose_row_is_damaged_is_stored_anew_whatever_it_says() {
+        let known = known(&[("a", KnownEntry::damaged(EntryRef(1)))]);
+        let polled = [entry("a", 0)];
+        let changes = plan(&known, &polled, NOW);
+        assert_eq!(changes.revised.len(), 1);
+        assert!(changes.added.is_empty() && changes.unchanged.is_empty());
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) async fn run(
     let all = asked + unread.len();
     hosts.push(chosen.into_iter().filter_map(|feed| {
         let subscription = roster.subscription(feed.feed)?.clone();
-        Some(Errand { feed: Box::new(feed), subscription, urgency })
+        Some(Errand { feed: Box::new(feed), subscription, urgency, slow: None })
     }));
     let mut came = tokio::select! {
         came = gather(received, asked, &roster) => came?,

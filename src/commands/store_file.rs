@@ -4,13 +4,16 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use crate::cli::StoreCommand;
 use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::plural::counted;
 use crate::sanitise;
-use crate::store::copies::{self, DamagedText};
+use crate::store::copies::{self, DamagedRow, DamagedText};
+use crate::store::salvage::{self, Salvaged};
 use crate::store::{Reader, SideWriter, retention};
 use crate::upkeep::{self, Kept};
 
@@ -41,33 +44,56 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
     }
 }
 
-/// The file first, then every text in it.
+/// The file first, then every row that readers are shown, and every text in it.
 fn check(store: &Path, repair: bool) -> anyhow::Result<Exit> {
+    let now = clock::now();
     let faults = copies::check(store)?;
     if !faults.is_empty() {
-        anyhow::bail!(
-            "{}: damaged; put a copy back with `newsfold store restore COPY`\n  {}",
+        let faults = faults.join("\n  ");
+        if !repair {
+            anyhow::bail!(
+                "{}: damaged; put a copy back with `newsfold store restore COPY`, or have `newsfold store check --repair` bring back what can be read\n  {faults}",
+                store.display(),
+            );
+        }
+        let Salvaged { kept, entries, damaged } = salvage::salvage(store, now)?;
+        let lost = match damaged.as_slice() {
+            [] => "every row could be read".to_owned(),
+            damaged => format!("what stood on damaged pages of {} is lost", damaged.join(", ")),
+        };
+        print(&format!(
+            "{}: made anew with {}; {lost}; the damaged one is now {}\n  {faults}\n",
             store.display(),
-            faults.join("\n  ")
-        );
+            counted(usize::try_from(entries).unwrap_or(usize::MAX), "entry"),
+            kept.display()
+        ))?;
     }
-    let damaged = match repair {
-        true => SideWriter::open(store)?.write(copies::set_damaged_aside)?,
-        false => Reader::open(store)?.read(copies::damaged_texts)?,
-    };
-    for DamagedText { entry, feed, title, what } in &damaged {
+    let look = |connection: &Connection| Ok((copies::damaged_rows(connection)?, copies::damaged_texts(connection)?));
+    let mend = |tx: &Connection| Ok((copies::mend_damaged_rows(tx, now)?, copies::set_damaged_aside(tx)?));
+    let (rows, texts) = if repair { SideWriter::open(store)?.write(mend)? } else { Reader::open(store)?.read(look)? };
+    for (row, feed) in &rows {
+        let feed = sanitise::line(feed);
+        print(&match row {
+            DamagedRow::Entry(entry) => format!("entry {} of feed `{feed}`: its row is damaged\n", entry.0),
+            DamagedRow::Story(story) => format!("story {} of feed `{feed}`: its row is damaged\n", story.0),
+            DamagedRow::Feed(_) => format!("feed `{feed}`: its row is damaged\n"),
+        })?;
+    }
+    for DamagedText { entry, feed, title, what } in &texts {
         print(&format!("entry {} of feed `{feed}`, “{}”: {what}\n", entry.0, sanitise::line(title)))?;
     }
-    let texts = counted(damaged.len(), "damaged text");
-    if damaged.is_empty() {
+    let rows = (!rows.is_empty()).then(|| counted(rows.len(), "damaged row"));
+    let texts = (!texts.is_empty()).then(|| counted(texts.len(), "damaged text"));
+    let damage = rows.into_iter().chain(texts).collect::<Vec<_>>().join(" and ");
+    if damage.is_empty() {
         print(&format!("{}: whole\n", store.display()))?;
     } else if repair {
         print(&format!(
-            "{texts} set aside: the entries keep their titles and links, and get their texts back at the next poll of a feed that still has them\n"
+            "{damage} set aside: texts, and entries whose rows are damaged, come back at the next poll of a feed that still has them\n"
         ))?;
     } else {
         anyhow::bail!(
-            "{}: {texts}; all else is whole; `newsfold store check --repair` sets them aside and has their feeds asked for them again",
+            "{}: {damage}; all else is whole; `newsfold store check --repair` sets them aside and has their feeds asked for them again",
             store.display()
         );
     }

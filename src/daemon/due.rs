@@ -142,9 +142,12 @@ impl Daemon {
         for (feed, urgency) in leased.feeds {
             self.unreadable.remove(&feed.feed);
             match self.roster.subscription(feed.feed) {
-                Some(subscription) => {
-                    errands.push(Errand { subscription: subscription.clone(), feed: Box::new(feed), urgency })
-                }
+                Some(subscription) => errands.push(Errand {
+                    subscription: subscription.clone(),
+                    feed: Box::new(feed),
+                    urgency,
+                    slow: None,
+                }),
                 // The configuration was read again meanwhile.
                 None => drop(self.in_flight.remove(&feed.feed)),
             }

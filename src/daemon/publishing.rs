@@ -12,6 +12,7 @@ use super::{Daemon, Error};
 use crate::clock;
 use crate::notify;
 use crate::publish::{self, Published, Site, files};
+use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::upkeep;
 use crate::websub::publisher;
@@ -79,6 +80,13 @@ impl Daemon {
             tracing::error!(
                 story.id = %story,
                 "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
+            );
+        }
+        for DamagedEntry { entry, feed } in rendered.damaged_entries().difference(before.damaged_entries()) {
+            tracing::error!(
+                feed.name = feed,
+                entry.id = entry.0,
+                "the entry is damaged in the store and not shown; `newsfold store check --repair` has its feed asked for it again"
             );
         }
         self.published.send_replace(rendered.clone());

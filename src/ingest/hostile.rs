@@ -3,9 +3,11 @@
 //! Edge: a store in memory, which documents are taken into and outputs are chosen from.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use super::tests::terms_at;
 use super::*;
 use crate::config::{OutputConfig, Query, Rule as OutputRule};
 use crate::model::{Detail, EntryId, FeedRef};
@@ -54,6 +56,8 @@ struct World {
     memory: Memory,
     level: Level,
     now: DateTime<Utc>,
+    /// Whether feeds bring their whole documents.
+    is_whole: bool,
 }
 
 impl World {
@@ -66,6 +70,7 @@ impl World {
             memory: Memory::default(),
             level,
             now: "2026-01-10T12:00:00Z".parse().unwrap(),
+            is_whole: false,
         };
         world.feeds = world.subscribe(&ADDRESSES);
         world
@@ -88,31 +93,34 @@ impl World {
         reconfigured.handles
     }
 
-    /// A feed brings these, a minute after what came before.
-    fn take_in(&mut self, feed: usize, entries: Vec<Entry>) {
+    /// A feed brings these, a minute after what came before. Gives the most work that was one transaction's, in steps of
+    /// SQLite's.
+    fn take_in(&mut self, feed: usize, entries: Vec<Entry>) -> usize {
         self.now += TimeDelta::minutes(1);
         let state = feeds::one(&self.store, self.feeds[feed]).unwrap();
-        let terms = Terms {
-            level: self.level,
-            folding: Rules::default(),
-            backfill: Duration::MAX,
-            keep: Vec::new(),
-            drop: Vec::new(),
-            site: Site::of(&state.address),
-        };
+        let terms = terms_at(self.level, Site::of(&state.address));
         let record = PollRecord {
             feed: state,
             at: self.now,
             is_first: false,
-            is_partial: true,
+            is_partial: !self.is_whole,
             entries: entries.into(),
             terms: Arc::new(terms),
         };
-        let mut rest = None;
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = steps.clone();
+        let count = move || {
+            counted.fetch_add(COUNTED_STEPS, Ordering::Relaxed);
+            false
+        };
+        self.store.progress_handler(i32::try_from(COUNTED_STEPS).unwrap(), Some(count)).unwrap();
+        let (mut rest, mut most) = (None, 0);
         loop {
             let mut desk = Desk { tx: &self.store, memory: &mut self.memory };
-            match ingest(&mut desk, &record, rest).unwrap() {
-                Progress::Done(_) => break,
+            let progress = ingest(&mut desk, &record, rest).unwrap();
+            most = most.max(steps.swap(0, Ordering::Relaxed));
+            match progress {
+                Progress::Done(_) => return most,
                 Progress::Partly(more) => rest = Some(more),
             }
         }
@@ -146,6 +154,11 @@ impl World {
         outputs().into_iter().map(output).collect()
     }
 }
+
+/// How often the steps of SQLite are counted.
+const COUNTED_STEPS: usize = 100;
+/// The most steps of one transaction: about 100 ms of one core.
+const MOST_WORK: usize = 1_500_000;
 
 /// A story as readers see it: title, page, date.
 type Seen = (String, Option<String>, DateTime<Utc>);
@@ -348,4 +361,76 @@ fn who_joined_what_a_claim_said_does_not_tell_of_the_page_when_its_owner_comes()
     world.take_in(EVIL, vec![entry("y", Some("http://evil.example/1"), NEWS[1].2, NEWS[1].3, None)]);
     let told = |entry: u64| stories::told_by(&world.store, EntryRef(entry)).unwrap();
     assert_eq!(told(4), told(2), "where others find it");
+}
+
+/// What a feed may bring in an hour, in documents of so many entries; gives the most work of a transaction for each.
+fn work_of(world: &mut World, documents: usize, entries: impl Fn(usize) -> Vec<Entry>) -> Vec<usize> {
+    let take_in = |at: usize| {
+        world.now += TimeDelta::hours(1);
+        world.take_in(EVIL, entries(at))
+    };
+    (0..documents).map(take_in).collect()
+}
+
+#[test]
+fn no_document_holds_the_store_longer_the_more_entries_lead_to_one_page_or_tell_one_story() {
+    for level in [Level::Link, Level::Story] {
+        let mut world = World { is_whole: true, ..World::at(level) };
+        let work = work_of(&mut world, 16, |at| {
+            let of_the_page = |n: usize| {
+                entry(&format!("{at}-{n}"), Some("http://evil.example/page"), &format!("Again {at} {n}"), "x", None)
+            };
+            (0..300).map(of_the_page).collect()
+        });
+        let (first, last) = (work[2], work[15]);
+        assert!(last < first * 3 / 2, "{level:?}: {work:?}");
+        let told_as_one = work_of(&mut world, 16, |at| {
+            let same =
+                |n: usize| entry(&format!("same {at}-{n}"), Some("http://evil.example/same"), "Again", "x", None);
+            (0..300).map(same).collect()
+        });
+        assert!(told_as_one[15] < told_as_one[2] * 3 / 2, "{level:?}: {told_as_one:?}");
+        assert!(told_as_one[15] < MOST_WORK && last < MOST_WORK, "{level:?}: {work:?} {told_as_one:?}");
+    }
+}
+
+#[test]
+fn a_document_of_five_thousand_entries_is_taken_in_by_parts_of_bounded_work() {
+    let mut world = World { is_whole: true, ..World::at(Level::Link) };
+    let many = |text: &str| {
+        let one = |n: usize| {
+            entry(&format!("{n}"), Some(&format!("http://evil.example/{n}")), &format!("Entry {n}"), text, None)
+        };
+        (0..5_000).map(one).collect::<Vec<Entry>>()
+    };
+    for hour in 0..3 {
+        world.now += TimeDelta::hours(1);
+        let work = world.take_in(EVIL, many("x"));
+        assert!(work < MOST_WORK, "new, hour {hour}: {work}");
+    }
+    world.now += TimeDelta::hours(1);
+    let work = world.take_in(EVIL, many("edited"));
+    assert!(work < MOST_WORK, "edited: {work}");
+}
+
+#[test]
+fn what_sqlite_learned_of_a_small_store_makes_no_poll_of_a_large_one_slow() {
+    let work = |has_learned: bool| {
+        let mut world = World { is_whole: true, ..World::at(Level::Link) };
+        if has_learned {
+            world.store.execute_batch("ANALYZE").unwrap();
+        }
+        world
+            .store
+            .execute_batch(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                 INSERT INTO feed (identity, address, name, configured, next_poll, next_poll_why) SELECT i, i, i, 1, 0, '' FROM n",
+            )
+            .unwrap();
+        let told = |n: usize| entry(&format!("{n}"), Some(&format!("http://evil.example/{n}")), "Title", "x", None);
+        world.take_in(OTHER, (0..100).map(told).collect());
+        world.take_in(EVIL, (0..100).map(told).collect())
+    };
+    let (without, with) = (work(false), work(true));
+    assert!(with < without * 3 / 2, "{without} and {with}");
 }

@@ -1,9 +1,11 @@
 //! Where documents are read: a few at a time, and never all of those places for feeds that are slow to read.
 //!
 //! Edge: threads. Reading is work for the processor and cannot be taken from a thread, so what is read is asked now and then
-//! whether its time is over, and a feed whose document took long waits behind other such feeds from then on.
+//! whether its time is over. A feed whose document took long, or is stored by parts, has the slow lane from then on: one such
+//! document is read and stored at a time, and a few such polls are under way, however many such feeds there are. So they keep
+//! neither the places for reading nor those for requests from others.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +18,14 @@ use crate::model::FeedRef;
 /// How many documents are unpacked and read at a time. What a poll brought keeps its place until the store has room for it,
 /// so that those that wait do so as they came, packed.
 const READERS: usize = 2;
-/// How many of them may be of feeds whose document took long before.
+/// How many of them may be of slow feeds, until they are stored.
 const SLOW_READERS: usize = 1;
-/// How long it may take before it counts as long; a large document takes a tenth of that.
-const LONG: Duration = Duration::from_secs(1);
+/// How many polls of slow feeds may be under way.
+const SLOW_POLLS: usize = 8;
+/// How long it may take before it counts as long; a document of many entries takes a tenth of that.
+const LONG: Duration = Duration::from_millis(100);
+/// After so many quick documents in a row a feed is slow no more.
+const FORGIVEN_AFTER: u8 = 8;
 /// How long a document may take to be read before it is given up.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -28,16 +34,70 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) struct Readers {
     places: Arc<Semaphore>,
     slow: Arc<Semaphore>,
-    slow_feeds: Arc<Mutex<HashSet<FeedRef>>>,
+    polls: Arc<Semaphore>,
+    slow_feeds: SlowFeeds,
 }
+
+/// The feeds that are slow, each with how many quick documents it takes until it is not.
+#[derive(Debug, Clone, Default)]
+struct SlowFeeds(Arc<Mutex<HashMap<FeedRef, u8>>>);
+
+impl SlowFeeds {
+    fn contains(&self, feed: FeedRef) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&feed)
+    }
+
+    fn note(&self, feed: FeedRef, is_slow: bool) {
+        let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_slow {
+            feeds.insert(feed, FORGIVEN_AFTER);
+        } else if let Some(left) = feeds.get_mut(&feed) {
+            *left -= 1;
+            if *left == 0 {
+                feeds.remove(&feed);
+            }
+        }
+    }
+}
+
+/// A place in which a document is read, kept until it is stored.
+#[derive(Debug)]
+pub(super) struct Place {
+    feed: FeedRef,
+    slow_feeds: SlowFeeds,
+    _reader: OwnedSemaphorePermit,
+    _lane: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// Says that the document is stored by parts.
+    pub(super) fn is_stored_by_parts(&self) {
+        self.slow_feeds.note(self.feed, true);
+    }
+}
+
+/// The right to poll a slow feed.
+#[derive(Debug)]
+pub struct SlowPoll(#[expect(dead_code, reason = "what it holds is the right")] OwnedSemaphorePermit);
 
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(READERS)),
             slow: Arc::new(Semaphore::new(SLOW_READERS)),
-            slow_feeds: Arc::default(),
+            polls: Arc::new(Semaphore::new(SLOW_POLLS)),
+            slow_feeds: SlowFeeds::default(),
         }
+    }
+
+    pub(super) fn is_slow(&self, feed: FeedRef) -> bool {
+        self.slow_feeds.contains(feed)
+    }
+
+    /// Waits for the right to poll a slow feed.
+    pub(super) fn slow_poll(&self) -> impl Future<Output = SlowPoll> + use<> {
+        let polls = self.polls.clone();
+        async move { SlowPoll(place_in(&polls).await) }
     }
 
     /// Reads a document of `feed` on a thread of its own, when there is a place; `read` is given the place, and what to ask
@@ -48,22 +108,16 @@ impl Readers {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         feed: FeedRef,
-        read: impl FnOnce(OwnedSemaphorePermit, &dyn Fn() -> bool) -> T + Send + 'static,
+        read: impl FnOnce(Place, &dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, JoinError> {
         let slow_feeds = self.slow_feeds.clone();
-        let was_slow = slow_feeds.lock().unwrap_or_else(PoisonError::into_inner).contains(&feed);
-        let lane = if was_slow { Some(place_in(&self.slow).await) } else { None };
-        let place = place_in(&self.places).await;
+        let lane = if slow_feeds.contains(feed) { Some(place_in(&self.slow).await) } else { None };
+        let reader = place_in(&self.places).await;
+        let place = Place { feed, slow_feeds: slow_feeds.clone(), _reader: reader, _lane: lane };
         let reading = tokio::task::spawn_blocking(move || {
             let begun = clock::instant();
             let done = read(place, &|| begun.elapsed() > LONGEST);
-            let mut slow_feeds = slow_feeds.lock().unwrap_or_else(PoisonError::into_inner);
-            if begun.elapsed() > LONG {
-                slow_feeds.insert(feed);
-            } else {
-                slow_feeds.remove(&feed);
-            }
-            drop(lane);
+            slow_feeds.note(feed, begun.elapsed() > LONG);
             done
         });
         reading.await
@@ -81,16 +135,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn feeds_that_were_slow_leave_a_place_to_the_others() {
+    async fn feeds_that_were_slow_leave_a_place_to_the_others_until_they_are_stored() {
         let readers = Arc::new(Readers::new());
-        readers.slow_feeds.lock().unwrap().extend([FeedRef(1), FeedRef(2)]);
+        [1, 2].iter().for_each(|feed| readers.slow_feeds.note(FeedRef(*feed), true));
         let (end, ended) = mpsc::channel::<()>();
         let ended = Arc::new(Mutex::new(ended));
         let slow = [1, 2].map(|feed| {
             let (readers, ended) = (readers.clone(), ended.clone());
             tokio::spawn(async move {
-                let wait = move |_: OwnedSemaphorePermit, _: &dyn Fn() -> bool| ended.lock().unwrap().recv().is_ok();
-                readers.run(FeedRef(feed), wait).await.unwrap()
+                let wait = move |place: Place, _: &dyn Fn() -> bool| ended.lock().unwrap().recv().map(|()| place);
+                readers.run(FeedRef(feed), wait).await.unwrap().unwrap()
             })
         });
         // Both places would be taken by now, if they were not kept apart.
@@ -99,10 +153,31 @@ mod tests {
         }
         assert_eq!(readers.run(FeedRef(3), |_, _| "read").await.unwrap(), "read");
         end.send(()).unwrap();
+        let [first, second] = slow;
+        let read = first.await.unwrap();
+        assert_eq!(readers.slow.available_permits(), 0, "what is read keeps the lane until it is stored");
+        drop(read);
         end.send(()).unwrap();
-        for reading in slow {
-            assert!(reading.await.unwrap());
+        second.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_feed_is_slow_until_it_was_quick_often_and_a_few_such_polls_are_under_way() {
+        let readers = Readers::new();
+        let feed = FeedRef(1);
+        readers.run(feed, |place, _| place.is_stored_by_parts()).await.unwrap();
+        for _ in 1..FORGIVEN_AFTER {
+            assert!(readers.is_slow(feed));
+            readers.run(feed, |_, _| ()).await.unwrap();
         }
-        assert!(readers.slow_feeds.lock().unwrap().is_empty(), "they were quick this time");
+        assert!(!readers.is_slow(feed), "it was quick often enough");
+        let mut polls = Vec::new();
+        for _ in 0..SLOW_POLLS {
+            polls.push(readers.slow_poll().await);
+        }
+        let mut next = std::pin::pin!(readers.slow_poll());
+        assert!(std::future::poll_fn(|context| std::task::Poll::Ready(next.as_mut().poll(context).is_pending())).await);
+        polls.pop();
+        next.await;
     }
 }

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part
 use crate::publish::{Output, isolate};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
-use crate::store::stories::{Story, Telling};
+use crate::store::stories::{DamagedEntry, Story, Telling};
 use crate::store::{Policy, Result, entries, feeds, search, stories};
 
 /// What is shown, and whether anything had to be left out for want of room.
@@ -29,6 +29,8 @@ pub struct Shown {
     pub left_out: Option<DateTime<Utc>>,
     /// Stories that cannot be read, with why: they are missing.
     pub spoiled: Vec<(StoryId, String)>,
+    /// Entries that are missing, because their rows are damaged.
+    pub damaged: BTreeSet<DamagedEntry>,
     /// How many stories are shown in brief, because the document would have been too large.
     pub in_brief: usize,
 }
@@ -83,7 +85,8 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
     let newest_archive = outputs::archives(connection, name)?.pop().map(|closed| closed.name);
     let newest_archive = newest_archive.filter(|_| output.has_archives());
     let feed = merged::feed(output.heading(), Part::Current { newest_archive }, shown);
-    Ok(Shown { feed, places, left_out, spoiled: selection.spoiled.into_inner(), in_brief })
+    let (spoiled, damaged) = (selection.spoiled.into_inner(), selection.damaged.into_inner());
+    Ok(Shown { feed, places, left_out, spoiled, damaged, in_brief })
 }
 
 /// A document that is being filled.
@@ -238,13 +241,16 @@ struct Selection<'a> {
     found: Option<search::Hits>,
     /// Stories that cannot be read, with why.
     spoiled: RefCell<Vec<(StoryId, String)>>,
+    /// Entries that are not shown, because their rows are damaged.
+    damaged: RefCell<BTreeSet<DamagedEntry>>,
 }
 
 impl<'a> Selection<'a> {
     fn new(connection: &'a Connection, output: &'a Output) -> Result<Self> {
         let sources = feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
         let found = output.config.query.as_ref().map(|query| search::find(connection, query)).transpose()?;
-        Ok(Self { connection, output, sources, found, spoiled: RefCell::default() })
+        let (spoiled, damaged) = Default::default();
+        Ok(Self { connection, output, sources, found, spoiled, damaged })
     }
 
     /// What `read` makes of a story; `None` too when it cannot be read, which costs no other story its place.
@@ -270,7 +276,8 @@ impl<'a> Selection<'a> {
         if !is_told(story.sources) || self.found.as_ref().is_some_and(|found| !found.stories.contains(&story.story)) {
             return Ok(None);
         }
-        let mut coverage = stories::coverage(self.connection, story.story)?;
+        let (mut coverage, damaged) = stories::coverage_and_damage(self.connection, story.story)?;
+        self.damaged.borrow_mut().extend(damaged);
         coverage.retain(|telling| self.output.subscribed.contains(&telling.feed));
         let is_ours =
             self.output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));

@@ -231,7 +231,11 @@ fn readyz(health: &Health) -> Response {
 async fn metrics(served: &Served) -> Response {
     let sources = &served.sources;
     let (counters, started) = (sources.counters.borrow().clone(), sources.started);
-    let damaged_texts = sources.published.borrow().damaged().len();
+    let (damaged_texts, damaged_entries) = {
+        let published = sources.published.borrow();
+        (published.damaged().len(), published.damaged_entries().len())
+    };
+    let store_longest_work = sources.store.longest_work();
     let (polls_waiting, store_queue_bytes) = (sources.pulse.borrow().waiting, sources.store.queued_bytes());
     let figures = sources.store.read(move |connection| {
         let counts = feeds::entry_counts(connection)?;
@@ -247,8 +251,10 @@ async fn metrics(served: &Served) -> Response {
             store_bytes: used + free,
             log_bytes: crate::store::log_bytes(connection),
             damaged_texts,
+            damaged_entries,
             polls_waiting,
             store_queue_bytes,
+            store_longest_work,
         })
     });
     let figures = match figures.await {

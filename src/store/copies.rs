@@ -10,10 +10,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::model::EntryRef;
+use crate::model::{EntryRef, FeedRef, StoryRef};
+use crate::store::checksum::{entry_is_whole, feed_is_whole, story_is_whole};
 use crate::store::file::{self, beside, folder_of};
 use crate::store::texts::{self, Block, Place, place_columns};
-use crate::store::{Error, Reader, Result, entries, feeds, schema};
+use crate::store::{Error, Reader, Result, entries, feeds, schema, stories};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -86,8 +87,7 @@ pub struct DamagedText {
 /// # Errors
 /// When the store cannot be read.
 pub fn damaged_texts(connection: &Connection) -> Result<Vec<DamagedText>> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {
+    if !is_of_this_version(connection)? {
         return Ok(Vec::new());
     }
     let mut query = connection.prepare(concat!(
@@ -132,6 +132,79 @@ pub fn set_damaged_aside(tx: &Connection) -> Result<Vec<DamagedText>> {
     Ok(damaged)
 }
 
+/// A row of which readers would be shown something else than what was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamagedRow {
+    /// Of an entry.
+    Entry(EntryRef),
+    /// Of a story.
+    Story(StoryRef),
+    /// Of a feed.
+    Feed(FeedRef),
+}
+
+/// The rows of the store that have another checksum than what is in them, each with the name of its feed. Those that were set
+/// aside before are none of them.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn damaged_rows(connection: &Connection) -> Result<Vec<(DamagedRow, String)>> {
+    if !is_of_this_version(connection)? {
+        return Ok(Vec::new());
+    }
+    let mut damaged = Vec::new();
+    let mut find = |sql: &str, row_of: fn(u64) -> DamagedRow| -> Result<()> {
+        let mut query = connection.prepare(sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let feed = row.get_ref(1)?.as_str_or_null().ok().flatten().unwrap_or("?").to_owned();
+            damaged.push((row_of(row.get(0)?), feed));
+        }
+        Ok(())
+    };
+    find(
+        concat!(
+            "SELECT id, (SELECT name FROM feed WHERE feed.id = entry.feed) FROM entry WHERE checksum <> 0 AND NOT ",
+            entry_is_whole!()
+        ),
+        |id| DamagedRow::Entry(EntryRef(id)),
+    )?;
+    find(
+        concat!(
+            "SELECT id, (SELECT name FROM entry JOIN feed ON feed.id = entry.feed WHERE entry.id = story.id) FROM story WHERE NOT ",
+            story_is_whole!()
+        ),
+        |id| DamagedRow::Story(StoryRef(id)),
+    )?;
+    find(concat!("SELECT id, name FROM feed WHERE NOT ", feed_is_whole!()), |id| DamagedRow::Feed(FeedRef(id)))?;
+    Ok(damaged)
+}
+
+/// Sets the damaged rows aside, and gives them: an entry is not shown until its feed, which is asked in full, has brought it
+/// again; a story and a feed are made anew of what is known.
+///
+/// # Errors
+/// When the store refuses.
+pub fn mend_damaged_rows(tx: &Connection, now: DateTime<Utc>) -> Result<Vec<(DamagedRow, String)>> {
+    let damaged = damaged_rows(tx)?;
+    for (row, _) in &damaged {
+        match row {
+            DamagedRow::Entry(entry) => {
+                feeds::ask_in_full(tx, *entry)?;
+                tx.execute("UPDATE entry SET checksum = 0 WHERE id = ?1", [entry.0])?;
+            }
+            DamagedRow::Story(story) => stories::settle(tx, *story, now)?,
+            DamagedRow::Feed(feed) => feeds::forget_own_words(tx, *feed)?,
+        }
+    }
+    Ok(damaged)
+}
+
+fn is_of_this_version(connection: &Connection) -> Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).is_ok_and(|version| version >= schema::MIGRATIONS.len()))
+}
+
 /// Puts the copy `from` in the place of the store at `path`. What was there is kept beside it, and its name given.
 ///
 /// # Errors
@@ -143,17 +216,25 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     }
     let path = &file::resolved(path);
     let _owned = file::own(path, Duration::ZERO)?;
-    let unusable = |path: &Path| {
-        let path = path.to_owned();
-        move |error| Error::Folder { path, error }
-    };
     // The copy is whole under another name before anything is touched.
-    let fresh = path.with_added_extension("restored");
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    sweep(path);
-    file::make_private(&fresh).map_err(unusable(&fresh))?;
+    let fresh = begin_fresh(path)?;
     copy(&source, &fresh)?;
     file::look_through(&Connection::open(&fresh)?, from)?;
+    put_in_place(path, &fresh, now)
+}
+
+/// Makes the file that is to become the store at `path`, a resolved one; its owner calls.
+pub(super) fn begin_fresh(path: &Path) -> Result<PathBuf> {
+    let fresh = path.with_added_extension("restored");
+    sweep(path);
+    file::make_private(&fresh).map_err(unusable(&fresh))?;
+    Ok(fresh)
+}
+
+/// Puts `fresh`, which is whole and closed, in the place of the store at `path`. What was there is kept beside it, and its
+/// name given.
+pub(super) fn put_in_place(path: &Path, fresh: &Path, now: DateTime<Utc>) -> Result<Option<PathBuf>> {
     let mut kept = None;
     if path.exists() {
         // Whoever reads a store without its log misses what stands there only; so it is emptied first, where that can be done.
@@ -177,9 +258,14 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
         }
         kept = Some(aside);
     }
-    std::fs::rename(&fresh, path).map_err(unusable(path))?;
+    std::fs::rename(fresh, path).map_err(unusable(path))?;
     sync_folder(path).map_err(unusable(path))?;
     Ok(kept)
+}
+
+fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Folder { path, error }
 }
 
 /// Copies the store at `path`, to which `from` leads, beside it, and checks the copy. Under its name, which is `path` with

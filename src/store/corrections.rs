@@ -279,13 +279,23 @@ pub fn forget(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> R
     Ok(Corrected::Done(stories::one(connection, story)?.id))
 }
 
+/// Whether a person wanted anything forgotten, so that [`is_forgotten`] may find it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn forgets_anything(connection: &Connection) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM correction WHERE kind = 'forget' LIMIT 1")?.exists([])?)
+}
+
 /// Whether what a feed tells is what a person wanted forgotten of it: the same page under the same title or with the same text.
+///
+/// (`CROSS` has SQLite begin with the few corrections, and not with the many entries that a page may have.)
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn is_forgotten(connection: &Connection, feed: FeedRef, entry: &Entry) -> Result<bool> {
     let mut query = connection.prepare_cached(
-        "SELECT 1 FROM correction JOIN entry ON entry.id = correction.entry
+        "SELECT 1 FROM correction CROSS JOIN entry ON entry.id = correction.entry
          WHERE kind = 'forget' AND feed = ?1 AND permalink_key IS ?2 AND (title = ?3 AND title <> '' OR text_hash = ?4) LIMIT 1",
     )?;
     let page = entry.permalink.as_ref().map(Permalink::key);

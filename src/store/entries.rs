@@ -3,10 +3,10 @@
 //! Edge: SQL on the connection it is given. Entries are looked up by 64-bit hashes, which keep the indices small, and the
 //! text decides on a hit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params};
 
 use crate::fold::Article;
 use crate::fold::canonical::Site;
@@ -14,6 +14,7 @@ use crate::fold::link::{Pages, Standing, Telling};
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::normalise::{identity, text};
+use crate::store::checksum::{entry_checksum, entry_is_whole};
 use crate::store::texts::{self, Place, place_columns};
 use crate::store::{Error, Result, feeds, instant, millis};
 use crate::update::{Known, KnownEntry, Revision};
@@ -21,7 +22,11 @@ use crate::update::{Known, KnownEntry, Revision};
 /// The columns of what deciding needs of an entry; [`KNOWN_COLUMNS`] of them, read by [`read_known`].
 macro_rules! known_columns {
     () => {
-        "id, digest, quiet_revisions, updated, text_block IS NULL, title, revised_at"
+        concat!(
+            "id, ",
+            $crate::store::checksum::entry_is_whole!(),
+            ", digest, quiet_revisions, updated, text_block IS NULL, title, revised_at"
+        )
     };
 }
 pub(super) use known_columns;
@@ -53,18 +58,23 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
 }
 
 /// How many columns [`known_columns`] are.
-pub(super) const KNOWN_COLUMNS: usize = 7;
+pub(super) const KNOWN_COLUMNS: usize = 8;
 
 /// Reads the [`known_columns`] that a row begins with.
 pub(super) fn read_known(row: &Row<'_>) -> rusqlite::Result<KnownEntry> {
+    let entry = EntryRef(row.get(0)?);
+    if !row.get::<_, bool>(1)? {
+        return Ok(KnownEntry::damaged(entry));
+    }
     Ok(KnownEntry {
-        entry: EntryRef(row.get(0)?),
-        digest: row.get(1)?,
-        quiet_revisions: row.get(2)?,
-        updated_ms: row.get(3)?,
-        has_lost_text: row.get(4)?,
-        title: row.get(5)?,
-        revised_ms: row.get(6)?,
+        entry,
+        is_damaged: false,
+        digest: row.get(2)?,
+        quiet_revisions: row.get(3)?,
+        updated_ms: row.get(4)?,
+        has_lost_text: row.get(5)?,
+        title: row.get(6)?,
+        revised_ms: row.get(7)?,
     })
 }
 
@@ -98,39 +108,52 @@ pub struct Addition<'a> {
     pub place: Option<DateTime<Utc>>,
 }
 
-/// Stores a new entry.
-///
-/// # Errors
-/// When the store refuses.
-pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
-    let Addition { handle, feed, entry, text, story, place } = addition;
-    let mut insert = connection.prepare_cached(
+/// Stores new entries, many with one statement.
+pub struct Additions<'a>(CachedStatement<'a>);
+
+impl<'a> Additions<'a> {
+    /// For the entries of a document.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn begin(connection: &'a Connection) -> Result<Self> {
+        Ok(Self(connection.prepare_cached(
         "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, place,
-                            text_block, text_at, text_length, id_page_key, text_hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-    )?;
-    insert.execute(params![
-        handle.0,
-        feed.0,
-        entry.id.hash(),
-        entry.id.0,
-        entry.permalink.as_ref().map(Permalink::key),
-        entry.permalink.as_ref().map(Permalink::as_str),
-        entry.title,
-        entry.published.map(millis),
-        entry.updated.map(millis),
-        millis(now),
-        entry.digest,
-        story.map(|story| story.0),
-        place.is_none(),
-        place.map(millis),
-        text.block,
-        text.at,
-        text.length,
-        entry.id_permalink.as_ref().map(Permalink::key),
-        identity::text_hash(&entry.detail),
-    ])?;
-    Ok(())
+                            text_block, text_at, text_length, id_page_key, text_hash, checksum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+                 row_checksum(?1, ?2, ?4, ?6, ?7, ?8, ?9, ?10))",
+        )?))
+    }
+
+    /// Stores one.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn add(&mut self, addition: &Addition<'_>, now: DateTime<Utc>) -> Result<()> {
+        let Addition { handle, feed, entry, text, story, place } = addition;
+        self.0.execute(params![
+            handle.0,
+            feed.0,
+            entry.id.hash(),
+            entry.id.0,
+            entry.permalink.as_ref().map(Permalink::key),
+            entry.permalink.as_ref().map(Permalink::as_str),
+            entry.title,
+            entry.published.map(millis),
+            entry.updated.map(millis),
+            millis(now),
+            entry.digest,
+            story.map(|story| story.0),
+            place.is_none(),
+            place.map(millis),
+            text.block,
+            text.at,
+            text.length,
+            entry.id_permalink.as_ref().map(Permalink::key),
+            identity::text_hash(&entry.detail),
+        ])?;
+        Ok(())
+    }
 }
 
 /// Stores what a publisher made of an entry `at` this time; `text` is where its text now is. Gives whether it leads to another
@@ -138,9 +161,17 @@ pub fn add(connection: &Connection, addition: &Addition<'_>, now: DateTime<Utc>)
 ///
 /// # Errors
 /// When the store refuses.
-pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place, at: DateTime<Utc>) -> Result<bool> {
+pub fn revise(
+    connection: &Connection,
+    feed: FeedRef,
+    revision: &Revision<'_>,
+    text: Place,
+    at: DateTime<Utc>,
+) -> Result<bool> {
     let entry = revision.now;
-    if let Some(before) = place_of(connection, revision.entry)? {
+    if !is_whole(connection, revision.entry)? {
+        reset(connection, feed, revision.entry, entry, at)?;
+    } else if let Some(before) = place_of(connection, revision.entry)? {
         texts::release(connection, before)?;
     }
     let [page, id_page] = [&entry.permalink, &entry.id_permalink].map(|page| page.as_ref().map(Permalink::key));
@@ -169,7 +200,37 @@ pub fn revise(connection: &Connection, revision: &Revision<'_>, text: Place, at:
         identity::text_hash(&entry.detail),
         millis(at),
     ])?;
+    seal(connection, revision.entry)?;
     Ok(has_moved)
+}
+
+/// Whether the row of an entry is what was stored.
+fn is_whole(connection: &Connection, entry: EntryRef) -> Result<bool> {
+    let mut query = connection.prepare_cached(concat!("SELECT 1 FROM entry WHERE id = ?1 AND ", entry_is_whole!()))?;
+    Ok(query.exists([entry.0])?)
+}
+
+/// Stores the checksum of an entry whose row was changed.
+fn seal(connection: &Connection, entry: EntryRef) -> Result<()> {
+    let mut update =
+        connection.prepare_cached(concat!("UPDATE entry SET checksum = ", entry_checksum!(), " WHERE id = ?1"))?;
+    update.execute([entry.0])?;
+    Ok(())
+}
+
+/// Puts right what the damaged row of an entry says beside what its publisher says `now`: what cannot be known is as for one
+/// that comes `at` this time. Its text's block may be any, and is left alone.
+fn reset(connection: &Connection, feed: FeedRef, entry: EntryRef, now: &Entry, at: DateTime<Utc>) -> Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE entry SET feed = ?5, entry_id = ?2, id_hash = ?3, published = NULL, updated = NULL,
+         first_seen = coalesce((SELECT founded FROM story WHERE id = ?1), min(max(first_seen, 0), ?4)),
+         story = coalesce((SELECT coalesce(merged_into, id) FROM story WHERE id = ?1),
+                          (SELECT matched.story FROM fold JOIN entry AS matched ON matched.id = fold.matched WHERE fold.entry = ?1), story),
+         place = coalesce((SELECT sort_at FROM story WHERE id = ?1), min(max(first_seen, 0), ?4)), archived = 0, has_moved = 0,
+         withdrawn = 0, told_since = NULL WHERE id = ?1",
+    )?;
+    update.execute(params![entry.0, now.id.0, now.id.hash(), millis(at), feed.0])?;
+    Ok(())
 }
 
 /// Stores since when an entry counts as telling its story.
@@ -215,7 +276,7 @@ pub fn rename(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<(
         now.id_permalink.as_ref().is_some_and(|page| now.permalink.as_ref().map(page_of) != Some(page_of(page)));
     let id_page = now.id_permalink.as_ref().map(Permalink::key);
     update.execute(params![entry.0, now.id.0, now.id.hash(), id_page, leads_elsewhere])?;
-    Ok(())
+    seal(connection, entry)
 }
 
 /// Stores which entries left their feed's document, which of those were `withdrawn` from its midst, and which came back.
@@ -242,35 +303,83 @@ pub fn relist(
     Ok(())
 }
 
-/// The most entries of one page that are looked at: those that speak for their stories, then the oldest.
-const MOST_OF_A_PAGE: usize = 256;
+/// The most entries of one page that are looked at from either end. Some feeds give every entry the same page.
+const MOST_OF_A_PAGE: usize = 128;
 
 /// The stored entries of a story that lead to one of `permalinks`, or whose id does.
+///
+/// Those that speak for their stories come first, then the oldest. Of very many on one page there are the oldest, the newest,
+/// and those that speak for the stories of these.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = &'a Permalink>) -> Result<Pages> {
-    let mut query = connection.prepare_cached(
+    let mut query = connection.prepare_cached(concat!(
         "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, entry.published, first_seen,
-                story, canonical = entry.id, has_moved
-         FROM (SELECT id AS found FROM entry WHERE permalink_key = ?1 UNION SELECT id FROM entry WHERE id_page_key = ?1)
-         JOIN entry ON entry.id = found JOIN feed ON feed.id = feed JOIN story ON story.id = entry.story
-         WHERE configured = 1 AND is_closed = 0 ORDER BY canonical = entry.id DESC, entry.id LIMIT ?2",
+                story, canonical, has_moved
+         FROM entry CROSS JOIN feed ON feed.id = feed CROSS JOIN story ON story.id = entry.story
+         WHERE entry.id = ?1 AND configured = 1 AND is_closed = 0 AND ",
+        entry_is_whole!(),
+    ))?;
+    let mut one = |entry: u64| {
+        let read = |row: &Row<'_>| {
+            let (telling, canonical) = (read_telling(row)?, row.get::<_, u64>(9)?);
+            let since = (!row.get::<_, bool>(10)?).then_some(row.get(7)?).map(instant);
+            let standing = Standing { story: StoryRef(row.get(8)?), speaks: canonical == entry, since };
+            Ok((telling, standing, canonical))
+        };
+        query.query_row([entry], read).optional()
+    };
+    let mut few = connection.prepare_cached(
+        "SELECT id FROM entry WHERE permalink_key = ?1 UNION ALL SELECT id FROM entry WHERE id_page_key = ?1 LIMIT ?2",
     )?;
     let mut pages = Pages::default();
     let mut asked = HashSet::new();
     for permalink in permalinks.filter(|permalink| !permalink.is_front_page()) {
-        if !asked.insert(permalink.key()) {
+        let key = permalink.key();
+        if !asked.insert(key) {
             continue;
         }
-        let mut rows = query.query(params![permalink.key(), MOST_OF_A_PAGE])?;
-        while let Some(row) = rows.next()? {
-            let telling = read_telling(row)?;
-            let since = (!row.get::<_, bool>(10)?).then_some(row.get(7)?).map(instant);
-            pages.add(&telling, Standing { story: StoryRef(row.get(8)?), speaks: row.get(9)?, since });
+        let mut entries = found_on_page(&mut few, key)?;
+        if entries.is_empty() {
+            continue;
         }
+        if entries.len() >= MOST_OF_A_PAGE {
+            entries = ends_of_page(connection, key)?;
+        }
+        let mut found = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            found.extend(one(*entry)?);
+        }
+        let speakers: BTreeSet<u64> = found.iter().map(|(_, _, canonical)| *canonical).collect();
+        for speaker in speakers.difference(&entries) {
+            let leads_here = |(telling, ..): &(Telling, _, _)| telling.permalinks.iter().any(|page| page.key() == key);
+            found.extend(one(*speaker)?.filter(leads_here));
+        }
+        found.sort_by_key(|(telling, standing, _)| (!standing.speaks, telling.entry));
+        found.iter().for_each(|(telling, standing, _)| pages.add(telling, *standing));
     }
     Ok(pages)
+}
+
+/// The entries that a statement finds on the page with this key, as many as are looked at.
+fn found_on_page(query: &mut Statement<'_>, key: i64) -> Result<BTreeSet<u64>> {
+    let rows = query.query_map(params![key, MOST_OF_A_PAGE], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The oldest and the newest entries whose page has this key, or the page that their id leads to.
+fn ends_of_page(connection: &Connection, key: i64) -> Result<BTreeSet<u64>> {
+    let mut ends = BTreeSet::new();
+    for sql in [
+        "SELECT id FROM entry WHERE permalink_key = ?1 ORDER BY id LIMIT ?2",
+        "SELECT id FROM entry WHERE permalink_key = ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT id FROM entry WHERE id_page_key = ?1 ORDER BY id LIMIT ?2",
+        "SELECT id FROM entry WHERE id_page_key = ?1 ORDER BY id DESC LIMIT ?2",
+    ] {
+        ends.append(&mut found_on_page(&mut *connection.prepare_cached(sql)?, key)?);
+    }
+    Ok(ends)
 }
 
 /// A telling in the columns `id, feed, title, permalink`, the publisher's id where that leads to a page of its own, then
@@ -310,12 +419,14 @@ pub struct Listed {
 /// # Errors
 /// When the store cannot be read.
 pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<Vec<Listed>> {
-    let mut query = connection.prepare_cached(
-        "SELECT title, permalink, entry.published, first_seen, public_id, sources
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT entry.title, permalink, entry.published, first_seen, public_id, sources
          FROM (SELECT id AS found FROM entry INDEXED BY entry_by_id WHERE feed = ?1
                AND NOT EXISTS (SELECT 1 FROM correction WHERE correction.entry = entry.id AND kind = 'forget') ORDER BY id DESC LIMIT ?2)
-         JOIN entry ON entry.id = found LEFT JOIN story ON story.id = entry.story AND sort_at IS NOT NULL ORDER BY found DESC",
-    )?;
+         JOIN entry ON entry.id = found LEFT JOIN story ON story.id = entry.story AND sort_at IS NOT NULL WHERE ",
+        entry_is_whole!(),
+        " ORDER BY found DESC",
+    ))?;
     let rows = query.query_map(params![feed.0, most], |row| {
         Ok(Listed {
             title: row.get(0)?,
@@ -417,7 +528,11 @@ impl Text {
 /// # Errors
 /// When there is no such entry, or the store is damaged.
 pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<Text> {
-    let mut query = connection.prepare_cached("SELECT feed, title, first_seen FROM entry WHERE id = ?1")?;
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT feed, iif(",
+        entry_is_whole!(),
+        ", title, ''), first_seen FROM entry WHERE id = ?1"
+    ))?;
     let (feed, title, first_seen): (u64, String, i64) =
         query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let Detail { summary, content, language, .. } = detail_of(connection, entry)?;
@@ -449,11 +564,13 @@ pub struct Told {
 /// # Errors
 /// When the store cannot be read.
 pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
-    let mut query = connection.prepare_cached(
+    let mut query = connection.prepare_cached(concat!(
         "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, published, first_seen, story,
                 (SELECT matched FROM fold WHERE entry = entry.id AND rule = 'person')
-         FROM entry JOIN feed ON feed.id = feed WHERE story IS NOT NULL AND first_seen >= ?1 ORDER BY entry.id",
-    )?;
+         FROM entry JOIN feed ON feed.id = feed WHERE story IS NOT NULL AND first_seen >= ?1 AND ",
+        entry_is_whole!(),
+        " ORDER BY entry.id",
+    ))?;
     let rows = query.query_map([millis(begins)], |row| {
         Ok(Told {
             telling: read_telling(row)?,

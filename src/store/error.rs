@@ -121,6 +121,12 @@ impl Error {
         }
     }
 
+    /// Whether SQLite met something in its file that it did not write.
+    #[must_use]
+    pub fn is_corruption(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt))
+    }
+
     /// Whether a person has to change something before another start can help.
     #[must_use]
     pub fn is_misconfigured(&self) -> bool {

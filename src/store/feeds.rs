@@ -13,6 +13,7 @@ use crate::model::history::History;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
 use crate::schedule::Due;
 use crate::schedule::rhythm::Rhythm;
+use crate::store::checksum::feed_is_whole;
 use crate::store::{Error, Result, instant, millis};
 
 /// The columns of a [`Feed`], in the order in which [`read`] takes them.
@@ -340,9 +341,26 @@ pub fn entry_counts(connection: &Connection) -> Result<HashMap<FeedRef, u64>> {
 /// # Errors
 /// When the store cannot be read.
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
-    let mut query =
-        connection.prepare_cached("SELECT id, identity, address, name, title, link, is_named, is_private FROM feed")?;
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT id, identity, address, name, title, link, is_named, is_private, ",
+        feed_is_whole!(),
+        " FROM feed"
+    ))?;
     let source = |row: &Row<'_>| -> rusqlite::Result<Source> {
+        // What the configuration says of it is put right at each start.
+        if !row.get::<_, bool>(8)? {
+            let address: String = row.get(2)?;
+            return Ok(Source {
+                feed: FeedRef(row.get(0)?),
+                identity: address.clone(),
+                address,
+                name: row.get(3)?,
+                title: None,
+                link: None,
+                is_named: row.get(6)?,
+                is_private: row.get(7)?,
+            });
+        }
         Ok(Source {
             feed: FeedRef(row.get(0)?),
             identity: row.get(1)?,
@@ -394,7 +412,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
          next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
          retired_at = ?17, polls = ?18, not_modified = ?19, saved_bytes = ?20, response_ms = ?21, repairs = ?22, listed = ?23, not_before = ?24, recent = ?25, read_from = ?26,
-         rhythm = ?27, floods = ?28, planned_by = ?29, fresh_until = ?30 WHERE id = ?1 AND address = ?31",
+         rhythm = ?27, floods = ?28, planned_by = ?29, fresh_until = ?30, checksum = row_checksum(id, identity, ?8, ?9) WHERE id = ?1 AND address = ?31",
     )?;
     update.execute(params![
         feed.feed.0,
@@ -543,6 +561,19 @@ pub fn ask_in_full(connection: &Connection, entry: EntryRef) -> Result<()> {
         "UPDATE feed SET etag = NULL, last_modified = NULL, body_hash = NULL WHERE id = (SELECT feed FROM entry WHERE id = ?1)",
     )?;
     update.execute([entry.0])?;
+    Ok(())
+}
+
+/// Forgets what a feed says of itself, because its row is damaged, and has it asked for that.
+///
+/// # Errors
+/// When the store refuses.
+pub fn forget_own_words(connection: &Connection, feed: FeedRef) -> Result<()> {
+    connection.execute(
+        "UPDATE feed SET title = NULL, link = NULL, etag = NULL, last_modified = NULL, body_hash = NULL,
+         checksum = row_checksum(id, identity, NULL, NULL) WHERE id = ?1",
+        [feed.0],
+    )?;
     Ok(())
 }
 

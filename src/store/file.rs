@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock;
 use crate::service;
-use crate::store::{Error, Result, copies, schema};
+use crate::store::{Error, Result, checksum, copies, schema};
 
 /// An entry is about a kilobyte: several fit a page, and few pages are half empty.
 const PAGE_BYTES: i32 = 8192;
@@ -201,14 +201,45 @@ pub(super) fn is_corruption(error: &rusqlite::Error) -> bool {
 /// # Errors
 /// When it is damaged.
 pub(super) fn look_through(connection: &Connection, path: &Path) -> Result<()> {
-    let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
-    let found = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
-    match found {
-        Ok(found) if found == "ok" => Ok(()),
-        Ok(found) => Err(corrupt(found)),
-        Err(error) if is_corruption(&error) => Err(corrupt(error.to_string())),
-        Err(error) => Err(error.into()),
+    match faults(connection)?.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(Error::Corrupt { path: path.to_owned(), what: first.clone() }),
     }
+}
+
+/// What SQLite finds wrong with the file, but for values in indices, a line each.
+fn faults(connection: &Connection) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    let looked = connection.pragma_query(None, "quick_check", |row| {
+        faults.extend(Some(row.get::<_, String>(0)?).filter(|line| line != "ok"));
+        Ok(())
+    });
+    match looked {
+        Err(error) if is_corruption(&error) => faults.push(error.to_string()),
+        looked => looked?,
+    }
+    Ok(faults)
+}
+
+/// Looks the file through before it is written to, and says what is damaged. A value of a row that is not what was stored costs
+/// that row alone; where a page is damaged that holds others together, writing would make the damage larger.
+///
+/// # Errors
+/// When such a page is damaged.
+fn look_through_for_writing(connection: &Connection, path: &Path) -> Result<()> {
+    // The words of `PRAGMA quick_check` for values; whatever else it says is taken for the worst.
+    let is_of_a_row =
+        |fault: &String| [" value in ", "wrong # of entries in index"].iter().any(|of| fault.contains(of));
+    let faults = faults(connection)?;
+    if let Some(what) = faults.iter().find(|fault| !is_of_a_row(fault)) {
+        return Err(Error::Corrupt { path: path.to_owned(), what: what.clone() });
+    }
+    if let Some(what) = faults.first() {
+        tracing::error!(
+            "rows of the store are damaged ({what}); all others are shown; `newsfold store check --repair`, while no newsfold runs, puts it right"
+        );
+    }
+    Ok(())
 }
 
 /// Opens the store at `path`, a [`resolved`] one, for its owner: makes it if there is none, and brings an older one up to
@@ -265,7 +296,7 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path, stopped_unclean
     let (version, tables) = identify(connection, path)?;
     if stopped_uncleanly {
         service::takes_its_time("looking through the store, because it was not closed");
-        look_through(connection, path)?;
+        look_through_for_writing(connection, path)?;
     }
     if tables == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -340,6 +371,7 @@ fn tune(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "mmap_size", 0)?;
     // A statement is compiled once, and not again for each value that its plan might depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    checksum::define(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given. Which of them are the same is `update::matching`'s to decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
 
@@ -10,6 +10,7 @@ use crate::model::{Entry, EntryId, EntryRef, FeedRef};
 use crate::normalise::identity;
 use crate::normalise::permalink::Permalink;
 use crate::store::Result;
+use crate::store::checksum::entry_is_whole;
 use crate::store::entries::{KNOWN_COLUMNS, known_columns, read_known};
 use crate::update::Known;
 use crate::update::matching::StoredEntry;
@@ -21,22 +22,33 @@ macro_rules! stored_columns {
     };
 }
 
+/// The most entries of one page that are looked at, the newest: some feeds give every entry the same page.
+const MOST_OF_A_PAGE: usize = 256;
+
 /// The entries that stood in a feed's last document, and those that bear another name, or the page and title, of a polled entry
 /// whose id is not known.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn stored(connection: &Connection, feed: FeedRef, known: &Known, polled: &[Entry]) -> Result<Vec<StoredEntry>> {
-    let mut by_ref = connection.prepare_cached(concat!("SELECT ", stored_columns!(), " FROM entry WHERE id = ?1"))?;
+    let mut by_ref = connection.prepare_cached(concat!(
+        "SELECT ",
+        stored_columns!(),
+        " FROM entry WHERE id = ?1 AND ",
+        entry_is_whole!()
+    ))?;
     let mut by_id = connection.prepare_cached(concat!(
         "SELECT ",
         stored_columns!(),
-        " FROM entry WHERE feed = ?1 AND id_hash = ?2"
+        " FROM entry WHERE feed = ?1 AND id_hash = ?2 AND ",
+        entry_is_whole!()
     ))?;
     let mut by_page = connection.prepare_cached(concat!(
         "SELECT ",
         stored_columns!(),
-        " FROM entry WHERE permalink_key = ?1 AND feed = ?2 AND title = ?3"
+        " FROM (SELECT id AS found FROM entry WHERE permalink_key = ?1 ORDER BY id DESC LIMIT ?3) JOIN entry ON entry.id = found
+          WHERE feed = ?2 AND ",
+        entry_is_whole!()
     ))?;
     let mut found: HashMap<EntryRef, StoredEntry> = HashMap::new();
     let mut keep = |stored: StoredEntry| {
@@ -45,13 +57,22 @@ pub fn stored(connection: &Connection, feed: FeedRef, known: &Known, polled: &[E
     for entry in &known.listed {
         by_ref.query_map([entry.0], read)?.try_for_each(|row| row.map(&mut keep))?;
     }
+    let mut titles_of: HashMap<i64, HashSet<&str>> = HashMap::new();
     for entry in polled.iter().filter(|entry| !known.entries.contains_key(&entry.id)) {
         for name in identity::names(entry) {
             by_id.query_map(params![feed.0, name.hash()], read)?.try_for_each(|row| row.map(&mut keep))?;
         }
         if let Some(page) = entry.permalink.as_ref().filter(|_| !entry.title.is_empty()) {
-            let rows = by_page.query_map(params![page.key(), feed.0, entry.title], read)?;
-            rows.into_iter().try_for_each(|row| row.map(&mut keep))?;
+            titles_of.entry(page.key()).or_default().insert(&entry.title);
+        }
+    }
+    // Each page is read once, however many entries lead to it.
+    for (page, titles) in titles_of {
+        for stored in by_page.query_map(params![page, feed.0, MOST_OF_A_PAGE], read)? {
+            let stored = stored?;
+            if titles.contains(stored.known.title.as_str()) {
+                keep(stored);
+            }
         }
     }
     let mut found: Vec<StoredEntry> = found.into_values().collect();

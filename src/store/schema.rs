@@ -7,6 +7,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::normalise::permalink::Permalink;
+use crate::store::checksum;
 
 /// Marks a SQLite file as ours ("nwsf").
 pub const APPLICATION_ID: i32 = 0x6e77_7366;
@@ -24,6 +25,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/9.sql"),
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
+    include_str!("schema/12.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
@@ -31,6 +33,7 @@ pub const MIGRATIONS: &[&str] = &[
 /// # Errors
 /// When the database refuses; nothing was changed then.
 pub fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
+    checksum::define(connection)?;
     if from == MIGRATIONS.len() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,6 +11,7 @@ use crate::fold::canonical::{self, CanonicalCandidate, Site};
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
+use crate::store::checksum::{entry_is_whole, story_checksum, story_is_whole};
 use crate::store::outputs::Closed;
 use crate::store::{Error, Result, instant, millis};
 
@@ -28,12 +29,13 @@ macro_rules! story_columns {
 
 /// The rows of `entry` that tell story `?1`, with their feeds: the founder, and those that joined it. What is not subscribed
 /// to tells nothing. They are put in order where they are read, because SQLite would make two tables for that, and asks as if
-/// they were `IN` a list would make one.
+/// they were `IN` a list would make one. (`CROSS` has it go from the entries to their feeds, however few feeds it believes that
+/// there are.)
 macro_rules! tellings {
     () => {
         "(SELECT id AS telling FROM entry WHERE id = ?1 AND story = ?1
-          UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id) JOIN entry ON entry.id = telling
-         JOIN feed ON feed.id = entry.feed AND configured = 1"
+          UNION ALL SELECT id FROM entry WHERE story = ?1 AND story <> id) CROSS JOIN entry ON entry.id = telling
+         CROSS JOIN feed ON feed.id = entry.feed AND configured = 1"
     };
 }
 
@@ -110,6 +112,15 @@ impl Telling {
     }
 }
 
+/// An entry whose row is not what was stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DamagedEntry {
+    /// Which entry.
+    pub entry: EntryRef,
+    /// The name of its feed.
+    pub feed: String,
+}
+
 /// The telling that speaks for a story that `coverage` tells; `None` when nobody does.
 #[must_use]
 pub fn speaker<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> Option<&'a Telling> {
@@ -146,7 +157,8 @@ pub fn found(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources) VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1)
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources, checksum)
+         VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1, row_checksum(?1, ?2, ?1, ?3, ?4, NULL, ?5, NULL))
          ON CONFLICT (public_id) DO NOTHING",
     )?;
     let founded = insert.execute(params![
@@ -208,6 +220,12 @@ pub fn absorb(
     ] {
         connection.prepare_cached(sql)?.execute([older.0, younger.0])?;
     }
+    let mut seal = connection.prepare_cached(concat!(
+        "UPDATE story SET checksum = ",
+        story_checksum!(),
+        " WHERE merged_into = ?1"
+    ))?;
+    seal.execute([older.0])?;
     Ok(())
 }
 
@@ -265,6 +283,7 @@ pub fn leave(connection: &Connection, entry: EntryRef, spare: EntryRef, now: Dat
              ON CONFLICT (id) DO UPDATE SET merged_into = NULL, canonical = ?3, published = NULL, sort_at = NULL",
         )?
         .execute(params![alone.0, name.0, entry.0, millis(now)])?;
+    seal(connection, alone)?;
     settle(connection, alone, now)?;
     Ok(alone)
 }
@@ -274,8 +293,14 @@ pub fn leave(connection: &Connection, entry: EntryRef, spare: EntryRef, now: Dat
 /// # Errors
 /// When there is none, or the store cannot be read.
 pub fn one(connection: &Connection, story: StoryRef) -> Result<Story> {
-    let mut query = connection.prepare_cached(concat!("SELECT ", story_columns!(), " FROM story WHERE id = ?1"))?;
-    Ok(query.query_row([story.0], read_story)?)
+    let mut query = connection.prepare_cached(concat!(
+        "SELECT ",
+        story_columns!(),
+        " FROM story WHERE id = ?1 AND ",
+        story_is_whole!()
+    ))?;
+    let found = query.query_row([story.0], read_story).optional()?;
+    found.ok_or_else(|| Error::Damaged(format!("the row of story {}", story.0)))
 }
 
 /// The story with this public name, or the older one that it turned out to be.
@@ -286,7 +311,10 @@ pub fn by_id(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         story_columns!(),
-        " FROM story WHERE id = (SELECT coalesce(merged_into, id) FROM story WHERE public_id = ?1)"
+        " FROM story WHERE id = (SELECT coalesce(merged_into, id) FROM story WHERE public_id = ?1 AND ",
+        story_is_whole!(),
+        ") AND ",
+        story_is_whole!()
     ))?;
     Ok(query.query_row([id.0], read_story).optional()?)
 }
@@ -330,7 +358,8 @@ pub fn spoken_for_by(connection: &Connection, entry: EntryRef) -> Result<Option<
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         story_columns!(),
-        " FROM story WHERE id = (SELECT story FROM entry WHERE id = ?1) AND canonical = ?1"
+        " FROM story WHERE id = (SELECT story FROM entry WHERE id = ?1) AND canonical = ?1 AND ",
+        story_is_whole!()
     ))?;
     Ok(query.query_row([entry.0], read_story).optional()?)
 }
@@ -347,7 +376,9 @@ pub fn newest(
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         story_columns!(),
-        " FROM story WHERE sort_at IS NOT NULL AND sort_at >= ?1 ORDER BY sort_at DESC, public_id"
+        " FROM story WHERE sort_at IS NOT NULL AND sort_at >= ?1 AND ",
+        story_is_whole!(),
+        " ORDER BY sort_at DESC, public_id"
     ))?;
     let mut rows = query.query([since.map_or(i64::MIN, millis)])?;
     while let Some(row) = rows.next()? {
@@ -400,7 +431,9 @@ pub fn between(connection: &Connection, before: Option<&Closed>, archive: &Close
         "SELECT ",
         story_columns!(),
         " FROM story WHERE sort_at < ?2 AND (sort_at >= ?1 OR id IN (SELECT story FROM entry WHERE id > ?3 AND id <= ?4))
-         ORDER BY sort_at DESC, public_id"
+         AND ",
+        story_is_whole!(),
+        " ORDER BY sort_at DESC, public_id"
     ))?;
     let (from, after) = before.map_or((i64::MIN, 0), |before| (millis(before.until), before.upto.0));
     let rows = query.query_map(params![from, millis(archive.until), after, archive.upto.0], read_story)?;
@@ -467,6 +500,9 @@ macro_rules! telling_columns {
     };
 }
 
+/// How many these are.
+const TELLING_COLUMNS: usize = 18;
+
 /// How many entries tell a story.
 ///
 /// # Errors
@@ -478,21 +514,32 @@ pub fn times_told(connection: &Connection, story: StoryRef) -> Result<usize> {
 
 /// Of a story that is told more than [`CROWDED`] times the entries that stand for all: of each feed the first and the newest,
 /// and who speaks for the story. `None` where all do.
-fn listed(connection: &Connection, story: StoryRef) -> Result<Option<HashSet<u64>>> {
-    if times_told(connection, story)? <= CROWDED {
+fn listed(connection: &Connection, story: StoryRef) -> Result<Option<BTreeSet<u64>>> {
+    let mut some = connection
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM entry WHERE story = ?1 AND story <> id LIMIT ?2)")?;
+    if some.query_row(params![story.0, CROWDED], |row| row.get::<_, usize>(0))? < CROWDED {
         return Ok(None);
     }
-    let mut query = connection.prepare_cached(concat!("SELECT entry.id, feed FROM ", tellings!()))?;
-    let mut by_feed: HashMap<u64, Vec<u64>> = HashMap::new();
-    let mut rows = query.query([story.0])?;
-    while let Some(row) = rows.next()? {
-        by_feed.entry(row.get(1)?).or_default().push(row.get(0)?);
-    }
-    let mut listed = HashSet::from([one(connection, story)?.canonical.0, story.0]);
-    for mut entries in by_feed.into_values() {
-        entries.sort_unstable();
-        listed.extend(entries.first());
-        listed.extend(entries.iter().rev().take(OF_ONE_FEED - 1));
+    let mut next =
+        connection.prepare_cached("SELECT min(feed) FROM entry WHERE story = ?1 AND story <> id AND feed > ?2")?;
+    let mut of_feed = connection.prepare_cached(
+        "SELECT id FROM (SELECT id FROM entry WHERE story = ?1 AND story <> id AND feed = ?2 ORDER BY id LIMIT ?4)
+         UNION SELECT id FROM (SELECT id FROM entry WHERE story = ?1 AND story <> id AND feed = ?2 ORDER BY id DESC LIMIT ?3)",
+    )?;
+    let mut canonical = connection.prepare_cached("SELECT canonical FROM story WHERE id = ?1")?;
+    let mut founder = connection.prepare_cached("SELECT feed FROM entry WHERE id = ?1 AND story = ?1")?;
+    let founder: Option<i64> = founder.query_row([story.0], |row| row.get(0)).optional()?;
+    let mut listed = BTreeSet::from([story.0]);
+    listed.extend(canonical.query_row([story.0], |row| row.get::<_, u64>(0)).optional()?);
+    let mut feed = -1_i64;
+    while let Some(found) = next.query_row(params![story.0, feed], |row| row.get::<_, Option<i64>>(0))? {
+        feed = found;
+        // The founder is the first of its feed.
+        let first = u8::from(founder != Some(feed));
+        let rows = of_feed.query_map(params![story.0, feed, OF_ONE_FEED - 1, first], |row| row.get(0))?;
+        for entry in rows {
+            listed.insert(entry?);
+        }
     }
     Ok(Some(listed))
 }
@@ -505,21 +552,55 @@ fn listed(connection: &Connection, story: StoryRef) -> Result<Option<HashSet<u64
 /// # Errors
 /// When the store cannot be read.
 pub fn coverage(connection: &Connection, story: StoryRef) -> Result<Vec<Telling>> {
-    let mut query = connection.prepare_cached(concat!(
-        "SELECT ",
-        telling_columns!(),
-        " FROM ",
-        tellings!(),
-        " LEFT JOIN fold ON fold.entry = entry.id",
-    ))?;
-    let listed = listed(connection, story)?;
-    let rows = query.query_map([story.0], |row| match &listed {
-        Some(listed) if !listed.contains(&row.get(0)?) => Ok(None),
-        _ => read_telling(row).map(Some),
-    })?;
-    let mut tellings = rows.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<Telling>>>()?;
-    tellings.sort_by_key(|telling| telling.entry);
-    Ok(tellings)
+    Ok(coverage_and_damage(connection, story)?.0)
+}
+
+/// The same, and those of these entries that cannot be shown, because their rows are not what was stored.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn coverage_and_damage(connection: &Connection, story: StoryRef) -> Result<(Vec<Telling>, Vec<DamagedEntry>)> {
+    let (mut tellings, mut damaged) = (Vec::new(), Vec::new());
+    let mut keep = |row: &Row<'_>| -> rusqlite::Result<()> {
+        if row.get(TELLING_COLUMNS)? {
+            tellings.push(read_telling(row)?);
+        } else {
+            damaged.push(DamagedEntry { entry: EntryRef(row.get(0)?), feed: row.get(TELLING_COLUMNS + 1)? });
+        }
+        Ok(())
+    };
+    match listed(connection, story)? {
+        None => {
+            let mut query = connection.prepare_cached(concat!(
+                "SELECT ",
+                telling_columns!(),
+                ", ",
+                entry_is_whole!(),
+                ", name FROM ",
+                tellings!(),
+                " LEFT JOIN fold ON fold.entry = entry.id",
+            ))?;
+            let mut rows = query.query([story.0])?;
+            while let Some(row) = rows.next()? {
+                keep(row)?;
+            }
+        }
+        Some(listed) => {
+            let mut query = connection.prepare_cached(concat!(
+                "SELECT ",
+                telling_columns!(),
+                ", ",
+                entry_is_whole!(),
+                ", name FROM entry CROSS JOIN feed ON feed.id = feed AND configured = 1 LEFT JOIN fold ON fold.entry = entry.id
+                 WHERE entry.id = ?1 AND story = ?2",
+            ))?;
+            for entry in listed {
+                query.query_row([entry, story.0], |row| keep(row)).optional()?;
+            }
+        }
+    }
+    tellings.sort_by_key(|telling: &Telling| telling.entry);
+    Ok((tellings, damaged))
 }
 
 /// One entry's part in its story; `None` when nothing of its feed is subscribed to.
@@ -530,7 +611,8 @@ pub fn telling(connection: &Connection, entry: EntryRef) -> Result<Option<Tellin
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         telling_columns!(),
-        " FROM entry JOIN feed ON feed.id = feed AND configured = 1 LEFT JOIN fold ON fold.entry = entry.id WHERE entry.id = ?1",
+        " FROM entry CROSS JOIN feed ON feed.id = feed AND configured = 1 LEFT JOIN fold ON fold.entry = entry.id WHERE entry.id = ?1 AND ",
+        entry_is_whole!()
     ))?;
     Ok(query.query_row([entry.0], read_telling).optional()?)
 }
@@ -586,7 +668,13 @@ pub fn count_feeds<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> u32 {
 /// When the store refuses.
 pub fn settle(connection: &Connection, story: StoryRef, now: DateTime<Utc>) -> Result<()> {
     let coverage = coverage(connection, story)?;
-    let before = one(connection, story)?;
+    let before = match one(connection, story) {
+        Err(Error::Damaged(_)) if exists(connection, story)? => {
+            reset(connection, story, now)?;
+            one(connection, story)?
+        }
+        found => found?,
+    };
     let mut after = match speaker(&coverage) {
         Some(speaker) => before.spoken_for(speaker),
         None => Story { published: None, sort_at: None, ..before.clone() },
@@ -599,6 +687,10 @@ pub fn settle(connection: &Connection, story: StoryRef, now: DateTime<Utc>) -> R
         save(connection, &after)?;
     }
     Ok(())
+}
+
+fn exists(connection: &Connection, story: StoryRef) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM story WHERE id = ?1")?.exists([story.0])?)
 }
 
 /// Settles the stories that a feed tells; only those that others tell too, when `shared`.
@@ -622,7 +714,9 @@ pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, S
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         story_columns!(),
-        ", entry.id FROM entry JOIN story ON story.id = entry.story WHERE place IS NOT NULL ORDER BY place DESC, public_id, entry.id"
+        ", entry.id FROM entry JOIN story ON story.id = entry.story WHERE place IS NOT NULL AND ",
+        story_is_whole!(),
+        " ORDER BY place DESC, public_id, entry.id"
     ))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
@@ -639,7 +733,8 @@ pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, S
 /// When the store refuses.
 pub fn save(connection: &Connection, story: &Story) -> Result<()> {
     let mut update = connection.prepare_cached(
-        "UPDATE story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6 WHERE id = ?1",
+        "UPDATE story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6,
+         checksum = row_checksum(id, public_id, ?2, founded, ?3, ?4, ?5, merged_into) WHERE id = ?1",
     )?;
     update.execute(params![
         story.story.0,
@@ -649,6 +744,71 @@ pub fn save(connection: &Connection, story: &Story) -> Result<()> {
         story.sort_at.map(millis),
         story.sources
     ])?;
+    Ok(())
+}
+
+/// Stores the checksum of a story whose row was changed. Whoever changes what `checksum` covers calls it.
+///
+/// # Errors
+/// When the store refuses.
+pub(super) fn seal(connection: &Connection, story: StoryRef) -> Result<()> {
+    let mut update =
+        connection.prepare_cached(concat!("UPDATE story SET checksum = ", story_checksum!(), " WHERE id = ?1"))?;
+    update.execute([story.0])?;
+    Ok(())
+}
+
+/// Makes the damaged row of a story anew from the entry that founded it. Where that is gone, its name is what the row says.
+///
+/// # Errors
+/// When the store refuses.
+pub(super) fn reset(connection: &Connection, story: StoryRef, now: DateTime<Utc>) -> Result<()> {
+    let mut founder = connection.prepare_cached(concat!(
+        "SELECT identity, entry_id, first_seen FROM entry JOIN feed ON feed.id = feed WHERE entry.id = ?1 AND ",
+        entry_is_whole!()
+    ))?;
+    let founder: Option<(String, String, i64)> =
+        founder.query_row([story.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    let mut named = connection.prepare_cached("SELECT 1 FROM story WHERE public_id = ?1 AND id <> ?2")?;
+    if let Some((identity, id, first_seen)) = founder {
+        let name = StoryId::derive(&identity, &EntryId(id));
+        if !named.exists(params![name.0, story.0])? {
+            let mut update =
+                connection.prepare_cached("UPDATE story SET public_id = ?2, founded = ?3 WHERE id = ?1")?;
+            update.execute(params![story.0, name.0, first_seen])?;
+        }
+    }
+    let mut update = connection.prepare_cached(
+        "UPDATE story SET canonical = id, founded = min(max(founded, 0), ?2), published = NULL, updated = NULL, sort_at = NULL,
+         merged_into = (SELECT id FROM story AS older WHERE older.id = story.merged_into AND older.merged_into IS NULL) WHERE id = ?1",
+    )?;
+    update.execute(params![story.0, millis(now)])?;
+    seal(connection, story)
+}
+
+/// Founds the stories anew that entries tell and that are lost, each under the name that its oldest telling gives it.
+///
+/// # Errors
+/// When the store refuses.
+pub(super) fn found_missing(connection: &Connection, now: DateTime<Utc>) -> Result<()> {
+    let mut query = connection.prepare(
+        "SELECT story, identity, entry_id, min(entry.id) FROM entry JOIN feed ON feed.id = feed
+         WHERE story IS NOT NULL AND story NOT IN (SELECT id FROM story) GROUP BY story",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let missing: Vec<(u64, String, String, u64)> = rows.filter_map(rusqlite::Result::ok).collect();
+    for (story, identity, mut id, entry) in missing {
+        let mut insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO story (id, public_id, canonical, founded, sources) VALUES (?1, ?2, ?3, ?4, 1)",
+        )?;
+        let mut name = StoryId::derive(&identity, &EntryId(id.clone()));
+        while insert.execute(params![story, name.0, entry, millis(now)])? == 0 {
+            id.push('#');
+            name = StoryId::derive(&identity, &EntryId(id.clone()));
+        }
+        seal(connection, StoryRef(story))?;
+        settle(connection, StoryRef(story), now)?;
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ const GATHER: Duration = Duration::from_millis(40);
 const LONGEST_TRANSACTION: Duration = Duration::from_millis(400);
 /// With less room in the queue than this, in KiB, those that wait for it may not fit.
 const FULL_BELOW_KIB: usize = 384;
+/// With so many entries a store is large enough for SQLite to learn from how its tables are filled.
+const LARGE: u64 = 50_000;
+/// Work that takes longer than this is told: whoever is due waits for it.
+const LONG_WORK: Duration = Duration::from_millis(250);
 /// The pause before a lock is tried again that SQLite did not wait for itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -78,9 +83,23 @@ pub(super) struct Signs {
     pub(super) trouble: watch::Sender<Option<Trouble>>,
     /// Counts what it did, looking whether the lock of another program is gone included.
     pub(super) turns: watch::Sender<u64>,
+    /// The longest that one piece of work has kept the store from others, in microseconds.
+    pub(super) longest_work_us: AtomicU64,
 }
 
 impl Signs {
+    /// Runs work, and notes how long it kept the store from others.
+    fn timed(&self, job: &mut dyn Job, desk: &mut Desk<'_>) -> bool {
+        let begun = clock::instant();
+        let is_done = job.run(desk);
+        let took = begun.elapsed();
+        self.longest_work_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if took > LONG_WORK {
+            tracing::info!(duration_ms = took.as_millis(), "one piece of work kept the store from others for long");
+        }
+        is_done
+    }
+
     fn turned(&self) {
         self.turns.send_modify(|turns| *turns = turns.wrapping_add(1));
     }
@@ -205,19 +224,25 @@ impl Writer {
         while let Ok(first) = jobs.recv() {
             self.write_together(first, jobs);
         }
-        // A store that cannot be tidied is still whole.
-        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        // A store that cannot be tidied is still whole. What SQLite learns of a small store would have it read all of a large
+        // one later.
+        let newest =
+            self.connection.query_row("SELECT coalesce(max(id), 0) FROM entry", [], |row| row.get::<_, u64>(0));
+        if newest.is_ok_and(|newest| newest > LARGE) {
+            let _ = self.connection.execute_batch("PRAGMA optimize");
+        }
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
     /// One transaction: `first`, and what arrives while it is open. When a piece of work fails, each has one of its own.
     fn write_together(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>) {
         let opened = clock::instant();
-        let room = self.room.clone();
+        let (room, signs) = (self.room.clone(), self.signs.clone());
         let mut together = vec![first];
         let committed = self.transact(|desk| {
             let mut at = 0;
             while let Some(job) = together.get_mut(at) {
-                if !job.run(desk) {
+                if !signs.timed(&mut **job, desk) {
                     return false;
                 }
                 let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
@@ -242,7 +267,8 @@ impl Writer {
     }
 
     fn write_alone(&mut self, mut job: Box<dyn Job>) {
-        let committed = self.transact(|desk| job.run(desk));
+        let signs = self.signs.clone();
+        let committed = self.transact(|desk| signs.timed(&mut *job, desk));
         if let (Ok(false), Some(error)) = (&committed, job.failure()) {
             self.signs.meets(error);
         }
@@ -334,7 +360,7 @@ mod tests {
         let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = runs.clone();
         let first = move |desk: &mut Desk<'_>| {
-            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            counted.fetch_add(1, Ordering::Relaxed);
             keep("first")(desk)
         };
         let fails = |desk: &mut Desk<'_>| {
@@ -353,7 +379,7 @@ mod tests {
         first.committed().await.unwrap();
         last.committed().await.unwrap();
         assert_eq!(kept(&store).await, ["first", "last"]);
-        assert!(runs.load(std::sync::atomic::Ordering::Relaxed) > 1, "it shared a transaction that was undone");
+        assert!(runs.load(Ordering::Relaxed) > 1, "it shared a transaction that was undone");
     }
 
     #[tokio::test]

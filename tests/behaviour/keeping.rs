@@ -223,6 +223,120 @@ fn a_damaged_text_costs_its_entry_alone_is_told_and_comes_back_when_it_is_set_as
     assert_eq!(updated(&scene), before, "and no reader is told of an edit");
 }
 
+/// Changes a bit of what is in `column`, a text, of the row that `which` says; the bit is that of a capital letter.
+fn damage_a_row(scene: &Scene, table: &str, column: &str, which: &str) {
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let sql = format!("SELECT {column} FROM {table} WHERE {which}");
+    let before: String = store.query_row(&sql, [], |row| row.get(0)).unwrap();
+    let mut bytes = before.into_bytes();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0x20;
+    let after = String::from_utf8(bytes).unwrap();
+    let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {which}");
+    assert_eq!(store.execute(&sql, [after]).unwrap(), 1);
+}
+
+#[test]
+fn a_damaged_row_costs_its_entry_alone_is_told_and_comes_back_with_its_feed() {
+    for column in ["title", "permalink", "entry_id"] {
+        let origin = Origin::start(|request| match request.header("if-none-match") {
+            Some(_) => Answer::status("304 Not Modified"),
+            None => Answer::new("200 OK", &[("ETag", "\"1\"")], rss_of(&["hit", "whole"])),
+        });
+        let scene = Scene::with(&[("one", origin.url("/"))], "");
+        scene.must(&["poll"]);
+        let stories = |scene: &Scene| {
+            let shown = scene.json(&["publish", "--format", "json"]);
+            let items = shown["items"].as_array().unwrap().clone();
+            items
+                .iter()
+                .map(|item| (item["id"].to_string(), item["title"].to_string(), item["url"].to_string()))
+                .collect()
+        };
+        let before: std::collections::BTreeSet<_> = stories(&scene);
+        assert_eq!(before.len(), 2);
+        damage_a_row(&scene, "entry", column, "title LIKE 'hit%'");
+        let shown: std::collections::BTreeSet<_> = stories(&scene);
+        assert!(shown.len() == 1 && shown.is_subset(&before), "{column}: {shown:?}");
+        let checked = scene.run(&["store", "check"]);
+        assert!(checked.status == 1 && checked.out.contains("of feed `one`: its row is damaged"), "{checked:?}");
+        let daemon = scene.start();
+        while !daemon.get("/healthz").1.contains("1 entry damaged in the store") {
+            std::thread::yield_now();
+        }
+        drop(daemon);
+        assert!(scene.must(&["store", "check", "--repair"]).contains("1 damaged row set aside"));
+        assert!(scene.must(&["store", "check"]).ends_with("whole\n"), "{column}");
+        scene.must(&["poll"]);
+        assert_eq!(stories(&scene), before, "{column}");
+    }
+}
+
+#[test]
+fn a_damaged_row_of_a_story_is_made_anew_and_one_of_a_feed_shows_its_name() {
+    let origin = Origin::of(rss_of(&["hit", "whole"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let shown = |scene: &Scene| scene.must(&["publish", "--format", "json"]);
+    let before = shown(&scene);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let flip =
+        "UPDATE story SET published = published + 1099511627776 WHERE id = (SELECT id FROM entry WHERE title = 'hit')";
+    assert_eq!(store.execute(flip, []).unwrap(), 1);
+    damage_a_row(&scene, "feed", "title", "name = 'one'");
+    assert_eq!(scene.json(&["publish", "--format", "json"])["items"].as_array().unwrap().len(), 1);
+    let repaired = scene.must(&["store", "check", "--repair"]);
+    assert!(repaired.contains("story ") && repaired.contains("feed `one`"), "{repaired}");
+    assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
+    scene.must(&["poll"]);
+    assert_eq!(shown(&scene), before);
+}
+
+#[test]
+fn a_row_whose_values_are_damaged_keeps_no_daemon_from_starting_after_a_crash() {
+    let title = "x".repeat(100);
+    let origin = Origin::of(rss_of(&[&title, "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let mut bytes = std::fs::read(scene.path("newsfold.db")).unwrap();
+    // A text of 100 bytes is of type 213, and a blob of as many of type 212; both are written in seven bits each.
+    let text = bytes.windows(2).position(|pair| pair == [0x81, 0x55]).unwrap();
+    bytes[text + 1] ^= 1;
+    std::fs::write(scene.path("newsfold.db"), &bytes).unwrap();
+    // The log of a daemon that was killed is what makes the next one look.
+    std::fs::write(scene.path("newsfold.db-wal"), b"x").unwrap();
+    let daemon = scene.start();
+    assert!(daemon.get("/news.atom").1.contains("<title>b</title>"));
+    drop(daemon);
+    assert!(scene.must(&["store", "check", "--repair"]).contains("made anew"), "its title is no text");
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 2);
+}
+
+#[test]
+fn a_store_with_a_damaged_index_is_made_anew() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let before = scene.must(&["publish", "--format", "json"]);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    let look = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'entry_by_id'";
+    let (root, size): (usize, usize) = store.query_row(look, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    drop(store);
+    let mut bytes = std::fs::read(scene.path("newsfold.db")).unwrap();
+    // The last bytes of a page are those of its first cell: here a row number.
+    bytes[root * size - 1] ^= 1;
+    std::fs::write(scene.path("newsfold.db"), &bytes).unwrap();
+    let checked = scene.run(&["store", "check"]);
+    assert!(checked.status == 1 && checked.err.contains("--repair"), "{checked:?}");
+    let repaired = scene.must(&["store", "check", "--repair"]);
+    assert!(repaired.contains("made anew with 2 entries; every row could be read"), "{repaired}");
+    assert!(scene.must(&["store", "check"]).ends_with("whole\n"));
+    assert_eq!(scene.must(&["publish", "--format", "json"]), before);
+    scene.must(&["poll"]);
+    assert_eq!(scene.must(&["publish", "--format", "json"]), before);
+}
+
 #[test]
 fn an_entry_too_large_for_the_store_is_shortened_and_ends_nothing() {
     let labels: String = (0..12).map(|n| format!("<category>{n}{}</category>", "x".repeat(1_000_000))).collect();

@@ -104,6 +104,18 @@ fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
 
 /// The feed's last poll and its next, in seconds, and why.
 #[test]
+fn a_changed_address_is_asked_at_once() {
+    let (old, new) = (Origin::of(rss_of(&["a"])), Origin::of(rss_of(&["b"])));
+    let scene = Scene::with(&[("one", old.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for("polled");
+    scene.configure(&[("one", new.url("/"))], "");
+    daemon.signal("HUP");
+    daemon.wait_for("polled");
+    assert_eq!((old.asked().len(), new.asked().len()), (1, 1));
+}
+
+#[test]
 fn a_feed_whose_address_is_edited_under_its_name_tells_its_stories_alone_and_under_their_ids() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let scene = Scene::with(&[("blog", origin.url("/old.xml"))], "");

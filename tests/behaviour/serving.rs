@@ -579,3 +579,33 @@ fn templates_of_ones_own_replace_those_of_the_program() {
     scene.write("look/river.html", "<h1>{{ title }}</h1>");
     assert!(scene.must(&["check"]).contains("1 feed and 1 output, "));
 }
+
+#[test]
+fn a_flood_of_http_2_ends_with_its_first_words() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    let daemon = scene.start();
+    // No settings, then requests that are taken back at once, heads that never end, and windows moved to and fro.
+    let frame = |kind: u8, flags: u8, stream: u8, body: &[u8]| {
+        let length = u8::try_from(body.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], body].concat()
+    };
+    let floods = [
+        [frame(1, 4, 1, b"\x82\x84\x86"), frame(3, 0, 1, &[0, 0, 0, 8])].concat(),
+        frame(9, 0, 1, &[0; 64]),
+        frame(8, 0, 0, &[0, 0, 0, 1]),
+    ];
+    for flood in floods {
+        let mut connection = TcpStream::connect(&daemon.address).unwrap();
+        connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        connection.write_all(&frame(4, 0, 0, &[])).unwrap();
+        // Who is refused may not get all of it across.
+        let _ = connection.write_all(&flood.repeat(10_000));
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{:?}", String::from_utf8_lossy(&answer));
+    }
+    let (head, _) =
+        daemon.ask("GET", "/news.atom", &[("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")]);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+}

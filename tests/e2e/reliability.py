@@ -6,6 +6,7 @@
 Without names every trial but the soak is made. Needs Linux, Python 3.9, cc; root for the full disk and the network, faketime for the clock.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import gzip
 import http.server
@@ -292,6 +293,81 @@ def disk_full(options):
         subprocess.run(["umount", "-l", folder], check=False)
 
 
+def with_a_full_disk(options, number):
+    """One trial: a disk of 6 MiB is filled but for a few pages while a daemon polls, publishes, reloads or is copied."""
+    what, dice = ("polls", "publishing", "reload", "backup")[number % 4], random.Random(f"{options.rounds} {number}")
+    folder, log = tempfile.mkdtemp(prefix="newsfold-full-"), tempfile.mkdtemp(prefix="newsfold-log-")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=True)
+    process = None
+    try:
+        origin = Origin(feeds=4, moving=what != "backup")
+        scene = Scene(options.program, origin, folder)
+        os.symlink(f"{log}/log", f"{folder}/log")
+        config = scene.folder / "newsfold.toml"
+        text = config.read_text()
+        config.with_suffix(".next").write_text(text.replace('name = "news"', 'name = "news"\ntitle = "Renamed"'))
+        process = scene.start()
+        scene.wait("published")
+        entries = lambda: scene.query("SELECT count(*) FROM entry")[0][0]
+        left = dice.choice((0, 1, 2, 5, 10, 20, 50, 100, 200)) * 4096
+        ballast = scene.folder / "ballast"
+        with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        os.truncate(ballast, max(ballast.stat().st_size - left, 0))
+        if what == "publishing":
+            # What is served is written anew whenever it changes, and what readers have is whole meanwhile.
+            (scene.public / "news.html").unlink(missing_ok=True)
+        if what == "reload":
+            os.replace(config.with_suffix(".next"), config)
+            process.send_signal(signal.SIGHUP)
+        faults = []
+        if what == "backup":
+            copied = subprocess.run([options.program, "--config", str(config), "store", "backup", f"{folder}/copy"], capture_output=True, text=True)
+            if copied.returncode == 0 and not pathlib.Path(folder, "copy").exists():
+                faults.append(f"backup: {copied.returncode}, {copied.stderr}")
+            if copied.returncode and pathlib.Path(folder, "copy").exists():
+                faults.append("half a copy is left")
+            pathlib.Path(folder, "copy").unlink(missing_ok=True)
+            origin.moving = True
+        time.sleep(dice.uniform(2, 8))
+        if process.poll() is not None:
+            return what, [f"it ended with {process.poll()}: {scene.log()[-500:]}"]
+        if urllib.request.urlopen(f"http://{scene.address()}/news.json", timeout=5).status != 200:
+            faults.append("nothing is served")
+        full = entries()
+        ballast.unlink()
+        until = time.monotonic() + 150
+        is_back = lambda: entries() > full and (what != "reload" or b"Renamed" in urllib.request.urlopen(f"http://{scene.address()}/news.json", timeout=5).read())
+        while not is_back() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.5)
+        if not is_back():
+            faults.append("it does not come back by itself")
+        status, _ = end(process)
+        origin.stop()
+        return what, faults + scene.faults() + torn(scene.public) + ([f"ended with {status}"] if status else [])
+    finally:
+        if process:
+            process.kill()
+            process.wait()
+        subprocess.run(["umount", "-l", folder], check=False)
+        shutil.rmtree(log, ignore_errors=True)
+
+
+@trial
+def disks_full_in_the_middle(options):
+    """6 MiB of disk, full but for a few pages under polls, publishing, reloads and backups, then free again; twelve daemons at a time"""
+    if os.getuid() != 0:
+        return "skipped: not root", True
+    rounds, seen = min(options.rounds, 60), {}
+    with concurrent.futures.ThreadPoolExecutor(12) as together:
+        for what, faults in together.map(lambda number: with_a_full_disk(options, number), range(rounds)):
+            if faults:
+                return f"{what}: {faults}", False
+            seen[what] = seen.get(what, 0) + 1
+    return f"{rounds} disks ({of_each(seen)}): none ended, nothing lost or torn, each came back by itself", True
+
+
 class Wordy(Origin):
     """A server whose texts do not resemble each other."""
 
@@ -303,53 +379,140 @@ class Wordy(Origin):
         return f'<rss version="2.0"><channel><title>{name}</title>{items}</channel></rss>'.encode()
 
 
+class Flipped:
+    """A filled store of which one bit is changed at a time."""
+
+    def __init__(self, options):
+        self.origin = Wordy(feeds=8, moving=False)
+        self.scene = Scene(options.program, self.origin, interval="1h")
+        self.config = self.scene.folder / "newsfold.toml"
+        # Every entry is a story, so that every text is shown.
+        self.config.write_text(self.config.read_text() + '[fold]\nlevel = "off"\n')
+        self.options = options
+        self.run("poll")
+        self.whole, self.good = self.scene.store.read_bytes(), self.published()
+
+    def run(self, *words):
+        command = [self.options.program, "--config", str(self.config), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def stories(self, text):
+        return {story["id"]: story for story in json.loads(text)["items"]}
+
+    def published(self):
+        return self.stories(self.run("publish", "--format", "json").stdout)
+
+    def change(self, at, bit, is_killed):
+        """The store with one bit changed; one that was killed left a log, and is looked through at the next start."""
+        for kept in self.scene.folder.glob("newsfold.db*"):
+            kept.unlink()
+        bad = bytearray(self.whole)
+        bad[at] ^= 1 << bit
+        self.scene.store.write_bytes(bad)
+        if is_killed:
+            pathlib.Path(f"{self.scene.store}-wal").write_bytes(b"x")
+
+    def kind(self, shown):
+        """How the stories that are shown differ from those that were stored."""
+        plain = lambda story: {key: story[key] for key in ("id", "url", "title")}
+        # A story without its text is otherwise as it was, and says so.
+        is_spared = lambda story: "damaged where it was stored" in story["content_html"]
+        good = self.good
+        spared = [story for story in shown.values() if is_spared(story) and story["id"] in good and plain(story) == plain(good[story["id"]])]
+        undated = lambda story: {key: value for key, value in story.items() if key not in ("date_published", "date_modified")}
+        # Where the publisher names no date, that of the day when it is asked for again is all there is.
+        as_before = [story for story in shown.values() if story["id"] in good and undated(story) == undated(good[story["id"]])]
+        if len(spared) + len(as_before) < len(shown):
+            return "garbage"
+        return "less is shown" if len(shown) < len(good) else "some shown without text" if spared else "as before"
+
+    def started(self):
+        """What the daemon shows, and its status where it does not start."""
+        process = self.scene.start()
+        until = time.monotonic() + 20
+        while time.monotonic() < until and process.poll() is None and "published" not in self.scene.log():
+            time.sleep(0.05)
+        status = process.poll()
+        try:
+            if status is not None:
+                return None, status
+            asked = urllib.request.urlopen(f"http://{self.scene.address()}/news.json", timeout=10)
+            return self.stories(asked.read()), None
+        except urllib.error.HTTPError as error:
+            # An output that cannot be rendered at all is told, and shows nothing.
+            return {}, None if error.code == 503 else error.code
+        finally:
+            process.kill()
+            process.wait()
+
+    def end(self, broken):
+        self.origin.stop()
+        if not broken:
+            self.scene.gone()
+
+
+def of_each(seen):
+    return "; ".join(f"{count} {kind}" for kind, count in sorted(seen.items()))
+
+
 @trial
 def bits_of_texts_changed(options):
     """single bits changed at random places of the stored texts"""
-    origin = Wordy(feeds=8, moving=False)
-    scene = Scene(options.program, origin, interval="1h")
-    config = scene.folder / "newsfold.toml"
-    # Every entry is a story, so that every text is shown.
-    config.write_text(config.read_text() + '[fold]\nlevel = "off"\n')
-    newsfold = [options.program, "--config", str(config)]
-    run = lambda *words: subprocess.run([*newsfold, *words], capture_output=True, text=True, timeout=60, check=False)
-    run("poll")
-    stories = lambda text: {story["id"]: story for story in json.loads(text)["items"]}
-    whole, good = scene.store.read_bytes(), stories(run("publish", "--format", "json").stdout)
+    store = Flipped(options)
     # A block lies on several pages; where these are is found by what stands on them.
-    blocks = [row[0] for row in scene.query("SELECT bytes FROM text_block")]
-    found = (whole.find(block[at:at + 32]) for block in blocks for at in range(0, len(block) - 32, 32))
+    blocks = [row[0] for row in store.scene.query("SELECT bytes FROM text_block")]
+    found = (store.whole.find(block[at:at + 32]) for block in blocks for at in range(0, len(block) - 32, 32))
     places = [at for at in found if at >= 0]
     dice, seen, broken = random.Random(options.rounds), {}, []
     for _ in range(options.rounds):
         at, bit = dice.choice(places) + dice.randrange(32), dice.randrange(8)
-        bad = bytearray(whole)
-        bad[at] ^= 1 << bit
-        for ending in ("-wal", "-shm"):
-            pathlib.Path(f"{scene.store}{ending}").unlink(missing_ok=True)
-        scene.store.write_bytes(bad)
-        check = run("store", "check")
-        is_told = check.returncode != 0
-        process = scene.start()
-        starts = scene.wait("published", 20) and process.poll() is None
-        served = stories(urllib.request.urlopen(f"http://{scene.address()}/news.json", timeout=10).read()) if starts else {}
-        process.kill()
-        process.wait()
-        # A story without its text is otherwise as it was, and says so.
-        plain = lambda story: {key: story[key] for key in ("id", "url", "title")}
-        is_spared = lambda story: "damaged where it was stored" in story["content_html"]
-        as_before = [story["id"] for story in served.values() if story == good.get(story["id"])]
-        spared = [story["id"] for story in served.values() if is_spared(story) and plain(story) == plain(good[story["id"]])]
-        kind = ("the daemon does not start" if not starts else "as before" if len(as_before) == len(good)
-                else "some shown without text" if len(as_before) + len(spared) == len(good) else "garbage, or less")
-        seen[(kind, is_told)] = seen.get((kind, is_told), 0) + 1
+        store.change(at, bit, is_killed=False)
+        is_told = store.run("store", "check").returncode != 0
+        shown, status = store.started()
+        kind = store.kind(shown) if shown is not None else f"ended with {status}"
+        seen[f"{kind}, {'told' if is_told else 'not told'}"] = seen.get(f"{kind}, {'told' if is_told else 'not told'}", 0) + 1
         if kind not in ("as before", "some shown without text") or (kind != "as before" and not is_told):
-            broken.append(f"byte {at}, bit {bit}: {kind}, told {is_told}: {check.stderr.strip()[-200:]}")
-    origin.stop()
-    counts = "; ".join(f"{count} {kind}, {'told' if told else 'not told'}" for (kind, told), count in sorted(seen.items()))
-    if not broken:
-        scene.gone()
-    return f"{options.rounds} bits of {32 * len(places)} bytes in {len(blocks)} blocks: {counts} {broken[:3] or ''}", not broken and len(seen) > 1
+            broken.append(f"byte {at}, bit {bit}: {kind}, told {is_told}")
+    store.end(broken)
+    return f"{options.rounds} bits of {32 * len(places)} bytes in {len(blocks)} blocks: {of_each(seen)} {broken[:3] or ''}", not broken and len(seen) > 1
+
+
+@trial
+def bits_changed_anywhere(options):
+    """single bits changed at random places of the store's file, stopped well or killed before, and repaired"""
+    store, dice, seen, repaired, broken = Flipped(options), random.Random(options.rounds), {}, {}, []
+    for round_ in range(options.rounds):
+        at, bit = dice.randrange(len(store.whole)), dice.randrange(8)
+        store.change(at, bit, is_killed=round_ % 2)
+        check = store.run("store", "check")
+        is_told = check.returncode != 0
+        shown, status = store.started()
+        if shown is not None:
+            kind = store.kind(shown)
+        else:
+            has_cure = status == 78 and any(cure in store.scene.log() for cure in ("store restore", "--repair", "store check", "nothing was changed"))
+            kind = "refused with the cure" if has_cure else f"ended with {status}"
+        name = f"{kind}, {'told' if is_told else 'not told'}"
+        seen[name] = seen.get(name, 0) + 1
+        where = f"byte {at}, bit {bit}, killed {round_ % 2}"
+        if kind.startswith("ended") or kind == "garbage" or (kind != "as before" and not is_told):
+            broken.append(f"{where}: {name}: {check.stderr.strip()[-200:]}")
+        if is_told:
+            store.change(at, bit, is_killed=False)
+            mended = store.run("store", "check", "--repair")
+            after = store.run("store", "check").returncode
+            came = "as it was"
+            if mended.returncode == 0 and after == 0:
+                store.run("poll")
+                came = store.kind(store.published())
+            else:
+                came = f"not mended ({mended.returncode}, {after})"
+            repaired[came] = repaired.get(came, 0) + 1
+            if came == "garbage":
+                broken.append(f"{where}: garbage once it was repaired")
+    store.end(broken)
+    return (f"{options.rounds} bits of {len(store.whole)} bytes: {of_each(seen)}. Repaired and polled: {of_each(repaired)} {broken[:3] or ''}",
+            not broken and len(seen) > 1)
 
 
 @trial

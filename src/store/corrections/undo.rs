@@ -85,8 +85,10 @@ fn part(connection: &Connection, join: &Correction, now: DateTime<Utc>) -> Resul
     let mut stands =
         connection.prepare_cached("UPDATE story SET merged_into = ?2 WHERE id = ?1 AND merged_into = ?3")?;
     stands.execute(params![younger.0, None::<u64>, older.0])?;
+    stories::seal(connection, younger)?;
     for story in merged {
         stands.execute(params![story, younger.0, older.0])?;
+        stories::seal(connection, StoryRef(*story))?;
     }
     for entry in still {
         stories::enter(connection, entry, younger)?;

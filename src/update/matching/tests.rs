@@ -129,6 +129,7 @@ fn stored(handle: EntryRef, entry: &Entry) -> StoredEntry {
             revised_ms: None,
             updated_ms: None,
             has_lost_text: false,
+            is_damaged: false,
         },
         id: entry.id.clone(),
         permalink: entry.permalink.clone(),
