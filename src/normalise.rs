@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::manners::domain::site_of;
 use crate::model::{Detail, Enclosure, Entry, Fault, Person};
 use crate::normalise::permalink::Permalink;
-use crate::parse::{ParsedEntry, ParsedFeed};
+use crate::parse::{self, ParsedEntry, ParsedFeed};
 use crate::sanitise::{self, web_address};
 
 /// The most entries of one document that are kept, the newest.
@@ -233,11 +233,11 @@ fn person(person: Person) -> Person {
     }
 }
 
-/// A label as plain text of some length.
-fn label_of(markup: &str) -> String {
-    // Markup may be longer than what it says, and the rest of a label is not looked at.
-    let head = markup.get(..markup.floor_char_boundary(MOST_PART_BYTES)).unwrap_or(markup);
-    text::shorten(&text::plain(head), LONGEST_NAME)
+/// A label of some length.
+fn label_of(label: &str) -> String {
+    // The rest of a label is not looked at.
+    let head = label.get(..label.floor_char_boundary(MOST_PART_BYTES)).unwrap_or(label);
+    text::shorten(&parse::label(head), LONGEST_NAME)
 }
 
 /// The first parts, as many as an entry may have and as far as there is room for them.
@@ -409,7 +409,7 @@ mod tests {
             image: Some(page(1)),
             comments: Some(page(2)),
             in_reply_to: Some(long("urn:")),
-            source: Some(crate::parse::Source { title: Some(long("s")), url: Some(page(3)), ..Default::default() }),
+            source: Some(parse::Source { title: Some(long("s")), url: Some(page(3)), ..Default::default() }),
             ..entry_at(&page(4))
         };
         let entry = normalised(vec![parsed.clone()]).remove(0);
@@ -488,6 +488,14 @@ mod tests {
         let entry = normalised(vec![entry_at(alert)]).remove(0);
         assert_eq!(entry.permalink.unwrap().as_str(), "https://paper.example/a");
         assert_eq!(entry.id.0, alert);
+    }
+
+    #[test]
+    fn a_label_keeps_every_word() {
+        let categories =
+            ["List<String>", "R&amp;D", "The <select> element", "<b>Bold</b> words"].map(Into::into).to_vec();
+        let entry = normalised(vec![ParsedEntry { categories, ..entry_at("/a") }]).remove(0);
+        assert_eq!(entry.detail.categories, ["List<String>", "R&D", "The <select> element", "Bold words"]);
     }
 
     #[test]

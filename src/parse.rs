@@ -247,6 +247,12 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     }
 }
 
+/// A label as plain text: like a title, it is text in which a whole, paired element may be markup.
+#[must_use]
+pub fn label(written: &str) -> String {
+    reader::title(written, reader::Mode::Guess).unwrap_or_default()
+}
+
 /// What may stand before a document without meaning anything.
 fn is_padding(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'

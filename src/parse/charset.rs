@@ -76,8 +76,7 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     let declared = declared(document);
     let named = [content_type.and_then(charset), declared];
     if let Ok(text) = std::str::from_utf8(document) {
-        let is_japanese =
-            named.into_iter().flatten().any(|label| Encoding::for_label(label.as_bytes()) == Some(ISO_2022_JP));
+        let is_japanese = named.into_iter().flatten().any(|label| encoding(label) == Some(ISO_2022_JP));
         if is_japanese && text.contains('\u{1b}') {
             return sound(document, ISO_2022_JP);
         }
@@ -90,7 +89,7 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     };
     let mut says_otherwise = false;
     for label in named.into_iter().flatten() {
-        let Some(encoding) = Encoding::for_label(label.as_bytes()) else {
+        let Some(encoding) = encoding(label) else {
             continue;
         };
         // Without a zero byte it is no UTF-16, whatever it says; and an UTF-8 that is none was just ruled out.
@@ -123,6 +122,32 @@ fn utf8<'a>(document: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     };
     let repair = told_at(&text, first, &what);
     Decoded { text, repair: Some(repair) }
+}
+
+/// The encoding of a label, also of one that no standard has.
+fn encoding(label: &str) -> Option<&'static Encoding> {
+    const OTHERS: &[(&str, &str)] = &[
+        ("mac-roman", "macintosh"),
+        ("macroman", "macintosh"),
+        ("mac-cyrillic", "x-mac-cyrillic"),
+        ("maccyrillic", "x-mac-cyrillic"),
+        ("latin-1", "latin1"),
+        ("iso-latin-1", "latin1"),
+        ("win-1251", "windows-1251"),
+        ("win1251", "windows-1251"),
+        ("windows1251", "windows-1251"),
+        ("win-1252", "windows-1252"),
+        ("windows1252", "windows-1252"),
+        ("cp-1252", "windows-1252"),
+        ("koi8r", "koi8-r"),
+        ("shiftjis", "shift_jis"),
+        ("eucjp", "euc-jp"),
+        ("gb-2312", "gb2312"),
+        ("utf8mb4", "utf-8"),
+    ];
+    let lower = label.trim().to_ascii_lowercase();
+    let other = OTHERS.iter().find(|(known, _)| *known == lower).map_or(lower.as_str(), |(_, standard)| standard);
+    Encoding::for_label(other.as_bytes())
 }
 
 /// The `charset` parameter of a `Content-Type`.
@@ -193,6 +218,7 @@ mod tests {
     fn what_is_not_utf8_is_what_it_says_it_is() {
         check(b"\xe9", Some("text/xml; charset=\"ISO-8859-1\""), "é");
         check(b"<?xml version='1.0' encoding='koi8-r'?>\xc1", None, "<?xml version='1.0' encoding='koi8-r'?>а");
+        check(b"\xe9", Some("text/xml; charset=windows1251"), "й");
         check(b"<?xml encoding=\"utf-16\"?>a\xe9", None, "<?xml encoding=\"utf-16\"?>aé");
     }
 

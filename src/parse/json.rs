@@ -48,7 +48,7 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
     let is_of_1_0 = version.trim_end_matches('/').ends_with("/1");
     let mut feed = ParsedFeed {
         format: if is_of_1_0 { "JSON Feed 1.0" } else { "JSON Feed 1.1" }.to_owned(),
-        title: read.title.map(|title| title_of(&title)),
+        title: read.title.map(|title| text::fold_space(&title)),
         link: address(read.home_page_url),
         description: read.description.map(|said| markup::escape(&said)),
         language: read.language,

@@ -150,10 +150,14 @@ pub(super) fn person(said: &str) -> Person {
         (inside, Some(bare(&outside)))
     } else if is_mail(&inside) {
         (outside, Some(bare(&inside)))
+    } else if let Some((name, email)) = said.rsplit_once([' ', ',']).filter(|(_, email)| is_mail(email)) {
+        (name.to_owned(), Some(bare(email)))
+    } else if let Some((email, name)) = said.split_once([' ', ',']).filter(|(email, _)| is_mail(email)) {
+        (name.to_owned(), Some(bare(email)))
     } else {
         (said, None)
     };
-    let name = name.trim_matches(['"', ' ']).to_owned();
+    let name = name.trim_matches(['"', ' ', ',', ';']).to_owned();
     Person { name: if name.is_empty() { email.clone().unwrap_or_default() } else { name }, email, url: None }
 }
 
@@ -216,6 +220,8 @@ mod tests {
         check("me@example.org", "me@example.org", Some("me@example.org"));
         check("Me Myself", "Me Myself", None);
         check("Me (of Example)", "Me (of Example)", None);
+        check("Me Myself, me@example.org", "Me Myself", Some("me@example.org"));
+        check("me@example.org Me Myself", "Me Myself", Some("me@example.org"));
         check("@handle", "@handle", None);
     }
 }

@@ -63,6 +63,8 @@ const ADDRESSES: &[(&str, Vocabulary)] = &[
     ("purl.org/syndication/history/1.0", Vocabulary::History),
     ("wellformedweb.org/commentapi", Vocabulary::CommentApi),
     ("rssnamespace.org/feedburner/ext/1.0", Vocabulary::FeedBurner),
+    // Another counter of readers, whose `origLink` means the same.
+    ("www.pheedo.com/namespace/pheedo", Vocabulary::FeedBurner),
     ("www.w3.org/1999/xhtml", Vocabulary::Xhtml),
     ("www.w3.org/1999/02/22-rdf-syntax-ns", Vocabulary::Rdf),
     ("purl.org/rss/1.0", Vocabulary::Rss),
@@ -102,6 +104,7 @@ const PREFIXES: &[(&str, Vocabulary)] = &[
     ("fh", Vocabulary::History),
     ("wfw", Vocabulary::CommentApi),
     ("feedburner", Vocabulary::FeedBurner),
+    ("pheedo", Vocabulary::FeedBurner),
     ("xhtml", Vocabulary::Xhtml),
 ];
 

@@ -374,7 +374,7 @@ impl<'a, 'c> Reader<'a, 'c> {
                 let is_usable = |base: &Url| !base.cannot_be_a_base() && base.as_str().len() <= LONGEST_BASE;
                 self.bases.extend(base.filter(is_usable));
             } else if name == "xml:lang" {
-                let language = self.decoded(value).trim().to_owned();
+                let language = self.decoded(value).trim().replace('_', "-");
                 self.languages.push(Some(language).filter(|tag| tag.len() <= LONGEST_TAG).unwrap_or_default());
             }
         }

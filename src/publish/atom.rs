@@ -108,11 +108,11 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     if let Some(summary) = &story.summary {
         document.leaf("summary", &[("type", Some("html"))], summary);
     }
-    // An entry without a page has to have a text (RFC 4287 §4.1.2).
-    match (story.content.is_empty(), &story.permalink) {
-        (true, Some(_)) => {}
-        (true, None) => document.leaf("content", &[], &story.headline),
-        (false, _) => document.leaf("content", &[("type", Some("html"))], &story.content),
+    // Validators want a text of each entry; of one without a text it is its title.
+    if story.content.is_empty() {
+        document.leaf("content", &[], &story.headline);
+    } else {
+        document.leaf("content", &[("type", Some("html"))], &story.content);
     }
     if let Some(image) = &story.image {
         document.empty("media:thumbnail", &[("url", Some(image))]);

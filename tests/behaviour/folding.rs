@@ -16,6 +16,17 @@ fn two_feeds_with_one_permalink_give_one_story() {
 }
 
 #[test]
+fn a_known_redirect_folds_with_the_page_that_it_leads_to() {
+    let alert = "https://www.google.com/url?rct=j&amp;sa=t&amp;url=https://paper.example/a&amp;ct=ga&amp;usg=x";
+    let click = "http://www.bing.com/news/apiclick.aspx?ref=FexRss&amp;url=https%3a%2f%2fpaper.example%2fa&amp;c=1";
+    let [paper, one, two] = [("https://paper.example/a", "Paper"), (alert, "Alerts"), (click, "Clicks")]
+        .map(|(link, title)| Origin::of(rss(title, &[("1", link, "Each has a title of its own", "t")])));
+    let scene = Scene::with(&[("paper", paper.url("/")), ("one", one.url("/")), ("two", two.url("/"))], "");
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().iter().map(|story| story.1).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
 fn a_storys_id_is_the_same_in_a_rebuilt_store() {
     let one = Origin::of(rss_of(&["a", "b", "c"]));
     let scene = Scene::with(&[("one", one.url("/"))], "");

@@ -59,3 +59,33 @@ fn a_document_that_became_unreadable_says_where_and_keeps_what_is_stored() {
     }
     assert_eq!(scene.stories().len(), 2);
 }
+
+#[test]
+fn relative_addresses_start_from_where_the_format_says() {
+    let item = |link: &str| {
+        format!(
+            "<item><title>A</title><link>{link}</link><description>&lt;a href=\"/about\"&gt;about&lt;/a&gt;</description></item>"
+        )
+    };
+    let rss = |link: &str| {
+        format!(
+            "<rss version=\"2.0\"><channel>{}<title>B</title><link>https://blog.example/</link></channel></rss>",
+            item(link)
+        )
+    };
+    let atom = "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>B</title><id>urn:b</id><link href=\"https://blog.example/\"/><entry>\
+                <id>urn:1</id><title>A</title><link href=\"/posts/1\"/><content type=\"html\">&lt;a href=\"/about\"&gt;about&lt;/a&gt;\
+                </content></entry></feed>";
+    let check = |document: String, link: &str, about: &str| {
+        let origin = Origin::of(document);
+        let scene = Scene::with(&[("blog", origin.url("/feed.xml"))], "");
+        scene.must(&["poll"]);
+        let entry = scene.json(&["publish", "--format", "json"])["items"][0].clone();
+        let here = |path: &str| path.replace("HERE", origin.url("/").trim_end_matches('/'));
+        assert_eq!(entry["url"], here(link));
+        assert!(entry["content_html"].as_str().unwrap().contains(&format!("href=\"{}\"", here(about))), "{entry}");
+    };
+    check(rss("/posts/1"), "https://blog.example/posts/1", "https://blog.example/about");
+    check(rss("https://elsewhere.example/1"), "https://elsewhere.example/1", "https://blog.example/about");
+    check(atom.into(), "HERE/posts/1", "HERE/about");
+}

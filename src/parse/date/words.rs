@@ -52,6 +52,8 @@ struct Reading {
     year: Option<u32>,
     month: Option<u32>,
     day: Option<u32>,
+    /// How many years had passed before the era that is named.
+    years_before: u32,
     /// Whether the next number is the month.
     is_before_month: bool,
     is_slashed: bool,
@@ -79,7 +81,8 @@ impl Reading {
         }
         let value = cursor.digits(1, 4)?;
         match cursor.peek() {
-            Some('年' | '년') => self.year = Some(value),
+            // Years of an era are counted from its beginning.
+            Some('年' | '년') => self.year = Some(value + self.years_before),
             Some('月' | '월') => self.month = Some(value),
             Some('日' | '일') => self.day = Some(value),
             Some('时' | '時' | '시' | '点') => {
@@ -118,6 +121,10 @@ impl Reading {
             "오후" | "下午" | "午後" => self.is_afternoon = Some(true),
             "오전" | "上午" | "午前" => self.is_afternoon = Some(false),
             "tháng" | "Tháng" => self.is_before_month = true,
+            "令和" => self.years_before = 2018,
+            "平成" => self.years_before = 1988,
+            "昭和" => self.years_before = 1925,
+            "民國" | "中華民國" => self.years_before = 1911,
             _ => {
                 let named = (names::months(word), names::weekdays(word));
                 if named != (0, 0) {

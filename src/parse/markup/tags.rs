@@ -134,7 +134,14 @@ pub(super) fn settled_body(html: String) -> String {
                 settled.push_str("&lt;");
                 at + 1
             }
-            Fault::Unclosed(length) => at + length,
+            Fault::Cut(length) => at + length,
+            Fault::Unclosed { name, length } => {
+                settled.push_str(html.get(at..at + length).unwrap_or_default());
+                settled.push_str("</");
+                settled.push_str(html.get(at + 1..=at + name).unwrap_or_default());
+                settled.push('>');
+                at + length
+            }
         };
     }
     settled.push_str(html.get(from..).unwrap_or_default());
@@ -145,8 +152,11 @@ pub(super) fn settled_body(html: String) -> String {
 enum Fault {
     /// It begins no tag.
     Text,
-    /// It begins a tag, so long, that was cut, or of an element that never ends and would hide what follows.
-    Unclosed(usize),
+    /// It begins a tag of which only so much is there.
+    Cut(usize),
+    /// It begins the tag of an element that has no end, or says that it has none, and would hide all that follows: lengths of
+    /// its name and of the tag.
+    Unclosed { name: usize, length: usize },
 }
 
 /// A body on the way through it.
@@ -164,24 +174,27 @@ impl<'a> Body<'a> {
         let rest = self.html.get(at..).unwrap_or_default();
         match begun(rest, &mut self.missing) {
             Begun::Tag(tag) if self.is_meant(&tag, rest) => {
-                let element = elements::of(tag.name).filter(|_| !tag.is_end && !tag.is_self_closing);
-                match element {
-                    Some(element @ (Element::Hiding | Element::Raw)) => {
-                        let end = self.end(tag.name, at);
-                        // A bare name is a word of the text (`the <select> element`); what is left of a script is none.
-                        let fault = match (end, element) {
-                            (None, Element::Hiding) if tag.has_value => Some(Fault::Unclosed(tag.length)),
-                            (None, Element::Hiding) => Some(Fault::Text),
-                            _ => None,
-                        };
-                        let inside = end.map_or(rest.len(), |end| end - at);
-                        (fault, if element == Element::Raw { inside } else { tag.length })
-                    }
-                    _ => (None, tag.length),
+                let Some(element @ (Element::Hiding | Element::Raw)) = elements::of(tag.name).filter(|_| !tag.is_end)
+                else {
+                    return (None, tag.length);
+                };
+                let unclosed = Fault::Unclosed { name: tag.name.len(), length: tag.length };
+                if tag.is_self_closing {
+                    // HTML knows no such thing, but for drawings and formulas.
+                    let is_html = !["svg", "math"].iter().any(|name| name.eq_ignore_ascii_case(tag.name));
+                    return (is_html.then_some(unclosed), tag.length);
+                }
+                let end = self.end(tag.name, at);
+                match (element, end) {
+                    (Element::Raw, _) => (None, end.map_or(rest.len(), |end| end - at)),
+                    (_, Some(_)) => (None, tag.length),
+                    (_, None) if tag.has_value => (Some(unclosed), tag.length),
+                    // A bare name is a word of the text: `the <select> element`.
+                    (_, None) => (Some(Fault::Text), tag.length),
                 }
             }
             Begun::Comment(length) | Begun::Declaration(length) => (None, length),
-            Begun::Cut(length) => (Some(Fault::Unclosed(length)), length),
+            Begun::Cut(length) => (Some(Fault::Cut(length)), length),
             // `a < b` is text to every parser.
             Begun::Tag(_) | Begun::Text => {
                 let is_like_one = |byte: &u8| byte.is_ascii_alphabetic() || b"/!?".contains(byte);
@@ -454,7 +467,12 @@ pub(super) fn without_cdata(raw: &str) -> Cow<'_, str> {
 
 /// The inside of a text that is one such section from its beginning to its end, or to where the text was cut.
 pub(super) fn unwrapped(raw: &str) -> Option<&str> {
-    let inside = raw.trim().strip_prefix(CDATA)?;
+    let raw = raw.trim();
+    let Some(inside) = raw.strip_prefix(CDATA) else {
+        // Its brackets alone are left where a program took the rest for a tag.
+        let inside = raw.strip_prefix("![CDATA[").or_else(|| raw.strip_prefix("[CDATA["))?;
+        return inside.strip_suffix(CDATA_END).or_else(|| inside.strip_suffix("]]"));
+    };
     match inside.strip_suffix(CDATA_END) {
         None => (!inside.contains(CDATA_END)).then_some(inside),
         found => found,
@@ -516,7 +534,11 @@ mod tests {
             ("<i>x</i\n</p>", "<i>x</p>"),
             ("<embed src=\"a\" width=\"1\" type</div>", "</div>"),
             ("if a<b</p> and <b then</p>", "if a&lt;b</p> and &lt;b then</p>"),
-            ("a <iframe src=\"x\"> b <select name='c'>d", "a  b d"),
+            (
+                "a <iframe src=\"x\"> b <select name='c'>d",
+                "a <iframe src=\"x\"></iframe> b <select name='c'></select>d",
+            ),
+            ("a <iframe src=x /> b <script src=x /> c", "a <iframe src=x /></iframe> b <script src=x /></script> c"),
             ("<p>x<!-- never closed</p>", "<p>x&lt;!-- never closed</p>"),
             ("<a href=\"x>one</a> two", "&lt;a href=\"x>one</a> two"),
             ("a <p>b</p> <![if !x]> c", "a <p>b</p> &lt;![if !x]> c"),
@@ -531,6 +553,7 @@ mod tests {
             "<script>if (a<b",
             "<video controls autoplay src=x></video>",
             "<o:p></o:p>vector<int> x",
+            "a <svg/> b <math /> c",
             "<td nowrap data-x aria-y>z",
             "<!DOCTYPE html><?xml:namespace prefix = o />a",
             "<custom-element some thing>a</custom-element>",
@@ -553,6 +576,8 @@ mod tests {
         }
         assert_eq!(unwrapped(" <![CDATA[a]]> "), Some("a"));
         assert_eq!(unwrapped("<![CDATA[cut off"), Some("cut off"));
+        assert_eq!(unwrapped("![CDATA[a]]"), Some("a"));
+        assert_eq!(unwrapped("[CDATA[a]]>"), Some("a"));
         assert_eq!(unwrapped("a <![CDATA[b]]>"), None);
     }
 

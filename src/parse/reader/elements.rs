@@ -65,6 +65,12 @@ impl<'a> Reader<'a, '_> {
             (_, DcTerms, "title") => self.capture(Field::MediaTitle, Mode::Guess),
             (_, Vocabulary::Content, "encoded") => self.capture(Field::Content, self.mode(Rss, attributes)),
             (_, Vocabulary::Xhtml, "body" | "div") => self.capture(Field::Content, Mode::Xhtml),
+            // An element of the feed that declares the namespace of what it holds for itself.
+            (Some(Kind::Entry | Kind::Feed), Vocabulary::Xhtml, "title") => self.capture(Field::Title, Mode::Guess),
+            (Some(Kind::Entry | Kind::Feed), Vocabulary::Xhtml, "description" | "summary") => {
+                self.capture(Field::Summary, Mode::Guess)
+            }
+            (Some(Kind::Entry), Vocabulary::Xhtml, "content") => self.capture(Field::Content, Mode::Guess),
             (_, Itunes, "summary") => self.capture(Field::Summary, Mode::Guess),
             (_, Itunes, "subtitle") => self.capture(Field::SummaryToo, Mode::Guess),
             (_, Itunes, "title") => self.capture(Field::MediaTitle, Mode::Guess),

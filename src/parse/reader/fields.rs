@@ -221,7 +221,7 @@ impl Reader<'_, '_> {
         };
         if person.name.is_empty() && person.email.is_none() {
             let url = person.url.take();
-            person = markup::person(&said);
+            person = markup::person(markup::unwrapped(&said));
             person.url = url;
         }
         if person.name.is_empty() {
@@ -278,11 +278,13 @@ impl Reader<'_, '_> {
             .or(draft.alternate)
             .or(draft.content_source)
             .or_else(|| about.map(str::to_owned));
+        // Whoever counts readers says where the page is, and so does an id that is one, as RSS has it.
+        let is_page = |address: &String| is_web(address) && !is_counter(address);
+        let page = entry.id.clone().filter(|_| entry.id_is_permalink == Some(true)).filter(is_page);
         entry.url = match (link, draft.original_link) {
-            // Whoever counts readers under a name of its own says where the page is.
-            (_, Some(original)) if is_web(&original) && !is_counter(&original) => Some(original),
-            (None, original) => original,
-            (link, _) => link,
+            (_, Some(original)) if is_page(&original) => Some(original),
+            (Some(link), _) if is_counter(&link) => page.or(Some(link)),
+            (link, original) => link.or(original),
         };
         link_by_id(&mut entry);
         entry.id = entry.id.or_else(|| draft.about.filter(|about| !about.is_empty()));
@@ -381,11 +383,24 @@ pub(in crate::parse) fn resolve(feed: &mut ParsedFeed, context: Context<'_>, joi
     }
 }
 
-/// Whether the address only counts a reader and sends him on.
+/// Whether the address only counts a reader and sends him on: a service's, or one of a publisher's own name whose path is that of
+/// such a service (`/~r/NAME/~3/ID/`, `/~/ID/`).
 fn is_counter(link: &str) -> bool {
-    const COUNTERS: &[&str] =
-        &["feedproxy.google.com", "feeds.feedburner.com", "rss.feedsportal.com", "feedproxy.feedly.com"];
-    COUNTERS.iter().any(|host| link.contains(host))
+    const COUNTERS: &[&str] = &[
+        "feedproxy.google.com",
+        "feeds.feedburner.com",
+        "feeds2.feedburner.com",
+        "feeds.feedblitz.com",
+        "rss.feedsportal.com",
+        "feedproxy.feedly.com",
+        "feeds.pheedo.com",
+    ];
+    let rest = link.split_once("://").map_or(link, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_number = |text: &str| text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+    COUNTERS.contains(&host)
+        || (path.starts_with("~r/") && path.contains("/~3/"))
+        || path.strip_prefix("~/").is_some_and(is_number)
 }
 
 /// The bit of a weekday, Monday the lowest.

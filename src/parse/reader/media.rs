@@ -6,6 +6,7 @@
 use super::fields::MOST_PARTS;
 use super::{Field, Kind, Mode, Reader};
 use crate::model::Enclosure;
+use crate::normalise::media_type;
 use crate::parse::ParsedEntry;
 use crate::parse::address::bare;
 use crate::parse::tokens::Attributes;
@@ -97,9 +98,14 @@ impl Media {
 
 /// Whether a picture shows who wrote an entry.
 fn is_of_people(picture: &Picture, entry: &ParsedEntry) -> bool {
-    let address = picture.url.get(..picture.url.floor_char_boundary(300)).unwrap_or_default().to_ascii_lowercase();
     let is_name = |title: &String| entry.authors.iter().any(|author| author.name.eq_ignore_ascii_case(title));
-    OF_PEOPLE.iter().any(|part| address.contains(part)) || picture.title.as_ref().is_some_and(is_name)
+    is_a_persons(&picture.url) || picture.title.as_ref().is_some_and(is_name)
+}
+
+/// Whether an address is one that pictures of people have.
+fn is_a_persons(address: &str) -> bool {
+    let address = address.get(..address.floor_char_boundary(300)).unwrap_or_default().to_ascii_lowercase();
+    OF_PEOPLE.iter().any(|part| address.contains(part))
 }
 
 fn is_picture(media_type: Option<&str>) -> bool {
@@ -151,9 +157,16 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn media_content(&mut self, attributes: Attributes<'a>) -> Kind {
-        let is_image = attributes.get("medium").map(str::trim) == Some("image") || is_picture(attributes.get("type"));
+        let file = self.file(attributes, "fileSize");
+        let is_image = match (attributes.get("medium").map(str::trim), &file) {
+            (Some(medium), _) if !medium.is_empty() => medium.eq_ignore_ascii_case("image"),
+            (_, Some(file)) => {
+                is_picture(media_type::of(file.media_type.as_deref(), &file.url).as_deref()) || is_a_persons(&file.url)
+            }
+            (_, None) => is_picture(attributes.get("type")),
+        };
         let kind = if is_image { Kind::Picture } else { Kind::Media };
-        let Some(enclosure) = self.file(attributes, "fileSize") else { return kind };
+        let Some(enclosure) = file else { return kind };
         if is_flash(enclosure.media_type.as_deref(), &enclosure.url) {
             return kind;
         }
