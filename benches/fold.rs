@@ -111,6 +111,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
             content: &content,
             language: Some(line.lang.as_str()),
             at: start + step * i32::try_from(number)?,
+            published: None,
         };
         let begun = clock::instant();
         let read = terms::of(&article, index.habits(article.feed));
@@ -247,7 +248,7 @@ fn restore(window: &Path) -> Result<(), Box<dyn Error>> {
     let weights = Weights::from_bytes(&weights).ok_or("no weights")?;
     let prints = std::iter::from_fn(|| {
         let (story, bytes) = stored(&mut reader)?;
-        Some(Stored { print: Print::from_bytes(&bytes)?, story: StoryRef(story), counted: true })
+        Some(Stored { print: Print::from_bytes(&bytes)?, story: StoryRef(story), founded: None, counted: true })
     });
     let index = Index::restore(rules(), weights, prints, []);
     let restart = begun.elapsed();

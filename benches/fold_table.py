@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""One table: how `newsfold fold` does on each set of stories, in both profiles, against floors and targets.
+"""One table: how `newsfold fold` does on each set of stories, against floors and targets.
 
-    fold_table.py DATA PROGRAM [--profile careful|balanced] [--set NAME] [--half dev|test] [--list]
+    fold_table.py DATA PROGRAM [--set NAME] [--half dev|test] [--list]
 
 DATA     the folder of the sets (`NAME.dev.jsonl.gz` and what belongs to it); nothing of it is copied
 PROGRAM  the newsfold program
@@ -30,8 +30,7 @@ SETS = [*WEEKS, "overlay", "reuters", "mixed", "fnc", "ecb", "basil", "uci", "ru
 
 # (set, profile, what, where in the scorer's answer, +1 more is better / -1 less, target, floor)
 GOALS = [
-    *((week, profile, what, where, sign, *(goal if profile == "careful" else (None, None)))
-      for profile in ("careful", "balanced")
+    *((week, "careful", what, where, sign, *goal)
       for week, first, shown in (("feedweek", 26, (31, 27)), ("feedweek26", 18, (38, 38)))
       for what, where, sign, goal in (
           ("false links /1000", "all.false_1k", -1, (6, 12)),
@@ -48,36 +47,23 @@ GOALS = [
           ("not judged", "all.unjudged", -1, (None, None)))),
     ("overlay", "careful", "across weeks /1000", "across_1k", -1, .5, 1),
     ("overlay", "careful", "hidden /1000", "hidden_1k", -1, 3, 6),
-    ("overlay", "balanced", "across weeks /1000", "across_1k", -1, None, None),
-    ("overlay", "balanced", "hidden /1000", "hidden_1k", -1, None, None),
     ("reuters", "careful", "earnings folded /1000", "distinct.false_folds_1k", -1, 5, 12),
     ("reuters", "careful", "dividends folded /1000", "dividends.false_folds_1k", -1, 20, 50),
     ("reuters", "careful", "largest fold", "stream.largest", -1, 12, 20),
     ("reuters", "careful", "pair F1", "pairs.f1", 1, .80, .70),
     ("reuters", "careful", "false links /1000", "stream.false_links_1k", -1, None, None),
     ("reuters", "careful", "true links kept", "stream.true_links_kept", 1, None, None),
-    ("reuters", "balanced", "pair F1", "pairs.f1", 1, None, None),
-    ("reuters", "balanced", "largest fold", "stream.largest", -1, None, None),
     ("mixed", "careful", "fold recall", "clusters.fold_recall", 1, .80, .60),
     ("mixed", "careful", "false folds /1000", "clusters.false_folds_1k", -1, 3, 4),
     ("mixed", "careful", "B3 F1", "clusters.b3.f1", 1, None, None),
-    ("mixed", "balanced", "B3 F1", "clusters.b3.f1", 1, .92, .84),
-    ("mixed", "balanced", "false folds /1000", "clusters.false_folds_1k", -1, 8, None),
-    ("fnc", "balanced", "B3 F1", "clusters.b3.f1", 1, .97, None),
-    ("ecb", "balanced", "B3 F1", "clusters.b3.f1", 1, .88, None),
-    ("basil", "balanced", "B3 F1", "clusters.b3.f1", 1, .98, None),
-    ("uci", "balanced", "B3 F1", "clusters.b3.f1", 1, .83, None),
     ("fnc", "careful", "B3 F1", "clusters.b3.f1", 1, None, None),
     ("ecb", "careful", "B3 F1", "clusters.b3.f1", 1, None, None),
     ("basil", "careful", "B3 F1", "clusters.b3.f1", 1, None, None),
     ("uci", "careful", "B3 F1", "clusters.b3.f1", 1, None, None),
-    ("ruslug", "balanced", "pair F1", "pairs.f1", 1, .78, None),
-    ("sts-headlines", "balanced", "pair F1", "pairs.f1", 1, .89, None),
-    ("semeval8", "balanced", "pair F1", "pairs.f1", 1, .72, None),
-    ("ruslug", "careful", "pair F1", "pairs.f1", 1, None, None),
-    ("sts-headlines", "careful", "pair F1", "pairs.f1", 1, None, None),
-    ("semeval8", "careful", "pair F1", "pairs.f1", 1, None, None),
-    ("bloomberg", "balanced", "pair F1", "pairs.f1", 1, None, None),
+    ("ruslug", "careful", "pair F1", "pairs.f1", 1, .78, None),
+    ("sts-headlines", "careful", "pair F1", "pairs.f1", 1, .89, None),
+    ("semeval8", "careful", "pair F1", "pairs.f1", 1, .72, None),
+    ("bloomberg", "careful", "pair F1", "pairs.f1", 1, None, None),
 ]
 
 
@@ -133,7 +119,6 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("data")
     ap.add_argument("program")
-    ap.add_argument("--profile", choices=["careful", "balanced"])
     ap.add_argument("--set", action="append")
     ap.add_argument("--half", default="dev")
     ap.add_argument("--brief", action="store_true", help="one line, for comparing runs")
@@ -141,7 +126,7 @@ def main():
     ap.add_argument("extra", nargs="*", help="more arguments for `newsfold fold`")
     a = ap.parse_args()
     tools = os.environ.get("TOOLS") or os.path.join(os.path.abspath(a.data), "..", "..", "tools")
-    wanted = [(n, p) for n in (a.set or SETS) for p in ([a.profile] if a.profile else ["careful", "balanced"])
+    wanted = [(n, p) for n in (a.set or SETS) for p in ["careful"]
               if any(g[0] == n and g[1] == p for g in GOALS)]
     shown = [""] if a.list else []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

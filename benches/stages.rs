@@ -128,6 +128,7 @@ fn fold(bencher: Bencher<'_, '_>) {
                 content,
                 language: Some("en"),
                 at: at(),
+                published: None,
             };
             let read = terms::of(&article, index.habits(article.feed));
             let decision = index.decide(&read, Level::Story, None);
@@ -169,6 +170,7 @@ fn merged_feed() -> MergedFeed {
         source_updated: at(),
         others: Vec::new(),
         told_below: merged::Below::default(),
+        follows: None,
         sources: 1,
         is_damaged: false,
     };

@@ -238,7 +238,7 @@ pub enum Command {
         #[arg(long, value_parser = level, default_value = "story", value_name = "off|link|copy|story")]
         level: Level,
         /// How sure to be
-        #[arg(long, value_parser = profile, default_value = "careful", value_name = "careful|balanced")]
+        #[arg(long, value_parser = profile, default_value = "careful", value_name = "careful")]
         profile: Profile,
         /// How long an article is remembered
         #[arg(long, value_name = "DURATION", default_value = "3d", value_parser = length)]

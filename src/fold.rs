@@ -6,7 +6,7 @@
 //!
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
 //! `furniture` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
-//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window, over `stories`, `members`, `postings`, `hash` and `ring`),
+//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `ring`),
 //! `plan` and `print` (what is decided and what is kept). `words` asks whether an edited entry still says the same; `canonical`
 //! chooses who speaks; `lines` is `newsfold fold`.
 
@@ -53,6 +53,8 @@ pub struct Article<'a> {
     pub language: Option<&'a str>,
     /// When it came.
     pub at: DateTime<Utc>,
+    /// When its publisher put it out, if it says so.
+    pub published: Option<DateTime<Utc>>,
 }
 
 /// What folding goes by.

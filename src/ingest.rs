@@ -23,7 +23,7 @@ use crate::schedule::rhythm::Rhythm;
 use crate::store::stories::Shown;
 use crate::store::texts::{Kept, Place};
 use crate::store::{
-    Desk, Memory, Result, corrections, entries, feeds, prints, rekey, retention, search, stories, texts,
+    Desk, Memory, Result, corrections, entries, feeds, follows, prints, rekey, retention, search, stories, texts,
 };
 use crate::update::{self, Changes, Known, Lately, matching};
 
@@ -439,6 +439,7 @@ impl Intake<'_> {
             content: &plain(&entry.detail.content),
             language: entry.detail.language.as_deref(),
             at: self.record.at,
+            published: entry.published,
         };
         let Decision { print, verdict } = self.decide(memory, &article, linked)?;
         let told = self.found(telling, entry, verdict, shown)?;
@@ -477,6 +478,9 @@ impl Intake<'_> {
             }
             made_way = pages.outranked(telling, story).collect();
             self.touched.insert(story);
+        }
+        if let Some(followed) = told.verdict.follows() {
+            follows::add(self.tx, story, followed, at)?;
         }
         let speaks = matches!(told.verdict, Verdict::New { .. }) || !made_way.is_empty();
         pages.add(telling, Standing { story, speaks, since: Some(at) });
@@ -745,6 +749,38 @@ mod tests {
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
             rows.collect::<rusqlite::Result<_>>().unwrap()
         }
+    }
+
+    #[test]
+    fn news_that_follows_is_a_story_of_its_own_and_says_what_it_follows() {
+        let mut scene = Scene::at(Level::Story);
+        let told = |id: &str, hours: i64, title: &str, lead: &str| {
+            let at = NOW + TimeDelta::hours(hours);
+            let detail = Detail { summary: Some(lead.into()), language: Some("en".into()), ..Detail::default() };
+            (at, Entry { id: EntryId(id.into()), title: title.into(), published: Some(at), detail, ..entry(None) })
+        };
+        let aground = "The car ferry Skarvholm ran aground in thick fog off Tannerby with two hundred people aboard.";
+        let charged =
+            "Prosecutors charged the captain of the car ferry Skarvholm that ran aground in fog off Tannerby.";
+        let entries = [
+            (0, told("1", 0, "Ferry Skarvholm aground off Tannerby in fog", aground)),
+            (1, told("2", 1, "Skarvholm ferry runs aground off Tannerby in thick fog", aground)),
+            (1, told("3", 50, "Captain of Skarvholm ferry charged with running aground off Tannerby", charged)),
+        ];
+        for (feed, (at, entry)) in entries {
+            let record = scene.record(feed, vec![entry]);
+            scene.ingest(&PollRecord { at, is_partial: true, ..record });
+        }
+        let in_stories: Vec<u64> = scene.told().iter().map(|(_, story, _)| *story).collect();
+        assert_eq!(in_stories, [1, 1, 3]);
+        let id = |story| stories::one(&scene.store, StoryRef(story)).unwrap().id;
+        let followed = follows::followed(&scene.store, StoryRef(3)).unwrap().unwrap();
+        assert_eq!((followed.id, followed.title.as_str()), (id(1), "Ferry Skarvholm aground off Tannerby in fog"));
+        assert!(followed.evidence.contains("skarvholm"), "{}", followed.evidence);
+        let followers: Vec<StoryId> =
+            follows::followers(&scene.store, StoryRef(1)).unwrap().into_iter().map(|follower| follower.id).collect();
+        assert_eq!(followers, [id(3)]);
+        assert_eq!(follows::followed(&scene.store, StoryRef(1)).unwrap(), None);
     }
 
     #[test]

@@ -45,13 +45,11 @@ pub enum Profile {
     /// Hardly ever a false fold.
     #[default]
     Careful,
-    /// The best agreement with human judges.
-    Balanced,
 }
 
 impl Profile {
     /// Every profile with its name in the configuration.
-    pub const NAMES: [(&'static str, Self); 2] = [("careful", Self::Careful), ("balanced", Self::Balanced)];
+    pub const NAMES: [(&'static str, Self); 1] = [("careful", Self::Careful)];
 }
 
 /// Our handle for a feed in the store. Never leaves the machine: a rebuilt store numbers anew.

@@ -15,6 +15,7 @@ pub mod entries;
 mod error;
 pub mod feeds;
 mod file;
+pub mod follows;
 pub mod holds;
 pub mod hubs;
 pub mod notices;

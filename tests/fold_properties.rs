@@ -64,6 +64,7 @@ fn article(entry: &Entry) -> Article<'_> {
         content: "",
         language: Some("en"),
         at: entry.at,
+        published: Some(entry.at),
     }
 }
 
@@ -75,7 +76,7 @@ fn step(index: &mut Index, entry: &Entry) -> (Print, StoryRef) {
 }
 
 fn rules() -> Rules {
-    Rules { profile: Profile::Balanced, window: TimeDelta::hours(30), ..Rules::default() }
+    Rules { profile: Profile::Careful, window: TimeDelta::hours(30), ..Rules::default() }
 }
 
 /// What an index says of the entries to come: it is all that can be seen of it.
@@ -98,7 +99,12 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
         let print = Print::from_bytes(&decision.print.to_bytes()).unwrap();
         assert_eq!(print, decision.print);
         let story = index.apply(decision);
-        stored.push(Stored { print, story, counted: at < snapshot });
+        stored.push(Stored {
+            print,
+            founded: entries.iter().find(|entry| entry.number == story.0).map(|founder| founder.at),
+            story,
+            counted: at < snapshot,
+        });
         if at + 1 == snapshot {
             weights = Weights::from_bytes(&index.weights().to_bytes()).unwrap();
         }
@@ -142,10 +148,47 @@ proptest! {
     }
 
     #[test]
+    fn a_story_spans_three_days_at_most(entries in stream(), hours in 1_i64..40) {
+        let mut index = Index::new(Rules::default(), Weights::default());
+        let mut founded = std::collections::HashMap::new();
+        for entry in &entries {
+            // The same words hours apart, again and again: no chain of them makes a story older.
+            let at = entry.at + TimeDelta::hours(hours * i64::try_from(entry.number).unwrap());
+            let entry = Entry { title: "Ferry aground off Tannerby in thick fog".to_owned(), at, ..entry.clone() };
+            let (_, story) = step(&mut index, &entry);
+            let first = *founded.entry(story).or_insert(at);
+            prop_assert!(at - first <= TimeDelta::days(3) + TimeDelta::minutes(1));
+        }
+    }
+
+    #[test]
+    fn the_order_of_languages_changes_nothing_within_one(entries in stream(), places in proptest::collection::vec(0_usize..60, 0..40)) {
+        // What leaves the window does so with the next entry that comes, of whatever language.
+        let endless = Rules { window: TimeDelta::days(30), ..rules() };
+        let alone = goes_on(&mut Index::new(endless, Weights::default()), &entries);
+        // Entries of another language and of other words come in between.
+        let mut index = Index::new(endless, Weights::default());
+        let mut mixed = Vec::new();
+        let mut number = 1_000;
+        for (at, entry) in entries.iter().enumerate() {
+            for _ in places.iter().filter(|place| **place == at) {
+                number += 1;
+                let title = format!("Fähre{} strandet vor Elmstadt{} im Nebel", number % 3, number % 5);
+                let article = Article { title: &title, summary: "", language: Some("de"), feed: Some(number), entry: EntryRef(number), ..article(entry) };
+                let read = terms::of(&article, index.habits(article.feed));
+                let decision = index.decide(&read, Level::Story, None);
+                index.apply(decision);
+            }
+            mixed.push(step(&mut index, entry));
+        }
+        prop_assert_eq!(alone, mixed);
+    }
+
+    #[test]
     fn whatever_the_text_nothing_panics(title in ".{0,60}", summary in ".{0,300}", content in "\\PC{0,300}") {
         let mut index = Index::new(rules(), Weights::default());
         for number in 0..2 {
-            let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH };
+            let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
             let read = terms::of(&article, index.habits(None));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(decision);

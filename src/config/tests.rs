@@ -239,7 +239,7 @@ user_agent = "mine/1"
 allow_networks = ["192.168.1.0/24", "fd00::/8", "10.0.0.1"]
 [fold]
 level = "link"
-profile = "balanced"
+profile = "careful"
 window = "2d"
 [[feed]]
 url = "https://a.example/feed?token=x"
@@ -279,7 +279,7 @@ formerly = ["europe"]
     assert_eq!(poll.user_agent, "mine/1 (+mailto:me@example.org)");
     let networks: Vec<String> = poll.allow_networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["192.168.1.0/24", "fd00::/8", "10.0.0.1/32"]);
-    assert_eq!((config.fold.level, config.fold.profile), (Level::Link, Profile::Balanced));
+    assert_eq!((config.fold.level, config.fold.profile), (Level::Link, Profile::Careful));
     let feed = &config.feeds[0];
     assert_eq!(feed.tags, ["world", "eu"]);
     assert_eq!(feed.cadence, Some(Cadence::Every(Duration::from_secs(900))));
@@ -341,7 +341,7 @@ fn columns_count_characters() {
     );
     check(
         "fold = { profile = \"äöü\", level = \"x\" }",
-        "n:1:20: fold.profile `äöü` is unknown; write one of `careful`, `balanced`\nn:1:35: fold.level `x` is unknown; write one of `off`, `link`, `copy`, `story`",
+        "n:1:20: fold.profile `äöü` is unknown; write one of `careful`\nn:1:35: fold.level `x` is unknown; write one of `off`, `link`, `copy`, `story`",
     );
 }
 

@@ -17,8 +17,8 @@ pub const RUNS: usize = 4;
 /// How alike the two must be besides, titles included.
 pub const COSINE: f32 = 0.5;
 
-/// The share of either title that the other entry must hold when both are of one feed.
-pub const TITLE: f32 = 0.65;
+/// The share of one of the titles that the other entry must hold when they are of different feeds.
+pub const OTHER_TITLE: f32 = 0.25;
 
 /// Words in a run.
 const RUN: usize = 4;

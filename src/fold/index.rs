@@ -10,17 +10,18 @@ use chrono::{DateTime, Utc};
 use super::furniture::{Furniture, Habits, NO_FEED};
 use super::hash::Prehashed;
 use super::link::Linked;
-use super::members::{Member, Members};
+use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
 use super::print::Print;
 use super::ring::Ring;
-use super::score::{Likeness, Veto};
 use super::stories::{Stories, Story};
-use super::terms::{Amount, Terms};
-use super::vector::{self, Core, Open, Packed};
+use super::terms::Terms;
+use super::vector::{self, Core, Open};
 use super::weights::{Weights, real};
-use super::{EntryRef, Level, Rules, StoryRef, copy, score};
+use super::{EntryRef, Level, Rules, StoryRef, score};
+
+mod compare;
 
 /// Members of a story that an entry is compared with: the first one of the window and the newest.
 const COMPARED: usize = 16;
@@ -55,6 +56,8 @@ pub struct Stored {
     pub print: Print,
     /// The story that it is in.
     pub story: StoryRef,
+    /// When the story's founder was put out; `None` when that is not known any more.
+    pub founded: Option<DateTime<Utc>>,
     /// Whether the weights handed over with it have counted it already.
     pub counted: bool,
 }
@@ -110,8 +113,11 @@ impl Index {
     ) -> Self {
         let mut index = Self::new(rules, weights);
         index.splits.extend(splits);
-        for Stored { print, story, counted } in stored {
-            index.take_in(&print, story, !counted);
+        for Stored { print, story, founded, counted } in stored {
+            let serial = index.take_in(&print, story, !counted);
+            if let (Some(founded), Some(story)) = (founded, index.stories.get_mut(serial)) {
+                story.set_founded(founded.timestamp_micros());
+            }
         }
         // Made once from what is there in the end, the cores are what they became step by step.
         for serial in index.stories.serials() {
@@ -152,7 +158,10 @@ impl Index {
         let print = Print::of(terms, &self.weights);
         match linked.filter(|_| level >= Level::Link) {
             Some(linked) => Decision { print: Print { is_claim: true, ..print }, verdict: linked.into() },
-            None => Decision { verdict: self.verdict(terms, &print, level), print },
+            None => {
+                let (verdict, nearest) = self.verdict(terms, &print, level);
+                Decision { print: Print { nearest, ..print }, verdict }
+            }
         }
     }
 
@@ -249,32 +258,70 @@ impl Index {
         }
     }
 
-    fn verdict(&self, terms: &Terms, print: &Print, level: Level) -> Verdict {
+    fn verdict(&self, terms: &Terms, print: &Print, level: Level) -> (Verdict, Option<u8>) {
         if level < Level::Copy {
-            return Verdict::New { nearest: None };
+            return (Verdict::New { nearest: None }, None);
         }
         let (candidates, frame) = self.candidates(print);
         let open = Open::new(&print.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
+        let mut alike: Option<u8> = None;
         let candidates = self.called_up(print, &candidates);
-        for candidate in &candidates {
+        let mut compared: Vec<(&Candidate, Rule, Match)> = candidates
+            .iter()
+            .filter_map(|candidate| {
+                self.compare(print, &open, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
+            })
+            .collect();
+        self.note_rivals(&mut compared);
+        for (candidate, rule, found) in compared {
             let Candidate { serial, story, .. } = candidate;
-            let Some((rule, found)) = self.compare(print, &open, &frame, candidate) else { continue };
+            let others = found.likeness.filter(|likeness| !likeness.same_feed && !likeness.further);
+            alike = alike.max(others.map(|likeness| share_of_255(likeness.nearest)));
             let margin = found.score - found.threshold;
             if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
                 passed.push(Passed { serial: *serial, first: story.first, rule, margin, found });
-            } else if nearest.as_ref().is_none_or(|nearest| margin > nearest.score - nearest.threshold) {
+            } else if nearest
+                .as_ref()
+                .is_none_or(|nearest| (found.follows, margin) > (nearest.follows, nearest.score - nearest.threshold))
+            {
                 nearest = Some(found);
             }
         }
         passed.sort_by(|a, b| a.rule.cmp(&b.rule).then(b.margin.total_cmp(&a.margin)).then(a.first.cmp(&b.first)));
-        let Some(best) = passed.first() else { return Verdict::New { nearest: nearest.map(Box::new) } };
+        let Some(best) = passed.first() else {
+            if let Some(found) = nearest.as_mut().filter(|found| found.follows)
+                && let Some(serial) = self.stories.of(found.story)
+            {
+                found.terms = self.carrying(terms, &open, serial);
+            }
+            return (Verdict::New { nearest: nearest.map(Box::new) }, alike);
+        };
         let (older, absorbs) = self.mergeable(&passed, print);
         let mut found = best.found.clone();
         found.story = older;
         found.terms = self.carrying(terms, &open, best.serial);
-        Verdict::Joins { rule: best.rule, found: Box::new(found), absorbs }
+        (Verdict::Joins { rule: best.rule, found: Box::new(found), absorbs }, alike)
+    }
+
+    /// Notes for each story how nearly another one is as like the entry: where many are, what they share is the matter of the
+    /// day and not the happening.
+    fn note_rivals(&self, compared: &mut [(&Candidate, Rule, Match)]) {
+        let nearest = |found: &Match| found.likeness.map_or(0.0, |likeness| likeness.nearest);
+        let (mut most, mut second) = (0.0_f32, 0.0_f32);
+        for (.., found) in compared.iter() {
+            let cosine = nearest(found);
+            (most, second) = if cosine > most { (cosine, most) } else { (most, second.max(cosine)) };
+        }
+        for (_, rule, found) in compared {
+            let own = nearest(found);
+            let Some(likeness) = found.likeness.as_mut().filter(|_| own > 0.0) else { continue };
+            likeness.rival = (if own < most { most } else { second } / own).min(1.5);
+            if *rule == Rule::Story {
+                found.score = likeness.score();
+            }
+        }
     }
 
     /// The oldest, by number, of the best story and those that it may be merged with, and the younger ones that go into it.
@@ -284,7 +331,8 @@ impl Index {
         let mut one: Vec<u32> = vec![best.serial];
         for other in others {
             let alike = one.iter().all(|serial| {
-                self.likeness_by_others(*serial, other.serial, feed) >= score::merge_at(self.rules.profile)
+                let are_young = found_young(&best.found) && found_young(&other.found);
+                self.likeness_by_others(*serial, other.serial, feed) >= score::merge_at(are_young)
                     && !self.kept_apart(*serial, other.serial)
             });
             if alike {
@@ -355,9 +403,8 @@ impl Index {
         keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
         self.postings.call_up(keys.iter().map(|key| key.hash));
         let feed = self.furniture.number(print.feed);
-        for key in keys {
+        for (turn, key) in (0_u16..).zip(keys) {
             let weight = u32::from(key.weight) * u32::from(key.weight);
-            let mut last = u32::MAX;
             let mut own: [u32; FRAME_STORIES] = [u32::MAX; FRAME_STORIES];
             // First all are read and then all are counted: reads that wait for nothing else wait for memory together.
             found.clear();
@@ -365,15 +412,14 @@ impl Index {
             arrivals.for_each(|arrival| found.extend(self.hot(arrival).map(|hot| (arrival, hot))));
             left -= found.len();
             for &(arrival, hot) in &found {
-                if hot.story == last || hot.story == NOWHERE {
+                if hot.story == NOWHERE {
                     continue;
                 }
-                last = hot.story;
                 if Some(hot.feed) == feed && !own.contains(&hot.story) {
                     own.rotate_right(1);
                     own[0] = hot.story;
                 }
-                hits.add(hot.story, weight, arrival);
+                hits.add(hot.story, turn, weight, arrival);
             }
             if key.in_title() && !own.contains(&u32::MAX) {
                 frame.push(key.hash);
@@ -410,115 +456,6 @@ impl Index {
         candidates
     }
 
-    fn compare(&self, print: &Print, open: &Open<'_>, frame: &[u32], candidate: &Candidate) -> Option<(Rule, Match)> {
-        let Candidate { story, core, compared, .. } = candidate;
-        let now = print.at.timestamp_micros();
-        let mut likeness = Likeness { core: core.unwrap_or(0.0), ..Likeness::default() };
-        let feed = self.furniture.number(print.feed);
-        let same_feed = |arrival| feed.is_some() && self.hot(arrival).map(|hot| hot.feed) == feed;
-        // All members of a story without a kept core are compared, and the sum of products is the product of the sum.
-        let oldest_first: Vec<u32> = compared.iter().rev().copied().collect();
-        let tellers = if core.is_none() { self.tellers_among(&oldest_first) } else { Vec::new() };
-        let mut dot = 0;
-        let mut nearest: Option<(u32, Member, Packed<'_>, f32)> = None;
-        let mut copied: Option<(Member, f32)> = None;
-        let mut cosines: Vec<(u32, f32)> = Vec::with_capacity(compared.len());
-        for &arrival in compared {
-            let Some(member) = self.members.get(arrival).filter(|member| !member.is_claim) else { continue };
-            let theirs = self.members.vector(arrival);
-            let product = open.dot(theirs);
-            if tellers.iter().any(|(_, counts)| *counts == arrival) {
-                dot += product;
-            }
-            if !self.in_window(member.at, now) {
-                continue;
-            }
-            let cosine = vector::cosine(product);
-            cosines.push((self.hot(arrival).map_or(NO_FEED, |hot| hot.feed), cosine));
-            if arrival == story.first {
-                likeness.founder = cosine;
-            }
-            if cosine >= copy::COSINE {
-                let (contained, runs) = print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]));
-                if runs >= copy::RUNS && contained >= copy::SHARE {
-                    // One feed's entries share their stock phrases; there the title has to be the same news as well.
-                    let retitled = same_feed(arrival) && {
-                        let overlap = open.overlap(theirs);
-                        overlap.title_in_other.min(overlap.other_title_in) < copy::TITLE
-                    };
-                    likeness.stock_text |= retitled;
-                    if !retitled && copied.is_none_or(|(_, most)| contained > most) {
-                        copied = Some((member, contained));
-                    }
-                }
-            }
-            likeness.other_edition |= print.title.form == member.form && print.title.figures != member.title_figures;
-            if nearest.as_ref().is_none_or(|(.., most)| cosine > *most) {
-                nearest = Some((arrival, member, theirs, cosine));
-            }
-        }
-        if core.is_none() && story.members > 1 {
-            likeness.core = vector::core_cosine(dot, story.length);
-            if likeness.core < LEAST_CORE {
-                return None;
-            }
-        }
-        let (arrival, member, theirs, cosine) = nearest?;
-        likeness.nearest = cosine;
-        if story.members == 1 {
-            likeness.core = cosine;
-        }
-        // What else two entries have in common is asked of the nearest member alone.
-        let overlap = open.overlap(theirs);
-        likeness.title_in_other = overlap.title_in_other;
-        likeness.other_title_in = overlap.other_title_in;
-        likeness.mass = overlap.mass;
-        likeness.contained = overlap.contained;
-        likeness.missing = overlap.missing;
-        likeness.other_missing = overlap.other_missing;
-        likeness.anchor = overlap.anchors[1];
-        likeness.gap_days = days(now.saturating_sub(self.members.at(story.newest)));
-        likeness.nearest_gap_days = days(now.saturating_sub(member.at));
-        likeness.same_feed = same_feed(arrival);
-        likeness.title_only = print.amount.min(member.amount) == Amount::Title;
-        likeness.bodies = print.amount.min(member.amount) == Amount::Body;
-        likeness.beyond_frame = (likeness.same_feed && !frame.is_empty()).then(|| open.beyond(frame, overlap.shared));
-        likeness.figures = print.figures.min(member.figures);
-        likeness.numbers_agree = if overlap.fewer_numbers == 0 {
-            1.0
-        } else {
-            f32::from(overlap.numbers) / f32::from(overlap.fewer_numbers)
-        };
-        likeness.members =
-            self.cores.get(&candidate.serial).map_or(tellers.len(), Kept::len).try_into().unwrap_or(u32::MAX);
-        likeness.known = self.weights.known(print.language);
-        let split = self.splits.contains(&(print.entry, story.id())).then_some(Veto::Split);
-        // What one feed has put between two matters does not make them one.
-        let carrier = self.hot(arrival).map_or(NO_FEED, |hot| hot.feed);
-        let mut aside = cosines.iter().filter(|(feed, _)| *feed != carrier).map(|(_, cosine)| *cosine).peekable();
-        let is_lone = aside.peek().is_some() && aside.all(|cosine| cosine < SUPPORT);
-        let veto = split.or(is_lone.then_some(Veto::Drift));
-        let found = |matched, score, threshold, veto| Match {
-            story: story.id(),
-            matched,
-            score,
-            threshold,
-            veto,
-            likeness: Some(likeness),
-            terms: Vec::new(),
-        };
-        if let Some((member, contained)) = copied
-            && !likeness.other_edition
-        {
-            return Some((Rule::Copy, found(member.entry, contained, copy::SHARE, veto)));
-        }
-        let profile = self.rules.profile;
-        Some((
-            Rule::Story,
-            found(member.entry, likeness.score(profile), likeness.threshold(profile), veto.or(likeness.veto(profile))),
-        ))
-    }
-
     /// The words that an entry shares with a story, heaviest first.
     fn carrying(&self, terms: &Terms, open: &Open<'_>, serial: u32) -> Vec<String> {
         let Some(story) = self.stories.get(serial) else { return Vec::new() };
@@ -538,7 +475,7 @@ impl Index {
         let arrival = self.members.first() + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         let serial = self.stories.of(id).unwrap_or_else(|| self.stories.found(id));
         if count {
-            self.weights.learn(print.language, print.terms.iter().copied());
+            self.weights.learn(print.language, print.terms.iter().copied(), print.nearest);
         }
         let feed = self.furniture.learn(print.feed, arrival, &print.sentences);
         let keys = print.vector.keys();
@@ -568,6 +505,9 @@ impl Index {
             }
             _ => (None, None, arrival),
         };
+        // A story is as old as the entry that founded it, also when that one has left the window.
+        let is_founding = self.stories.get(serial).is_some_and(|story| story.members == 0 && story.founded() == 0);
+        let told = is_founding.then(|| self.members.get(arrival).map_or(0, |member| member.told));
         self.members.set_neighbours(arrival, before, after);
         if let Some(before) = before {
             self.members.set_after(before, Some(arrival));
@@ -581,6 +521,9 @@ impl Index {
         if let Some(story) = self.stories.get_mut(serial) {
             story.newest = newest;
             story.members += 1;
+            if let Some(told) = told {
+                story.set_founded(told);
+            }
             if before.is_none() {
                 story.first = arrival;
             }
@@ -794,6 +737,8 @@ struct Hit {
     weight: u32,
     newest: u32,
     story: u32,
+    /// The key that spoke for it last.
+    turn: u16,
 }
 
 impl Default for Hits {
@@ -806,16 +751,20 @@ impl Hits {
     /// More than twice as many as there can be stories.
     const SLOTS: usize = 2_048;
 
-    fn add(&mut self, story: u32, weight: u32, arrival: u32) {
+    fn add(&mut self, story: u32, turn: u16, weight: u32, arrival: u32) {
         let mut at = usize::try_from(story.wrapping_mul(0x9e37_79b1) >> 21).unwrap_or(0);
         while let Some(slot) = self.slots.get_mut(at) {
             let Some(hit) = usize::from(*slot).checked_sub(1).and_then(|at| self.found.get_mut(at)) else {
-                self.found.push(Hit { weight, newest: arrival, story });
+                self.found.push(Hit { weight, newest: arrival, story, turn });
                 *slot = u16::try_from(self.found.len()).unwrap_or(0);
                 return;
             };
             if hit.story == story {
-                hit.weight += weight;
+                // A story with many entries is no likelier for it.
+                if hit.turn != turn {
+                    hit.weight += weight;
+                    hit.turn = turn;
+                }
                 hit.newest = hit.newest.max(arrival);
                 return;
             }
@@ -836,6 +785,26 @@ impl Hits {
 }
 
 const _: () = assert!(POSTINGS_AT_MOST * 2 < Hits::SLOTS, "a slot is always free");
+
+/// Whether a story was young when an entry was compared with it.
+fn found_young(found: &Match) -> bool {
+    found.likeness.is_some_and(|likeness| likeness.is_young())
+}
+
+/// Days from one moment to another, in microseconds; 0 where it lies before.
+fn days_after(later: i64, earlier: i64) -> f32 {
+    days(later.saturating_sub(earlier).max(0))
+}
+
+/// A share of one in 255 steps, one at least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float-to-int cast saturates, which is what is wanted"
+)]
+fn share_of_255(share: f32) -> u8 {
+    (share * 255.0).round().max(1.0) as u8
+}
 
 /// Days in some microseconds, by whole minutes.
 fn days(gap: i64) -> f32 {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use rust_stemmers::{Algorithm, Stemmer};
+use frostem::{Algorithm, Stemmer};
 
 use super::hash::Prehashed;
 use super::terms::hash_of;
@@ -35,8 +35,8 @@ const KNOWN: [Known; 16] = [
     Known { code: "sv", stemmer: Some(Algorithm::Swedish), stop_words: include_str!("stopwords/sv.txt") },
     Known { code: "da", stemmer: Some(Algorithm::Danish), stop_words: include_str!("stopwords/da.txt") },
     Known { code: "no", stemmer: Some(Algorithm::Norwegian), stop_words: include_str!("stopwords/da.txt") },
-    Known { code: "pl", stemmer: None, stop_words: include_str!("stopwords/pl.txt") },
-    Known { code: "cs", stemmer: None, stop_words: include_str!("stopwords/cs.txt") },
+    Known { code: "pl", stemmer: Some(Algorithm::Polish), stop_words: include_str!("stopwords/pl.txt") },
+    Known { code: "cs", stemmer: Some(Algorithm::Czech), stop_words: include_str!("stopwords/cs.txt") },
     Known { code: "ru", stemmer: Some(Algorithm::Russian), stop_words: include_str!("stopwords/ru.txt") },
     Known { code: "uk", stemmer: None, stop_words: include_str!("stopwords/uk.txt") },
     Known { code: "tr", stemmer: Some(Algorithm::Turkish), stop_words: include_str!("stopwords/tr.txt") },
@@ -90,7 +90,7 @@ impl Language {
         Stem {
             latin: self.known().is_some_and(|known| !matches!(known.code, "ru" | "ar" | "uk")),
             romanised: is_romanised && self.known().is_some_and(|known| matches!(known.code, "ru" | "uk")),
-            stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::create),
+            stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::new),
         }
     }
 
@@ -240,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_word_without_a_stemmer_is_its_first_letters() {
-        assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warsza");
+        assert_eq!(Language::of_tag("uk").stemmer("Київ").of("президента"), "презид");
+        assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warszawsk");
         assert_eq!(Language::of_tag("ru-Latn").stemmer("").of("prezidenta"), "prezid");
         assert_eq!(Language::of_tag("ru").stemmer("Завод Nissan").of("nissan"), "nissan");
         assert_eq!(Language::of_tag("en").stemmer("").of("earthquakes"), "earthquak");

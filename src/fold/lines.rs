@@ -127,6 +127,7 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             content: line.content.as_deref().unwrap_or_default(),
             language: line.lang.as_deref().filter(|lang| !lang.is_empty()),
             at: clock,
+            published,
         };
         ids.push(id.clone());
         let read = terms::of(&article, index.habits(article.feed));

@@ -1,7 +1,7 @@
 //! Which entries lead to one page.
 //!
 //! Pure. Two entries of different feeds that lead to one page tell one story; so do two of one feed whose titles are equal
-//! too. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
+//! too. An address that reads like a section's wants a word that both titles have. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
 //! folds nothing.
 //!
 //! An entry that leads to a page says nothing about the stories that the page's owner tells there: who comes joins the story
@@ -13,12 +13,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::canonical::Site;
+use super::text::{self, Kind};
 use super::{EntryRef, StoryRef};
 use crate::normalise::permalink::Permalink;
 
 /// So long before its owner's date a page may have been told of; who told of it earlier could not have known it. (Publishers'
 /// clocks and time zones are off by hours.)
 const LONGEST_HEAD_START: TimeDelta = TimeDelta::days(1);
+
+/// Letters of a word that may say what a title is about, and how many such words of a title are looked at.
+const LONG_WORD: usize = 4;
+const MOST_WORDS: usize = 24;
 
 /// An entry as far as its links are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +86,8 @@ struct Known {
     feed: Option<u64>,
     page: Permalink,
     title: u64,
+    /// The words of its title, where the page may be a section that many entries lead to.
+    words: Box<[u64]>,
     story: StoryRef,
     owns: bool,
     since: Option<DateTime<Utc>>,
@@ -111,6 +118,7 @@ impl Pages {
                 feed: telling.feed,
                 page: permalink.clone(),
                 title: title_of(telling),
+                words: if permalink.is_general() { words_of(telling) } else { Box::default() },
                 story,
                 owns: telling.owns(permalink),
                 since,
@@ -150,7 +158,9 @@ impl Pages {
         let fits = move |permalink: &Permalink, known: &Known| {
             let same_feed = known.feed.is_some() && known.feed == telling.feed;
             let is_shared = shared_within(permalink, known.feed) || shared_within(permalink, telling.feed);
-            let certain = known.title == title || !(same_feed || is_shared);
+            // A section's page is no proof where nothing else agrees.
+            let is_same_matter = || !permalink.is_general() || share_a_word(&known.words, &words_of(telling));
+            let certain = known.title == title || (!same_feed && !is_shared && is_same_matter());
             known.entry != telling.entry && known.page.without_scheme() == permalink.without_scheme() && certain
         };
         telling.permalinks.iter().flat_map(move |permalink| {
@@ -175,6 +185,22 @@ impl Pages {
 fn is_timely(known: &Known, page: &Permalink, telling: &Telling) -> bool {
     let earliest = telling.published.checked_sub_signed(LONGEST_HEAD_START).filter(|_| telling.owns(page));
     known.owns || known.since.is_some_and(|since| earliest.is_none_or(|earliest| since >= earliest))
+}
+
+/// The words of a title that may say what it is about, as hashes.
+fn words_of(telling: &Telling) -> Box<[u64]> {
+    let mut words = Vec::new();
+    text::tokens(&telling.title, |kind, word| {
+        if kind != Kind::Word || word.chars().nth(LONG_WORD - 1).is_some() {
+            words.push(xxh3_64(word.as_bytes()));
+        }
+        words.len() < MOST_WORDS
+    });
+    words.into_boxed_slice()
+}
+
+fn share_a_word(one: &[u64], two: &[u64]) -> bool {
+    one.iter().any(|word| two.contains(word))
 }
 
 fn title_of(telling: &Telling) -> u64 {
@@ -238,6 +264,24 @@ mod tests {
         check(&telling(2, 2, "https://example.org/", "B"), &[telling(1, 1, "https://example.org/", "A")], None);
         let candidates = [telling(1, 1, PAGE, "Monday"), telling(2, 1, PAGE, "Tuesday")];
         check(&telling(3, 2, PAGE, "A link to the series"), &candidates, None);
+    }
+
+    #[test]
+    fn a_sections_page_needs_a_word_that_both_titles_have() {
+        let page = "https://town.example/news";
+        let flood = telling(1, 1, page, "Flood warning for the Elm valley");
+        check(&telling(2, 2, page, "Minutes of the council meeting"), std::slice::from_ref(&flood), None);
+        check(&telling(2, 2, page, "Elm valley: flood feared"), std::slice::from_ref(&flood), Some(1));
+        check(
+            &telling(2, 2, "https://town.example/en/", "Minutes"),
+            &[telling(1, 1, "https://town.example/en/", "Flood")],
+            None,
+        );
+        check(
+            &telling(2, 2, "https://town.example/2026/flood-warning", "Read this"),
+            &[telling(1, 1, "https://town.example/2026/flood-warning", "Flood")],
+            Some(1),
+        );
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use super::EntryRef;
 use super::copy::SIZE;
 use super::hash::Prehashed;
-use super::print::Print;
+use super::print::{Print, UNDATED};
 use super::ring::{PIECE, Ring};
 use super::terms::Amount;
+use super::title::{Date, Signs};
 use super::vector::{CELLS, Cell, Packed};
 
 /// What is asked of an entry that another is compared with.
@@ -19,9 +20,16 @@ pub(super) struct Member {
     pub(super) entry: EntryRef,
     /// When it came, in microseconds since 1970.
     pub(super) at: i64,
+    /// When its publisher put it out, by the same count; when it came, where it does not say so.
+    pub(super) told: i64,
+    pub(super) is_dated: bool,
     /// The form of its title, and what was masked in it.
     pub(super) form: u32,
     pub(super) title_figures: u32,
+    /// What it says of its news, and the date that it names.
+    pub(super) signs: Signs,
+    pub(super) date: Date,
+    pub(super) outlet: u16,
     pub(super) amount: Amount,
     pub(super) figures: u8,
     /// Whether it is in its story for where it leads alone.
@@ -36,6 +44,11 @@ struct Record {
     at: [u16; 3],
     amount: Amount,
     figures: u8,
+    /// How many minutes before it came its publisher put it out; [`UNDATED`] when it does not say so.
+    minutes_old: u16,
+    outlet: u16,
+    signs: u32,
+    date: u16,
     form: u32,
     title_figures: u32,
     /// Its neighbours in its story, by arrival.
@@ -50,7 +63,7 @@ struct Record {
 /// The number of an entry that is kept apart with its time.
 const FAR: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Record>() == 36, "there are a million of them");
+const _: () = assert!(size_of::<Record>() == 48, "there are a million of them");
 const _: () =
     assert!(PIECE * (CELLS * Cell::PACKED + SIZE * 2) < 1 << 19, "the bytes of a piece are counted in 19 bits");
 const _: () = assert!(SIZE < 1 << 5, "hashes are counted in 5 bits");
@@ -70,6 +83,11 @@ impl Record {
 
     fn hashes(&self) -> usize {
         usize::try_from(self.bytes & 31).unwrap_or(0)
+    }
+
+    /// When its publisher put it out, given when it came.
+    fn told(&self, came: i64) -> i64 {
+        if self.minutes_old == UNDATED { came } else { came - i64::from(self.minutes_old) * 60_000_000 }
     }
 
     fn is_claim(&self) -> bool {
@@ -132,8 +150,13 @@ impl Members {
         Some(Member {
             entry,
             at: time,
+            told: record.told(time),
+            is_dated: record.minutes_old != UNDATED,
             form: record.form,
             title_figures: record.title_figures,
+            signs: Signs(record.signs),
+            date: Date(record.date),
+            outlet: record.outlet,
             amount: record.amount,
             figures: record.figures,
             is_claim: record.is_claim(),
@@ -266,6 +289,10 @@ impl Members {
                 | u32::try_from(hashes.len()).unwrap_or(0),
             amount: print.amount,
             figures: print.figures,
+            minutes_old: print.minutes_old.unwrap_or(UNDATED),
+            outlet: print.outlet,
+            signs: print.title.signs.0,
+            date: print.title.date.0,
         });
     }
 

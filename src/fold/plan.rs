@@ -52,6 +52,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The story that the entry follows with one of its own, and the evidence.
+    #[must_use]
+    pub fn follows(&self) -> Option<&Match> {
+        match self {
+            Self::New { nearest } => nearest.as_deref().filter(|nearest| nearest.follows),
+            Self::Joins { .. } => None,
+        }
+    }
+
     /// The story that `entry` will be in.
     #[must_use]
     pub fn story(&self, entry: EntryRef) -> StoryRef {
@@ -80,20 +89,32 @@ pub struct Match {
     pub score: f32,
     /// How alike they had to be.
     pub threshold: f32,
+    /// Whether the entry tells what follows the story: it would have joined if the story were young and began with the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
     /// What forbade the fold, if anything did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub veto: Option<Veto>,
     /// The measurements; none were taken for a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likeness: Option<Likeness>,
-    /// The terms that carried it, heaviest first, at their stems.
+    /// The words that carried it, heaviest first, as they stood in the entry.
     pub terms: Vec<String>,
 }
 
 impl From<Linked> for Match {
     /// A link is certain, and needs no measurement.
     fn from(Linked { story, matched }: Linked) -> Self {
-        Self { story, matched, score: 1.0, threshold: 1.0, veto: None, likeness: None, terms: Vec::new() }
+        Self {
+            story,
+            matched,
+            score: 1.0,
+            threshold: 1.0,
+            follows: false,
+            veto: None,
+            likeness: None,
+            terms: Vec::new(),
+        }
     }
 }
 

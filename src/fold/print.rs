@@ -2,19 +2,19 @@
 //!
 //! Pure. The index keeps it in memory and the caller keeps its bytes in the store, so that a restart reads no text again.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::EntryRef;
 use super::copy::Sketch;
 use super::language::Language;
 use super::terms::{Amount, Terms};
-use super::title::Title;
+use super::title::{Date, Signs, Title};
 use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
 
 /// The version of the bytes that [`Print::to_bytes`] writes, and of what they mean: terms, weights and norms of two versions are
 /// not comparable.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// An entry as the index keeps it and the store should.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,10 @@ pub struct Print {
     pub is_claim: bool,
     /// When it came.
     pub at: DateTime<Utc>,
+    /// How many minutes before it came its publisher put it out; `None` when it does not say so, or cannot mean it.
+    pub minutes_old: Option<u16>,
+    /// How alike the nearest entry of another feed was, a cosine of 255; `None` when none came near.
+    pub nearest: Option<u8>,
     /// The language that it was read in.
     pub language: Language,
     /// How much there was to read.
@@ -35,6 +39,8 @@ pub struct Print {
     pub figures: u8,
     /// The form of its title.
     pub title: Title,
+    /// The outlet that its title ends with, as a hash, where its feed gives those of many; 0 for none.
+    pub outlet: u16,
     /// Its weighed terms, with the weights of the moment when it came.
     pub vector: Vector,
     /// The sketch of its text.
@@ -53,15 +59,23 @@ impl Print {
             feed: terms.feed,
             is_claim: false,
             at: terms.at,
+            minutes_old: terms.published.and_then(|published| minutes_between(published, terms.at)),
+            nearest: None,
             language: terms.language,
             amount: terms.amount,
             figures: terms.figures,
             title: terms.title,
+            outlet: terms.outlet,
             vector: vector::of(terms, weights),
             sketch: terms.sketch.clone(),
             sentences: terms.sentences.clone().into_boxed_slice(),
             terms: terms.terms.iter().map(|term| term.hash).collect(),
         }
+    }
+
+    /// When its publisher put it out; when it came, where it does not say so.
+    pub fn told(&self) -> DateTime<Utc> {
+        self.minutes_old.map_or(self.at, |minutes| self.at - TimeDelta::minutes(minutes.into()))
     }
 
     /// The print as bytes, for the store: some hundred of them for a headline and its lead.
@@ -73,6 +87,8 @@ impl Print {
         bytes.extend(self.feed.unwrap_or(0).to_le_bytes());
         bytes.extend(self.at.timestamp().to_le_bytes());
         bytes.extend(self.at.timestamp_subsec_nanos().to_le_bytes());
+        bytes.extend(self.minutes_old.unwrap_or(UNDATED).to_le_bytes());
+        bytes.push(self.nearest.map_or(0, |nearest| nearest.max(1)));
         bytes.push(u8::try_from(self.language.kind()).unwrap_or(u8::MAX));
         bytes.push(match self.amount {
             Amount::Title => 0,
@@ -84,6 +100,9 @@ impl Print {
             bytes.extend(hash.to_le_bytes());
         }
         bytes.push(self.title.words);
+        bytes.extend(self.title.signs.0.to_le_bytes());
+        bytes.extend(self.title.date.0.to_le_bytes());
+        bytes.extend(self.outlet.to_le_bytes());
         bytes.extend(self.vector.norm.to_le_bytes());
         push_length(&mut bytes, self.vector.cells.len());
         for cell in &self.vector.cells {
@@ -114,6 +133,8 @@ impl Print {
         let feed = (traits & 1 != 0).then_some(feed);
         let is_claim = traits & 2 != 0;
         let at = DateTime::from_timestamp(i64::from_le_bytes(bytes.some()?), u32::from_le_bytes(bytes.some()?))?;
+        let minutes_old = Some(u16::from_le_bytes(bytes.some()?)).filter(|minutes| *minutes != UNDATED);
+        let nearest = Some(bytes.byte()?).filter(|nearest| *nearest > 0);
         let language = Language::of_kind(bytes.byte()?);
         let amount = match bytes.byte()? {
             0 => Amount::Title,
@@ -122,7 +143,15 @@ impl Print {
             _ => return None,
         };
         let figures = bytes.byte()?;
-        let title = Title { exact: bytes.hash()?, form: bytes.hash()?, figures: bytes.hash()?, words: bytes.byte()? };
+        let title = Title {
+            exact: bytes.hash()?,
+            form: bytes.hash()?,
+            figures: bytes.hash()?,
+            words: bytes.byte()?,
+            signs: Signs(bytes.hash()?),
+            date: Date(u16::from_le_bytes(bytes.some()?)),
+        };
+        let outlet = u16::from_le_bytes(bytes.some()?);
         let norm = f32::from_le_bytes(bytes.some()?);
         let cells = bytes.list().filter(|cells| cells.len() <= vector::CELLS)?;
         let cells = cells.iter().map(|cell| Cell::unpacked(*cell)).collect();
@@ -136,16 +165,34 @@ impl Print {
             feed,
             is_claim,
             at,
+            minutes_old,
+            nearest,
             language,
             amount,
             figures,
             title,
+            outlet,
             vector: Vector { cells, norm },
             sketch,
             sentences,
             terms,
         })
     }
+}
+
+/// When an entry was put out that came at `came`: by its publisher's word where that can be true.
+pub fn told(came: DateTime<Utc>, published: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let minutes = published.and_then(|published| minutes_between(published, came));
+    minutes.map_or(came, |minutes| came - TimeDelta::minutes(minutes.into()))
+}
+
+/// The minutes of an entry that has no date.
+pub(super) const UNDATED: u16 = u16::MAX;
+
+/// Whole minutes from one moment to a later one, at most 45 days; `None` for an earlier one.
+fn minutes_between(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u16> {
+    let minutes = (to - from).num_minutes();
+    (minutes >= 0).then(|| u16::try_from(minutes).unwrap_or(UNDATED).min(UNDATED - 1))
 }
 
 fn push_length(bytes: &mut Vec<u8>, length: usize) {

@@ -1,10 +1,9 @@
-//! Whether an entry tells a story that is already there: what speaks for it, weighed against how sure a profile has to be.
+//! Whether an entry tells a story that is already there: what speaks for it, weighed against how sure it has to be.
 //!
-//! Pure. The numbers of the two profiles stand at the end; `NOTES.md` beside it says how they were found and what else was tried.
+//! Pure. The numbers stand at the end; `NOTES.md` beside it says how they were found and what else was tried.
 
 use serde::Serialize;
 
-use super::Profile;
 use super::weights::real;
 
 /// What an entry and a story have in common, as far as it was measured.
@@ -16,6 +15,16 @@ pub struct Likeness {
     pub core: f32,
     /// Cosine to the story's first entry.
     pub founder: f32,
+    /// The share of the entry's title that the story's first entry has anywhere.
+    pub title_in_founder: f32,
+    /// The share of the first entry's title that the entry has anywhere.
+    pub founder_title_in: f32,
+    /// Whether the entry tells as done what the first entry looks ahead to, or the other way round.
+    pub founder_differs_in_time: bool,
+    /// Whether one of the two reports and the other explains.
+    pub founder_differs_in_kind: bool,
+    /// Days between the entry and the story's first one.
+    pub story_age_days: f32,
     /// The share of the entry's title that the nearest member has anywhere.
     pub title_in_other: f32,
     /// The share of the nearest member's title that the entry has anywhere.
@@ -36,6 +45,16 @@ pub struct Likeness {
     pub nearest_gap_days: f32,
     /// Whether the nearest member is of the same feed.
     pub same_feed: bool,
+    /// Whether all that is like the entry there was told by its own feed, which tells it once more.
+    pub further: bool,
+    /// Whether its feed told the story before.
+    pub own_before: bool,
+    /// Whether the entry and the nearest member say the contrary of each other.
+    pub opposed: bool,
+    /// Whether one of the two looks ahead to what the other tells as done.
+    pub differs_in_time: bool,
+    /// Whether the entry explains, asks or advises rather than reports.
+    pub explains: bool,
     /// Whether one of the two is little more than a title.
     pub title_only: bool,
     /// Whether both have a text of their own.
@@ -47,10 +66,16 @@ pub struct Likeness {
     /// The share of the entry's title that the nearest member of the same feed has too, the words apart that this feed's titles
     /// often use; `None` where there are no such words.
     pub beyond_frame: Option<f32>,
+    /// Words of the entry's title, figures and stop words apart.
+    pub title_words: u8,
     /// Numbers among the words of the text that has fewer, per cent.
     pub figures: u8,
     /// The share of the numbers of the text with fewer that the other has too.
     pub numbers_agree: f32,
+    /// How nearly another story is as like the entry: the cosine to it, as a share of the cosine to this one.
+    pub rival: f32,
+    /// How much less alike neighbours are in the entry's language than in English.
+    pub language_unlike: f32,
     /// How well the entry's language is known by now, 0 to 1.
     pub known: f32,
     /// Entries in the story.
@@ -69,45 +94,109 @@ pub enum Veto {
     Drift,
     /// Too little to go by: they share next to nothing, or a short title such as a column's, and no text.
     TooLittle,
+    /// Its own feed told this before: an entry beside it is a further one.
+    Further,
+    /// The story is too old: what is told now follows it.
+    Late,
     /// A person took the entry out of this story.
     Split,
 }
 
+impl Veto {
+    /// Whether an entry that may not join a story for it may still follow the story with one of its own.
+    pub fn lets_follow(self) -> bool {
+        matches!(self, Self::Late | Self::Further)
+    }
+}
+
 impl Likeness {
+    /// Whether an entry that does not join the story follows it: it would join if it had come at once and the story began with
+    /// the same.
+    pub fn would_follow(&self) -> bool {
+        let at_once = Self {
+            founder: 1.0,
+            founder_title_in: 1.0,
+            story_age_days: 0.0,
+            gap_days: 0.0,
+            nearest_gap_days: 0.0,
+            same_feed: false,
+            further: false,
+            own_before: false,
+            opposed: false,
+            differs_in_time: false,
+            founder_differs_in_time: false,
+            founder_differs_in_kind: false,
+            explains: false,
+            ..*self
+        };
+        at_once.veto().is_none() && at_once.score() >= at_once.threshold()
+    }
+
     /// How alike the two are: about 0 for nothing in common, 1 and more for much.
-    pub fn score(&self, profile: Profile) -> f32 {
-        let measure = Measure::of(profile);
-        let likeness = measure.nearest * self.nearest
-            + measure.lower * self.core.min(self.nearest)
-            + (1.0 - measure.nearest - measure.lower) * self.core;
+    pub fn score(&self) -> f32 {
+        let of_core = 1.0 - MEASURE.nearest - MEASURE.lower;
+        let alike = MEASURE.nearest * self.nearest
+            + MEASURE.lower * self.core.min(self.nearest)
+            + of_core * self.core
+            + TOLD * (self.mass.ln_1p().min(5.0) - 3.5)
+            + MEASURE.contained * (self.contained - CONTAINED);
+        alike + self.titles() - self.time() - self.strangeness() - self.manner()
+    }
+
+    /// What the titles count: that one stands in the other entry, and that each does.
+    fn titles(&self) -> f32 {
         let (more, less) = (self.title_in_other.max(self.other_title_in), self.title_in_other.min(self.other_title_in));
-        let titles = measure.title_held * (more - 0.5) + measure.titles_held * (less - 0.5);
-        let told = TOLD * (self.mass.ln_1p().min(5.0) - 3.5);
-        let contained = measure.contained * (self.contained - CONTAINED);
+        let lack = LACK * (self.missing.min(self.other_missing) - self.anchor - LACK_FROM).max(0.0);
+        MEASURE.title_held * (more - 0.5) + MEASURE.titles_held * (less - 0.5) - lack
+    }
+
+    /// What time costs: the story's age, its silence, and the age of the nearest member.
+    fn time(&self) -> f32 {
         // What a feed says again days later is a series; what two feeds tell with the same rare words is news, also days later.
         let certain = if self.same_feed { 0.0 } else { ((self.mass - 20.0) / 60.0).clamp(0.0, 1.0) };
-        let silence = measure.silence * (self.gap_days.min(3.0) - measure.silence_free_days).max(0.0);
-        let silence = silence * (1.0 - measure.silence_waived * certain);
-        let age = measure.age * (self.nearest_gap_days.min(3.0) - AGE_FREE_DAYS).max(0.0);
-        let lack = LACK * (self.missing.min(self.other_missing) - self.anchor - LACK_FROM).max(0.0);
-        likeness + titles + told + contained - silence - age - lack
+        let silence = MEASURE.silence * (self.gap_days.min(3.0) - MEASURE.silence_free_days).max(0.0);
+        let days = self.story_age_days.clamp(0.0, 3.0);
+        let age = MEASURE.young * days.min(YOUNG_DAYS) + MEASURE.old * (days - YOUNG_DAYS).max(0.0);
+        silence * (1.0 - MEASURE.silence_waived * certain)
+            + age * (1.0 - MEASURE.age_waived * certain)
+            + MEASURE.age * (self.nearest_gap_days.min(3.0) - AGE_FREE_DAYS).max(0.0)
+    }
+
+    /// What it costs to be unlike the story's first entry, and to be as like another story.
+    fn strangeness(&self) -> f32 {
+        MEASURE.first_core * (FIRST_CORE - self.founder).max(0.0)
+            + MEASURE.first_title * (FIRST_TITLE - self.title_in_founder.max(self.founder_title_in)).max(0.0)
+            + MEASURE.rival * (self.rival - RIVAL).max(0.0)
+    }
+
+    /// What it costs that the two speak of their news in another manner.
+    fn manner(&self) -> f32 {
+        let costs = [
+            (self.opposed, MEASURE.opposed),
+            (self.differs_in_time, MEASURE.in_time),
+            (self.founder_differs_in_time, MEASURE.in_time_of_first),
+            (self.founder_differs_in_kind, MEASURE.in_kind_of_first),
+            (self.explains, MEASURE.explains),
+            (self.own_before, MEASURE.own_before),
+        ];
+        costs.iter().filter(|(is_so, _)| *is_so).map(|(_, cost)| cost).sum()
     }
 
     /// How alike they have to be.
-    pub fn threshold(&self, profile: Profile) -> f32 {
-        let measure = Measure::of(profile);
-        let mut threshold = measure.threshold + measure.size * real(self.members.clamp(1, 32)).ln();
+    pub fn threshold(&self) -> f32 {
+        let mut threshold = MEASURE.threshold + MEASURE.size * real(self.members.clamp(1, 32)).ln();
         if self.same_feed {
-            threshold += measure.same_feed;
+            threshold += MEASURE.same_feed;
         }
         if self.title_only {
-            threshold += measure.title_only;
+            threshold += MEASURE.title_only;
         }
         if self.bodies {
-            threshold += measure.bodies;
+            threshold += MEASURE.bodies;
         } else {
             threshold += COLD * (1.0 - self.known);
         }
+        threshold -= MEASURE.language * self.language_unlike;
         if let Some(beyond) = self.beyond_frame.filter(|beyond| *beyond < FRAME_BEYOND) {
             threshold += FRAME * (1.0 - beyond);
         }
@@ -117,10 +206,26 @@ impl Likeness {
         threshold
     }
 
+    /// Whether the story is young enough for a parallel one to be found.
+    pub fn is_young(&self) -> bool {
+        self.story_age_days <= PARALLEL_DAYS
+    }
+
+    /// Whether the story is too old for anything but a link to join it.
+    pub fn is_past(&self) -> bool {
+        self.story_age_days > MEASURE.most_days
+    }
+
     /// What forbids a fold, whatever the score.
-    pub fn veto(&self, profile: Profile) -> Option<Veto> {
+    pub fn veto(&self) -> Option<Veto> {
         if self.other_edition {
             return Some(Veto::OtherEdition);
+        }
+        if self.is_past() {
+            return Some(Veto::Late);
+        }
+        if self.further {
+            return Some(Veto::Further);
         }
         if self.stock_text {
             return Some(Veto::StockText);
@@ -128,7 +233,11 @@ impl Likeness {
         // "Photo of the day", "Release 1.2", "Obituaries": titles that say the same and name nothing.
         let same_title = self.missing.max(self.other_missing) == 0.0;
         let one_term = self.anchor == 0.0 && self.missing.min(self.other_missing) > 0.0;
-        let least = if same_title { LEAST_SAME_TITLE } else { Measure::of(profile).least };
+        let least = match (same_title, self.title_words) {
+            (true, LONG_TITLE..) => LEAST_LONG_TITLE,
+            (true, _) => LEAST_SAME_TITLE,
+            (false, _) => MEASURE.least,
+        };
         if one_term || (!self.bodies && self.mass < least) {
             return Some(Veto::TooLittle);
         }
@@ -137,15 +246,33 @@ impl Likeness {
 }
 
 /// The least cosine of two cores whose stories may be one.
-pub(super) fn merge_at(profile: Profile) -> f32 {
-    Measure::of(profile).merge_at
+pub(super) fn merge_at(are_young: bool) -> f32 {
+    if are_young { MEASURE.merge_young_at } else { MEASURE.merge_at }
 }
+
+/// Days up to which a story is young: what tells it comes thick and fast, and each hour tells news from what follows.
+const YOUNG_DAYS: f32 = 0.5;
+
+/// What an entry should have in common with the story's first entry: as a cosine, and as the share of one title that the other
+/// entry holds.
+const FIRST_CORE: f32 = 0.35;
+const FIRST_TITLE: f32 = 0.65;
+
+/// Days up to which two stories may turn out to be parallel reports of one happening: six hours.
+const PARALLEL_DAYS: f32 = 0.25;
+
+/// The share from which on another story is a rival.
+const RIVAL: f32 = 0.5;
 
 /// Less than this in common with a story's first entry is drift.
 const FOUNDER: f32 = 0.09;
 
 /// The least that two entries without much text must share in rarity when their titles have the same words.
 const LEAST_SAME_TITLE: f32 = 24.0;
+
+/// The same for titles of so many words that no column has them by chance.
+const LEAST_LONG_TITLE: f32 = 16.0;
+const LONG_TITLE: u8 = 5;
 
 /// What the amount of shared rarity counts: much shared in long texts is evidence that a cosine does not show.
 const TOLD: f32 = 0.04;
@@ -171,9 +298,9 @@ const TABLE_FIGURES: u8 = 7;
 const TABLE: f32 = 1.2;
 
 /// What is added for short texts while a language is new to us and its every word seems rare.
-const COLD: f32 = 0.25;
+const COLD: f32 = 0.4;
 
-/// The numbers in which the profiles differ.
+/// What each piece of evidence counts.
 struct Measure {
     threshold: f32,
     /// The shares of the cosine to the nearest member and of the lower of the two cosines; the core's has the rest.
@@ -189,6 +316,28 @@ struct Measure {
     silence_free_days: f32,
     /// The share of it that is waived where two feeds share much.
     silence_waived: f32,
+    /// What a day of the story's age costs while it is young, and afterwards.
+    young: f32,
+    old: f32,
+    /// The share of it that is waived where two feeds share much.
+    age_waived: f32,
+    /// What it costs to be unlike the story's first entry, and to share no title with it.
+    first_core: f32,
+    first_title: f32,
+    /// What it costs to say the contrary of the nearest member, to tell as done what it or the first entry look ahead to, to
+    /// explain, and to be told by a feed that told the story before.
+    opposed: f32,
+    in_time: f32,
+    in_time_of_first: f32,
+    in_kind_of_first: f32,
+    explains: f32,
+    own_before: f32,
+    /// What it costs that another story is as like the entry.
+    rival: f32,
+    /// Days after which nothing but a link joins a story.
+    most_days: f32,
+    /// What is taken off for a language whose neighbours are less alike.
+    language: f32,
     /// What a day between the entry and the nearest member costs.
     age: f32,
     /// What is added for one feed, for titles without text (less than nothing), for two texts, and for each doubling of the
@@ -198,55 +347,44 @@ struct Measure {
     bodies: f32,
     size: f32,
     merge_at: f32,
+    /// The same while both are young: parallel reports of what has only just happened.
+    merge_young_at: f32,
     /// The least that two entries without much text must share in rarity.
     least: f32,
 }
 
-impl Measure {
-    fn of(profile: Profile) -> &'static Self {
-        match profile {
-            Profile::Careful => &CAREFUL,
-            Profile::Balanced => &BALANCED,
-        }
-    }
-}
-
-static CAREFUL: Measure = Measure {
-    threshold: 0.465,
+static MEASURE: Measure = Measure {
+    threshold: 0.15,
     nearest: 0.64,
-    lower: 0.22,
-    title_held: 0.4,
+    lower: 0.264,
+    title_held: 0.253,
     titles_held: 0.2,
     contained: 0.0,
-    silence: 0.3,
+    silence: 0.15,
+    young: 0.6,
+    old: 0.3,
+    age_waived: 0.4,
+    first_core: 0.338,
+    first_title: 1.1,
+    opposed: 0.324,
+    in_time: 0.3,
+    in_time_of_first: 0.239,
+    in_kind_of_first: 0.1,
+    explains: 0.288,
+    own_before: 0.034,
+    rival: 0.6,
+    most_days: 3.0,
+    language: 8.4,
     silence_free_days: 0.1,
-    silence_waived: 0.6,
-    age: 0.1,
-    same_feed: 0.37,
+    silence_waived: 0.936,
+    age: 0.05,
+    same_feed: 0.461,
     title_only: -0.085,
-    bodies: 0.035,
-    size: 0.025,
+    bodies: 0.082,
+    size: 0.012,
     merge_at: 0.85,
+    merge_young_at: 0.6,
     least: 12.0,
-};
-
-static BALANCED: Measure = Measure {
-    threshold: 0.42,
-    nearest: 0.5,
-    lower: 0.0,
-    title_held: 0.3,
-    titles_held: 0.1,
-    contained: 0.2,
-    silence: 0.4,
-    silence_free_days: 0.2,
-    silence_waived: 0.5,
-    age: 0.0,
-    same_feed: 0.3,
-    title_only: -0.19,
-    bodies: -0.1,
-    size: 0.02,
-    merge_at: 0.6,
-    least: 0.0,
 };
 
 #[cfg(test)]
@@ -255,11 +393,13 @@ mod tests {
 
     fn alike() -> Likeness {
         Likeness {
-            nearest: 0.5,
-            core: 0.5,
-            founder: 0.5,
-            title_in_other: 0.7,
-            other_title_in: 0.6,
+            nearest: 0.6,
+            core: 0.6,
+            founder: 0.6,
+            title_in_other: 0.8,
+            other_title_in: 0.7,
+            title_in_founder: 0.8,
+            founder_title_in: 0.7,
             mass: 40.0,
             contained: 0.5,
             numbers_agree: 1.0,
@@ -269,56 +409,76 @@ mod tests {
         }
     }
 
-    fn margin(likeness: &Likeness, profile: Profile) -> f32 {
-        likeness.score(profile) - likeness.threshold(profile)
+    fn margin(likeness: &Likeness) -> f32 {
+        likeness.score() - likeness.threshold()
+    }
+
+    /// What it costs that something is so.
+    fn cost(of: Likeness) -> f32 {
+        margin(&alike()) - margin(&of)
     }
 
     #[test]
-    fn balanced_folds_whatever_careful_folds_of_two_feeds() {
-        for nearest in [0.2, 0.3, 0.4, 0.5, 0.6, 0.8] {
-            for days in [0.0, 1.0, 3.0] {
-                let likeness = Likeness { nearest, core: nearest, gap_days: days, nearest_gap_days: days, ..alike() };
-                assert!(
-                    margin(&likeness, Profile::Balanced) >= margin(&likeness, Profile::Careful),
-                    "{nearest} {days}"
-                );
-            }
+    fn what_speaks_against_a_fold_costs() {
+        assert!(margin(&alike()) > 0.0);
+        let against = [
+            Likeness { same_feed: true, ..alike() },
+            Likeness { gap_days: 2.0, ..alike() },
+            Likeness { opposed: true, ..alike() },
+            Likeness { differs_in_time: true, ..alike() },
+            Likeness { explains: true, ..alike() },
+            Likeness { rival: 1.0, ..alike() },
+            Likeness { founder: 0.1, title_in_founder: 0.1, founder_title_in: 0.1, ..alike() },
+        ];
+        for likeness in against {
+            assert!(cost(likeness) > 0.0, "{likeness:?}");
         }
     }
 
     #[test]
-    fn one_feed_and_days_of_silence_ask_for_more() {
-        for profile in [Profile::Careful, Profile::Balanced] {
-            assert!(margin(&alike(), profile) > 0.0);
-            assert!(margin(&Likeness { same_feed: true, ..alike() }, profile) < 0.0);
-            assert!(margin(&Likeness { gap_days: 2.0, ..alike() }, profile) < 0.0);
-        }
+    fn each_hour_of_a_young_story_costs_more_than_those_after() {
+        let at = |days| cost(Likeness { story_age_days: days, ..alike() });
+        assert!(at(0.25) > 0.0 && at(0.5) > at(0.25) && at(1.5) > at(0.5));
+        assert!(at(0.5) / 0.5 >= at(1.5) - at(0.5), "per day");
     }
 
     #[test]
     fn silence_costs_less_where_two_feeds_share_much() {
-        for profile in [Profile::Careful, Profile::Balanced] {
-            let late = Likeness { gap_days: 2.0, mass: 80.0, ..alike() };
-            let cost = |late: Likeness| margin(&Likeness { gap_days: 0.0, ..late }, profile) - margin(&late, profile);
-            assert!(cost(late) < cost(Likeness { mass: 20.0, ..late }));
-            assert!(cost(late) < cost(Likeness { same_feed: true, ..late }));
-        }
+        let late = |mass| Likeness { gap_days: 2.0, mass, ..alike() };
+        let cost = |late: Likeness| margin(&Likeness { gap_days: 0.0, ..late }) - margin(&late);
+        assert!(cost(late(80.0)) < cost(late(20.0)));
+        assert!(cost(late(80.0)) < cost(Likeness { same_feed: true, ..late(80.0) }));
     }
 
     #[test]
     fn tables_are_held_to_their_numbers() {
         let table = Likeness { figures: 30, ..alike() };
-        assert!(margin(&table, Profile::Careful) > 0.0);
-        assert!(margin(&Likeness { numbers_agree: 0.2, ..table }, Profile::Careful) < 0.0);
+        assert!(margin(&table) > 0.0);
+        assert!(margin(&Likeness { numbers_agree: 0.0, ..table }) < 0.0);
     }
 
     #[test]
-    fn another_edition_is_forbidden_however_alike() {
-        assert_eq!(
-            Likeness { other_edition: true, nearest: 1.0, ..alike() }.veto(Profile::Careful),
-            Some(Veto::OtherEdition)
-        );
-        assert_eq!(Likeness { members: 5, founder: 0.01, ..alike() }.veto(Profile::Careful), Some(Veto::Drift));
-        assert_eq!(alike().veto(Profile::Careful), None);
+    fn less_is_asked_of_a_language_whose_neighbours_are_less_alike() {
+        assert!(cost(Likeness { language_unlike: 0.04, ..alike() }) < 0.0);
+    }
+
+    #[test]
+    fn some_things_forbid_a_fold_however_alike() {
+        fn check(likeness: Likeness, expected: Option<Veto>) {
+            assert_eq!(likeness.veto(), expected, "{likeness:?}");
+        }
+        check(alike(), None);
+        check(Likeness { other_edition: true, nearest: 1.0, ..alike() }, Some(Veto::OtherEdition));
+        check(Likeness { members: 5, founder: 0.01, ..alike() }, Some(Veto::Drift));
+        check(Likeness { story_age_days: 3.1, ..alike() }, Some(Veto::Late));
+        check(Likeness { further: true, ..alike() }, Some(Veto::Further));
+    }
+
+    #[test]
+    fn what_would_have_joined_at_once_follows() {
+        let late = Likeness { story_age_days: 2.0, gap_days: 1.0, differs_in_time: true, ..alike() };
+        assert!(margin(&late) < 0.0 && late.would_follow());
+        assert!(!Likeness { nearest: 0.1, core: 0.1, title_in_other: 0.1, other_title_in: 0.1, ..late }.would_follow());
+        assert!(!Likeness { other_edition: true, ..late }.would_follow());
     }
 }

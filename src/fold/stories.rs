@@ -15,6 +15,8 @@ pub(super) struct Story {
     pub(super) last: u32,
     pub(super) newest: u32,
     pub(super) members: u32,
+    /// When its founder was put out, in minutes since 1970; 0 for one without entries so far.
+    founded: u32,
     /// The length of its core; 0 for a story of one entry, whose vector is its core.
     pub(super) length: f32,
 }
@@ -25,6 +27,15 @@ impl Story {
 
     pub(super) fn id(&self) -> StoryRef {
         StoryRef(u64::from_le_bytes(self.id))
+    }
+
+    /// When its founder was put out, in microseconds since 1970, by whole minutes.
+    pub(super) fn founded(&self) -> i64 {
+        i64::from(self.founded) * 60_000_000
+    }
+
+    pub(super) fn set_founded(&mut self, told: i64) {
+        self.founded = u32::try_from(told / 60_000_000).unwrap_or(0);
     }
 
     fn is_there(&self) -> bool {
@@ -83,7 +94,15 @@ impl Stories {
         if (self.there + 1) * 4 > self.slots.len() * 3 {
             self.resize((self.slots.len() + self.slots.len() / 4).max(Self::LEAST));
         }
-        self.ring.push_back(Story { id: id.0.to_le_bytes(), first: 0, last: 0, newest: 0, members: 0, length: 0.0 });
+        self.ring.push_back(Story {
+            id: id.0.to_le_bytes(),
+            first: 0,
+            last: 0,
+            newest: 0,
+            members: 0,
+            founded: 0,
+            length: 0.0,
+        });
         self.there += 1;
         self.put(id, serial);
         serial

@@ -20,6 +20,12 @@ const LEAD_CHARS: usize = 1_000;
 /// Distinct terms kept of one entry, first seen first; a text with more says the rest too late to matter.
 const TERMS_AT_MOST: usize = 320;
 
+/// Letters from which on the name of a month or weekday is no other word.
+const LONG_MONTH: usize = 6;
+
+/// Words that the name of an outlet behind a title has at most.
+const OUTLET_WORDS: usize = 4;
+
 /// Sentences per entry by which a feed's furniture is learned: its first and its last ones.
 const SENTENCES_AT_MOST: usize = 8;
 
@@ -60,6 +66,8 @@ pub struct Terms {
     pub feed: Option<u64>,
     /// When it came.
     pub at: DateTime<Utc>,
+    /// When its publisher put it out, if it says so.
+    pub published: Option<DateTime<Utc>>,
     /// The language it was read in.
     pub language: Language,
     /// How much there was to read.
@@ -68,6 +76,8 @@ pub struct Terms {
     pub figures: u8,
     /// The title's form.
     pub title: Title,
+    /// The outlet that the title ends with, as a hash, where the feed gives those of many; 0 for none.
+    pub outlet: u16,
     /// The terms, by ascending hash.
     pub terms: Vec<Term>,
     /// Sketch of the text for `copy`.
@@ -78,7 +88,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The word behind a cell's term, at its stem; `None` for a term that the entry has not.
+    /// The word behind a cell's term, as it stood in the text first, in lower case; `None` for a term that the entry has not.
     pub fn word_of(&self, cell: u32) -> Option<&str> {
         let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| vector::short(term.hash)).ok()?)?;
         let start = usize::try_from(term.start).ok()?;
@@ -99,8 +109,9 @@ enum Field {
 /// `habits` are what its feed is known to repeat; sentences and title segments found there count nothing.
 pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
     let title = text::normal(head(article.title, TITLE_CHARS));
-    let summary = text::normal(head(article.summary.trim(), SUMMARY_CHARS));
-    let content = text::normal(head(article.content.trim(), BODY_CHARS));
+    let own = |text| if lists_headlines(article.title, text) { "" } else { text };
+    let summary = text::normal(head(own(article.summary.trim()), SUMMARY_CHARS));
+    let content = text::normal(head(own(article.content.trim()), BODY_CHARS));
     // Feeds carry the lead twice, as the summary and as the beginning of the content.
     let body = content.strip_prefix(summary.as_ref()).unwrap_or(&content);
 
@@ -122,6 +133,7 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
     let mut tokens = Tokens::default();
 
     let mut segments = 0_usize;
+    let mut outlet = 0;
     text::segments(&title, |_| segments += 1);
     text::segments(&title, |segment| {
         tokens.take(segment);
@@ -129,9 +141,11 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
         if segments > 1 {
             learn(&mut sentences, hash);
         }
-        if segments == 1 || !habits.repeats(hash) {
+        let is_repeated = segments > 1 && habits.repeats(hash);
+        if !is_repeated {
             reader.read(&tokens, Field::Title);
         }
+        outlet = if is_repeated && tokens.ends.len() <= OUTLET_WORDS { upper(hash) } else { 0 };
     });
     // A title that is furniture from end to end is still all there is to go by.
     if reader.found.is_empty() {
@@ -161,10 +175,12 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
         entry: article.entry,
         feed: article.feed,
         at: article.at,
+        published: article.published,
         language,
         amount,
         figures: u8::try_from(reader.numbers * 100 / reader.text_words.max(8)).unwrap_or(100),
         title: title::of(&title, language),
+        outlet,
         terms,
         sketch: reader.sketch.finish(),
         sentences,
@@ -181,6 +197,21 @@ pub(super) fn hash_of(text: &str) -> u64 {
 pub(super) fn low(hash: u64) -> u32 {
     let [a, b, c, d, ..] = hash.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// Whether a text is what an aggregator puts where an entry's text would stand: the entry's own headline and outlet, and below
+/// them those of other entries. What these say is not what the entry says.
+fn lists_headlines(title: &str, text: &str) -> bool {
+    title.rsplit_once(" - ").is_some_and(|(headline, outlet)| {
+        let rest = text.strip_prefix(headline.trim()).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with(outlet.trim()))
+    })
+}
+
+/// The upper half of a hash, never 0.
+fn upper(hash: u32) -> u16 {
+    let [.., a, b] = hash.to_le_bytes();
+    u16::from_le_bytes([a, b]).max(1)
 }
 
 fn head(text: &str, chars: usize) -> &str {
@@ -226,6 +257,8 @@ struct Tokens {
     masked: String,
     /// What each is, and where it ends.
     ends: Vec<(Kind, usize)>,
+    /// Which of them are months and weekdays, and whether they are long enough to be nothing else.
+    calendar: Vec<(usize, bool)>,
 }
 
 impl Tokens {
@@ -233,7 +266,11 @@ impl Tokens {
         self.text.clear();
         self.masked.clear();
         self.ends.clear();
+        self.calendar.clear();
         text::tokens(sentence, |kind, token| {
+            if kind == Kind::Word && title::is_calendar(token) {
+                self.calendar.push((self.ends.len(), token.chars().nth(LONG_MONTH - 1).is_some()));
+            }
             self.text.push_str(token);
             self.ends.push((kind, self.text.len()));
             self.text.push(' ');
@@ -247,6 +284,23 @@ impl Tokens {
     fn hash(&self) -> u32 {
         let any = self.ends.iter().any(|(kind, _)| *kind != Kind::Number);
         if any { low(hash_of(&self.masked)).max(1) } else { 0 }
+    }
+
+    /// Whether a token is of a date, by which two entries of one day would be alike: a month or a weekday, or a number beside
+    /// one. A short word may be another one (the planet Mars, a march) unless a number stands beside it.
+    fn is_date(&self, at: usize) -> bool {
+        let is_number =
+            |at: usize| self.ends.get(at).is_some_and(|(kind, _)| *kind == Kind::Number) || self.is_ordinal(at);
+        let has_number = |at: usize| is_number(at + 1) || at.checked_sub(1).is_some_and(is_number);
+        self.calendar.iter().any(|(month, is_long)| {
+            if *month == at { *is_long || has_number(at) } else { month.abs_diff(at) == 1 && is_number(at) }
+        })
+    }
+
+    fn is_ordinal(&self, at: usize) -> bool {
+        self.iter().nth(at).is_some_and(|(_, token)| {
+            token.starts_with(|c: char| c.is_ascii_digit()) && token.ends_with(|c: char| !c.is_ascii_digit())
+        })
     }
 
     fn iter(&self) -> impl Iterator<Item = (Kind, &str)> {
@@ -277,12 +331,15 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, tokens: &Tokens, field: Field) {
-        for (kind, token) in tokens.iter() {
+        for (at, (kind, token)) in tokens.iter().enumerate() {
             let hash = hash_of(token);
             if !matches!(field, Field::Title) {
                 self.sketch.see(low(hash));
                 self.text_words += 1;
                 self.numbers += usize::from(kind == Kind::Number);
+            }
+            if tokens.is_date(at) {
+                continue;
             }
             if kind == Kind::Word {
                 self.word(token, hash, field);
@@ -304,7 +361,8 @@ impl Reader {
             return;
         }
         let stem = self.stem.of(word);
-        if let Some(at) = self.count(low(hash_of(&stem)), &stem, Kind::Word, field)
+        // The evidence shows the word as it stood, not its stem.
+        if let Some(at) = self.count(low(hash_of(&stem)), word, Kind::Word, field)
             && let Some(stemmed) = self.stemmed.get_mut(place)
         {
             *stemmed = (hash, at + 1);

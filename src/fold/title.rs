@@ -1,10 +1,11 @@
-//! The form of a title: what stays the same from one edition of a series to the next.
+//! The form of a title: what stays the same from one edition of a series to the next, and what a title says of its news.
 //!
 //! Pure. What two titles of one form mean for a fold is for `score` to say.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::hash::Prehashed;
 use super::language::Language;
 use super::terms::{hash_of, low};
 use super::text::{self, Kind};
@@ -20,6 +21,66 @@ pub struct Title {
     pub figures: u32,
     /// How many words it has, figures apart.
     pub words: u8,
+    /// What it says of its news.
+    pub signs: Signs,
+    /// The date that it names.
+    pub date: Date,
+}
+
+/// The day of a year that a title names first, as one of some day of twelve months; 0 where it names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Date(pub u16);
+
+impl Date {
+    /// Of a month, from 1, and a day in it, 0 where it is not said.
+    fn new(month: u16, day: u16) -> Self {
+        Self(month * 32 + day.min(31))
+    }
+
+    /// Whether two titles name different days: another day's price, forecast or puzzle.
+    pub fn differs(self, other: Self) -> bool {
+        let ((month, day), (other_month, other_day)) = (self.parts(), other.parts());
+        let both = |one: u16, two: u16| one != 0 && two != 0 && one != two;
+        both(month, other_month) || (month == other_month && both(day, other_day))
+    }
+
+    fn parts(self) -> (u16, u16) {
+        (self.0 / 32, self.0 % 32)
+    }
+}
+
+/// What a title says of its news, by single words: which side of which opposites, and whether it looks ahead or explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Signs(pub u32);
+
+impl Signs {
+    /// It tells what is to come: a preview, a plan, a threat.
+    const AHEAD: u32 = 1 << 30;
+    /// It explains, asks or advises.
+    const EXPLAINS: u32 = 1 << 31;
+    /// It does so behind "to": headlines in English tell the future by it ("Senate to vote").
+    const AFTER_TO: u32 = 1 << 29;
+    /// It asks or explains where it begins so ("Why the ferry ran aground").
+    const ASKS: u32 = 1 << 28;
+    /// The bits of one side of the opposites; those of the other stand one higher.
+    const ONE_SIDE: u32 = 0x0055_5555;
+
+    /// Whether the two say the contrary of each other: one host is down and the other up, one warning issued and one lifted.
+    pub fn are_opposed(self, other: Self) -> bool {
+        let sides = |signs: Self| (signs.0 & Self::ONE_SIDE, signs.0 >> 1 & Self::ONE_SIDE);
+        let ((one, two), (other_one, other_two)) = (sides(self), sides(other));
+        (one & !two & other_two & !other_one) | (two & !one & other_one & !other_two) != 0
+    }
+
+    /// Whether one looks ahead to what the other tells as done.
+    pub fn differ_in_time(self, other: Self) -> bool {
+        (self.0 ^ other.0) & Self::AHEAD != 0
+    }
+
+    /// Whether it explains, asks or advises, rather than reports.
+    pub fn explains(self) -> bool {
+        self.0 & Self::EXPLAINS != 0
+    }
 }
 
 /// Takes a title apart.
@@ -29,24 +90,48 @@ pub fn of(title: &str, language: Language) -> Title {
     let mut figures = xxhash_rust::xxh3::Xxh3Default::new();
     let mut any_figure = false;
     let mut words = 0_u8;
+    let mut before = Before::Other;
+    let (mut date, mut last_day, mut month_was_last) = (Date::default(), 0, false);
+    let mut signs = if title.trim_end().ends_with(['?', '？', '؟']) { Signs::EXPLAINS } else { 0 };
+    let mut first_words = 0..FIRST_WORDS;
     text::tokens(title, |kind, token| {
         exact.update(token.as_bytes());
         exact.update(b" ");
-        let dated = match kind {
-            Kind::Number => true,
-            Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || calendar().contains(&low(hash_of(token))),
-            Kind::Pair => false,
-        };
-        if dated {
+        let is_first = first_words.next().is_some();
+        if is_figure(kind, token) {
             any_figure = true;
+            // "2 January", "January 2nd", "02.01.2026": the number beside the month is the day.
+            let (number, name) = (day_of(token), month_of(token));
+            date = match (date.parts(), name, number) {
+                ((0, _), Some(month), _) => Date::new(month, last_day),
+                ((0, _), None, _) => numeric_date(token).unwrap_or(date),
+                ((month, 0), None, Some(day)) if month_was_last => Date::new(month, day),
+                _ => date,
+            };
+            (last_day, month_was_last) = (number.unwrap_or(0), name.is_some());
             figures.update(token.as_bytes());
             figures.update(b" ");
             form.update(b"0 ");
         } else {
+            (last_day, month_was_last) = (0, false);
             words = words.saturating_add(u8::from(!language.stops(token)));
             form.update(token.as_bytes());
             form.update(b" ");
+            signs |= opposites().get(&hash_of(beginning(token))).copied().unwrap_or(0);
+            let sign = manner().get(&(language.kind(), hash_of(token))).copied().unwrap_or(0);
+            signs |= sign & !(Signs::AFTER_TO | Signs::ASKS);
+            if sign & Signs::ASKS != 0 && is_first {
+                signs |= Signs::EXPLAINS;
+            }
+            if sign & Signs::AFTER_TO != 0 && before == Before::To {
+                signs |= Signs::AHEAD;
+            }
         }
+        before = match (token, before) {
+            ("how", _) => Before::How,
+            ("to", Before::Other) if language.code() == Some("en") => Before::To,
+            _ => Before::Other,
+        };
         true
     });
     Title {
@@ -54,13 +139,109 @@ pub fn of(title: &str, language: Language) -> Title {
         form: low(form.digest()),
         figures: if any_figure { low(figures.digest()).max(1) } else { 0 },
         words,
+        signs: Signs(signs),
+        date,
     }
 }
 
-/// Months and weekdays, as headlines inflect them.
-fn calendar() -> &'static HashSet<u32> {
-    static WORDS: OnceLock<HashSet<u32>> = OnceLock::new();
-    WORDS.get_or_init(|| include_str!("calendar.txt").split_whitespace().map(|word| low(hash_of(word))).collect())
+/// The words with which a title begins.
+const FIRST_WORDS: u8 = 2;
+
+/// What stood before a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    How,
+    To,
+    Other,
+}
+
+/// Whether a token changes from one edition of a series to the next: a number, an ordinal, a month or a weekday.
+fn is_figure(kind: Kind, token: &str) -> bool {
+    match kind {
+        Kind::Number => true,
+        Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || is_calendar(token),
+        Kind::Pair => false,
+    }
+}
+
+/// Whether a word (in lower case) is a month or a weekday, as headlines inflect them.
+pub(super) fn is_calendar(word: &str) -> bool {
+    calendar().contains_key(&hash_of(word))
+}
+
+/// The number of a month, from 1.
+fn month_of(word: &str) -> Option<u16> {
+    calendar().get(&hash_of(word)).copied().filter(|line| *line <= MONTHS)
+}
+
+/// The day that a number or an ordinal may mean.
+fn day_of(token: &str) -> Option<u16> {
+    let digits = token.trim_end_matches(|c: char| !c.is_ascii_digit());
+    digits.parse().ok().filter(|day| (1..=31).contains(day))
+}
+
+/// The date in `14.09.2023` and `14.09`: the day comes first wherever dates are written with points.
+fn numeric_date(token: &str) -> Option<Date> {
+    let mut parts = token.split('.');
+    let (day, month) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let is_year = parts.next().is_some_and(|year| year.len() == 4);
+    (is_year && (1..=31).contains(&day) && (1..=MONTHS).contains(&month)).then(|| Date::new(month, day))
+}
+
+/// The months of a year, which are the first lines of `calendar.txt`; the days of the week follow.
+const MONTHS: u16 = 12;
+
+/// By the hash of each word of `calendar.txt`, its line, from 1.
+fn calendar() -> &'static HashMap<u64, u16, Prehashed> {
+    static WORDS: OnceLock<HashMap<u64, u16, Prehashed>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let lines = (1..).zip(include_str!("calendar.txt").lines());
+        lines.flat_map(|(number, line)| line.split_whitespace().map(move |word| (hash_of(word), number))).collect()
+    })
+}
+
+/// The letters by which a word of `opposites.txt` is known in its other forms.
+const BEGINNING: usize = 7;
+
+fn beginning(word: &str) -> &str {
+    word.char_indices().nth(BEGINNING).and_then(|(end, _)| word.get(..end)).unwrap_or(word)
+}
+
+/// By the hash of the beginning of each word of `opposites.txt`, its bit: a pair of neighbouring bits is a line, and its sides.
+fn opposites() -> &'static HashMap<u64, u32, Prehashed> {
+    static WORDS: OnceLock<HashMap<u64, u32, Prehashed>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut words = HashMap::default();
+        for (pair, line) in include_str!("opposites.txt").lines().enumerate() {
+            for (side, of_side) in line.split('|').enumerate() {
+                for word in of_side.split_whitespace() {
+                    *words.entry(hash_of(beginning(word))).or_insert(0) |= 1 << (2 * pair + side);
+                }
+            }
+        }
+        words
+    })
+}
+
+/// By language and the hash of each word of `manner.txt`, its bit.
+fn manner() -> &'static HashMap<(usize, u64), u32> {
+    static WORDS: OnceLock<HashMap<(usize, u64), u32>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut words = HashMap::default();
+        for (head, list) in include_str!("manner.txt").lines().filter_map(|line| line.split_once(':')) {
+            let Some((language, manner)) = head.split_once(' ') else { continue };
+            let sign = match manner {
+                "ahead" => Signs::AHEAD,
+                "to" => Signs::AFTER_TO,
+                "asks" => Signs::ASKS,
+                _ => Signs::EXPLAINS,
+            };
+            for word in list.split_whitespace() {
+                *words.entry((Language::of_tag(language).kind(), hash_of(word))).or_insert(0) |= sign;
+            }
+        }
+        words
+    })
 }
 
 #[cfg(test)]
@@ -83,5 +264,46 @@ mod tests {
     fn case_and_signs_do_not_make_another_title() {
         assert_eq!(form("Mayor resigns!").exact, form("MAYOR RESIGNS").exact);
         assert_eq!(form("Mayor resigns").figures, 0);
+    }
+
+    #[test]
+    fn titles_of_different_days_are_told_apart() {
+        fn check(one: &str, two: &str, expected: bool) {
+            let date = |title| of(title, Language::UNKNOWN).date;
+            assert_eq!(date(one).differs(date(two)), expected, "{one} / {two}");
+        }
+        check("Hints for Friday, January 2 (game #9)", "Answers for September 15th, #8", true);
+        check("Kurs CHF/PLN 02 stycznia 2026 r.", "Ile kosztuje frank? 14.09.2023", true);
+        check("Kurs CHF/PLN 02 stycznia 2026 r.", "Kurs franka 02.01.2026", false);
+        check("Weather on January 2", "Weather on January 3", true);
+        check("Weather on January 2", "Weather in January", false);
+        check("Trial set for March", "Trial set", false);
+        check("Release 5.9", "Release 5.10", false);
+    }
+
+    #[test]
+    fn opposites_are_told_in_each_language() {
+        fn check(one: &str, two: &str, expected: bool) {
+            let signs = |title| of(title, Language::UNKNOWN).signs;
+            assert_eq!(signs(one).are_opposed(signs(two)), expected, "{one} / {two}");
+            assert_eq!(signs(two).are_opposed(signs(one)), expected, "{two} / {one}");
+        }
+        check("Server alpha is DOWN", "Server alpha is UP", true);
+        check("Elm Street bridge reopened", "Elm Street bridge closed", true);
+        check("Ostrzeżenie przed wichurą wydano", "Ostrzeżenie przed wichurą odwołano", true);
+        check("A4 bei Elmstadt gesperrt", "A4 bei Elmstadt freigegeben", true);
+        check("Мост через Эльм открыт", "Мост через Эльм закрыт", true);
+        check("Server alpha is down", "Server beta is down", false);
+        check("Shop opens and closes on one day", "Shop closes", false);
+    }
+
+    #[test]
+    fn what_looks_ahead_is_told_from_what_is_done() {
+        let signs = |title| form(title).signs;
+        assert!(signs("Senate will vote on the budget").differ_in_time(signs("Senate votes down the budget")));
+        assert!(signs("Senate to vote on the budget").differ_in_time(signs("Senate votes down the budget")));
+        assert!(!signs("How to vote").differ_in_time(signs("Minister flies to Tannerby")));
+        assert!(signs("Why the ferry ran aground").explains() && signs("Is it safe?").explains());
+        assert!(!signs("Ferry runs aground").explains());
     }
 }

@@ -89,7 +89,7 @@ pub fn of(terms: &Terms, weights: &Weights) -> Vector {
         .iter()
         .map(|term| {
             let often = f32::from(term.title) + 0.7 * f32::from(term.summary) + 0.15 * f32::from(term.body);
-            let rarity = weights.rarity(term.hash);
+            let rarity = weights.rarity(terms.language, term.hash);
             let weight = (1.0 + often).log2() * rarity;
             let flags = if term.title > 0 { Cell::TITLE } else { 0 } | if term.number { Cell::NUMBER } else { 0 };
             (weight, Cell { hash: short(term.hash), weight: 0, rarity: tick(rarity), flags })

@@ -1,6 +1,6 @@
 //! How rare a term is: counts of entries, learned as the stream runs.
 //!
-//! Pure. The counts start from shipped ones (`warm.txt`), are halved every 65,536 entries, and can be written to bytes and
+//! Pure. Each language has its own. English starts from shipped ones (`warm.txt`), all are halved every 65,536 entries, and can be written to bytes and
 //! read back. All arithmetic on them is in whole numbers, so a restart changes nothing.
 
 use std::collections::HashMap;
@@ -10,11 +10,19 @@ use super::hash::Prehashed;
 use super::language::Language;
 use super::terms::{hash_of, low};
 
+/// How alike neighbours are in English, at the median: a cosine of .2, of 65,536; and how far one entry moves what is known.
+const ALIKE: u32 = 13_107;
+const ALIKE_STEP: u32 = 12;
+
 /// Entries after which all counts are halved.
 const HALVED_AFTER: u32 = 65_536;
 
 /// How many entries the shipped counts stand for.
 const WARM_ENTRIES: u32 = 4_000;
+
+/// How many entries are taken to have been there of a language without shipped counts, so that its first words are not all
+/// equally common.
+const OTHER_ENTRIES: u32 = 1_500;
 
 /// Entries from which on the words of a language are known well enough.
 const WELL_KNOWN: f32 = 300.0;
@@ -24,107 +32,173 @@ const WELL_KNOWN: f32 = 300.0;
 const COUNTED_AT_MOST: usize = 1 << 20;
 
 /// The version of the bytes that `Weights::to_bytes` writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// Counts of entries by term.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Counts of entries by term, for each language apart: what one language tells changes nothing in another.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weights {
+    by_language: [Counts; Language::KINDS],
+}
+
+/// The entries of one language, and in how many of them each term stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Counts {
     entries: u32,
-    by_language: [u32; Language::KINDS],
-    counts: HashMap<u32, u32, Prehashed>,
+    /// How alike an entry and the nearest one of another feed are, at the median: a cosine, of 65,536.
+    alike: u32,
+    with: HashMap<u32, u32, Prehashed>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { entries: 0, alike: ALIKE, with: HashMap::default() }
+    }
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { by_language: std::array::from_fn(|_| Counts::default()) }
+    }
 }
 
 impl Weights {
-    /// How much a term tells: `ln(1 + N / n)`, with N entries of which n have it.
-    pub fn rarity(&self, hash: u32) -> f32 {
-        let with = self.counts.get(&hash).copied().unwrap_or(0) + warm().get(&hash).copied().unwrap_or(0);
-        let all = self.entries + WARM_ENTRIES;
+    /// How much a term tells in a text of this language: `ln(1 + N / n)`, with N entries of the language of which n have it.
+    pub fn rarity(&self, language: Language, hash: u32) -> f32 {
+        let (with, all) = self.share(language, hash);
         (real(all) / real(with.max(1))).ln_1p()
     }
 
-    /// How many entries (shipped ones included) have a term, and of how many.
-    pub fn share(&self, hash: u32) -> (u32, u32) {
-        (
-            self.counts.get(&hash).copied().unwrap_or(0) + warm().get(&hash).copied().unwrap_or(0),
-            self.entries + WARM_ENTRIES,
-        )
+    /// How many entries of a language (shipped ones included) have a term, and of how many.
+    pub fn share(&self, language: Language, hash: u32) -> (u32, u32) {
+        let counts = self.of(language);
+        let shipped = if is_warm(language) { warm().get(&hash).copied().unwrap_or(0) } else { 0 };
+        (counts.with.get(&hash).copied().unwrap_or(0) + shipped, counts.entries + prior(language))
     }
 
     /// How well the words of a language are known, 0 (not at all: every word seems rare) to 1 (from some hundred entries on).
     pub fn known(&self, language: Language) -> f32 {
-        let seen = self.by_language.get(language.kind()).copied().unwrap_or(0)
-            + if language == Language::of_tag("en") { WARM_ENTRIES } else { 0 };
-        (real(seen) / WELL_KNOWN).min(1.0)
+        let shipped = if language == Language::of_tag("en") { WARM_ENTRIES } else { 0 };
+        (real(self.of(language).entries + shipped) / WELL_KNOWN).min(1.0)
     }
 
-    /// Takes an entry into account: its language and its distinct terms.
-    pub fn learn(&mut self, language: Language, terms: impl Iterator<Item = u32>) {
+    /// How much less alike an entry and its nearest neighbour are in a language than they are in English: a difference of
+    /// cosines, 0 where they are as much alike or more, and while little of the language was seen.
+    pub fn unlike(&self, language: Language) -> f32 {
+        let counts = self.of(language);
+        let less = real(ALIKE.saturating_sub(counts.alike)) / 65_536.0;
+        less * (real(counts.entries) / WELL_KNOWN).min(1.0)
+    }
+
+    /// Takes an entry into account: its language, its distinct terms, and how alike (a cosine, of 255) the nearest entry of
+    /// another feed was, if any came near.
+    pub fn learn(&mut self, language: Language, terms: impl Iterator<Item = u32>, nearest: Option<u8>) {
+        let Some(counts) = self.by_language.get_mut(language.kind()) else { return };
+        // The median is where as many steps go up as down; what many outlets retell pulls it no further than one step.
+        match nearest.map(|nearest| u32::from(nearest) * 257) {
+            Some(nearest) if nearest > counts.alike => counts.alike += ALIKE_STEP,
+            Some(_) => counts.alike = counts.alike.saturating_sub(ALIKE_STEP),
+            None => {}
+        }
         for hash in terms {
-            *self.counts.entry(hash).or_insert(0) += 1;
+            *counts.with.entry(hash).or_insert(0) += 1;
         }
-        self.entries += 1;
-        if let Some(seen) = self.by_language.get_mut(language.kind()) {
-            *seen += 1;
+        counts.entries += 1;
+        if counts.entries >= HALVED_AFTER {
+            counts.halve();
         }
-        if self.entries >= HALVED_AFTER {
-            self.entries /= 2;
-            self.by_language.iter_mut().for_each(|seen| *seen /= 2);
-            self.counts.retain(|_, count| {
-                *count /= 2;
-                *count > 0
-            });
-            self.counts.shrink_to_fit();
-        }
-        if self.counts.len() > COUNTED_AT_MOST {
-            self.forget_the_rarest(COUNTED_AT_MOST / 2);
+        if self.terms() > COUNTED_AT_MOST
+            && let Some(largest) = self.by_language.iter_mut().max_by_key(|counts| counts.with.len())
+        {
+            largest.forget_the_rarest(largest.with.len() / 2);
         }
     }
 
-    /// Forgets terms until no more than `most` are left. One that stood in a single entry is as rare as one never seen, so
-    /// little is lost with the first of them.
-    fn forget_the_rarest(&mut self, most: usize) {
-        let mut fewest = 1;
-        while self.counts.len() > most {
-            self.counts.retain(|_, count| *count > fewest);
-            fewest *= 2;
-        }
+    /// How many terms are counted.
+    fn terms(&self) -> usize {
+        self.by_language.iter().map(|counts| counts.with.len()).sum()
+    }
+
+    fn of(&self, language: Language) -> &Counts {
+        static NONE: OnceLock<Counts> = OnceLock::new();
+        self.by_language.get(language.kind()).unwrap_or_else(|| NONE.get_or_init(Counts::default))
     }
 
     /// The counts as bytes, for the store.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut counts: Vec<_> = self.counts.iter().map(|(hash, count)| (*hash, *count)).collect();
-        counts.sort_unstable();
         let mut bytes = vec![VERSION];
-        bytes.extend(self.entries.to_le_bytes());
-        for seen in self.by_language {
-            bytes.extend(seen.to_le_bytes());
-        }
-        for (hash, count) in counts {
-            bytes.extend(hash.to_le_bytes());
-            bytes.extend(count.to_le_bytes());
+        for counts in &self.by_language {
+            let mut with: Vec<_> = counts.with.iter().map(|(hash, count)| (*hash, *count)).collect();
+            with.sort_unstable();
+            bytes.extend(counts.entries.to_le_bytes());
+            bytes.extend(counts.alike.to_le_bytes());
+            bytes.extend(u32::try_from(with.len()).unwrap_or(u32::MAX).to_le_bytes());
+            for (hash, count) in with {
+                bytes.extend(hash.to_le_bytes());
+                bytes.extend(count.to_le_bytes());
+            }
         }
         bytes
     }
 
     /// The counts that `to_bytes` wrote; `None` for bytes of another version or length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&version, rest) = bytes.split_first()?;
-        let (entries, rest) = rest.split_first_chunk::<4>()?;
-        let (languages, pairs) = rest.split_first_chunk::<{ 4 * Language::KINDS }>()?;
-        let mut by_language = [0; Language::KINDS];
-        for (seen, bytes) in by_language.iter_mut().zip(languages.chunks_exact(4)) {
-            *seen = u32::from_le_bytes(bytes.try_into().ok()?);
-        }
-        if version != VERSION || pairs.len() % 8 != 0 {
+        let (&version, mut rest) = bytes.split_first()?;
+        if version != VERSION {
             return None;
         }
-        let mut counts = HashMap::default();
-        for pair in pairs.chunks_exact(8) {
-            let (hash, count) = pair.split_first_chunk::<4>()?;
-            counts.insert(u32::from_le_bytes(*hash), u32::from_le_bytes(count.try_into().ok()?));
+        let mut weights = Self::default();
+        for counts in &mut weights.by_language {
+            let ([entries, alike], after) = numbers(rest)?;
+            let (terms, after) = after.split_first_chunk()?;
+            (counts.entries, counts.alike) = (entries, alike);
+            rest = after;
+            for _ in 0..u32::from_le_bytes(*terms) {
+                let ([hash, count], after) = numbers(rest)?;
+                counts.with.insert(hash, count);
+                rest = after;
+            }
         }
-        Some(Self { entries: u32::from_le_bytes(*entries), by_language, counts })
+        rest.is_empty().then_some(weights)
     }
+}
+
+impl Counts {
+    fn halve(&mut self) {
+        self.entries /= 2;
+        self.with.retain(|_, count| {
+            *count /= 2;
+            *count > 0
+        });
+        self.with.shrink_to_fit();
+    }
+
+    /// Forgets terms until no more than `most` are left. One that stood in a single entry is as rare as one never seen, so
+    /// little is lost with the first of them.
+    fn forget_the_rarest(&mut self, most: usize) {
+        let mut fewest = 1;
+        while self.with.len() > most {
+            self.with.retain(|_, count| *count > fewest);
+            fewest *= 2;
+        }
+    }
+}
+
+/// The next two numbers of some bytes, and what comes after them.
+fn numbers(bytes: &[u8]) -> Option<([u32; 2], &[u8])> {
+    let (one, rest) = bytes.split_first_chunk()?;
+    let (two, rest) = rest.split_first_chunk()?;
+    Some(([u32::from_le_bytes(*one), u32::from_le_bytes(*two)], rest))
+}
+
+/// Whether the shipped counts, which are of English words, hold for texts in this language; one that nobody could tell is
+/// English more often than not.
+fn is_warm(language: Language) -> bool {
+    language == Language::of_tag("en") || language == Language::UNKNOWN
+}
+
+/// How many entries a language is taken to have had before its first one.
+fn prior(language: Language) -> u32 {
+    if is_warm(language) { WARM_ENTRIES } else { OTHER_ENTRIES }
 }
 
 /// Counts are far below the 2^24 up to which `f32` is exact where it matters.
@@ -160,32 +234,40 @@ mod tests {
     #[test]
     fn counts_survive_the_store() {
         let mut weights = Weights::default();
-        weights.learn(Language::UNKNOWN, [3, 5].into_iter());
-        weights.learn(Language::UNKNOWN, [5].into_iter());
+        weights.learn(Language::UNKNOWN, [3, 5].into_iter(), Some(9));
+        weights.learn(Language::UNKNOWN, [5].into_iter(), None);
         assert_eq!(Weights::from_bytes(&weights.to_bytes()), Some(weights.clone()));
         assert_eq!(Weights::from_bytes(b"x"), None);
-        assert!(weights.rarity(5) < weights.rarity(3));
+        assert!(weights.rarity(Language::UNKNOWN, 5) < weights.rarity(Language::UNKNOWN, 3));
     }
 
     #[test]
     fn made_up_words_are_forgotten_before_those_of_the_news() {
         let mut weights = Weights::default();
         for entry in 0..4_000_u32 {
-            weights.learn(Language::UNKNOWN, [1, 2].into_iter().chain((0..320).map(|word| 1_000 + entry * 320 + word)));
+            weights.learn(
+                Language::UNKNOWN,
+                [1, 2].into_iter().chain((0..320).map(|word| 1_000 + entry * 320 + word)),
+                None,
+            );
         }
-        assert!(weights.counts.len() <= COUNTED_AT_MOST);
-        assert_eq!((weights.share(1).0, weights.share(2).0), (4_000, 4_000));
-        assert_eq!(weights.rarity(1_001), weights.rarity(7), "a word of one entry was as good as new");
+        assert!(weights.terms() <= COUNTED_AT_MOST);
+        assert_eq!((weights.share(Language::UNKNOWN, 1).0, weights.share(Language::UNKNOWN, 2).0), (4_000, 4_000));
+        assert_eq!(
+            weights.rarity(Language::UNKNOWN, 1_001),
+            weights.rarity(Language::UNKNOWN, 7),
+            "a word of one entry was as good as new"
+        );
     }
 
     #[test]
     fn counts_are_halved_and_the_rare_forgotten() {
         let mut weights = Weights::default();
-        weights.learn(Language::UNKNOWN, [1, 2].into_iter());
+        weights.learn(Language::UNKNOWN, [1, 2].into_iter(), None);
         for _ in 1..HALVED_AFTER {
-            weights.learn(Language::UNKNOWN, [2].into_iter());
+            weights.learn(Language::UNKNOWN, [2].into_iter(), None);
         }
-        assert_eq!(weights.share(1).0, 0);
-        assert_eq!(weights.share(2).0, HALVED_AFTER / 2);
+        assert_eq!(weights.share(Language::UNKNOWN, 1).0, 0);
+        assert_eq!(weights.share(Language::UNKNOWN, 2).0, HALVED_AFTER / 2);
     }
 }

@@ -12,6 +12,56 @@ use crate::manners::domain::site_of;
 use crate::normalise::redirects;
 use crate::sanitise::LONGEST_ADDRESS;
 
+/// What the address of a page ends with that lists entries or changes with each.
+const SECTIONS: &[&str] = &[
+    "news",
+    "blog",
+    "latest",
+    "articles",
+    "stories",
+    "posts",
+    "podcast",
+    "podcasts",
+    "episodes",
+    "live",
+    "press",
+    "releases",
+    "events",
+    "updates",
+    "archive",
+    "archives",
+    "feed",
+    "rss",
+    "sport",
+    "sports",
+    "politics",
+    "business",
+    "world",
+    "local",
+    "opinion",
+    "video",
+    "videos",
+    "media",
+    "notices",
+    "alerts",
+    "status",
+    "changelog",
+    "show",
+    "shows",
+    "aktuelles",
+    "nachrichten",
+    "actualites",
+    "noticias",
+    "notizie",
+    "aktualnosci",
+    "wiadomosci",
+    "novosti",
+];
+
+/// What stands before the name of something that has many entries.
+const SHOWS: &[&str] =
+    &["show", "shows", "podcast", "podcasts", "programme", "programmes", "program", "series", "channel"];
+
 /// Query parameters that say how a reader came to a page, not which page it is.
 ///
 /// Each was met in feeds or is documented by the service that adds it: campaign tags of web analytics, click ids of
@@ -183,10 +233,29 @@ impl Permalink {
         site_of(host_in(&self.text))
     }
 
-    /// Whether it is a site's front page, which many entries may link to and none owns.
+    /// Whether it is a site's front page, which many entries may link to and none owns: the bare site, its index by name, or
+    /// the front page in a language.
     #[must_use]
     pub fn is_front_page(&self) -> bool {
-        self.without_scheme().split_once('/').is_none_or(|(_, path)| path.is_empty())
+        let Some((_, path)) = self.without_scheme().split_once('/') else { return true };
+        let path = path.trim_end_matches('/');
+        let name = path.split_once('.').map_or(path, |(name, _)| name);
+        let is_language = |part: &str| part.len() == 2 && part.chars().all(|c| c.is_ascii_alphabetic());
+        path.is_empty()
+            || ["index", "default", "home"].iter().any(|index| name.eq_ignore_ascii_case(index))
+            || path.split(['-', '_']).all(is_language)
+    }
+
+    /// Whether its address reads like that of a section, a blog or a show rather than of one article.
+    #[must_use]
+    pub fn is_general(&self) -> bool {
+        let Some((_, path)) = self.without_scheme().split_once('/') else { return true };
+        let is_in = |list: &[&str], part: &str| list.iter().any(|word| part.eq_ignore_ascii_case(word));
+        let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        let name = parts.last().map_or("", |last| last.split_once('.').map_or(*last, |(name, _)| name));
+        let is_section = parts.len() <= 3 && is_in(SECTIONS, name);
+        let is_show = parts.len() == 2 && parts.first().is_some_and(|first| is_in(SHOWS, first));
+        self.is_front_page() || is_section || is_show
     }
 }
 
@@ -310,8 +379,23 @@ mod tests {
         let front = |text: &str| text.parse::<Permalink>().unwrap().is_front_page();
         assert!(front("https://example.org"));
         assert!(front("https://example.org/?utm_source=rss"));
+        assert!(front("https://example.org/index.html"));
+        assert!(front("https://example.org/en/"));
+        assert!(front("https://example.org/pt-br"));
         assert!(!front("https://example.org/?p=7"));
         assert!(!front("https://example.org/a"));
+        assert!(!front("https://example.org/index/ferry-aground"));
+    }
+
+    #[test]
+    fn a_section_is_told_from_an_article_by_its_address() {
+        let general = |text: &str| text.parse::<Permalink>().unwrap().is_general();
+        for section in ["/news", "/blog/", "/town/news.html", "/shows/morning-talk", "/en/"] {
+            assert!(general(&format!("https://example.org{section}")), "{section}");
+        }
+        for article in ["/a", "/ferry-aground", "/news/ferry", "/blog/hello-world", "/news?id=7", "/show/1/7"] {
+            assert!(!general(&format!("https://example.org{article}")), "{article}");
+        }
     }
 
     proptest! {

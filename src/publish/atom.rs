@@ -88,6 +88,9 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     if let Some(page) = story.page() {
         link(document, "related", page, HTML, Some(TITLE_OF_THE_PAGE));
     }
+    if let Some(followed) = &story.follows {
+        link(document, "related", &followed.page, HTML, Some(&format!("Follows: {}", followed.title)));
+    }
     if let Some(comments) = &story.comments {
         let count = story.comment_count.map(|count| count.to_string());
         document.empty(

@@ -77,6 +77,10 @@ fn item(story: &MergedStory) -> Value {
     let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
     for (name, value) in [
         ("story_url", json!(story.page())),
+        (
+            "follows",
+            story.follows.as_ref().map_or(Value::Null, |of| json!({ "title": of.title, "story_url": of.page })),
+        ),
         ("comments", json!(story.comments)),
         ("comment_count", json!(story.comment_count)),
         ("in_reply_to", json!(story.in_reply_to)),

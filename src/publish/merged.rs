@@ -14,6 +14,7 @@ use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
 use crate::sanitise::{self, LONGEST_ADDRESS, Origin};
 use crate::store::feeds::Source;
+use crate::store::follows::Neighbour;
 use crate::store::stories::{Story, Telling};
 
 /// The longest title made from a text that has none, in characters.
@@ -215,6 +216,8 @@ pub struct MergedStory {
     pub others: Vec<Other>,
     /// What is said of them below the text.
     pub told_below: Below,
+    /// The older story that it follows.
+    pub follows: Option<Followed>,
     /// How many feeds tell it.
     pub sources: u32,
     /// Whether the text of its canonical entry is damaged in the store.
@@ -232,6 +235,24 @@ pub struct Credit {
     pub address: Option<String>,
     /// The page it belongs to.
     pub link: Option<String>,
+}
+
+/// The story that another one follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Its title, plain text, never empty.
+    pub title: String,
+    /// Where it has its page.
+    pub page: String,
+}
+
+impl Followed {
+    /// The story as it is named where its page is at `page`.
+    #[must_use]
+    pub fn of(neighbour: &Neighbour, page: String) -> Self {
+        let title = sanitise::line(&neighbour.title);
+        Self { title: if title.is_empty() { "an earlier story".into() } else { title }, page }
+    }
 }
 
 /// Another telling of a story.
@@ -387,6 +408,7 @@ pub fn story<'a>(
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
         told_below,
+        follows: None,
         sources: story.sources,
         is_damaged: detail.is_damaged,
     })
@@ -667,6 +689,7 @@ mod tests {
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
+            follows: None,
             sources: 1,
             is_damaged: false,
         }

@@ -114,6 +114,11 @@ fn item(document: &mut Document, story: &MergedStory) {
         let title = Some(TITLE_OF_THE_PAGE);
         document.empty("atom:link", &[("rel", Some("related")), ("href", Some(page)), ("title", title)]);
     }
+    if let Some(followed) = &story.follows {
+        let title = format!("Follows: {}", followed.title);
+        document
+            .empty("atom:link", &[("rel", Some("related")), ("href", Some(&followed.page)), ("title", Some(&title))]);
+    }
     // RSS wants the address of the feed; its page is the next best, and without either the credit goes to `dc:publisher`.
     match story.source.address.as_ref().or(story.source.link.as_ref()) {
         Some(address) => document.leaf("source", &[("url", Some(address))], &story.source.title),

@@ -12,12 +12,12 @@ use rusqlite::Connection;
 use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
-use crate::publish::merged::{self, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
+use crate::publish::merged::{self, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
 use crate::publish::{Output, isolate};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
-use crate::store::{Policy, Result, entries, feeds, search, stories};
+use crate::store::{Policy, Result, entries, feeds, follows, search, stories};
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {
@@ -349,11 +349,17 @@ impl<'a> Selection<'a> {
             page: page.as_deref(),
         };
         let shown = merged::story(story, coverage, detail, style, |telling| self.sources.get(&telling.feed));
+        // A link to a story's page is for outputs whose stories have one.
+        let has_page = shown.as_ref().is_some_and(|shown| shown.page().is_some());
+        let followed = if has_page { follows::followed(self.connection, story.story)? } else { None };
+        let heading = self.output.heading();
+        let follows = followed.map(|followed| Followed::of(&followed, heading.story(followed.id)));
         let tags_of = |feed: &FeedRef| self.output.tags.get(feed).cloned().unwrap_or_default();
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
         Ok(shown.map(|shown| MergedStory {
             tags: speaker.as_ref().map(tags_of).unwrap_or_default(),
             sources: stories::count_feeds(coverage),
+            follows,
             ..shown
         }))
     }

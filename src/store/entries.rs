@@ -503,6 +503,8 @@ pub struct Text {
     pub content: String,
     /// BCP 47 tag, by the publisher's word.
     pub language: Option<String>,
+    /// By the publisher's word.
+    pub published: Option<DateTime<Utc>>,
     /// When it was first seen.
     pub first_seen: DateTime<Utc>,
 }
@@ -519,6 +521,7 @@ impl Text {
             content: &self.content,
             language: self.language.as_deref(),
             at: self.first_seen,
+            published: self.published,
         }
     }
 }
@@ -531,10 +534,10 @@ pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<Text> {
     let mut query = connection.prepare_cached(concat!(
         "SELECT feed, iif(",
         entry_is_whole!(),
-        ", title, ''), first_seen FROM entry WHERE id = ?1"
+        ", title, ''), first_seen, published FROM entry WHERE id = ?1"
     ))?;
-    let (feed, title, first_seen): (u64, String, i64) =
-        query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (feed, title, first_seen, published): (u64, String, i64, Option<i64>) =
+        query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let Detail { summary, content, language, .. } = detail_of(connection, entry)?;
     let plain = |markup: Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
     Ok(Text {
@@ -544,6 +547,7 @@ pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<Text> {
         summary: plain(summary),
         content: plain(content),
         language,
+        published: published.map(instant),
         first_seen: instant(first_seen),
     })
 }

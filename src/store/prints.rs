@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::fold::index::{Index, Stored};
-use crate::fold::print::Print;
+use crate::fold::print::{self, Print};
 use crate::fold::weights::Weights;
 use crate::fold::{EntryRef, Rules, StoryRef};
-use crate::store::{Result, corrections, millis};
+use crate::store::{Result, corrections, instant, millis};
 
 /// Keeps what folding needs of an entry. (`OR REPLACE` would have SQLite copy the page first, to be able to take it back.)
 ///
@@ -57,10 +57,11 @@ pub fn weights(connection: &Connection) -> Result<(u64, Weights)> {
 pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Result<Index> {
     let (counted, weights) = weights(connection)?;
     let mut query = connection.prepare_cached(
-        "SELECT print.bytes, entry.story, entry.id FROM print JOIN entry ON entry.id = print.entry
+        "SELECT print.bytes, entry.story, entry.id, founder.first_seen, founder.published
+         FROM print JOIN entry ON entry.id = print.entry LEFT JOIN entry AS founder ON founder.id = entry.story
          JOIN feed ON feed.id = entry.feed AND configured = 1 AND is_closed = 0
-         WHERE entry.story IS NOT NULL AND max(first_seen, coalesce(told_since, 0)) >= ?1
-         ORDER BY max(first_seen, coalesce(told_since, 0)), print.entry",
+         WHERE entry.story IS NOT NULL AND max(entry.first_seen, coalesce(entry.told_since, 0)) >= ?1
+         ORDER BY max(entry.first_seen, coalesce(entry.told_since, 0)), print.entry",
     )?;
     let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
     let splits = corrections::splits(connection)?;
@@ -69,7 +70,9 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
         while let Some(row) = rows.next()? {
             if let Some(print) = Print::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
                 let entry: u64 = row.get(2)?;
-                return Ok(Some(Stored { print, story: StoryRef(row.get(1)?), counted: entry <= counted }));
+                let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(instant));
+                let founded = time(3)?.map(|seen| print::told(seen, time(4).ok().flatten()));
+                return Ok(Some(Stored { print, story: StoryRef(row.get(1)?), founded, counted: entry <= counted }));
             }
         }
         Ok(None)

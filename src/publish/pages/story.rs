@@ -16,8 +16,9 @@ use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
 use crate::sanitise;
 use crate::store::feeds::Source;
+use crate::store::follows::Neighbour;
 use crate::store::stories::{self, Folded, Story, Telling};
-use crate::store::{self, entries, feeds};
+use crate::store::{self, entries, feeds, follows};
 
 /// How many labels are shown.
 const MOST_LABELS: usize = 12;
@@ -72,6 +73,15 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         })
         .collect();
     tellings.sort_by_key(|(at, _)| *at);
+    let neighbour = |neighbour: &Neighbour| {
+        let title = sanitise::line(&neighbour.title);
+        context! {
+            id => neighbour.id.to_string(),
+            title => if title.is_empty() { "Untitled".to_owned() } else { title },
+            time => time(neighbour.published, "%-d %b %Y %H:%M"),
+            words => words(&neighbour.evidence),
+        }
+    };
     let updated = coverage.iter().map(|telling| telling.first_seen).max().unwrap_or(shown.updated).max(shown.updated);
     let labels: Vec<String> = shown.categories.iter().take(MOST_LABELS).cloned().collect();
     let page = context! {
@@ -94,6 +104,8 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         media => shown.enclosures.iter().map(|enclosure| context! {
             href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()).unwrap_or("file"),
         }).collect::<Vec<_>>(),
+        follows => follows::followed(connection, story.story)?.as_ref().map(neighbour),
+        followers => follows::followers(connection, story.story)?.iter().map(neighbour).collect::<Vec<_>>(),
         timeline => timeline::drawn(&dots),
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
         ..layout(site, &shown.title, None)

@@ -1,0 +1,252 @@
+//! How an entry compares with a story: what was measured, by which rule it would join, and what forbids it.
+//!
+//! Pure. Which stories are asked is `index`'s choice, what the measurements are worth is `score`'s.
+
+use super::{Candidate, Index, Kept, LEAST_CORE, SUPPORT, days, days_after};
+use crate::fold::copy;
+use crate::fold::furniture::NO_FEED;
+use crate::fold::members::Member;
+use crate::fold::plan::{Match, Rule};
+use crate::fold::print::Print;
+use crate::fold::score::{Likeness, Veto};
+use crate::fold::terms::Amount;
+use crate::fold::vector::{self, Open, Overlap, Packed};
+
+/// How far apart a feed may put out two headlines of one text; what it says again later, it means to say again.
+const VARIANT_MINUTES: i64 = 60;
+
+/// How far apart it may do so under a headline that says something else.
+const RETITLED_MINUTES: i64 = 20;
+
+/// The fewest runs of words by which a feed's two texts are one: fewer are what it puts under everything.
+const VARIANT_RUNS: usize = 8;
+
+/// The share of one of two titles that the other entry of a feed must hold for the two to be headlines of one text.
+const VARIANT_TITLE: f32 = 0.4;
+
+/// The share of each title that the other must hold where they came further apart than that: a text holds words of its headline.
+const VARIANT_TITLES: f32 = 0.8;
+
+/// A member of a story, laid beside an entry.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    arrival: u32,
+    member: Member,
+    vector: Packed<'a>,
+    cosine: f32,
+    feed: u32,
+    /// What it is to the entry.
+    kin: Kin,
+    /// The share of the shorter text that the other holds, where they are one text.
+    contained: Option<f32>,
+}
+
+/// What an entry and a member are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kin {
+    /// Told by different outlets.
+    Others,
+    /// Headlines that one outlet put on one text within the hour.
+    Variants,
+    /// Further entries of one outlet: it told the one and then told the other.
+    Further,
+    /// One text of an outlet under titles that have nothing to do with each other: a column's announcement, an advertisement.
+    StockText,
+}
+
+impl Index {
+    /// Compares an entry with a story.
+    pub(super) fn compare(
+        &self,
+        print: &Print,
+        open: &Open<'_>,
+        frame: &[u32],
+        candidate: &Candidate,
+    ) -> Option<(Rule, Match)> {
+        let story = &candidate.story;
+        let (beside, core) = self.lay_beside(print, open, candidate)?;
+        let speaks = |beside: &&Beside<'_>| matches!(beside.kin, Kin::Others | Kin::Variants);
+        // What a feed tells once more is never the same for its own likeness, but may be for what others tell.
+        let nearest = most_alike(beside.iter().filter(speaks)).or_else(|| most_alike(beside.iter()))?;
+        // What stands under every entry of a publisher is not the entry: a text holds words of its headline.
+        let has_its_text = |beside: &&Beside<'_>| {
+            beside.contained.is_some() && {
+                let overlap = open.overlap(beside.vector);
+                overlap.title_in_other.max(overlap.other_title_in) >= copy::OTHER_TITLE
+            }
+        };
+        let copied = beside.iter().filter(speaks).filter(has_its_text);
+        let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
+        let overlap = open.overlap(nearest.vector);
+        let mut likeness = self.likeness(print, candidate, &nearest, &overlap);
+        likeness.core = core.unwrap_or(nearest.cosine);
+        likeness.language_unlike = self.weights.unlike(print.language);
+        likeness.other_edition = beside.iter().any(|Beside { member, .. }| {
+            print.title.form == member.form && print.title.figures != member.title_figures
+        });
+        likeness.other_edition |= print.title.date.differs(nearest.member.date);
+        likeness.stock_text = beside.iter().any(|beside| beside.kin == Kin::StockText)
+            || (nearest.contained.is_some() && !has_its_text(&&nearest));
+        likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
+        likeness.own_before = beside.iter().any(|beside| beside.kin == Kin::Further);
+        likeness.beyond_frame =
+            (nearest.kin != Kin::Others && !frame.is_empty()).then(|| open.beyond(frame, overlap.shared));
+        if let Some(first) = beside.iter().find(|beside| beside.arrival == story.first) {
+            let held = open.overlap(first.vector);
+            likeness.founder = first.cosine;
+            likeness.title_in_founder = held.title_in_other;
+            likeness.founder_title_in = held.other_title_in;
+            likeness.founder_differs_in_kind = print.title.signs.explains() != first.member.signs.explains();
+            likeness.founder_differs_in_time = print.title.signs.differ_in_time(first.member.signs);
+        }
+        let split = self.splits.contains(&(print.entry, story.id())).then_some(Veto::Split);
+        let veto = split.or(is_lone(&beside, nearest.feed).then_some(Veto::Drift));
+        let found = |matched, score, threshold, veto: Option<Veto>| Match {
+            story: story.id(),
+            matched,
+            score,
+            threshold,
+            follows: veto.is_none_or(Veto::lets_follow) && likeness.would_follow(),
+            veto,
+            likeness: Some(likeness),
+            terms: Vec::new(),
+        };
+        if let Some(copied) = copied.filter(|_| !likeness.other_edition) {
+            let veto = veto.or(likeness.is_past().then_some(Veto::Late));
+            return Some((Rule::Copy, found(copied.member.entry, copied.contained.unwrap_or(0.0), copy::SHARE, veto)));
+        }
+        let veto = veto.or_else(|| likeness.veto());
+        Some((Rule::Story, found(nearest.member.entry, likeness.score(), likeness.threshold(), veto)))
+    }
+
+    /// The members of a story that an entry is compared with, and the cosine to its core; `None` for the core of one entry,
+    /// and for all of it where the core tells the story from the entry.
+    fn lay_beside<'a>(
+        &'a self,
+        print: &Print,
+        open: &Open<'_>,
+        candidate: &Candidate,
+    ) -> Option<(Vec<Beside<'a>>, Option<f32>)> {
+        let Candidate { story, core, compared, .. } = candidate;
+        let now = print.at.timestamp_micros();
+        let feed = self.furniture.number(print.feed);
+        // All members of a story without a kept core are compared, and the sum of products is the product of the sum.
+        let oldest_first: Vec<u32> = compared.iter().rev().copied().collect();
+        let tellers = if core.is_none() { self.tellers_among(&oldest_first) } else { Vec::new() };
+        let mut dot = 0;
+        let mut beside: Vec<Beside<'_>> = Vec::with_capacity(compared.len());
+        for &arrival in compared {
+            let Some(member) = self.members.get(arrival).filter(|member| !member.is_claim) else { continue };
+            let vector = self.members.vector(arrival);
+            let product = open.dot(vector);
+            if tellers.iter().any(|(_, counts)| *counts == arrival) {
+                dot += product;
+            }
+            if !self.in_window(member.at, now) {
+                continue;
+            }
+            let cosine = vector::cosine(product);
+            let of = self.hot(arrival).map_or(NO_FEED, |hot| hot.feed);
+            let is_own = feed == Some(of) && (print.outlet == member.outlet || print.outlet.min(member.outlet) == 0);
+            let (contained, runs) = if cosine >= copy::COSINE {
+                print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]))
+            } else {
+                (0.0, 0)
+            };
+            let is_one_text = runs >= copy::RUNS && contained >= copy::SHARE;
+            let kin = if is_own {
+                kin_within_a_feed(print, &member, &open.overlap(vector), is_one_text.then_some(runs))
+            } else {
+                Kin::Others
+            };
+            beside.push(Beside {
+                arrival,
+                member,
+                vector,
+                cosine,
+                feed: of,
+                kin,
+                contained: is_one_text.then_some(contained),
+            });
+        }
+        let core = match core {
+            None if story.members > 1 => Some(vector::core_cosine(dot, story.length)),
+            core => *core,
+        };
+        core.is_none_or(|core| core >= LEAST_CORE).then_some((beside, core))
+    }
+
+    /// What an entry and the nearest member of a story have in common.
+    fn likeness(&self, print: &Print, candidate: &Candidate, nearest: &Beside<'_>, overlap: &Overlap) -> Likeness {
+        let Beside { member, .. } = nearest;
+        let now = print.at.timestamp_micros();
+        let told = print.told().timestamp_micros();
+        let story = &candidate.story;
+        let members = match self.cores.get(&candidate.serial) {
+            Some(kept) => Kept::len(kept),
+            None => self.tellers_among(&candidate.compared.iter().rev().copied().collect::<Vec<u32>>()).len(),
+        };
+        Likeness {
+            nearest: nearest.cosine,
+            title_in_other: overlap.title_in_other,
+            other_title_in: overlap.other_title_in,
+            mass: overlap.mass,
+            contained: overlap.contained,
+            missing: overlap.missing,
+            other_missing: overlap.other_missing,
+            anchor: overlap.anchors[1],
+            gap_days: days(now.saturating_sub(self.members.at(story.newest))),
+            nearest_gap_days: days(told.saturating_sub(member.told)),
+            story_age_days: days_after(told, story.founded()),
+            same_feed: nearest.kin != Kin::Others,
+            title_words: print.title.words,
+            title_only: print.amount.min(member.amount) == Amount::Title,
+            bodies: print.amount.min(member.amount) == Amount::Body,
+            figures: print.figures.min(member.figures),
+            numbers_agree: match overlap.fewer_numbers {
+                0 => 1.0,
+                fewer => f32::from(overlap.numbers) / f32::from(fewer),
+            },
+            opposed: print.title.signs.are_opposed(member.signs),
+            differs_in_time: print.title.signs.differ_in_time(member.signs),
+            explains: print.title.signs.explains(),
+            known: self.weights.known(print.language),
+            members: u32::try_from(members).unwrap_or(u32::MAX),
+            ..Likeness::default()
+        }
+    }
+}
+
+fn most_alike<'a, 'b>(beside: impl Iterator<Item = &'b Beside<'a>>) -> Option<Beside<'a>>
+where
+    'a: 'b,
+{
+    // The first of equals, which is the newest.
+    beside.copied().reduce(|most, next| if next.cosine > most.cosine { next } else { most })
+}
+
+/// Whether only what one feed tells of a story is like the entry: what it has put between two matters does not make them one.
+fn is_lone(beside: &[Beside<'_>], carrier: u32) -> bool {
+    let mut aside = beside.iter().filter(|beside| beside.feed != carrier).peekable();
+    aside.peek().is_some() && aside.all(|beside| beside.cosine < SUPPORT)
+}
+
+/// What two entries of one outlet are to each other; `one_text` are the runs of words by which they have one text.
+///
+/// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do
+/// within the hour: they try another headline on a text.
+fn kin_within_a_feed(print: &Print, member: &Member, overlap: &Overlap, one_text: Option<usize>) -> Kin {
+    let minutes = (print.told().timestamp_micros() - member.told).abs() / 60_000_000;
+    let (less, more) =
+        (overlap.title_in_other.min(overlap.other_title_in), overlap.title_in_other.max(overlap.other_title_in));
+    if less < VARIANT_TITLES && (one_text.is_none() || minutes > RETITLED_MINUTES || more < VARIANT_TITLE) {
+        return if one_text.is_some() { Kin::StockText } else { Kin::Further };
+    }
+    let is_same_title = print.title.form == member.form && print.title.figures == member.title_figures;
+    let says_it_again = is_same_title && one_text.is_none_or(|runs| runs < VARIANT_RUNS);
+    let is_dated = print.minutes_old.is_some() && member.is_dated;
+    if !is_dated || minutes > VARIANT_MINUTES || says_it_again || print.title.signs.are_opposed(member.signs) {
+        return Kin::Further;
+    }
+    Kin::Variants
+}
