@@ -307,6 +307,8 @@ pub struct OutputConfig {
     pub directory: Option<PathBuf>,
     /// Whether each of those files has a `.gz` and a `.br` beside it.
     pub compress: bool,
+    /// A command, and what it is given, that is run when one of those files changed; empty is none.
+    pub after: Vec<String>,
     /// A story is shown if its canonical entry fits one of these; empty shows all.
     pub keep: Vec<Rule>,
     /// A story is left out if its canonical entry fits one of these, kept or not.
@@ -440,6 +442,7 @@ impl Default for OutputConfig {
             formats: Format::NAMES.iter().map(|(_, format)| *format).collect(),
             directory: None,
             compress: false,
+            after: Vec::new(),
             keep: Vec::new(),
             drop: Vec::new(),
             query: None,

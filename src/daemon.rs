@@ -252,6 +252,8 @@ struct Daemon {
     /// Who is to be told of stories, and whether there may be some to be told of.
     watchers: Arc<[Watcher]>,
     is_anybody_untold: bool,
+    /// Whether commands that follow changed files may be owed.
+    are_commands_owed: bool,
     /// When the store is tidied next.
     tidy_at: Instant,
     look_for_corrections: bool,
@@ -323,6 +325,7 @@ impl Daemon {
             is_hub_stale: false,
             watchers: Arc::default(),
             is_anybody_untold: false,
+            are_commands_owed: false,
             tidy_at: now,
             look_for_corrections: false,
             ask_hubs: false,
@@ -371,6 +374,10 @@ impl Daemon {
         if self.is_hub_stale && self.tasks.may_begin(Work::TellHub, instant) {
             self.is_hub_stale = false;
             self.tell_hub();
+        }
+        if self.are_commands_owed && self.is_synced && self.tasks.may_begin(Work::Commands, instant) {
+            self.are_commands_owed = false;
+            self.run_commands();
         }
         if self.is_anybody_untold && self.is_synced && self.tasks.may_begin(Work::Notify, instant) {
             self.is_anybody_untold = false;
@@ -431,7 +438,8 @@ impl Daemon {
             Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
             Done::Known(states) => self.replan(states),
             Done::Alive => service::alive(),
-            Done::FilesWritten | Done::HubsAsked | Done::HubTold | Done::Notified | Done::Served => {}
+            Done::FilesWritten => self.are_commands_owed = true,
+            Done::CommandsRun | Done::HubsAsked | Done::HubTold | Done::Notified | Done::Served => {}
         }
         self.tell_health();
         Ok(())
@@ -450,10 +458,7 @@ impl Daemon {
         self.counters.send_modify(|counters| counters.task_failed(work.name()));
         let pause = self.tasks.failed(work, clock::instant());
         let what = format!("{}: {failure}", work.failed());
-        if self.troubles.get(&work) != Some(&what) {
-            tracing::error!(task = work.name(), "{what}; it is tried again, first in {} s", pause.as_secs());
-            self.troubles.insert(work, what);
-        }
+        let is_new = self.troubles.insert(work, what.clone()).as_ref() != Some(&what);
         match work {
             Work::Lease => self.put_off_leases(clock::now()),
             Work::Publish => self.is_stale = true,
@@ -462,6 +467,7 @@ impl Daemon {
             Work::Replan => self.untended.append(&mut self.tending),
             Work::TellHub => self.is_hub_stale = true,
             Work::Notify => self.is_anybody_untold = true,
+            Work::Commands => self.are_commands_owed = true,
             // What these look for is looked for again, and a configuration stays pending until it is in force.
             Work::Sync | Work::Corrections | Work::Hubs | Work::Watchdog | Work::Serve => {}
         }
@@ -469,6 +475,9 @@ impl Daemon {
             self.announce();
         }
         self.tell_health();
+        if is_new {
+            tracing::error!(task = work.name(), "{what}; it is tried again, first in {} s", pause.as_secs());
+        }
         Ok(())
     }
 

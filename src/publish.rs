@@ -5,8 +5,10 @@
 //! in the modules below, and depend on what is stored alone; `serve` hands out what was rendered here.
 
 pub mod address;
+pub mod after;
 pub mod archive;
 pub mod atom;
+pub mod data;
 pub mod files;
 mod isolate;
 pub mod json;
@@ -237,6 +239,7 @@ impl Published {
     fn rendered(&self, connection: &Connection, wanted: &Wanted) -> store::Result<Found> {
         let site = &self.0.site;
         let page = |text, updated| Found::Ready(Arc::new(Rendered::new(Format::Html.media_type(), text, updated)));
+        let in_json = |text| Found::Ready(Arc::new(Rendered::new("application/json; charset=utf-8", text, None)));
         let Some(first) = site.outputs.first() else { return Ok(Found::Nothing) };
         Ok(match wanted {
             Wanted::Story(id) => match stories::by_id(connection, *id)? {
@@ -247,6 +250,12 @@ impl Published {
                 }
                 None => Found::Nothing,
             },
+            Wanted::StoryData(id) => match stories::by_id(connection, *id)? {
+                Some(story) if story.id != *id => Found::Moved(format!("/story/{}.json", story.id)),
+                Some(story) => data::story(connection, &first.heading(), &story)?.map_or(Found::Nothing, in_json),
+                None => Found::Nothing,
+            },
+            Wanted::FeedData => in_json(data::feeds(connection)?),
             Wanted::Search { query: text, page: number, format } => {
                 let feed = match Query::parse(text) {
                     Ok(_) if !search::is_current(connection)? => return Ok(Found::NotIndexed),

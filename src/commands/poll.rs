@@ -24,7 +24,7 @@ use crate::notify;
 use crate::plural::counted;
 use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
 use crate::publish::look::Look;
-use crate::publish::{self, Output, Published, Site, files};
+use crate::publish::{self, Output, Published, Site, after, files};
 use crate::roster::Roster;
 use crate::schedule;
 use crate::store::{Policy, Store, feeds, holds};
@@ -144,7 +144,13 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
         let is_written = |output: &Output| output.config.directory.is_some();
         publisher::tell_of_changes(store, &published, is_written, hub, &config.poll.user_agent).await?;
     }
-    Ok(archives + documents + files::compare_archives(store, &published, clock::now()).await?)
+    let compared = files::compare_archives(store, &published, clock::now()).await?;
+    let written = archives.and(documents).and(compared);
+    after::owe(store, &published.site().outputs, &written).await?;
+    for failed in after::run(store, &published.site().outputs).await? {
+        tracing::warn!("{failed}; the next poll tries it again");
+    }
+    Ok(written.files)
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.

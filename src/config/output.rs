@@ -96,6 +96,7 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
         formats: formats(table).unwrap_or(default.formats),
         directory: directory(table, folder),
         compress: table.flag("compress", default.compress),
+        after: after(table),
         formerly: table.list("formerly", "\"old-name\"", fit_name),
         name,
         ..selection(table, default.min_sources, known_tags, feeds)
@@ -168,6 +169,17 @@ fn formats(table: &Table<'_>) -> Option<Vec<Format>> {
         }
     }
     Some(formats)
+}
+
+/// The command that follows changed files, which there are only in a `directory`.
+fn after(table: &Table<'_>) -> Vec<String> {
+    let command = table.list("after", "\"rsync\"", |text| Ok(text.to_owned()));
+    let is_written =
+        table.get("directory").and_then(|value| value.text("\"public\"")).is_some_and(|text| !text.is_empty());
+    if let Some(value) = table.get("after").filter(|_| !command.is_empty() && !is_written) {
+        value.problem("follows files, and there are none without a `directory`; name one");
+    }
+    command
 }
 
 fn directory(table: &Table<'_>, folder: &Path) -> Option<std::path::PathBuf> {

@@ -71,6 +71,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "formats",
             "directory",
             "compress",
+            "after",
             "formerly",
         ],
     ),

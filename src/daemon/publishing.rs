@@ -11,7 +11,7 @@ use super::tasks::{Came, Done, Failure, Work};
 use super::{Daemon, Error};
 use crate::clock;
 use crate::notify;
-use crate::publish::{self, Published, Site, files};
+use crate::publish::{self, Published, Site, after, files};
 use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::upkeep;
@@ -63,8 +63,9 @@ pub(super) async fn write_files(store: Store, published: Published) -> Came {
     // An archive stands there before a document names it. Those of long ago hold years, and come last.
     let archives = files::write_new_archives(&store, &published).await;
     let documents = files::write(&published).await;
-    archives.and(documents)?;
-    files::compare_archives(&store, &published, clock::now()).await?;
+    let written = archives.and_then(|archives| Ok(archives.and(documents?)))?;
+    let compared = files::compare_archives(&store, &published, clock::now()).await?;
+    after::owe(&store, &published.site().outputs, &written.and(compared)).await?;
     Ok(Done::FilesWritten)
 }
 
@@ -106,6 +107,15 @@ impl Daemon {
             failures if failures.is_empty() => Ok(()),
             failures => self.failed(Work::Publish, Failure::Some(failures.join("; "))),
         }
+    }
+
+    /// Begins to run the commands that follow changed files.
+    pub(super) fn run_commands(&mut self) {
+        let (store, outputs) = (self.store.clone(), self.outputs.clone());
+        self.tasks.begin(Work::Commands, async move {
+            let failed = after::run(&store, &outputs).await?;
+            if failed.is_empty() { Ok(Done::CommandsRun) } else { Err(Failure::Some(failed.join("; "))) }
+        });
     }
 
     /// Begins to tell people of stories.

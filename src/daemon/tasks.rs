@@ -43,6 +43,8 @@ pub(super) enum Work {
     TellHub,
     /// Telling people of stories.
     Notify,
+    /// Running the commands that follow changed files.
+    Commands,
     /// Waiting for a sign of life of the store's writer.
     Watchdog,
     /// Answering readers.
@@ -63,6 +65,7 @@ impl Work {
             Self::Replan => "replan",
             Self::TellHub => "tell_hub",
             Self::Notify => "notify",
+            Self::Commands => "commands",
             Self::Watchdog => "watchdog",
             Self::Serve => "serve",
         }
@@ -81,6 +84,7 @@ impl Work {
             Self::Replan => "a feed that its hub tells of no more could not be planned anew",
             Self::TellHub => "the hub could not be told of a change",
             Self::Notify => "somebody could not be told of a story",
+            Self::Commands => "a command that follows changed files failed",
             Self::Watchdog => "the store's writer could not be watched",
             Self::Serve => "the HTTP server ended",
         }
@@ -100,6 +104,7 @@ pub(super) enum Done {
     Known(Vec<crate::model::Feed>),
     HubTold,
     Notified,
+    CommandsRun,
     /// The writer of the store does something.
     Alive,
     /// The server came to its end.

@@ -12,6 +12,10 @@ use crate::model::StoryId;
 pub enum Wanted {
     /// A story and the timeline of its tellings.
     Story(StoryId),
+    /// The same for programs.
+    StoryData(StoryId),
+    /// The feeds for programs.
+    FeedData,
     /// What is found, in a format.
     Search {
         /// In which words.
@@ -81,7 +85,11 @@ impl Wanted {
         };
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         match parts.as_slice() {
-            ["story", id] => id.parse().ok().map(Self::Story),
+            ["story", id] => match id.strip_suffix(".json") {
+                Some(id) => id.parse().ok().map(Self::StoryData),
+                None => id.parse().ok().map(Self::Story),
+            },
+            ["feeds.json"] => Some(Self::FeedData),
             ["feeds.opml"] => Some(Self::Opml),
             ["feeds"] => {
                 let sort = parameter("sort");
@@ -107,7 +115,7 @@ impl Wanted {
     /// Whether it shows how feeds are doing, which changes with every poll.
     #[must_use]
     pub fn is_of_feeds(&self) -> bool {
-        matches!(self, Self::Feeds(_) | Self::Feed(_))
+        matches!(self, Self::Feeds(_) | Self::Feed(_) | Self::FeedData)
     }
 }
 
@@ -151,6 +159,10 @@ mod tests {
         check("/feeds?sort=nonsense", Wanted::Feeds(FeedOrder::Problems));
         check("/feeds/a%20b+c", Wanted::Feed("a b+c".into()));
         check("/feeds.opml", Wanted::Opml);
+        check("/feeds.json", Wanted::FeedData);
+        let id = StoryId([7; 16]);
+        check(&format!("/story/{id}"), Wanted::Story(id));
+        check(&format!("/story/{id}.json"), Wanted::StoryData(id));
         check("/news/2026-10.atom", Wanted::Archive("news".into(), "2026-10".into(), Format::Atom));
         check("/news/2026-11.2.json", Wanted::Archive("news".into(), "2026-11.2".into(), Format::Json));
         for nothing in ["/story/nonsense", "/search.exe", "/a/b/c", "/nothing", "nothing"] {

@@ -49,11 +49,37 @@ pub enum WriteError {
     },
 }
 
-/// Writes the documents of all outputs that have a directory there; gives how many files were written.
+/// Files that were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many.
+    pub files: usize,
+    /// The names of the outputs that they belong to.
+    pub outputs: BTreeSet<String>,
+}
+
+impl Written {
+    fn note(&mut self, output: &str, files: usize) {
+        self.files += files;
+        if files > 0 {
+            self.outputs.insert(output.to_owned());
+        }
+    }
+
+    /// With those that were written at another time.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.files += other.files;
+        self.outputs.extend(other.outputs);
+        self
+    }
+}
+
+/// Writes the documents of all outputs that have a directory there; gives what was written.
 ///
 /// # Errors
 /// When a file cannot be written; those before it were.
-pub async fn write(published: &Published) -> Result<usize, WriteError> {
+pub async fn write(published: &Published) -> Result<Written, WriteError> {
     let published = published.clone();
     blocking(move || write_documents(&published, &published.site().outputs)).await
 }
@@ -63,7 +89,7 @@ pub async fn write(published: &Published) -> Result<usize, WriteError> {
 ///
 /// # Errors
 /// When a file cannot be written, or the store refuses; those before it were.
-pub async fn write_new_archives(store: &Store, published: &Published) -> Result<usize, WriteError> {
+pub async fn write_new_archives(store: &Store, published: &Published) -> Result<Written, WriteError> {
     write_archives(store, published, |_, written| written.is_none()).await
 }
 
@@ -72,7 +98,7 @@ pub async fn write_new_archives(store: &Store, published: &Published) -> Result<
 ///
 /// # Errors
 /// When a file cannot be written, or the store refuses; those before it were.
-pub async fn compare_archives(store: &Store, published: &Published, now: DateTime<Utc>) -> Result<usize, WriteError> {
+pub async fn compare_archives(store: &Store, published: &Published, now: DateTime<Utc>) -> Result<Written, WriteError> {
     let is_recent = |at: DateTime<Utc>| (now - ARCHIVES_EVERY..=now).contains(&at);
     write_archives(store, published, |files, written| {
         !written.is_some_and(is_recent) || !files.iter().all(|file| file.exists())
@@ -85,10 +111,10 @@ async fn write_archives(
     store: &Store,
     published: &Published,
     is_due: impl Fn(&[PathBuf], Option<DateTime<Utc>>) -> bool,
-) -> Result<usize, WriteError> {
-    let mut written = 0;
+) -> Result<Written, WriteError> {
+    let mut written = Written::default();
     for output in published.site().outputs.iter().filter(|output| output.has_archives()) {
-        written += write_archives_of(store, published.site(), output, &is_due).await?;
+        written.note(&output.config.name, write_archives_of(store, published.site(), output, &is_due).await?);
     }
     Ok(written)
 }
@@ -187,8 +213,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn write_documents(published: &Published, outputs: &[Output]) -> Result<usize, WriteError> {
-    let mut written = 0;
+fn write_documents(published: &Published, outputs: &[Output]) -> Result<Written, WriteError> {
+    let mut written = Written::default();
     // The first output in a folder is shown at its index.
     let mut indexed: BTreeSet<&Path> = BTreeSet::new();
     for output in outputs {
@@ -200,7 +226,7 @@ fn write_documents(published: &Published, outputs: &[Output]) -> Result<usize, W
         }
         let mut put = |address: &str, file: String| -> Result<(), WriteError> {
             let Some(rendered) = published.ready(address) else { return Ok(()) };
-            written += put(&directory.join(file), &rendered, *compress)?;
+            written.note(name, put(&directory.join(file), &rendered, *compress)?);
             Ok(())
         };
         for format in formats {

@@ -210,6 +210,8 @@ pub struct MergedStory {
     pub tags: Vec<String>,
     /// The feed of the canonical entry.
     pub source: Credit,
+    /// Who wrote it: that feed, or whom it says that it took the entry from.
+    pub outlet: String,
     /// The state of that feed which the canonical entry was taken from.
     pub source_updated: DateTime<Utc>,
     /// The tellings of all other feeds, oldest first.
@@ -326,6 +328,8 @@ pub fn story<'a>(
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let source = Credit::of(source_of(speaker)?);
+    let taken_from = detail.taken_from.as_ref().map(|(title, _)| name_of(title)).filter(|title| !title.is_empty());
+    let outlet = taken_from.unwrap_or_else(|| source.title.clone());
     let permalink = page_of(speaker);
     let [base, page] = [&detail.base, &permalink].map(|address| Url::parse(address.as_deref()?).ok());
     // The base may be that of the whole feed, in which no place of the text is.
@@ -404,6 +408,7 @@ pub fn story<'a>(
         comment_count: detail.comment_count,
         in_reply_to: detail.in_reply_to.filter(is_short),
         tags: Vec::new(),
+        outlet,
         source,
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
@@ -637,9 +642,10 @@ impl MergedStory {
     /// or the outlet alone.
     #[must_use]
     pub fn bylines(&self) -> Vec<Person> {
-        let outlet = &self.source.title;
+        let outlet = &self.outlet;
         if self.authors.is_empty() {
-            return vec![Person { name: outlet.clone(), url: self.source.link.clone(), email: None }];
+            let url = self.source.link.clone().filter(|_| *outlet == self.source.title);
+            return vec![Person { name: outlet.clone(), url, email: None }];
         }
         let byline = |person: &Person| {
             let is_named = person.name.to_lowercase().contains(&outlet.to_lowercase());
@@ -686,6 +692,7 @@ mod tests {
             in_reply_to: None,
             tags: Vec::new(),
             source: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
+            outlet: "Source".into(),
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
@@ -704,6 +711,8 @@ mod tests {
         };
         assert_eq!(by(&[]), ["Source"]);
         assert_eq!(by(&["Tom Reed", "the source newsroom"]), ["Tom Reed (Source)", "the source newsroom"]);
+        let passed_on = MergedStory { outlet: "One".into(), ..told("") };
+        assert_eq!(passed_on.bylines().first().map(|person| person.name.as_str()), Some("One"), "credit is kept");
     }
 
     #[test]

@@ -125,8 +125,8 @@ async fn page(served: &Served, root: &str, path: &str, request: &Request<()>) ->
     let published = first_rendered(served, path, request.uri().query(), pulse.polls).await;
     let age = match Wanted::at(path, request.uri().query()) {
         Some(Wanted::Archive(..)) => Age::Archive,
-        Some(Wanted::Feeds(_) | Wanted::Feed(_)) => Age::Asked,
-        Some(Wanted::Story(_) | Wanted::Search { .. } | Wanted::Opml) | None => Age::UntilPolled,
+        Some(Wanted::Feeds(_) | Wanted::Feed(_) | Wanted::FeedData) => Age::Asked,
+        Some(Wanted::Story(_) | Wanted::StoryData(_) | Wanted::Search { .. } | Wanted::Opml) | None => Age::UntilPolled,
     };
     let found = match published.find(path, request.uri().query(), pulse.polls) {
         Found::Askable(wanted) => {

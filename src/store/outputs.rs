@@ -2,7 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given. When an archive is closed, and what is in it, is `publish::archive`'s to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -109,4 +109,32 @@ pub fn close(connection: &Connection, output: &str, closed: &[Closed]) -> Result
 /// When the store cannot be read.
 pub fn corrections(connection: &Connection) -> Result<u64> {
     Ok(connection.prepare_cached("SELECT corrections FROM tally")?.query_row([], |row| row.get(0))?)
+}
+
+/// Notes that an output's command is to be run.
+///
+/// # Errors
+/// When the store refuses.
+pub fn owe_command(connection: &Connection, output: &str) -> Result<()> {
+    connection.prepare_cached("INSERT OR IGNORE INTO owed_command (output) VALUES (?1)")?.execute([output])?;
+    Ok(())
+}
+
+/// Notes that an output's command is not to be run.
+///
+/// # Errors
+/// When the store refuses.
+pub fn strike_command(connection: &Connection, output: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM owed_command WHERE output = ?1")?.execute([output])?;
+    Ok(())
+}
+
+/// The outputs whose command is to be run.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn commands_owed(connection: &Connection) -> Result<BTreeSet<String>> {
+    let mut query = connection.prepare_cached("SELECT output FROM owed_command")?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

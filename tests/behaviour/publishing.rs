@@ -276,3 +276,32 @@ fn a_link_to_a_place_in_a_text_leads_to_the_entrys_page() {
     let content = published["items"][0]["content_html"].as_str().unwrap();
     assert!(content.contains("href=\"https://example.org/posts/1/#note\""), "{content}");
 }
+
+#[test]
+fn a_command_follows_changed_files_and_is_run_again_when_it_failed() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let command = r#"["sh", "-c", "echo \"$NEWSFOLD_OUTPUT\" >> ../runs; test -e ../open"]"#;
+    let output = format!("[[output]]\nname = \"news\"\ndirectory = \"public\"\nafter = {command}\n");
+    let scene = Scene::with(&[("example", origin.url("/feed"))], &output);
+    let runs = || std::fs::read_to_string(scene.path("runs")).unwrap_or_default().lines().count();
+    let poll = || scene.run(&["poll"]);
+    assert!(poll().err.contains("output `news`: `after` (sh) failed"), "it is told");
+    poll();
+    assert_eq!(runs(), 2, "it is tried again although nothing changed since");
+    scene.write("open", "");
+    poll();
+    poll();
+    assert_eq!(runs(), 3, "once it went well there is nothing to follow");
+    std::fs::remove_file(scene.path("open")).unwrap();
+    origin.change(|_| Answer::ok(rss_of(&["a", "b"])));
+    poll();
+    assert_eq!(runs(), 4);
+    // The daemon does what `poll` could not, and tells when it cannot either.
+    let mut daemon = scene.start();
+    daemon.wait_for("a command that follows changed files failed");
+    assert!(daemon.get("/healthz").1.contains("`after` (sh) failed"));
+    scene.write("open", "");
+    daemon.wait_for("what failed before was done now");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+}

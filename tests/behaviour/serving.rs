@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use newsfold::clock;
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::support::{Answer, Daemon, Origin, Scene, rss, rss_of};
@@ -218,7 +219,7 @@ fn every_search_is_a_feed() {
     let found = |query: &str| {
         let (head, body) = daemon.get(&format!("/search.json?q={query}"));
         assert!(head.starts_with("HTTP/1.1 200"), "{query}: {head}");
-        let feed: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let feed: Value = serde_json::from_str(&body).unwrap();
         let mut titles: Vec<String> =
             feed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect();
         titles.sort();
@@ -284,7 +285,7 @@ fn a_search_knows_what_an_entry_says_now_and_nothing_of_what_is_forgotten() {
     let found = || {
         ["ferry", "sandbank", "bridge", "island"].map(|query| {
             let written = std::fs::read_to_string(scene.path(&format!("public/{query}.json"))).unwrap();
-            serde_json::from_str::<serde_json::Value>(&written).unwrap()["items"].as_array().unwrap().len()
+            serde_json::from_str::<Value>(&written).unwrap()["items"].as_array().unwrap().len()
         })
     };
     scene.must(&["poll"]);
@@ -331,6 +332,32 @@ fn a_story_has_a_page_that_names_everyone_who_tells_it_and_why() {
     assert!(daemon.get("/feeds/one").1.contains("Its only entry"));
     assert!(daemon.get("/feeds/three").0.starts_with("HTTP/1.1 404"));
     assert!(daemon.get("/feeds.opml").1.contains("<outline type=\"rss\" text=\"One\""));
+}
+
+#[test]
+fn programs_get_a_story_and_the_feeds_as_json() {
+    let [one, two] = ["One", "Two"].map(|name| Origin::of(rss(name, &[("1", "https://example.org/a", name, "t")])));
+    let scene = Scene::with(&[("one", one.url("/f?token=hunter2")), ("two", two.url("/"))], "");
+    scene.must(&["poll", "one"]);
+    scene.must(&["poll", "two"]);
+    let daemon = scene.start();
+    let feed: Value = serde_json::from_str(&daemon.get("/news.json").1).unwrap();
+    let address = feed["items"][0]["_newsfold"]["story_url"].as_str().unwrap();
+    let path = format!("/story/{}", address.rsplit('/').next().unwrap());
+    let (head, text) = daemon.get(&format!("{path}.json"));
+    assert_eq!(header(&head, "content-type"), "application/json; charset=utf-8");
+    assert_eq!(header(&head, "access-control-allow-origin"), "*");
+    let story: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((story["title"].as_str(), story["sources"].as_u64()), (Some("One"), Some(2)));
+    assert_eq!(story["coverage"][1]["source"], "Two");
+    assert_eq!(story["coverage"][1]["rule"], "link");
+    let page = daemon.get(&path).1;
+    assert!(page.contains(&format!("<meta property=\"og:url\" content=\"{address}\">")), "{page}");
+    let (_, listed) = daemon.get("/feeds.json");
+    let feeds: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(feeds["feeds"].as_array().unwrap().len(), 2);
+    assert!(feeds["feeds"][0]["feed_url"].is_null() && !listed.contains("hunter2"), "{listed}");
+    assert!(daemon.get("/story/00000000-0000-8000-8000-000000000000.json").0.starts_with("HTTP/1.1 404"));
 }
 
 #[test]

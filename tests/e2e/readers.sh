@@ -119,9 +119,9 @@ healthy() {
 	[[ $(get "$base/healthz" 2>/dev/null | json 'd["status"]' 2>/dev/null) == ok ]]
 }
 
-# A feed has been polled when it has a last success, which the daemon writes together with the feed's entries.
+# A feed has been polled when it has a last success, which the daemon writes together with the feed's entries, or failed: one does.
 all_polled() {
-	[[ $(ours feeds --json | json 'bool(d) and all(f["last_success"] for f in d)') == True ]]
+	[[ $(ours feeds --json | json 'bool(d) and all(f["last_success"] or f["failures"] for f in d)') == True ]]
 }
 
 count_stories() {

@@ -12,8 +12,8 @@ use super::timeline::{self, Dot};
 use super::{layout, time};
 use crate::model::FeedRef;
 use crate::plural::counted;
-use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
+use crate::publish::{Output, Site};
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
@@ -84,8 +84,15 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
     };
     let updated = coverage.iter().map(|telling| telling.first_seen).max().unwrap_or(shown.updated).max(shown.updated);
     let labels: Vec<String> = shown.categories.iter().take(MOST_LABELS).cloned().collect();
+    let first = site.outputs.first().map(Output::heading);
+    let told_first = coverage.first();
     let page = context! {
         id => story.id.to_string(),
+        address => first.as_ref().map(|heading| heading.story(story.id)),
+        site_title => first.as_ref().map(|heading| heading.title.clone()),
+        first_told => told_first.filter(|first| first.entry != story.canonical).map(|first| context! {
+            source => source_of(first), time => time(merged::told_at(first), "%-d %B %Y, %H:%M"),
+        }),
         heading => &shown.title,
         language => &shown.language,
         permalink => &shown.permalink,

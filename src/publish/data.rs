@@ -1,0 +1,83 @@
+//! Stories and feeds as JSON, for programs (`/story/ID.json`, `/feeds.json`).
+//!
+//! Edge: reads the store. What stands here stands on the pages for people, too.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::model::FeedRef;
+use crate::publish::merged::{self, Credit, Heading, Style};
+use crate::sanitise;
+use crate::store::feeds::Source;
+use crate::store::stories::{Story, Telling};
+use crate::store::{self, entries, feeds, stories};
+
+/// A story and everyone who tells it, in the order in which they were seen; `None` when it is not published.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn story(connection: &Connection, heading: &Heading, story: &Story) -> store::Result<Option<String>> {
+    let sources: HashMap<FeedRef, Source> =
+        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+    let coverage = stories::coverage(connection, story.story)?;
+    let detail = entries::detail_of(connection, story.canonical)?;
+    let shown = merged::story(story, &coverage, detail, Style::default(), |telling| sources.get(&telling.feed));
+    let Some(shown) = shown else { return Ok(None) };
+    let told = |telling: &Telling| {
+        json!({
+            "source": sources.get(&telling.feed).map(|source| Credit::of(source).title),
+            "title": sanitise::line(&telling.title),
+            "url": telling.permalink.as_ref().map(ToString::to_string),
+            "date": instant(merged::told_at(telling)),
+            "is_canonical": telling.entry == story.canonical,
+            "rule": telling.fold.as_ref().map(|fold| &fold.rule),
+            "score": telling.fold.as_ref().map(|fold| fold.score),
+        })
+    };
+    Ok(Some(text(&json!({
+        "id": shown.id.urn(),
+        "story_url": heading.story(shown.id),
+        "title": shown.title,
+        "url": shown.permalink,
+        "lead": shown.lead,
+        "image": shown.image,
+        "language": shown.language,
+        "date_published": instant(shown.published),
+        "date_modified": instant(shown.updated),
+        "sources": shown.sources,
+        "coverage": coverage.iter().map(told).collect::<Vec<_>>(),
+    }))))
+}
+
+/// The feeds that are subscribed to, by name, each with how it is doing. An address that is nobody's but the operator's is left
+/// out.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn feeds(connection: &Connection) -> store::Result<String> {
+    let sources: HashMap<FeedRef, Source> =
+        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+    let listed = feeds::configured(connection)?.into_iter().filter_map(|feed| {
+        let Credit { title, address, link, .. } = Credit::of(sources.get(&feed.feed)?);
+        Some(json!({
+            "title": title,
+            "feed_url": address,
+            "home_page_url": link,
+            "state": feed.state(),
+            "last_success": feed.last_success.map(instant),
+            "failing_since": feed.failing_since.map(instant),
+        }))
+    });
+    Ok(text(&json!({ "feeds": listed.collect::<Vec<_>>() })))
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn text(value: &Value) -> String {
+    format!("{value:#}\n")
+}

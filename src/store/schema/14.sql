@@ -1,0 +1,5 @@
+-- Outputs whose files changed, and whose command (`after`) was not run since.
+
+CREATE TABLE owed_command (
+    output  TEXT PRIMARY KEY               -- its name
+) STRICT, WITHOUT ROWID;
