@@ -24,12 +24,11 @@ MONITORING = REPOSITORY / "config/monitoring"
 
 @contextlib.contextmanager
 def demonstration(program):
-    """The daemon on the demonstration and a feed that fails; gives its address."""
+    """The daemon on the demonstration, of which one feed fails; gives its address."""
     folder, address = scratch(), f"127.0.0.1:{free_port()}"
     shutil.copytree(REPOSITORY / "config/demo", folder / "demo")
     config = (REPOSITORY / "config/demo.toml").read_text()
-    failing = '\n[[feed]]\nname = "missing"\nurl = "file:missing.xml"\n'
-    (folder / "newsfold.toml").write_text(re.sub(r"(?m)^listen = .*$", f'listen = "{address}"', config) + failing)
+    (folder / "newsfold.toml").write_text(re.sub(r"(?m)^listen = .*$", f'listen = "{address}"', config))
     with open(folder / "log", "wb") as out, running([program, "--config", folder / "newsfold.toml", "run"], stdout=out, stderr=out):
         yield address
 
@@ -75,7 +74,7 @@ def main():
     with demonstration(sys.argv[1]) as address:
         families = list(text_string_to_metric_families(figures(address)))
         failing = scraped(address, "newsfold_feed_failing_since_seconds")
-        check([series["metric"]["feed"] for series in failing] == ["missing"], f"the feed that fails is known by name: {failing}")
+        check([series["metric"]["feed"] for series in failing] == ["lighthouse"], f"the feed that fails is known by name: {failing}")
     samples = {sample.name for family in families for sample in family.samples}
     without = [family.name for family in families if not family.documentation or not family.samples]
     assert not without, f"without help or samples: {without}"
