@@ -9,7 +9,7 @@ use std::time::Duration;
 use newsfold::clock;
 use newsfold::fetch::access::Access;
 use newsfold::fetch::{Client, Fetched, Question, Settings, SystemNames, decode};
-use newsfold::manners::Manners;
+use newsfold::politeness::Politeness;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -42,7 +42,7 @@ async fn download(addresses: Vec<Url>) -> (usize, usize) {
         look_up: Arc::new(SystemNames::default()),
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
     };
-    let client = Client::new(settings, Manners::default());
+    let client = Client::new(settings, Politeness::default());
     let places = Arc::new(Semaphore::new(32));
     let tasks: Vec<_> = addresses
         .into_iter()

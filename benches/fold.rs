@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use newsfold::clock;
+use newsfold::fold::fingerprint::Fingerprint;
 use newsfold::fold::index::{Index, Stored};
 use newsfold::fold::plan::Verdict;
-use newsfold::fold::print::Print;
 use newsfold::fold::weights::Weights;
 use newsfold::fold::{Article, EntryRef, Level, Rules, StoryRef, terms};
 use serde::Deserialize;
@@ -114,11 +114,11 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
             published: None,
         };
         let begun = clock::instant();
-        let read = terms::of(&article, index.habits(article.feed));
+        let read = terms::of(&article, index.boilerplate(article.feed));
         let reading = begun.elapsed();
         let decision = index.decide(&read, Level::Story, None);
         let deciding = begun.elapsed() - reading;
-        let bytes = decision.print.to_bytes();
+        let bytes = decision.fingerprint.to_bytes();
         if let Verdict::Joins { absorbs, .. } = &decision.verdict {
             renamed.extend(absorbs.iter().map(|younger| (younger.0, decision.story().0)));
         }
@@ -246,11 +246,16 @@ fn restore(window: &Path) -> Result<(), Box<dyn Error>> {
     let mut weights = vec![0; usize::try_from(u32::from_le_bytes(length))?];
     reader.read_exact(&mut weights)?;
     let weights = Weights::from_bytes(&weights).ok_or("no weights")?;
-    let prints = std::iter::from_fn(|| {
+    let fingerprints = std::iter::from_fn(|| {
         let (story, bytes) = stored(&mut reader)?;
-        Some(Stored { print: Print::from_bytes(&bytes)?, story: StoryRef(story), founded: None, counted: true })
+        Some(Stored {
+            fingerprint: Fingerprint::from_bytes(&bytes)?,
+            story: StoryRef(story),
+            founded: None,
+            counted: true,
+        })
     });
-    let index = Index::restore(rules(), weights, prints, []);
+    let index = Index::restore(rules(), weights, fingerprints, []);
     let restart = begun.elapsed();
     let resident = resident_kib().saturating_sub(before) / 1024;
     println!("{} {} {} {resident}", restart.as_secs_f64(), index.entries(), index.stories());

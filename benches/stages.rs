@@ -130,7 +130,7 @@ fn fold(bencher: Bencher<'_, '_>) {
                 at: at(),
                 published: None,
             };
-            let read = terms::of(&article, index.habits(article.feed));
+            let read = terms::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(decision);
         }

@@ -29,7 +29,7 @@ use crate::config::{self, Config};
 use crate::daemon;
 use crate::fold::Rules;
 use crate::fold::lines::Options;
-use crate::publish::look::LookError;
+use crate::publish::theme::ThemeError;
 use crate::store::{self, Reader};
 
 /// How a command ends.
@@ -111,7 +111,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
             runtime.shutdown_background();
             match ended {
                 Err(daemon::Error::Store(error)) => Err(error.into()),
-                Err(daemon::Error::Look(error)) => Err(error.into()),
+                Err(daemon::Error::Theme(error)) => Err(error.into()),
                 ended => ended.map(|()| Exit::Done).map_err(Into::into),
             }
         }
@@ -144,7 +144,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
 /// A store that is not ours and a broken template are told like a wrong configuration: trying again cannot help.
 fn told_if_misconfigured(error: anyhow::Error) -> anyhow::Result<Exit> {
     let is_foreign = error.downcast_ref::<store::Error>().is_some_and(store::Error::is_misconfigured);
-    if !is_foreign && !error.is::<LookError>() {
+    if !is_foreign && !error.is::<ThemeError>() {
         return Err(error);
     }
     eprintln!("newsfold: {error}");

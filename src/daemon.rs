@@ -38,22 +38,22 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{self, Config, Format};
 use crate::fetch::{Client, Settings};
-use crate::hosts::{Hosts, Limits, Outcome};
-use crate::manners::Manners;
+use crate::host_queue::{HostQueue, Limits, Outcome};
+use crate::maintenance::{self, Kept};
 use crate::metrics::Counters;
 use crate::model::FeedRef;
 use crate::notify::Watcher;
 use crate::plural::counted;
-use crate::poll::{Poller, Urgency};
+use crate::politeness::Politeness;
+use crate::poll::{Poller, Trigger};
 use crate::publish::files;
-use crate::publish::look::{Look, LookError};
+use crate::publish::theme::{Theme, ThemeError};
 use crate::publish::{Output, Published, Site};
-use crate::roster::Roster;
 use crate::serve::{self, Health, Pulse};
-use crate::service;
 use crate::store::{self, Policy, Store, Trouble};
-use crate::upkeep::{self, Kept};
-use crate::websub::ear::{Ear, Means, Word};
+use crate::subscriptions::Subscriptions;
+use crate::systemd;
+use crate::websub::callback::{CallbackHandler, Means, Word};
 use crate::websub::subscriber::Subscriber;
 use reload::Pending;
 use tasks::{Came, Done, Failure, Tasks, Work};
@@ -88,7 +88,7 @@ pub enum Error {
     Listen(#[from] serve::ListenError),
     /// A template is wrong.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Theme(#[from] ThemeError),
     /// The system gives us no signals.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
@@ -115,9 +115,9 @@ pub async fn run(
     let (mut daemon, mut reports, mut words) = Daemon::start(config, store, listener).await?;
     let stop = CancellationToken::new();
     daemon.serve(started, &stop);
-    let mut watchdog = service::watchdog().map(tokio::time::interval);
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watchdog = systemd::watchdog().map(tokio::time::interval);
+    let mut theme = tokio::time::interval(LOOK_EVERY);
+    theme.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut trouble = daemon.store.trouble();
     loop {
         daemon.begin_work(clock::now(), clock::instant());
@@ -129,12 +129,12 @@ pub async fn run(
             Some(report) = reports.recv(), if !daemon.tasks.is_running(Work::Sync) => daemon.take(report)?,
             (work, came) = daemon.tasks.next() => daemon.finished(work, came)?,
             Some(word) = words.recv() => daemon.heed_hub(word),
-            _ = look.tick() => daemon.look_around(),
+            _ = theme.tick() => daemon.look_around(),
             () = tick(&mut watchdog) => daemon.watch_the_writer(),
             Ok(()) = trouble.changed() => daemon.heed_the_store(trouble.borrow_and_update().clone()),
             () = tokio::time::sleep_until(announce_at), if daemon.awaited.is_some() => daemon.announce(),
             _ = hangup.recv() => {
-                service::reloading();
+                systemd::reloading();
                 match reread() {
                     Ok(config) => {
                         daemon.reload(config);
@@ -142,7 +142,7 @@ pub async fn run(
                     }
                     Err(problems) => {
                         daemon.refuse(&problems);
-                        service::ready(&daemon.status());
+                        systemd::ready(&daemon.status());
                     }
                 }
             }
@@ -152,7 +152,7 @@ pub async fn run(
     }
 
     tracing::info!("stopping");
-    service::stopping();
+    systemd::stopping();
     tokio::select! {
         ended = daemon.end(stop, reports) => ended?,
         // What is stored is whole at any instant.
@@ -169,7 +169,7 @@ async fn open(path: &Path) -> Result<Store, Error> {
         match Store::open(path) {
             Err(error) if error.policy() == Policy::Retry => {
                 tracing::warn!("the store cannot be opened now, which is tried again: {error}");
-                service::takes_its_time(&error.to_string());
+                systemd::takes_its_time(&error.to_string());
                 tokio::time::sleep(REOPEN_EVERY).await;
             }
             opened => return Ok(opened?),
@@ -200,14 +200,14 @@ enum Awaited {
 struct Daemon {
     config: Arc<Config>,
     store: Store,
-    manners: Manners,
-    roster: Roster,
+    politeness: Politeness,
+    subscriptions: Subscriptions,
     outputs: Vec<Output>,
-    look: Look,
+    theme: Theme,
     poller: Arc<Poller>,
-    hosts: Hosts,
+    host_queue: HostQueue,
     subscriber: Arc<tokio::sync::Mutex<Subscriber>>,
-    ear: Ear,
+    callbacks: CallbackHandler,
     /// With what hubs' news is taken in.
     means: watch::Sender<Means>,
     tasks: Tasks,
@@ -225,7 +225,7 @@ struct Daemon {
     rounds: rounds::Rounds,
     in_flight: HashSet<FeedRef>,
     /// Those of them whose due times are being moved.
-    leasing: Vec<(FeedRef, Urgency)>,
+    leasing: Vec<(FeedRef, Trigger)>,
     /// Those of them whose address the configuration has changed.
     moved: HashSet<FeedRef>,
     failing: HashMap<FeedRef, String>,
@@ -277,29 +277,29 @@ impl Daemon {
     ) -> Result<(Self, Reports, Words), Error> {
         let (reports, received) = mpsc::unbounded_channel();
         let (words, heard) = mpsc::unbounded_channel();
-        let manners = Manners::default();
-        let poller = poller(&config, &store, &manners);
-        let means = watch::Sender::new(Means { roster: Roster::default(), poller: poller.clone() });
-        let look = Look::from(config.serve.templates.as_deref())?;
+        let politeness = Politeness::default();
+        let poller = poller(&config, &store, &politeness);
+        let means = watch::Sender::new(Means { subscriptions: Subscriptions::default(), poller: poller.clone() });
+        let theme = Theme::from(config.serve.templates.as_deref())?;
         let config = Arc::new(config);
         // What the store knows already can be published before the rest is known to it.
         let known = config.clone();
-        let roster = match store.read(move |connection| Roster::look_up(connection, &known)).await {
+        let subscriptions = match store.read(move |connection| Subscriptions::look_up(connection, &known)).await {
             Err(error) if error.policy() == Policy::Exit => return Err(error.into()),
-            roster => roster.unwrap_or_default(),
+            subscriptions => subscriptions.unwrap_or_default(),
         };
         let now = clock::instant();
         let daemon = Self {
-            hosts: Hosts::new(poller.clone(), Limits::of(&config), reports),
+            host_queue: HostQueue::new(poller.clone(), Limits::of(&config), reports),
             poller,
             subscriber: Arc::new(tokio::sync::Mutex::new(Subscriber::new(store.clone()))),
-            ear: Ear::new(store.clone(), means.subscribe(), words),
+            callbacks: CallbackHandler::new(store.clone(), means.subscribe(), words),
             means,
-            manners,
-            outputs: roster.outputs(&config),
-            roster,
-            pending: Some(Pending { config: config.clone(), look: Some(look.clone()) }),
-            look,
+            politeness,
+            outputs: subscriptions.outputs(&config),
+            subscriptions,
+            pending: Some(Pending { config: config.clone(), theme: Some(theme.clone()) }),
+            theme,
             tasks: Tasks::default(),
             is_synced: false,
             edition: 0,
@@ -362,7 +362,7 @@ impl Daemon {
             && self.tasks.may_begin(Work::Publish, instant)
         {
             (self.is_stale, self.publish_at) = (false, instant + PUBLISH_EVERY);
-            let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+            let site = Site { outputs: self.outputs.clone(), theme: self.theme.clone() };
             let before = self.published.borrow().clone();
             self.tasks.begin(Work::Publish, publishing::render(self.store.clone(), site, before, self.edition));
         }
@@ -384,7 +384,7 @@ impl Daemon {
             self.notify(now);
         }
         if self.is_synced && instant >= self.tidy_at && self.tasks.may_begin(Work::Tidy, instant) {
-            self.tidy_at = instant + upkeep::every(self.config.store.keep);
+            self.tidy_at = instant + maintenance::every(self.config.store.keep);
             self.tidy(now);
         }
         // While something is being published it is not known which corrections will have been.
@@ -437,7 +437,7 @@ impl Daemon {
             Done::Tidied(kept) => tell_kept(kept),
             Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
             Done::Known(states) => self.replan(states),
-            Done::Alive => service::alive(),
+            Done::Alive => systemd::alive(),
             Done::FilesWritten => self.are_commands_owed = true,
             Done::CommandsRun | Done::HubsAsked | Done::HubTold | Done::Notified | Done::Served => {}
         }
@@ -524,14 +524,14 @@ impl Daemon {
         match self.awaited.take() {
             Some((Awaited::Start, _)) => self.greet(),
             Some((Awaited::Reload, _)) if is_in_force => {
-                tracing::info!(feeds = self.roster.len(), "the configuration was read again")
+                tracing::info!(feeds = self.subscriptions.len(), "the configuration was read again")
             }
             Some((Awaited::Reload, _)) => tracing::warn!(
                 "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
             ),
             None => return,
         }
-        service::ready(&self.status());
+        systemd::ready(&self.status());
     }
 
     /// Gives up the polls under way, lets answers come to their end, publishes what was stored, and closes the store. What
@@ -540,7 +540,7 @@ impl Daemon {
         self.health.send_modify(|health| health.is_stopping = true);
         self.server = None;
         self.tasks.stop_all_but(&[Work::Publish, Work::Files, Work::Serve]);
-        let _ = tokio::time::timeout(LAST_POLLS, self.hosts.stop()).await;
+        let _ = tokio::time::timeout(LAST_POLLS, self.host_queue.stop()).await;
         while let Ok(report) = reports.try_recv() {
             self.take(report)?;
         }
@@ -579,7 +579,7 @@ impl Daemon {
         self.come_to_rest(&[Work::Publish, Work::Files]).await;
         let (store, instant) = (self.store.clone(), clock::instant());
         if self.is_stale && self.tasks.may_begin(Work::Publish, instant) {
-            let site = Site { outputs: self.outputs.clone(), look: self.look.clone() };
+            let site = Site { outputs: self.outputs.clone(), theme: self.theme.clone() };
             let before = self.published.borrow().clone();
             self.tasks.begin(Work::Publish, publishing::render(store.clone(), site, before, self.edition));
             self.come_to_rest(&[Work::Publish]).await;
@@ -617,7 +617,7 @@ impl Daemon {
             counters: self.counters.subscribe(),
             started,
             store: self.store.clone(),
-            ear: self.ear.clone(),
+            callbacks: self.callbacks.clone(),
             root: self.config.serve.public_url.path().to_owned(),
         }
     }
@@ -649,13 +649,13 @@ impl Daemon {
 
     /// Begins to tidy the store.
     fn tidy(&mut self, now: DateTime<Utc>) {
-        let tidied = upkeep::tidy(self.store.clone(), self.config.store.clone(), now);
+        let tidied = maintenance::tidy(self.store.clone(), self.config.store.clone(), now);
         self.tasks.begin(Work::Tidy, async move { Ok(Done::Tidied(tidied.await?)) });
     }
 
     /// What the daemon is at, in a line for the service manager.
     fn status(&self) -> String {
-        let (feeds, failing) = (self.roster.len(), self.failing.len());
+        let (feeds, failing) = (self.subscriptions.len(), self.failing.len());
         let mut status = format!("{}, {failing} failing", counted(feeds, "feed"));
         if let Some(Reverse((next, _))) = self.due.peek() {
             status.push_str(&format!("; next poll {}", next.format("%H:%M:%SZ")));
@@ -709,7 +709,7 @@ impl Daemon {
         let health = Health {
             reasons: self.reasons(),
             warnings: self.warnings(),
-            feeds: self.roster.len(),
+            feeds: self.subscriptions.len(),
             failing: self.failing.len(),
             is_stopping: false,
         };
@@ -719,7 +719,7 @@ impl Daemon {
             changed
         });
         if changed {
-            service::status(&self.status());
+            systemd::status(&self.status());
         }
     }
 }
@@ -728,12 +728,12 @@ fn tell_kept(kept: Kept) {
     match kept {
         Kept { pruned: 0, is_too_large: false } => {}
         Kept { pruned, is_too_large: false } => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
-        Kept { pruned, is_too_large: true } => tracing::warn!(pruned, "{}", upkeep::TOO_LARGE),
+        Kept { pruned, is_too_large: true } => tracing::warn!(pruned, "{}", maintenance::TOO_LARGE),
     }
 }
 
-fn poller(config: &Config, store: &Store, manners: &Manners) -> Arc<Poller> {
-    let client = Client::new(Settings::of(config), manners.clone());
+fn poller(config: &Config, store: &Store, politeness: &Politeness) -> Arc<Poller> {
+    let client = Client::new(Settings::of(config), politeness.clone());
     Arc::new(Poller::new(client, store.clone()))
 }
 

@@ -33,12 +33,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock;
 use crate::config::Config;
-use crate::manners::Manners;
-use crate::manners::domain::domain_of;
-use crate::manners::gates::Pass;
 use crate::model::Validators;
+use crate::politeness::Politeness;
+use crate::politeness::domain::domain_of;
+use crate::politeness::host_limiter::Pass;
 
-use access::{Access, SOCKS_PROXY, Way};
+use access::{Access, Route, SOCKS_PROXY};
 use connect::{Clients, Protocols};
 use cookies::Jar;
 use error::is_http_2_failure;
@@ -165,14 +165,14 @@ pub struct Reply {
 pub struct Client {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    manners: Manners,
+    politeness: Politeness,
 }
 
 impl Client {
     /// A client that has not asked anything yet.
     #[must_use]
-    pub fn new(settings: Settings, manners: Manners) -> Self {
-        Self { settings: Arc::new(settings), clients: Arc::default(), manners }
+    pub fn new(settings: Settings, politeness: Politeness) -> Self {
+        Self { settings: Arc::new(settings), clients: Arc::default(), politeness }
     }
 
     /// The largest document that is read, after unpacking.
@@ -183,8 +183,8 @@ impl Client {
 
     /// What all polls together owe to servers.
     #[must_use]
-    pub fn manners(&self) -> &Manners {
-        &self.manners
+    pub fn politeness(&self) -> &Politeness {
+        &self.politeness
     }
 
     /// Asks for a document, conditionally if one is held.
@@ -323,13 +323,13 @@ impl Client {
 
     async fn enter(&self, target: &Url) -> Option<Pass> {
         let Settings { per_host, per_host_gap, .. } = *self.settings;
-        Some(self.manners.gates().enter(target.host_str()?, per_host, per_host_gap).await)
+        Some(self.politeness.host_limiter().enter(target.host_str()?, per_host, per_host_gap).await)
     }
 
     /// A server that asked to be left alone is, whoever sends us there.
     fn check_hold(&self, target: &Url, now: DateTime<Utc>) -> Result<(), Error> {
         let domain = domain_of(target);
-        match self.manners.holds().until(&domain, now) {
+        match self.politeness.cooldowns().until(&domain, now) {
             Some(until) => Err(Error::Held { domain, until }),
             None => Ok(()),
         }
@@ -341,7 +341,7 @@ impl Client {
     }
 
     /// The resolver is never asked about literal addresses, nor about names that a proxy resolves, so they are checked here.
-    fn check_address(&self, target: &Url, way: &Way) -> Result<(), Error> {
+    fn check_address(&self, target: &Url, way: &Route) -> Result<(), Error> {
         let allowed = &self.settings.allow_networks;
         let (host, why) = match target.host() {
             Some(Host::Ipv4(literal)) => (literal.to_string(), address::refused(literal.into(), allowed)),
@@ -386,7 +386,7 @@ impl Client {
     async fn exchange(
         &self,
         target: &Url,
-        way: &Way,
+        way: &Route,
         request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, Error> {
         let protocols = self.clients.protocols_for(target);

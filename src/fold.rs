@@ -5,14 +5,16 @@
 //! [`index::Index::restore`] makes the index anew without reading a text or deciding anything a second time.
 //!
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
-//! `furniture` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
-//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `ring`),
-//! `plan` and `print` (what is decided and what is kept). `words` asks whether an edited entry still says the same; `canonical`
+//! `boilerplate` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
+//! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `chunked_queue`),
+//! `plan` and `fingerprint` (what is decided and what is kept). `words` asks whether an edited entry still says the same; `canonical`
 //! chooses who speaks; `lines` is `newsfold fold`.
 
+pub mod boilerplate;
 pub mod canonical;
+mod chunked_queue;
 pub mod copy;
-pub mod furniture;
+pub mod fingerprint;
 mod hash;
 pub mod index;
 pub mod language;
@@ -21,8 +23,6 @@ pub mod link;
 mod members;
 pub mod plan;
 mod postings;
-pub mod print;
-mod ring;
 pub mod score;
 mod stories;
 pub mod terms;

@@ -12,9 +12,9 @@ use rusqlite::Connection;
 
 use crate::config::{Judged, Rule};
 use crate::fold::canonical::Site;
+use crate::fold::fingerprint::Fingerprint;
 use crate::fold::link::{Linked, Pages, Standing, Telling};
 use crate::fold::plan::{Decision, Rule as FoldRule, Verdict};
-use crate::fold::print::Print;
 use crate::fold::{self, Article, Rules};
 use crate::model::{Entry, EntryRef, Feed, Level, StoryNames, StoryRef, Validators};
 use crate::normalise::{identity, text};
@@ -23,7 +23,8 @@ use crate::schedule::rhythm::Rhythm;
 use crate::store::stories::Shown;
 use crate::store::texts::{Kept, Place};
 use crate::store::{
-    Desk, Memory, Result, corrections, entries, feeds, follows, prints, rekey, retention, search, stories, texts,
+    Result, WriteContext, WriterCache, corrections, entries, feeds, fingerprints, follows, rekey, retention, search,
+    stories, texts,
 };
 use crate::update::{self, Changes, Known, Lately, matching};
 
@@ -190,9 +191,9 @@ impl Progress {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
+pub fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
     let PollRecord { entries: polled, at, is_first, is_partial, .. } = record;
-    let tx = desk.tx;
+    let tx = context.tx;
     let mut feed = record.feed.clone();
     // A hub may have told of it while it was being polled.
     if let Some((rhythm, floods)) = feeds::learned(tx, feed.feed)? {
@@ -208,7 +209,7 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
         Some(rest) => rest,
         None => {
             let (is_first, is_partial, polled) = (*is_first, *is_partial, polled.len());
-            let lately = desk.memory.lately.entry(feed.feed).or_insert_with(|| Lately::begin(*at));
+            let lately = context.memory.lately.entry(feed.feed).or_insert_with(|| Lately::begin(*at));
             let added = changes.added.len();
             let left = lately.left(is_partial, *at);
             let arrived = update::Arrived { added, polled, left, is_first, is_partial };
@@ -246,12 +247,12 @@ pub fn ingest(desk: &mut Desk<'_>, record: &PollRecord, rest: Option<Rest>) -> R
         record,
         touched: BTreeSet::new(),
         others: HashMap::new(),
-        print: None,
+        fingerprint: None,
         shortened: 0,
         names: StoryNames::of(&feed.identity),
     };
-    let added = intake.add(desk.memory, &changes, &mut ingested)?;
-    intake.revise(desk.memory, &changes)?;
+    let added = intake.add(context.memory, &changes, &mut ingested)?;
+    intake.revise(context.memory, &changes)?;
     let kept: Vec<EntryRef> =
         changes.revised.iter().map(|revision| revision.entry).chain(changes.unchanged.iter().copied()).collect();
     intake.relist(&changes.gone, &kept, &known.listed)?;
@@ -352,7 +353,7 @@ struct Intake<'a> {
     /// What other feeds tell of the stories whose entries were edited.
     others: HashMap<StoryRef, Others>,
     /// What folding keeps of the entry in hand, until the entry is stored.
-    print: Option<Print>,
+    fingerprint: Option<Fingerprint>,
     /// How many texts were too large for the store.
     shortened: usize,
     /// The names of the stories that the feed's entries found.
@@ -368,7 +369,12 @@ impl Intake<'_> {
     }
 
     /// Stores the new entries, folds them, and gives their handles.
-    fn add(&mut self, memory: &mut Memory, changes: &Changes<'_>, ingested: &mut Ingested) -> Result<Vec<EntryRef>> {
+    fn add(
+        &mut self,
+        memory: &mut WriterCache,
+        changes: &Changes<'_>,
+        ingested: &mut Ingested,
+    ) -> Result<Vec<EntryRef>> {
         let PollRecord { feed, at, is_first, terms, .. } = self.record;
         let EntryRef(first) = match memory.next_entry {
             Some(next) => next,
@@ -420,7 +426,7 @@ impl Intake<'_> {
     /// Decides what a new entry joins, or founds its story, and keeps the index up.
     fn fold(
         &mut self,
-        memory: &mut Memory,
+        memory: &mut WriterCache,
         telling: &Telling,
         entry: &Entry,
         pages: &Pages,
@@ -441,22 +447,22 @@ impl Intake<'_> {
             at: self.record.at,
             published: entry.published,
         };
-        let Decision { print, verdict } = self.decide(memory, &article, linked)?;
+        let Decision { fingerprint, verdict } = self.decide(memory, &article, linked)?;
         let told = self.found(telling, entry, verdict, shown)?;
         // Who comes to a page of its own is no claim.
-        let is_claim = print.is_claim && !telling.permalinks.iter().all(|page| self.record.terms.site.owns(page));
-        self.print = Some(Print { is_claim, ..print });
+        let is_claim = fingerprint.is_claim && !telling.permalinks.iter().all(|page| self.record.terms.site.owns(page));
+        self.fingerprint = Some(Fingerprint { is_claim, ..fingerprint });
         Ok(told)
     }
 
     /// Reads an entry and decides which story it tells.
-    fn decide(&self, memory: &mut Memory, article: &Article<'_>, linked: Option<Linked>) -> Result<Decision> {
+    fn decide(&self, memory: &mut WriterCache, article: &Article<'_>, linked: Option<Linked>) -> Result<Decision> {
         let PollRecord { at, terms, .. } = self.record;
         let index = match memory.index.take() {
             Some(index) if *index.rules() == terms.folding => index,
-            _ => prints::restore(self.tx, terms.folding, *at)?,
+            _ => fingerprints::restore(self.tx, terms.folding, *at)?,
         };
-        let read = fold::terms::of(article, index.habits(article.feed));
+        let read = fold::terms::of(article, index.boilerplate(article.feed));
         let decision = index.decide(&read, terms.level, linked);
         memory.index = Some(index);
         Ok(decision)
@@ -464,7 +470,7 @@ impl Intake<'_> {
 
     /// Carries out for a stored entry what was decided: why it is in its story, which stories are one now, and what the
     /// index and later entries have to know of it.
-    fn enter(&mut self, memory: &mut Memory, telling: &Telling, told: Told, pages: &mut Pages) -> Result<()> {
+    fn enter(&mut self, memory: &mut WriterCache, telling: &Telling, told: Told, pages: &mut Pages) -> Result<()> {
         let (entry, at) = (telling.entry, self.record.at);
         let story = told.verdict.story(entry);
         let mut made_way = Vec::new();
@@ -484,16 +490,16 @@ impl Intake<'_> {
         }
         let speaks = matches!(told.verdict, Verdict::New { .. }) || !made_way.is_empty();
         pages.add(telling, Standing { story, speaks, since: Some(at) });
-        let print = self.print.take();
-        if let (Some(index), Some(print)) = (&mut memory.index, &print) {
-            index.apply(Decision { print: print.clone(), verdict: told.verdict });
+        let fingerprint = self.fingerprint.take();
+        if let (Some(index), Some(fingerprint)) = (&mut memory.index, &fingerprint) {
+            index.apply(Decision { fingerprint: fingerprint.clone(), verdict: told.verdict });
             made_way.iter().for_each(|claim| index.discount(*claim, story));
         }
-        print.iter().try_for_each(|print| prints::add(self.tx, print))?;
+        fingerprint.iter().try_for_each(|fingerprint| fingerprints::add(self.tx, fingerprint))?;
         if made_way.is_empty() {
             return Ok(());
         }
-        made_way.iter().try_for_each(|claim| prints::discount(self.tx, *claim))?;
+        made_way.iter().try_for_each(|claim| fingerprints::discount(self.tx, *claim))?;
         entries::take_over(self.tx, entry, &made_way, at)?;
         // Who joined by what the claims said has not said that it tells of this page.
         self.ask_those_who_joined_claims(memory, entry, &made_way, story)
@@ -512,18 +518,18 @@ impl Intake<'_> {
     }
 
     /// Now and then, keeps what was learned and forgets what left the window.
-    fn tidy(&self, memory: &Memory, first: u64) -> Result<()> {
+    fn tidy(&self, memory: &WriterCache, first: u64) -> Result<()> {
         let (Some(index), Some(EntryRef(next))) = (&memory.index, memory.next_entry) else { return Ok(()) };
         if next / TIDY_EVERY > first / TIDY_EVERY {
             let begins = self.record.at.checked_sub_signed(index.rules().window).unwrap_or(DateTime::UNIX_EPOCH);
-            prints::tidy(self.tx, index, EntryRef(next - 1), begins)?;
+            fingerprints::tidy(self.tx, index, EntryRef(next - 1), begins)?;
         }
         Ok(())
     }
 
     /// Stores what publishers edited; a story whose canonical entry was edited is updated, and an entry that does not tell its
     /// story any more leaves it.
-    fn revise(&mut self, memory: &mut Memory, changes: &Changes<'_>) -> Result<()> {
+    fn revise(&mut self, memory: &mut WriterCache, changes: &Changes<'_>) -> Result<()> {
         for (entry, now) in &changes.renamed {
             entries::rename(self.tx, *entry, now)?;
         }
@@ -677,7 +683,7 @@ mod tests {
     struct Scene {
         store: Connection,
         feeds: Vec<FeedRef>,
-        memory: Memory,
+        memory: WriterCache,
         level: Level,
     }
 
@@ -695,7 +701,7 @@ mod tests {
                     standing: feeds::Standing { site: Site::of(&address.parse().unwrap()), ..Default::default() },
                 });
             let feeds = feeds::reconfigure(&store, &configured).unwrap().handles;
-            Self { store, feeds, memory: Memory::default(), level }
+            Self { store, feeds, memory: WriterCache::default(), level }
         }
 
         /// One of the feeds brings entries with these ids, all of which lead to one page.
@@ -728,8 +734,8 @@ mod tests {
         fn ingest(&mut self, record: &PollRecord) -> (Ingested, usize) {
             let mut rest = None;
             for steps in 1.. {
-                let mut desk = Desk { tx: &self.store, memory: &mut self.memory };
-                match ingest(&mut desk, record, rest).unwrap() {
+                let mut context = WriteContext { tx: &self.store, memory: &mut self.memory };
+                match ingest(&mut context, record, rest).unwrap() {
                     Progress::Done(ingested) => return (ingested, steps),
                     Progress::Partly(more) => rest = Some(more),
                 }
@@ -822,8 +828,8 @@ mod tests {
             },
             ..scene.record(0, many(2 * update::AT_ONCE + 1))
         };
-        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
-        let Progress::Partly(rest) = ingest(&mut desk, &document, None).unwrap() else { panic!("it is large") };
+        let mut context = WriteContext { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Partly(rest) = ingest(&mut context, &document, None).unwrap() else { panic!("it is large") };
         assert_eq!(scene.told().len(), update::AT_ONCE);
         let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
         let held = (stored.validators.etag, stored.body_hash, stored.last_success);
@@ -832,10 +838,14 @@ mod tests {
             (None, None, None),
             "stopped here, it is asked for in full, and its entries are old news still"
         );
-        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
-        let Progress::Partly(rest) = ingest(&mut desk, &document, Some(rest)).unwrap() else { panic!("one is left") };
-        let mut desk = Desk { tx: &scene.store, memory: &mut scene.memory };
-        let Progress::Done(ingested) = ingest(&mut desk, &document, Some(rest)).unwrap() else { panic!("all is in") };
+        let mut context = WriteContext { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Partly(rest) = ingest(&mut context, &document, Some(rest)).unwrap() else {
+            panic!("one is left")
+        };
+        let mut context = WriteContext { tx: &scene.store, memory: &mut scene.memory };
+        let Progress::Done(ingested) = ingest(&mut context, &document, Some(rest)).unwrap() else {
+            panic!("all is in")
+        };
         assert_eq!((ingested.added, ingested.folds.link), (401, 200), "none is taken for another one's new name");
         let stored = feeds::one(&scene.store, scene.feeds[0]).unwrap();
         assert_eq!((stored.validators, stored.body_hash), (document.feed.validators, Some(7)));

@@ -9,8 +9,8 @@
 //! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`], [`plural`] |
 //! | what is configured | [`config`], [`secrets`] |
 //! | when a feed is due | [`schedule`] |
-//! | who is polled, and in which order | [`roster`], [`hosts`] |
-//! | what all polls together owe to servers | [`manners`] |
+//! | who is polled, and in which order | [`subscriptions`], [`host_queue`] |
+//! | what all polls together owe to servers | [`politeness`] |
 //! | one feed, one poll | [`poll`] |
 //! | bytes from a server | [`fetch`] |
 //! | bytes to a feed | [`parse`] |
@@ -30,26 +30,26 @@ pub mod config;
 pub mod daemon;
 pub mod fetch;
 pub mod fold;
-pub mod hosts;
+pub mod host_queue;
 pub mod ingest;
-pub mod manners;
+pub mod maintenance;
 pub mod metrics;
 pub mod model;
 pub mod normalise;
 pub mod notify;
 pub mod parse;
 pub mod plural;
+pub mod politeness;
 pub mod poll;
 pub mod publish;
 pub mod redact;
-pub mod roster;
 pub mod sanitise;
 pub mod schedule;
 pub mod secrets;
 pub mod serve;
-pub mod service;
 pub mod store;
+pub mod subscriptions;
+pub mod systemd;
 pub mod terminal;
 pub mod update;
-pub mod upkeep;
 pub mod websub;

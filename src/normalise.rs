@@ -20,10 +20,10 @@ use chrono::{DateTime, Datelike, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::manners::domain::site_of;
 use crate::model::{Detail, Enclosure, Entry, Fault, Person};
 use crate::normalise::permalink::Permalink;
 use crate::parse::{self, ParsedEntry, ParsedFeed};
+use crate::politeness::domain::site_of;
 use crate::sanitise::{self, web_address};
 
 /// The most entries of one document that are kept, the newest.

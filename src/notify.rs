@@ -11,11 +11,11 @@ use url::Url;
 
 use crate::config::NotifyConfig;
 use crate::fetch::notice::{self, Error as SendError, Notice};
+use crate::maintenance;
 use crate::model::{EntryRef, StoryId};
 use crate::publish::{self, Output, select};
 use crate::secrets;
 use crate::store::{self, Store, notices};
-use crate::upkeep;
 
 /// What is older is no news any more.
 const NEWS_FOR: TimeDelta = TimeDelta::hours(1);
@@ -48,7 +48,7 @@ struct Plan {
 /// When the store refuses. That a service could not be told is no error: it is in what is given, a line for each.
 pub async fn tell(store: &Store, watchers: &[Watcher], agent: &str, now: DateTime<Utc>) -> store::Result<Vec<String>> {
     if watchers.iter().any(|watcher| watcher.config.selection.query.is_some()) {
-        upkeep::index(store, usize::MAX).await?;
+        maintenance::index(store, usize::MAX).await?;
     }
     let mut untold = Vec::new();
     for watcher in watchers {
@@ -78,7 +78,7 @@ async fn tell_one(
     let name = config.name.clone();
     let passed_over = plan.passed_over;
     store
-        .write(0, move |desk| passed_over.iter().try_for_each(|story| notices::note(desk.tx, &name, *story, now)))
+        .write(0, move |context| passed_over.iter().try_for_each(|story| notices::note(context.tx, &name, *story, now)))
         .await?;
     for (story, body) in plan.due {
         match send(config, body, agent).await {
@@ -87,10 +87,10 @@ async fn tell_one(
             Err(refused) => tracing::error!(notify = config.name, story.id = %story, "{refused}"),
         }
         let name = config.name.clone();
-        store.write(0, move |desk| notices::note(desk.tx, &name, story, now)).await?;
+        store.write(0, move |context| notices::note(context.tx, &name, story, now)).await?;
     }
     let name = config.name.clone();
-    store.write(0, move |desk| notices::advance(desk.tx, &name, plan.upto, now)).await?;
+    store.write(0, move |context| notices::advance(context.tx, &name, plan.upto, now)).await?;
     Ok(Ok(()))
 }
 

@@ -10,11 +10,12 @@
 //! | a JSON document to entries | `json` |
 //! | a document that those refuse to entries | `second`, which has feed-rs do it |
 //! | the dates of all of them | [`date`] |
-//! | what a document that is no feed seems to be | `refusal` |
+//! | what a document that is no feed seems to be | `diagnose` |
 
 mod address;
 mod charset;
 pub mod date;
+mod diagnose;
 mod entities;
 mod json;
 mod lines;
@@ -22,7 +23,6 @@ mod markup;
 mod names;
 pub mod opml;
 mod reader;
-mod refusal;
 mod repairs;
 mod second;
 mod tokens;
@@ -34,7 +34,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::model::{Enclosure, Fault, Hints, Person};
-pub use refusal::{LinkedFeed, linked_feeds};
+pub use diagnose::{LinkedFeed, linked_feeds};
 use repairs::Repairs;
 
 /// A feed document, read.
@@ -222,7 +222,7 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty);
     }
-    if let Some(what) = refusal::packed(document) {
+    if let Some(what) = diagnose::packed(document) {
         return Err(Error::NotAFeed(what.into()));
     }
     let decoded = charset::decode(document, context.content_type);
@@ -280,7 +280,7 @@ fn read(text: &str, forbidden: Option<usize>, mut repairs: Repairs, context: Con
         _ if context.deadline.is_over() => Error::OutOfTime,
         // It began as a feed would, and where it breaks off says more than what it seems to be.
         Error::Unreadable(_) if is_json => error,
-        _ => refusal::seems(text, context.base).map_or(error, Error::NotAFeed),
+        _ => diagnose::seems(text, context.base).map_or(error, Error::NotAFeed),
     };
     let mut feed = read.map_err(refused)?;
     // JSON Feed says in so many words that it is one; an element called `feed` says little.

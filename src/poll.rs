@@ -2,7 +2,7 @@
 //!
 //! Edge. `Poller::ask` is the first half of the sentence and `ingest` the second; what came of it, be it news, a 304 or a
 //! failure, is recorded in one place, [`Poller::poll`]. When a feed is polled is `schedule`'s to say, and in which order
-//! `hosts`'.
+//! `host_queue`'.
 
 mod readers;
 mod remember;
@@ -19,15 +19,15 @@ use crate::config;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client, Document, Fetched, Question, Reply, decode};
 use crate::ingest::{Ingested, PollRecord, Progress, Rest, Terms, ingest};
-use crate::manners::domain::domain_of;
-use crate::manners::uplink::{Side, Sign, Turn};
 use crate::model::history::Outcome;
 use crate::model::{Entry, Fault, Feed, FeedRef, Hints};
 use crate::normalise::{self, text};
 use crate::parse::{self, Context, Deadline};
+use crate::politeness::connectivity::{Side, Sign, Turn};
+use crate::politeness::domain::domain_of;
 use crate::redact;
 use crate::schedule::{self, Cadence, Due};
-use crate::store::{self, Store, Submitted, feeds, holds, hubs};
+use crate::store::{self, Store, Submitted, cooldowns, feeds, hubs};
 use crate::update;
 use crate::websub::discovery::{self, Found, discover};
 
@@ -128,20 +128,20 @@ impl Subscription {
 
 /// A poll to be made.
 #[derive(Debug)]
-pub struct Errand {
+pub struct PollJob {
     /// The feed, with its state. It is large, and waits in line.
     pub feed: Box<Feed>,
     /// How to poll it.
     pub subscription: Arc<Subscription>,
     /// On whose word.
-    pub urgency: Urgency,
+    pub trigger: Trigger,
     /// The right to poll a slow feed, once it waited for that.
     pub slow: Option<SlowPoll>,
 }
 
 /// On whose word a poll is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
+pub enum Trigger {
     /// It is due.
     Due,
     /// It is due, and shows whether our network is back.
@@ -333,21 +333,21 @@ impl Poller {
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
-    pub async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
+    pub async fn poll(&self, job: PollJob, in_line: InLine) -> store::Result<Recording> {
         let now = clock::now();
-        let Errand { feed, subscription, urgency, slow: _slow } = errand;
+        let PollJob { feed, subscription, trigger, slow: _slow } = job;
         let mut feed = *feed;
-        if let Some(postponement) = self.postponement(&feed, urgency, now) {
+        if let Some(postponement) = self.postponement(&feed, trigger, now) {
             return self.postpone(feed, postponement, now).await;
         }
         // A file of this machine has no server that a crash in a loop could have us hammer.
         if in_line.waited > LONG_IN_LINE && feed.target().scheme() != "file" {
             let lease = [(feed.feed, subscription.after_a_crash(&feed, now))];
-            self.store.write(64, move |desk| feeds::lease(desk.tx, &lease, now)).await?;
+            self.store.write(64, move |context| feeds::lease(context.tx, &lease, now)).await?;
         }
         let asked = feed.target().clone();
         let begun = clock::instant();
-        let fetched = self.ask(&feed, &asked, &subscription, urgency, in_line.is_last, now).await;
+        let fetched = self.ask(&feed, &asked, &subscription, trigger, in_line.is_last, now).await;
         let took = begun.elapsed();
         let answer = match fetched {
             Ok(fetched) => self.understand(fetched, &feed).await,
@@ -403,7 +403,7 @@ impl Poller {
                     remember::forget_the_move(&mut feed);
                 }
                 let hold = hold.and_then(|(domain, wait)| {
-                    let until = self.client.manners().holds().put(domain, feed.feed, now + took + wait, now)?;
+                    let until = self.client.politeness().cooldowns().put(domain, feed.feed, now + took + wait, now)?;
                     Some((domain.to_owned(), until))
                 });
                 let polled = tell_failure(&feed);
@@ -416,10 +416,10 @@ impl Poller {
     fn postponement(
         &self,
         feed: &Feed,
-        urgency: Urgency,
+        trigger: Trigger,
         now: DateTime<Utc>,
     ) -> Option<(Postponement, DateTime<Utc>, String)> {
-        if urgency == Urgency::Person {
+        if trigger == Trigger::Person {
             return None;
         }
         let is_sane = |until: &DateTime<Utc>| *until > now && *until <= now + schedule::LONGEST_RETRY_AFTER;
@@ -427,18 +427,18 @@ impl Poller {
             return Some((Postponement::Held, until, "Retry-After".to_owned()));
         }
         let domain = domain_of(feed.target());
-        if let Some(until) = self.client.manners().holds().until(&domain, now) {
+        if let Some(until) = self.client.politeness().cooldowns().until(&domain, now) {
             let spread = HOLD_SPREAD.min((until - now).to_std().unwrap_or_default() / 10);
             let until = until + schedule::share(feed.address.as_str(), spread);
             return Some((Postponement::Held, until, format!("Retry-After of {domain}")));
         }
-        (urgency == Urgency::Due && self.is_down(feed.target()))
+        (trigger == Trigger::Due && self.is_down(feed.target()))
             .then(|| (Postponement::Offline, now + WHEN_OFFLINE, OFFLINE.to_owned()))
     }
 
     /// Whether our network is down on that side.
     fn is_down(&self, asked: &Url) -> bool {
-        self.client.manners().uplinks().is_down(Side::of(asked))
+        self.client.politeness().uplinks().is_down(Side::of(asked))
     }
 
     async fn postpone(
@@ -467,9 +467,9 @@ impl Poller {
         let excused: Vec<_> = others.iter().copied().filter(|other| *other != feed.feed).collect();
         // It is waited for, because the failures of the others have to be stored before they are taken back.
         let saved = feed.clone();
-        self.store.write(size_of::<Feed>(), move |desk| feeds::save(desk.tx, &saved, None)).await?;
-        let work = move |desk: &mut store::Desk<'_>| {
-            feeds::excuse(desk.tx, &excused, until, OFFLINE)?;
+        self.store.write(size_of::<Feed>(), move |context| feeds::save(context.tx, &saved, None)).await?;
+        let work = move |context: &mut store::WriteContext<'_>| {
+            feeds::excuse(context.tx, &excused, until, OFFLINE)?;
             Ok(None)
         };
         let submitted = self.store.submit(64, work).await?;
@@ -481,7 +481,7 @@ impl Poller {
         if asked.scheme() == "file" {
             return Turn::None;
         }
-        self.client.manners().uplinks().note(Side::of(asked), feed.feed, &domain_of(asked), sign, now)
+        self.client.politeness().uplinks().note(Side::of(asked), feed.feed, &domain_of(asked), sign, now)
     }
 
     /// Stores what a new document holds.
@@ -511,20 +511,22 @@ impl Poller {
         let feed = record.feed.clone();
         let (held, is_small) = (held(&record.entries), update::is_small(&record.entries));
         let record = Arc::new(record);
-        let work = move |desk: &mut store::Desk<'_>, rest| {
-            let progress = ingest(desk, &record, rest)?;
+        let work = move |context: &mut store::WriteContext<'_>, rest| {
+            let progress = ingest(context, &record, rest)?;
             if let Progress::Done(ingested) = progress {
                 if found.is_some() || !is_cut_off {
-                    hubs::note(desk.tx, record.feed.feed, found.as_ref(), now)?;
+                    hubs::note(context.tx, record.feed.feed, found.as_ref(), now)?;
                 }
                 if ingested.added > 0 && record.feed.told_until.is_some() {
-                    hubs::missed(desk.tx, record.feed.feed)?;
+                    hubs::missed(context.tx, record.feed.feed)?;
                 }
             }
             Ok(progress)
         };
         let stored = if is_small {
-            let whole = move |desk: &mut store::Desk<'_>| work(desk, None).map(|progress| Some(progress.ingested()));
+            let whole = move |context: &mut store::WriteContext<'_>| {
+                work(context, None).map(|progress| Some(progress.ingested()))
+            };
             Stored::Soon(self.store.submit(held, whole).await?)
         } else {
             place.is_stored_by_parts();
@@ -540,12 +542,12 @@ impl Poller {
     async fn store_by_parts(
         &self,
         held: usize,
-        work: impl Fn(&mut store::Desk<'_>, Option<Rest>) -> store::Result<Progress> + Clone + Send + 'static,
+        work: impl Fn(&mut store::WriteContext<'_>, Option<Rest>) -> store::Result<Progress> + Clone + Send + 'static,
     ) -> store::Result<Ingested> {
         let mut rest: Option<Rest> = None;
         loop {
             let (work, rest_of_it) = (work.clone(), rest.take());
-            match self.store.write(held, move |desk| work(desk, rest_of_it.clone())).await? {
+            match self.store.write(held, move |context| work(context, rest_of_it.clone())).await? {
                 Progress::Done(ingested) => return Ok(ingested),
                 Progress::Partly(more) => rest = Some(more),
             }
@@ -594,14 +596,14 @@ impl Poller {
         };
         let terms = subscription.terms.clone();
         let (held, entries): (_, Arc<[Entry]>) = (held(&entries), entries.into());
-        let work = move |desk: &mut store::Desk<'_>, rest: Option<Rest>| {
+        let work = move |context: &mut store::WriteContext<'_>, rest: Option<Rest>| {
             // As it is now: a poll may have been stored since the hub called.
-            let feed = feeds::one(desk.tx, feed)?;
-            if rest.is_none() && !hubs::told(desk.tx, feed.feed, hash, now)? {
+            let feed = feeds::one(context.tx, feed)?;
+            if rest.is_none() && !hubs::told(context.tx, feed.feed, hash, now)? {
                 return Ok(Progress::Done(Ingested::default()));
             }
             let (entries, terms, is_first) = (entries.clone(), terms.clone(), feed.last_success.is_none());
-            ingest(desk, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms }, rest)
+            ingest(context, &PollRecord { feed, at: now, is_first, is_partial: true, entries, terms }, rest)
         };
         Ok(Ok(self.store_by_parts(held, work).await?))
     }
@@ -624,7 +626,7 @@ impl Poller {
         feed: &Feed,
         address: &Url,
         subscription: &Subscription,
-        urgency: Urgency,
+        trigger: Trigger,
         is_last: bool,
         now: DateTime<Utc>,
     ) -> Result<Fetched, Error> {
@@ -642,7 +644,7 @@ impl Poller {
             validators: &validators,
             read_from: feed.read_from.as_ref(),
             access: &access,
-            is_insistent: urgency == Urgency::Person,
+            is_insistent: trigger == Trigger::Person,
             // A redirect, should there be one again, may lead back to the same server.
             is_last: is_last && feed.read_from.is_none(),
         };
@@ -689,14 +691,14 @@ impl Poller {
     ) -> store::Result<Recording> {
         let feed = Arc::new(feed);
         let saved = feed.clone();
-        let work = move |desk: &mut store::Desk<'_>| {
+        let work = move |context: &mut store::WriteContext<'_>| {
             if let Some((domain, until)) = &beside.hold {
-                holds::put(desk.tx, domain, *until, now)?;
+                cooldowns::put(context.tx, domain, *until, now)?;
             }
             if beside.found.is_some() {
-                hubs::note(desk.tx, saved.feed, beside.found.as_ref(), now)?;
+                hubs::note(context.tx, saved.feed, beside.found.as_ref(), now)?;
             }
-            feeds::save(desk.tx, &saved, None)?;
+            feeds::save(context.tx, &saved, None)?;
             Ok(None)
         };
         let submitted = self.store.submit(size_of::<Feed>(), work).await?;

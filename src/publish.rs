@@ -12,7 +12,6 @@ pub mod data;
 pub mod files;
 mod isolate;
 pub mod json;
-pub mod look;
 pub mod merged;
 pub mod notice;
 pub mod opml;
@@ -21,6 +20,7 @@ pub mod rendered;
 pub mod rss;
 pub mod select;
 mod texts;
+pub mod theme;
 pub mod xml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -35,10 +35,10 @@ use crate::config::{Format, Order, OutputConfig, Query};
 use crate::model::{FeedRef, StoryId};
 use crate::plural::counted;
 use crate::publish::address::Wanted;
-use crate::publish::look::Look;
 use crate::publish::merged::{Credit, Heading, MergedFeed};
 use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
+use crate::publish::theme::Theme;
 use crate::store::outputs::{Closed, Served};
 use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, feeds, outputs, search, stories};
@@ -116,7 +116,7 @@ pub struct Site {
     /// In the order of the configuration; the first is at `/`.
     pub outputs: Vec<Output>,
     /// The look of its pages.
-    pub look: Look,
+    pub theme: Theme,
 }
 
 /// Everything that is published. Cheap to clone and never changed: a newer one takes its place.
@@ -414,8 +414,8 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
         if !archives.is_empty() {
             // An archive that was closed is named in the document that it belongs to, so that one is rendered again.
             store
-                .write(0, move |desk| {
-                    archives.iter().try_for_each(|(output, closed)| outputs::close(desk.tx, output, closed))
+                .write(0, move |context| {
+                    archives.iter().try_for_each(|(output, closed)| outputs::close(context.tx, output, closed))
                 })
                 .await?;
             published = rendered;
@@ -423,8 +423,8 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
         }
         if !served.is_empty() {
             store
-                .write(0, move |desk| {
-                    served.iter().try_for_each(|(name, served)| outputs::serve(desk.tx, name, served))
+                .write(0, move |context| {
+                    served.iter().try_for_each(|(name, served)| outputs::serve(context.tx, name, served))
                 })
                 .await?;
         }
@@ -473,10 +473,10 @@ fn all(
             Err(error) => return Err(error),
         }
     }
-    put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.look.style().to_owned(), None));
-    put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", look::ICON.to_owned(), None));
-    put("/icon.png".to_owned(), Rendered::picture("image/png", look::ICON_PNG));
-    put("/favicon.ico".to_owned(), Rendered::picture("image/x-icon", look::FAVICON));
+    put("/style.css".to_owned(), Rendered::new("text/css; charset=utf-8", site.theme.style().to_owned(), None));
+    put("/icon.svg".to_owned(), Rendered::new("image/svg+xml", theme::ICON.to_owned(), None));
+    put("/icon.png".to_owned(), Rendered::picture("image/png", theme::ICON_PNG));
+    put("/favicon.ico".to_owned(), Rendered::picture("image/x-icon", theme::FAVICON));
     if !spoiled.outputs.is_empty() {
         let is_kept = |path: &str| {
             let first = site.outputs.first().map(|output| output.config.name.as_str());

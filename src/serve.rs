@@ -27,7 +27,7 @@ pub use listener::{ListenError, Listener, listen};
 use crate::metrics::Counters;
 use crate::publish::Published;
 use crate::store::Store;
-use crate::websub::ear::Ear;
+use crate::websub::callback::CallbackHandler;
 
 /// How many pages are rendered at a time.
 const RENDERING: usize = 2;
@@ -76,7 +76,7 @@ pub struct Sources {
     /// Where the other pages come from.
     pub store: Store,
     /// What listens to hubs.
-    pub ear: Ear,
+    pub callbacks: CallbackHandler,
     /// The path of the address that readers know us by, with a slash at its end, until something is published, which says it.
     pub root: String,
 }

@@ -9,18 +9,18 @@
 //! What the tables mean to the rest of the program is in the modules below; what is written when is `ingest`'s to decide.
 
 mod checksum;
+pub mod cooldowns;
 pub mod copies;
 pub mod corrections;
 pub mod entries;
 mod error;
 pub mod feeds;
 mod file;
+pub mod fingerprints;
 pub mod follows;
-pub mod holds;
 pub mod hubs;
 pub mod notices;
 pub mod outputs;
-pub mod prints;
 pub mod rekey;
 pub mod retention;
 pub mod salvage;
@@ -43,7 +43,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
 
 pub use error::{Error, Policy, Result};
-pub use writer::{Desk, Memory, Submitted, Trouble};
+pub use writer::{Submitted, Trouble, WriteContext, WriterCache};
 
 use crate::clock;
 use file::OpenedFile;
@@ -107,7 +107,7 @@ impl Store {
             room: room.clone(),
             signs: signs.clone(),
             patience,
-            memory: Memory::default(),
+            memory: WriterCache::default(),
             locked_since: None,
         };
         let writer = std::thread::Builder::new()
@@ -130,7 +130,7 @@ impl Store {
     pub async fn write<T: Send + 'static>(
         &self,
         bytes: usize,
-        work: impl Fn(&mut Desk<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&mut WriteContext<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.submit(bytes, work).await?.committed().await
     }
@@ -143,7 +143,7 @@ impl Store {
     pub async fn submit<T: Send + 'static>(
         &self,
         bytes: usize,
-        work: impl Fn(&mut Desk<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&mut WriteContext<'_>) -> Result<T> + Send + 'static,
     ) -> Result<Submitted<T>> {
         let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(QUEUE_KIB).min(QUEUE_KIB);
         let place = self.queue.clone().acquire_many_owned(kib).await.map_err(|_| Error::Closed)?;
@@ -174,7 +174,7 @@ impl Store {
     /// a new start could do no more; work that never ends does not.
     pub async fn sign_of_life(&self) {
         let mut turns = self.signs.turns.subscribe();
-        let (nothing, _) = Asked::new(|_: &mut Desk<'_>| Ok(()), None);
+        let (nothing, _) = Asked::new(|_: &mut WriteContext<'_>| Ok(()), None);
         // Where the writer has ended nothing turns any more.
         if self.jobs.send(Box::new(nothing)).is_err() || turns.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -6,15 +6,15 @@
 //! | --- | --- |
 //! | which hub and topic a document names | [`discovery`] |
 //! | asking hubs: subscriptions, renewals, farewells | [`subscriber`] |
-//! | what hubs say to us: questions and news | [`ear`] |
+//! | what hubs say to us: questions and news | [`callbacks`] |
 //! | telling our hub of what we publish | [`publisher`] |
 //! | whether news is from whom we asked | [`signature`] |
 //!
 //! What a hub tells is taken in as a polled document is. Polling goes on, a day apart, because a promise is no delivery: when
 //! polls find news that the hub did not tell, the feed is polled at its own cadence again.
 
+pub mod callback;
 pub mod discovery;
-pub mod ear;
 pub mod publisher;
 pub mod signature;
 pub mod subscriber;

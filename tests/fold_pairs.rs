@@ -65,7 +65,7 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
             at,
             published: Some(at),
         };
-        let read = terms::of(&article, index.habits(article.feed));
+        let read = terms::of(&article, index.boilerplate(article.feed));
         let decision = index.decide(&read, Level::Story, None);
         stories.insert(number, index.apply(decision));
     }
@@ -118,7 +118,7 @@ fn folded(profile: Profile) -> Vec<Beside> {
                 at,
                 published: Some(at),
             };
-            let read = terms::of(&article, index.habits(article.feed));
+            let read = terms::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(decision)
         };

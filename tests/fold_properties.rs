@@ -4,11 +4,11 @@
 use std::io::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use newsfold::fold::fingerprint::Fingerprint;
 use newsfold::fold::index::{Index, Stored};
 use newsfold::fold::lines::{self, Options};
 use newsfold::fold::link::Linked;
 use newsfold::fold::plan::Decision;
-use newsfold::fold::print::Print;
 use newsfold::fold::weights::Weights;
 use newsfold::fold::{self, Article, EntryRef, Level, Profile, Rules, StoryRef, terms};
 use proptest::prelude::*;
@@ -68,11 +68,11 @@ fn article(entry: &Entry) -> Article<'_> {
     }
 }
 
-fn step(index: &mut Index, entry: &Entry) -> (Print, StoryRef) {
-    let read = terms::of(&article(entry), index.habits(Some(entry.feed)));
+fn step(index: &mut Index, entry: &Entry) -> (Fingerprint, StoryRef) {
+    let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
     let decision: Decision = index.decide(&read, Level::Story, None);
-    let print = decision.print.clone();
-    (print, index.apply(decision))
+    let fingerprint = decision.fingerprint.clone();
+    (fingerprint, index.apply(decision))
 }
 
 fn rules() -> Rules {
@@ -80,7 +80,7 @@ fn rules() -> Rules {
 }
 
 /// What an index says of the entries to come: it is all that can be seen of it.
-fn goes_on(index: &mut Index, rest: &[Entry]) -> Vec<(Print, StoryRef)> {
+fn goes_on(index: &mut Index, rest: &[Entry]) -> Vec<(Fingerprint, StoryRef)> {
     rest.iter().map(|entry| step(index, entry)).collect()
 }
 
@@ -90,17 +90,17 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
     let mut weights = Weights::default();
     let mut stored: Vec<Stored> = Vec::new();
     for (at, entry) in entries.iter().take(cut).enumerate() {
-        let read = terms::of(&article(entry), index.habits(Some(entry.feed)));
+        let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
         let decision = index.decide(&read, Level::Story, None);
         if let fold::plan::Verdict::Joins { absorbs, .. } = &decision.verdict {
             let story = decision.story();
             stored.iter_mut().filter(|stored| absorbs.contains(&stored.story)).for_each(|stored| stored.story = story);
         }
-        let print = Print::from_bytes(&decision.print.to_bytes()).unwrap();
-        assert_eq!(print, decision.print);
+        let fingerprint = Fingerprint::from_bytes(&decision.fingerprint.to_bytes()).unwrap();
+        assert_eq!(fingerprint, decision.fingerprint);
         let story = index.apply(decision);
         stored.push(Stored {
-            print,
+            fingerprint,
             founded: entries.iter().find(|entry| entry.number == story.0).map(|founder| founder.at),
             story,
             counted: at < snapshot,
@@ -112,12 +112,12 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
     let now = entries.get(cut.saturating_sub(1)).map_or(DateTime::UNIX_EPOCH, |entry| entry.at);
     let forgotten = stored
         .iter()
-        .take_while(|stored| now - stored.print.at > rules().window)
+        .take_while(|stored| now - stored.fingerprint.at > rules().window)
         .filter(|stored| !stored.counted)
         .count();
     // Entries out of the window are gone from the store; the snapshot of the weights is never that old.
     let stored = if forgotten == 0 {
-        stored.into_iter().skip_while(|stored| now - stored.print.at > rules().window).collect()
+        stored.into_iter().skip_while(|stored| now - stored.fingerprint.at > rules().window).collect()
     } else {
         stored
     };
@@ -175,7 +175,7 @@ proptest! {
                 number += 1;
                 let title = format!("Fähre{} strandet vor Elmstadt{} im Nebel", number % 3, number % 5);
                 let article = Article { title: &title, summary: "", language: Some("de"), feed: Some(number), entry: EntryRef(number), ..article(entry) };
-                let read = terms::of(&article, index.habits(article.feed));
+                let read = terms::of(&article, index.boilerplate(article.feed));
                 let decision = index.decide(&read, Level::Story, None);
                 index.apply(decision);
             }
@@ -189,7 +189,7 @@ proptest! {
         let mut index = Index::new(rules(), Weights::default());
         for number in 0..2 {
             let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
-            let read = terms::of(&article, index.habits(None));
+            let read = terms::of(&article, index.boilerplate(None));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(decision);
         }
@@ -249,7 +249,7 @@ fn a_persons_split_and_join_are_respected() {
     index.split(EntryRef(1), story, StoryRef(1));
     assert_eq!(index.stories(), 2);
     // Decided anew, it stays out of the story that it was taken from; and a third telling does not merge the two.
-    let again = terms::of(&article(&entry(1)), index.habits(Some(1)));
+    let again = terms::of(&article(&entry(1)), index.boilerplate(Some(1)));
     assert_ne!(index.decide(&again, Level::Story, None).story(), story);
     step(&mut index, &entry(2));
     assert_eq!(index.stories(), 2);
@@ -284,7 +284,7 @@ fn levels_include_one_another() {
         ];
         let mut stories = Vec::new();
         for entry in &entries {
-            let read = terms::of(&article(entry), index.habits(Some(entry.feed)));
+            let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
             let linked = (entry.number == 1).then_some(Linked { story: StoryRef(0), matched: EntryRef(0) });
             let decision = index.decide(&read, level, linked);
             stories.push(index.apply(decision));

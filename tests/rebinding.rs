@@ -11,7 +11,7 @@ use std::time::Duration;
 use newsfold::clock;
 use newsfold::fetch::access::Access;
 use newsfold::fetch::{Client, Error, Fetched, Found, LookUp, Question, Settings};
-use newsfold::manners::Manners;
+use newsfold::politeness::Politeness;
 use url::Url;
 
 /// Gives an allowed address the first time, and one inside ever after.
@@ -44,7 +44,7 @@ async fn what_a_name_was_checked_as_is_what_is_connected_to() {
         allow_networks: vec!["127.0.0.1/32".parse().unwrap()],
         look_up: look_up.clone(),
     };
-    let client = Client::new(settings, Manners::default());
+    let client = Client::new(settings, Politeness::default());
     let (address, access) = (Url::parse(&format!("http://rebinding.example:{port}/")).unwrap(), Access::default());
     let first = client.get(Question::first(&address, &access), clock::now()).await;
     assert!(matches!(first, Ok(Fetched::Document(..))), "{first:?}");

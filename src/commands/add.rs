@@ -14,10 +14,10 @@ use crate::config::edit::NewFeed;
 use crate::config::{self, Config, FeedConfig};
 use crate::fetch::access::Access;
 use crate::fetch::{Client, Fetched, Question, Settings, decode};
-use crate::manners::Manners;
 use crate::normalise::text;
 use crate::parse::{self, Context, LinkedFeed};
 use crate::plural::counted;
+use crate::politeness::Politeness;
 use crate::sanitise;
 
 /// The most of a title that is shown, in characters.
@@ -30,7 +30,7 @@ pub(super) fn add(config: &Config, address: &str, name: Option<&str>, tags: &[St
         anyhow::bail!("another feed is called `{taken}`; give this one another name");
     }
     let addresses = addresses(address)?;
-    let client = Client::new(Settings::of(config), Manners::default());
+    let client = Client::new(Settings::of(config), Politeness::default());
     let access = config::Access { proxy: config.poll.proxy.clone(), ..config::Access::default() };
     let found = runtime()?.block_on(find(&client, &access, &addresses))?;
     if is_listed(config, &found.url) {

@@ -14,15 +14,15 @@ use crate::config::{Config, FeedConfig, Secret};
 use crate::fetch::access::Access;
 use crate::fetch::address::refused;
 use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
-use crate::manners::Manners;
 use crate::parse::{self, Context};
 use crate::plural::counted;
-use crate::publish::look::Look;
+use crate::politeness::Politeness;
 use crate::publish::notice;
+use crate::publish::theme::Theme;
 use crate::secrets;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
-    if let Err(error) = Look::from(config.serve.templates.as_deref()) {
+    if let Err(error) = Theme::from(config.serve.templates.as_deref()) {
         eprintln!("newsfold: {error}");
         return Ok(Exit::Misconfigured);
     }
@@ -124,7 +124,7 @@ fn unwritable(folder: &Path) -> Option<String> {
 
 /// Asks every feed, one after the other: this is looked at by a person, and no server should notice it.
 async fn ask_all(config: &Config) -> anyhow::Result<Exit> {
-    let client = Client::new(Settings::of(config), Manners::default());
+    let client = Client::new(Settings::of(config), Politeness::default());
     let mut exit = Exit::Done;
     for feed in &config.feeds {
         match ask(&client, feed).await {

@@ -13,9 +13,9 @@ use crate::fold;
 use crate::fold::index::Index;
 use crate::fold::plan::{Match, Verdict};
 use crate::model::{EntryRef, FeedRef};
-use crate::roster;
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{self, Reader, entries, feeds, prints};
+use crate::store::{self, Reader, entries, feeds, fingerprints};
+use crate::subscriptions;
 use crate::terminal;
 
 /// Why the entries of a story are together, or why two entries are or are not.
@@ -97,11 +97,11 @@ fn evidence_in_words(evidence: &str) -> String {
 /// Whether two entries are in one story, and how alike they are when nothing else is known.
 fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other: EntryRef) -> store::Result<String> {
     let (first, second) = (one.min(other), one.max(other));
-    let mut index = Index::new(roster::rules(config), prints::weights(connection)?.1);
+    let mut index = Index::new(subscriptions::rules(config), fingerprints::weights(connection)?.1);
     let level = config.fold.level;
     let decided = |index: &Index, entry: EntryRef| -> store::Result<fold::plan::Decision> {
         let text = entries::text_of(connection, entry)?;
-        Ok(index.decide(&fold::terms::of(&text.article(), index.habits(Some(text.feed.0))), level, None))
+        Ok(index.decide(&fold::terms::of(&text.article(), index.boilerplate(Some(text.feed.0))), level, None))
     };
     let founding = decided(&index, first)?;
     index.apply(founding);

@@ -18,8 +18,8 @@ use crate::fold::plan::Verdict;
 use crate::fold::terms;
 use crate::model::{EntryRef, Level, StoryRef};
 use crate::normalise::text;
-use crate::roster::{self, Roster};
-use crate::store::{self, Reader, corrections, entries, prints, stories};
+use crate::store::{self, Reader, corrections, entries, fingerprints, stories};
+use crate::subscriptions::{self, Subscriptions};
 
 /// Folds articles from standard input, line by line.
 pub(super) fn stream(options: &Options) -> anyhow::Result<Exit> {
@@ -46,11 +46,12 @@ struct Replayed {
 
 /// Decides every entry of the window again, in the order in which they came. A person's word holds as it does in the daemon.
 fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store::Result<Vec<Replayed>> {
-    let roster = Roster::look_up(connection, config)?;
-    let rules = roster::rules(config);
+    let subscriptions = Subscriptions::look_up(connection, config)?;
+    let rules = subscriptions::rules(config);
     let begins = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
-    let level_of = |feed| roster.subscription(feed).map_or(config.fold.level, |of| of.terms.level);
-    let mut index = Index::restore(rules, prints::weights(connection)?.1, Vec::new(), corrections::splits(connection)?);
+    let level_of = |feed| subscriptions.subscription(feed).map_or(config.fold.level, |of| of.terms.level);
+    let mut index =
+        Index::restore(rules, fingerprints::weights(connection)?.1, Vec::new(), corrections::splits(connection)?);
     let mut pages = Pages::default();
     // Where each entry is, kept up while stories merge.
     let mut now_in: HashMap<EntryRef, StoryRef> = HashMap::new();
@@ -64,7 +65,7 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
         let linked = linked
             .map(|linked| Linked { story: now_in.get(&linked.matched).copied().unwrap_or(linked.story), ..linked });
         let article = text.article();
-        let decision = index.decide(&terms::of(&article, index.habits(article.feed)), level, linked);
+        let decision = index.decide(&terms::of(&article, index.boilerplate(article.feed)), level, linked);
         if let Verdict::Joins { found, absorbs, .. } = &decision.verdict {
             now_in.values_mut().filter(|story| absorbs.contains(story)).for_each(|story| *story = found.story);
         }

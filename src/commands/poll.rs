@@ -14,22 +14,22 @@ use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::fetch::{Client, Settings};
-use crate::hosts::{Hosts, Limits};
+use crate::host_queue::{HostQueue, Limits};
 use crate::ingest::Ingested;
-use crate::manners::Manners;
-use crate::manners::domain::domain_of;
-use crate::manners::holds::Holds;
+use crate::maintenance;
 use crate::model::{Feed, FeedRef};
 use crate::notify;
 use crate::plural::counted;
-use crate::poll::{Errand, Polled, Poller, Postponement, Report, Urgency};
-use crate::publish::look::Look;
+use crate::politeness::Politeness;
+use crate::politeness::cooldowns::Cooldowns;
+use crate::politeness::domain::domain_of;
+use crate::poll::{PollJob, Polled, Poller, Postponement, Report, Trigger};
+use crate::publish::theme::Theme;
 use crate::publish::{self, Output, Published, Site, after, files};
-use crate::roster::Roster;
 use crate::schedule;
-use crate::store::{Policy, Store, feeds, holds};
+use crate::store::{Policy, Store, cooldowns, feeds};
+use crate::subscriptions::Subscriptions;
 use crate::terminal;
-use crate::upkeep;
 use crate::websub::publisher;
 
 /// How long the command waits for another program that holds the store locked.
@@ -44,13 +44,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let store = Store::open_within(store_path, FOR_A_LOCK)?;
     let now = clock::now();
-    let enlisted = config.clone();
-    let roster = store.write(0, move |desk| Roster::enlist(desk, &enlisted, now)).await?;
+    let synced = config.clone();
+    let subscriptions = store.write(0, move |context| Subscriptions::sync(context, &synced, now)).await?;
     let wanted: Option<Vec<FeedRef>> = match names {
         [] => None,
         names => {
             let found = |name: &String| {
-                roster
+                subscriptions
                     .named(name)
                     .ok_or_else(|| anyhow::anyhow!("there is no feed `{name}`; `newsfold feeds` lists them"))
             };
@@ -58,9 +58,9 @@ pub(super) async fn run(
         }
     };
     let (states, held) =
-        store.read(move |connection| Ok((feeds::configured(connection)?, holds::all(connection, now)?))).await?;
+        store.read(move |connection| Ok((feeds::configured(connection)?, cooldowns::all(connection, now)?))).await?;
     let is_due = |feed: &Feed| {
-        let at = roster.subscription(feed.feed).map_or(feed.next_poll, |subscription| {
+        let at = subscriptions.subscription(feed.feed).map_or(feed.next_poll, |subscription| {
             schedule::put_right(feed.next_poll, &subscription.cadence, subscription.min_interval, now)
         });
         at <= now
@@ -68,10 +68,10 @@ pub(super) async fn run(
     let known = states.len();
     let read: HashSet<FeedRef> = states.iter().map(|state| state.feed).collect();
     let is_wanted = |feed: &FeedRef| wanted.as_ref().is_none_or(|wanted| wanted.contains(feed));
-    let unread: Vec<String> = roster
+    let unread: Vec<String> = subscriptions
         .handles()
         .filter(|feed| is_wanted(feed) && !read.contains(feed))
-        .filter_map(|feed| roster.name(feed).map(str::to_owned))
+        .filter_map(|feed| subscriptions.name(feed).map(str::to_owned))
         .collect();
     let chosen: Vec<Feed> = states
         .into_iter()
@@ -80,46 +80,46 @@ pub(super) async fn run(
         .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
         .collect();
     let left_alone = if only_due || wanted.is_some() { 0 } else { known - chosen.len() };
-    let leases: Vec<_> = chosen.iter().map(|feed| (feed.feed, roster.after_a_crash(feed, now))).collect();
-    store.write(chosen.len() * 64, move |desk| feeds::lease(desk.tx, &leases, now)).await?;
+    let leases: Vec<_> = chosen.iter().map(|feed| (feed.feed, subscriptions.after_a_crash(feed, now))).collect();
+    store.write(chosen.len() * 64, move |context| feeds::lease(context.tx, &leases, now)).await?;
 
     let (reports, received) = mpsc::unbounded_channel();
-    let manners = Manners::default();
-    manners.holds().restore_all(held);
-    let client = Client::new(Settings::of(config), manners);
-    let hosts = Hosts::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
-    let urgency = if wanted.is_some() && !only_due { Urgency::Person } else { Urgency::Due };
+    let politeness = Politeness::default();
+    politeness.cooldowns().restore_all(held);
+    let client = Client::new(Settings::of(config), politeness);
+    let host_queue = HostQueue::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
+    let trigger = if wanted.is_some() && !only_due { Trigger::Person } else { Trigger::Due };
     let asked = chosen.len();
     let all = asked + unread.len();
-    hosts.push(chosen.into_iter().filter_map(|feed| {
-        let subscription = roster.subscription(feed.feed)?.clone();
-        Some(Errand { feed: Box::new(feed), subscription, urgency, slow: None })
+    host_queue.push(chosen.into_iter().filter_map(|feed| {
+        let subscription = subscriptions.subscription(feed.feed)?.clone();
+        Some(PollJob { feed: Box::new(feed), subscription, trigger, slow: None })
     }));
     let mut came = tokio::select! {
-        came = gather(received, asked, &roster) => came?,
+        came = gather(received, asked, &subscriptions) => came?,
         _ = tokio::signal::ctrl_c() => {
-            hosts.stop().await;
+            host_queue.stop().await;
             anyhow::bail!("interrupted; what was polled so far is stored");
         }
     };
-    hosts.stop().await;
-    drop(hosts);
+    host_queue.stop().await;
+    drop(host_queue);
     came.unstored.extend(unread);
 
-    let outputs = roster.outputs(config);
+    let outputs = subscriptions.outputs(config);
     if outputs.iter().any(|output| output.config.query.is_some()) {
-        upkeep::index(&store, usize::MAX).await?;
+        maintenance::index(&store, usize::MAX).await?;
     }
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
-        let look = Look::from(config.serve.templates.as_deref())?;
-        publish_files(&store, Site { outputs, look }, config).await?
+        let theme = Theme::from(config.serve.templates.as_deref())?;
+        publish_files(&store, Site { outputs, theme }, config).await?
     } else {
         0
     };
-    for untold in notify::tell(&store, &roster.watchers(config), &config.poll.user_agent, clock::now()).await? {
+    for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
         tracing::warn!("{untold}");
     }
-    match upkeep::tidy(store.clone(), config.store.clone(), clock::now()).await {
+    match maintenance::tidy(store.clone(), config.store.clone(), clock::now()).await {
         Err(error) if error.policy() != Policy::Exit => {
             tracing::warn!("the store could not be tidied, which the next poll does: {error}")
         }
@@ -154,11 +154,11 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.
-fn may_be_asked(feed: &Feed, holds: &Holds, now: DateTime<Utc>) -> bool {
+fn may_be_asked(feed: &Feed, cooldowns: &Cooldowns, now: DateTime<Utc>) -> bool {
     let is_held = |until: DateTime<Utc>| until > now && until <= now + schedule::LONGEST_RETRY_AFTER;
     feed.retired_at.is_none()
         && !feed.not_before.is_some_and(is_held)
-        && holds.until(&domain_of(feed.target()), now).is_none()
+        && cooldowns.until(&domain_of(feed.target()), now).is_none()
 }
 
 /// How many feeds the summary names before it counts the rest.
@@ -181,9 +181,9 @@ struct Came {
 }
 
 async fn gather(
-    mut reports: mpsc::UnboundedReceiver<crate::hosts::Outcome>,
+    mut reports: mpsc::UnboundedReceiver<crate::host_queue::Outcome>,
     asked: usize,
-    roster: &Roster,
+    subscriptions: &Subscriptions,
 ) -> anyhow::Result<Came> {
     let bar = terminal::bar(asked);
     let mut came = Came::default();
@@ -193,7 +193,7 @@ async fn gather(
             Ok(report) => report,
             Err((_, error)) if error.policy() == Policy::Exit => return Err(error.into()),
             Err((feed, error)) => {
-                let name = roster.name(feed).unwrap_or_default().to_owned();
+                let name = subscriptions.name(feed).unwrap_or_default().to_owned();
                 tracing::warn!(feed.name = name, "what it brought could not be stored: {error}");
                 came.is_store_refusing |= error.policy() == Policy::Retry;
                 came.unstored.push(name);

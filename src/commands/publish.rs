@@ -6,15 +6,15 @@ use std::path::Path;
 
 use crate::commands::{Exit, print};
 use crate::config::{Config, Format};
-use crate::publish::look::Look;
+use crate::maintenance;
+use crate::publish::theme::Theme;
 use crate::publish::{self, Site};
-use crate::roster::Roster;
 use crate::store::{Reader, search};
-use crate::upkeep;
+use crate::subscriptions::Subscriptions;
 
 pub(super) fn run(config: &Config, store: &Path, output: Option<&str>, format: Format) -> anyhow::Result<Exit> {
     let reader = Reader::open(store)?;
-    let outputs = reader.read(|connection| Ok(Roster::look_up(connection, config)?.outputs(config)))?;
+    let outputs = reader.read(|connection| Ok(Subscriptions::look_up(connection, config)?.outputs(config)))?;
     let chosen = match output {
         Some(name) => outputs.iter().find(|output| output.config.name == name),
         None => outputs.first(),
@@ -24,10 +24,10 @@ pub(super) fn run(config: &Config, store: &Path, output: Option<&str>, format: F
         anyhow::bail!("there is no output `{}`; there are: {}", output.unwrap_or_default(), known.join(", "));
     };
     if chosen.config.query.is_some() && !reader.read(search::is_current)? {
-        upkeep::index_beside(store)?;
+        maintenance::index_beside(store)?;
     }
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
-    let site = Site { outputs: outputs.clone(), look: Look::from(config.serve.templates.as_deref())? };
+    let site = Site { outputs: outputs.clone(), theme: Theme::from(config.serve.templates.as_deref())? };
     print(&String::from_utf8_lossy(&publish::render(&site, &feed, format).body))?;
     Ok(Exit::Done)
 }

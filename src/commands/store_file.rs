@@ -10,12 +10,12 @@ use crate::cli::StoreCommand;
 use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
+use crate::maintenance::{self, Kept};
 use crate::plural::counted;
 use crate::sanitise;
 use crate::store::copies::{self, DamagedRow, DamagedText};
 use crate::store::salvage::{self, Salvaged};
 use crate::store::{Reader, SideWriter, retention};
-use crate::upkeep::{self, Kept};
 
 pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyhow::Result<Exit> {
     match command {
@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyho
         }
         StoreCommand::Check { repair } => check(store, repair),
         StoreCommand::Prune { dry_run: true } => {
-            let cutoff = upkeep::cutoff(config.store.keep, clock::now());
+            let cutoff = maintenance::cutoff(config.store.keep, clock::now());
             let expired = Reader::open(store)?.read(|connection| retention::expired(connection, cutoff))?;
             let expired = usize::try_from(expired).unwrap_or(usize::MAX);
             let before = cutoff.format("%Y-%m-%d");
@@ -103,10 +103,10 @@ fn check(store: &Path, repair: bool) -> anyhow::Result<Exit> {
 /// In steps, so that a daemon that runs meanwhile waits for none of them long.
 fn prune(config: &Config, path: &Path) -> anyhow::Result<Exit> {
     let (mut store, mut kept) = (SideWriter::open(path)?, Kept::default());
-    while kept.add(store.write(|tx| upkeep::step(tx, &config.store, clock::now()))?) {}
+    while kept.add(store.write(|tx| maintenance::step(tx, &config.store, clock::now()))?) {}
     print(&format!("{} pruned\n", counted(kept.pruned, "entry")))?;
     if kept.is_too_large {
-        anyhow::bail!("{}: {}", path.display(), upkeep::TOO_LARGE);
+        anyhow::bail!("{}: {}", path.display(), maintenance::TOO_LARGE);
     }
     Ok(Exit::Done)
 }

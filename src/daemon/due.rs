@@ -13,13 +13,13 @@ use super::rounds::Due;
 use super::tasks::{Came, Done, Work};
 use super::{Daemon, Error};
 use crate::clock;
-use crate::hosts::Outcome;
-use crate::manners::uplink::{Side, Turn};
+use crate::host_queue::Outcome;
 use crate::model::{Feed, FeedRef};
-use crate::poll::{Errand, Polled, Postponement, Report, Urgency};
-use crate::roster::Roster;
+use crate::politeness::connectivity::{Side, Turn};
+use crate::poll::{PollJob, Polled, Postponement, Report, Trigger};
 use crate::schedule::{self, ClockStep};
 use crate::store::{self, Policy, Store, feeds};
+use crate::subscriptions::Subscriptions;
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -61,16 +61,16 @@ impl Daemon {
     /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
     pub(super) fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
         let count = self.due.iter().filter(|Reverse((at, feed))| is_meant(*at, *feed)).count();
-        let roster = &self.roster;
+        let subscriptions = &self.subscriptions;
         let later = |Reverse((at, feed)): Reverse<(DateTime<Utc>, FeedRef)>| {
-            let address = roster.address(feed).map_or("", |address| address.as_str());
+            let address = subscriptions.address(feed).map_or("", |address| address.as_str());
             Reverse((if is_meant(at, feed) { schedule::after_a_gap(address, count, now) } else { at }, feed))
         };
         self.due = self.due.drain().map(later).collect();
     }
 
     /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
-    pub(super) fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Urgency)> {
+    pub(super) fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Trigger)> {
         let mut due = Vec::new();
         while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.due.pop();
@@ -81,20 +81,20 @@ impl Daemon {
         let mut waiting = Vec::new();
         let mut probes: HashMap<Side, usize> = HashMap::new();
         for feed in due {
-            let Some(address) = self.roster.address(feed) else { continue };
+            let Some(address) = self.subscriptions.address(feed) else { continue };
             if let Some(begins) = self.rounds.begins(host_of(address)) {
                 waiting.push(Reverse((begins, feed)));
                 continue;
             }
             let side = Side::of(address);
-            if !self.manners.uplinks().is_down(side) {
-                chosen.push((feed, Urgency::Due));
+            if !self.politeness.uplinks().is_down(side) {
+                chosen.push((feed, Trigger::Due));
                 continue;
             }
-            let left = probes.entry(side).or_insert_with(|| self.manners.uplinks().allowance(side, now));
+            let left = probes.entry(side).or_insert_with(|| self.politeness.uplinks().allowance(side, now));
             if *left > 0 {
                 *left -= 1;
-                chosen.push((feed, Urgency::Probe));
+                chosen.push((feed, Trigger::Probe));
             } else {
                 self.offline.insert(feed);
                 waiting.push(Reverse((now + OFFLINE_LOOK, feed)));
@@ -109,13 +109,14 @@ impl Daemon {
         if due.is_empty() {
             return;
         }
-        let roster = &self.roster;
+        let subscriptions = &self.subscriptions;
         let waiting = due.iter().filter_map(|feed| {
-            let slack = roster.subscription(*feed)?.slack(now);
-            Some(Due { host: host_of(roster.address(*feed)?), until: schedule::after(now, slack) })
+            let slack = subscriptions.subscription(*feed)?.slack(now);
+            Some(Due { host: host_of(subscriptions.address(*feed)?), until: schedule::after(now, slack) })
         });
         let waiting: Vec<Due<'_>> = waiting.collect();
-        let coming = self.due.iter().filter_map(|Reverse((at, feed))| Some((*at, host_of(roster.address(*feed)?))));
+        let coming =
+            self.due.iter().filter_map(|Reverse((at, feed))| Some((*at, host_of(subscriptions.address(*feed)?))));
         self.rounds.open(&waiting, coming, now);
     }
 
@@ -127,7 +128,7 @@ impl Daemon {
         }
         self.in_flight.extend(chosen.iter().map(|(feed, _)| *feed));
         self.leasing.clone_from(&chosen);
-        self.tasks.begin(Work::Lease, lease(self.store.clone(), chosen, self.roster.clone(), now));
+        self.tasks.begin(Work::Lease, lease(self.store.clone(), chosen, self.subscriptions.clone(), now));
         self.tell_health();
     }
 
@@ -139,20 +140,20 @@ impl Daemon {
             self.set_aside(feed, &error);
         }
         let mut errands = Vec::new();
-        for (feed, urgency) in leased.feeds {
+        for (feed, trigger) in leased.feeds {
             self.unreadable.remove(&feed.feed);
-            match self.roster.subscription(feed.feed) {
-                Some(subscription) => errands.push(Errand {
+            match self.subscriptions.subscription(feed.feed) {
+                Some(subscription) => errands.push(PollJob {
                     subscription: subscription.clone(),
                     feed: Box::new(feed),
-                    urgency,
+                    trigger,
                     slow: None,
                 }),
                 // The configuration was read again meanwhile.
                 None => drop(self.in_flight.remove(&feed.feed)),
             }
         }
-        self.hosts.push(errands);
+        self.host_queue.push(errands);
     }
 
     /// Nothing is asked of anyone while we could not keep the answer.
@@ -170,10 +171,10 @@ impl Daemon {
         let times = self.unreadable.entry(feed).or_default();
         let wait = AFTER_TROUBLE.saturating_mul(2_u32.saturating_pow(*times)).min(schedule::LONGEST_WAIT);
         *times += 1;
-        let least = self.roster.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
+        let least = self.subscriptions.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
         let again = schedule::after(clock::now(), least);
         self.due.push(Reverse((again, feed)));
-        let (name, next) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+        let (name, next) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
         tracing::warn!(
             feed.name = name,
             "the feed cannot be read from the store or written to it, next try {next}: {error}"
@@ -196,11 +197,13 @@ impl Daemon {
                 if error.policy() == Policy::Report {
                     self.set_aside(feed, &error);
                 } else {
-                    let least =
-                        self.roster.subscription(feed).map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
+                    let least = self
+                        .subscriptions
+                        .subscription(feed)
+                        .map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
                     let again = schedule::after(clock::now(), least);
                     self.due.push(Reverse((again, feed)));
-                    let (name, again) = (self.roster.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+                    let (name, again) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
                     tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");
                 }
             }
@@ -224,7 +227,7 @@ impl Daemon {
         self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
         let is_moved = self.moved.remove(&feed.feed);
         if let Some(subscription) =
-            self.roster.subscription(feed.feed).filter(|_| is_moved || feed.retired_at.is_none())
+            self.subscriptions.subscription(feed.feed).filter(|_| is_moved || feed.retired_at.is_none())
         {
             // The configuration may have been read again meanwhile.
             let is_planned = matches!(polled, Polled::Postponed(_))
@@ -272,23 +275,28 @@ impl Daemon {
 
 /// Feeds whose due times were moved, and those that cannot be read.
 pub(super) struct Leased {
-    feeds: Vec<(Feed, Urgency)>,
+    feeds: Vec<(Feed, Trigger)>,
     unreadable: Vec<(FeedRef, store::Error)>,
 }
 
 /// Moves the due times of feeds that are about to be polled. One that cannot be read stays as it is.
-async fn lease(store: Store, chosen: Vec<(FeedRef, Urgency)>, roster: Roster, now: DateTime<Utc>) -> Came {
-    let work = move |desk: &mut store::Desk<'_>| {
+async fn lease(
+    store: Store,
+    chosen: Vec<(FeedRef, Trigger)>,
+    subscriptions: Subscriptions,
+    now: DateTime<Utc>,
+) -> Came {
+    let work = move |context: &mut store::WriteContext<'_>| {
         let mut leased = Leased { feeds: Vec::with_capacity(chosen.len()), unreadable: Vec::new() };
-        for (feed, urgency) in &chosen {
-            match feeds::one(desk.tx, *feed) {
-                Ok(state) => leased.feeds.push((state, *urgency)),
+        for (feed, trigger) in &chosen {
+            match feeds::one(context.tx, *feed) {
+                Ok(state) => leased.feeds.push((state, *trigger)),
                 Err(error) if error.policy() == Policy::Report => leased.unreadable.push((*feed, error)),
                 Err(error) => return Err(error),
             }
         }
-        let due = |(feed, _): &(Feed, Urgency)| (feed.feed, roster.after_a_crash(feed, now));
-        feeds::lease(desk.tx, &leased.feeds.iter().map(due).collect::<Vec<_>>(), now)?;
+        let due = |(feed, _): &(Feed, Trigger)| (feed.feed, subscriptions.after_a_crash(feed, now));
+        feeds::lease(context.tx, &leased.feeds.iter().map(due).collect::<Vec<_>>(), now)?;
         Ok(leased)
     };
     Ok(Done::Leased(store.write(LEASE_BYTES, work).await?))

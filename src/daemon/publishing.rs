@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use super::tasks::{Came, Done, Failure, Work};
 use super::{Daemon, Error};
 use crate::clock;
+use crate::maintenance;
 use crate::notify;
 use crate::publish::{self, Published, Site, after, files};
 use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, outputs, search};
-use crate::upkeep;
 use crate::websub::publisher;
 
 /// How many steps the index for searches is brought on before what is there is rendered.
@@ -55,7 +55,7 @@ async fn index(store: &Store, site: &Site) -> store::Result<bool> {
     if !is_searched && store.read(search::filled).await?.is_none() {
         return Ok(true);
     }
-    upkeep::index(store, INDEXED_AT_ONCE).await
+    maintenance::index(store, INDEXED_AT_ONCE).await
 }
 
 /// Writes the outputs' files. What can be written is, whatever else cannot.

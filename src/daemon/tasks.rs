@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::due::Leased;
 use super::publishing::Publication;
 use super::reload::Synced;
+use crate::maintenance::Kept;
 use crate::publish::files::WriteError;
 use crate::store;
-use crate::upkeep::Kept;
 
 /// The longest pause before failed work is begun again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

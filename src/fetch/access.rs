@@ -14,7 +14,7 @@ use crate::secrets;
 
 /// The way to a feed; feeds that share it share connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Way {
+pub struct Route {
     /// The proxy.
     pub proxy: Option<Url>,
     /// A file with certificates of further authorities.
@@ -25,7 +25,7 @@ pub struct Way {
 /// them it is asked for. No name server answers for it (RFC 6761 §6.4).
 pub(super) const SOCKS_PROXY: &str = "socks-proxy.newsfold.invalid";
 
-impl Way {
+impl Route {
     /// Whether the proxy resolves the names of feeds, so that nobody here sees what they lead to.
     pub(super) fn resolves_elsewhere(&self) -> bool {
         self.proxy.as_ref().is_some_and(|proxy| proxy.scheme() != "socks5")
@@ -46,7 +46,7 @@ pub(super) enum Reach {
 /// With what a feed is asked.
 #[derive(Clone, Default)]
 pub struct Access {
-    way: Way,
+    way: Route,
     /// For whom the headers are; `None` when there are none.
     origin: Option<Origin>,
     headers: HeaderMap,
@@ -58,7 +58,7 @@ impl Access {
     /// # Errors
     /// Which secret cannot be had or sent, and why.
     pub fn of(configured: &config::Access, address: &Url) -> Result<Self, String> {
-        let way = Way { proxy: configured.proxy.clone(), ca: configured.ca.clone() };
+        let way = Route { proxy: configured.proxy.clone(), ca: configured.ca.clone() };
         let mut headers = HeaderMap::new();
         if let (Some(username), Some(password)) = (&configured.username, &configured.password) {
             let password = secrets::reveal(password).map_err(|error| format!("its password cannot be had: {error}"))?;
@@ -78,7 +78,7 @@ impl Access {
 
     /// The way to the feed.
     #[must_use]
-    pub fn way(&self) -> &Way {
+    pub fn way(&self) -> &Route {
         &self.way
     }
 

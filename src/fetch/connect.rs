@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::{Origin, Url};
 
 use crate::clock;
-use crate::fetch::access::{SOCKS_PROXY, Way};
+use crate::fetch::access::{Route, SOCKS_PROXY};
 use crate::fetch::{Error, Settings, address, certificates};
 
 /// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
@@ -59,7 +59,7 @@ impl Protocols {
 /// The clients made so far, and the servers where HTTP/2 does not work, each with when that is tried again.
 #[derive(Default)]
 pub(super) struct Clients {
-    made: Mutex<HashMap<(Way, Protocols), Made>>,
+    made: Mutex<HashMap<(Route, Protocols), Made>>,
     over_http_1: Mutex<HashMap<Origin, Instant>>,
 }
 
@@ -68,7 +68,7 @@ type Made = Result<reqwest::Client, Arc<str>>;
 impl Clients {
     /// The client for this way. It is made when it is first needed: it wants the system's CA certificates, and `file:` feeds do
     /// not.
-    pub(super) fn by(&self, way: &Way, protocols: Protocols, settings: &Settings) -> Result<reqwest::Client, Error> {
+    pub(super) fn by(&self, way: &Route, protocols: Protocols, settings: &Settings) -> Result<reqwest::Client, Error> {
         let mut clients = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (way.clone(), protocols);
         if let Some(made) = clients.get(&key) {
@@ -101,7 +101,7 @@ impl Clients {
     }
 }
 
-fn build(way: &Way, protocols: Protocols, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+fn build(way: &Route, protocols: Protocols, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
     let gap = settings.per_host_gap;
     let idle = if gap.is_zero() { BRIEF_IDLE_TIMEOUT } else { gap + IDLE_TIMEOUT };
     let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));

@@ -7,17 +7,17 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 
-use super::furniture::{Furniture, Habits, NO_FEED};
+use super::boilerplate::{Boilerplate, FeedBoilerplate, NO_FEED};
+use super::chunked_queue::ChunkedQueue;
+use super::fingerprint::Fingerprint;
 use super::hash::Prehashed;
 use super::link::Linked;
 use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
-use super::print::Print;
-use super::ring::Ring;
 use super::stories::{Stories, Story};
 use super::terms::Terms;
-use super::vector::{self, Core, Open};
+use super::vector::{self, Centroid, Open};
 use super::weights::{Weights, real};
 use super::{EntryRef, Level, Rules, StoryRef, score};
 
@@ -53,7 +53,7 @@ const FRAME_STORIES: usize = 2;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// The entry.
-    pub print: Print,
+    pub fingerprint: Fingerprint,
     /// The story that it is in.
     pub story: StoryRef,
     /// When the story's founder was put out; `None` when that is not known any more.
@@ -67,10 +67,10 @@ pub struct Stored {
 pub struct Index {
     rules: Rules,
     weights: Weights,
-    furniture: Furniture,
+    boilerplate: Boilerplate,
     /// The entries of the window by arrival; `hot` is what a search reads of each.
     members: Members,
-    hot: Ring<Hot>,
+    hot: ChunkedQueue<EntrySlot>,
     stories: Stories,
     /// The cores of the large stories.
     cores: HashMap<u32, Kept, Prehashed>,
@@ -78,9 +78,9 @@ pub struct Index {
     splits: BTreeSet<(EntryRef, StoryRef)>,
 }
 
-/// What a search reads of an entry: its story, and its feed as [`Furniture`] numbers it.
+/// What a search reads of an entry: its story, and its feed as [`Boilerplate`] numbers it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hot {
+pub(super) struct EntrySlot {
     pub(super) story: u32,
     pub(super) feed: u32,
 }
@@ -91,9 +91,9 @@ impl Index {
         Self {
             rules,
             weights,
-            furniture: Furniture::default(),
+            boilerplate: Boilerplate::default(),
             members: Members::default(),
-            hot: Ring::default(),
+            hot: ChunkedQueue::default(),
             stories: Stories::default(),
             cores: HashMap::default(),
             postings: Postings::default(),
@@ -113,8 +113,8 @@ impl Index {
     ) -> Self {
         let mut index = Self::new(rules, weights);
         index.splits.extend(splits);
-        for Stored { print, story, founded, counted } in stored {
-            let serial = index.take_in(&print, story, !counted);
+        for Stored { fingerprint, story, founded, counted } in stored {
+            let serial = index.take_in(&fingerprint, story, !counted);
             if let (Some(founded), Some(story)) = (founded, index.stories.get_mut(serial)) {
                 story.set_founded(founded.timestamp_micros());
             }
@@ -127,8 +127,8 @@ impl Index {
     }
 
     /// What a feed repeats, for [`super::terms::of`].
-    pub fn habits(&self, feed: Option<u64>) -> Habits<'_> {
-        self.furniture.of(feed, &self.hot, self.members.first())
+    pub fn boilerplate(&self, feed: Option<u64>) -> FeedBoilerplate<'_> {
+        self.boilerplate.of(feed, &self.hot, self.members.first())
     }
 
     /// What it goes by.
@@ -155,12 +155,14 @@ impl Index {
     /// Plans what becomes of an entry; `level` is its feed's, and `linked` the telling that leads to the same page, which
     /// may be older than the window.
     pub fn decide(&self, terms: &Terms, level: Level, linked: Option<Linked>) -> Decision {
-        let print = Print::of(terms, &self.weights);
+        let fingerprint = Fingerprint::of(terms, &self.weights);
         match linked.filter(|_| level >= Level::Link) {
-            Some(linked) => Decision { print: Print { is_claim: true, ..print }, verdict: linked.into() },
+            Some(linked) => {
+                Decision { fingerprint: Fingerprint { is_claim: true, ..fingerprint }, verdict: linked.into() }
+            }
             None => {
-                let (verdict, nearest) = self.verdict(terms, &print, level);
-                Decision { print: Print { nearest, ..print }, verdict }
+                let (verdict, nearest) = self.verdict(terms, &fingerprint, level);
+                Decision { fingerprint: Fingerprint { nearest, ..fingerprint }, verdict }
             }
         }
     }
@@ -173,7 +175,7 @@ impl Index {
                 self.absorb(story, younger);
             }
         }
-        self.place(&decision.print, story, true);
+        self.place(&decision.fingerprint, story, true);
         story
     }
 
@@ -207,8 +209,8 @@ impl Index {
     }
 
     /// Takes in an entry that is in this story already, as an edit has it.
-    pub fn keep(&mut self, print: &Print, story: StoryRef) {
-        self.place(print, story, true);
+    pub fn keep(&mut self, fingerprint: &Fingerprint, story: StoryRef) {
+        self.place(fingerprint, story, true);
     }
 
     /// Forgets what an entry said, because its publisher made another one of it.
@@ -245,7 +247,7 @@ impl Index {
             || (self.members.len() > 0 && !self.in_window(self.members.at(self.members.first()), now))
         {
             let arrival = self.members.first();
-            let Some(Hot { story: serial, feed }) = self.hot.front().copied() else { return };
+            let Some(EntrySlot { story: serial, feed }) = self.hot.front().copied() else { return };
             self.unlink(arrival);
             self.refresh_oldest(serial, arrival, feed);
             self.bury(serial);
@@ -254,24 +256,24 @@ impl Index {
             self.postings.call_up(keys.iter().map(|key| key.hash));
             self.postings.pop(keys.iter().map(|key| key.hash));
             self.members.pop_front();
-            self.furniture.forget(feed, arrival);
+            self.boilerplate.forget(feed, arrival);
         }
     }
 
-    fn verdict(&self, terms: &Terms, print: &Print, level: Level) -> (Verdict, Option<u8>) {
+    fn verdict(&self, terms: &Terms, fingerprint: &Fingerprint, level: Level) -> (Verdict, Option<u8>) {
         if level < Level::Copy {
             return (Verdict::New { nearest: None }, None);
         }
-        let (candidates, frame) = self.candidates(print);
-        let open = Open::new(&print.vector);
+        let (candidates, frame) = self.candidates(fingerprint);
+        let open = Open::new(&fingerprint.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
         let mut alike: Option<u8> = None;
-        let candidates = self.called_up(print, &candidates);
+        let candidates = self.called_up(fingerprint, &candidates);
         let mut compared: Vec<(&Candidate, Rule, Match)> = candidates
             .iter()
             .filter_map(|candidate| {
-                self.compare(print, &open, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
+                self.compare(fingerprint, &open, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
             })
             .collect();
         self.note_rivals(&mut compared);
@@ -298,7 +300,7 @@ impl Index {
             }
             return (Verdict::New { nearest: nearest.map(Box::new) }, alike);
         };
-        let (older, absorbs) = self.mergeable(&passed, print);
+        let (older, absorbs) = self.mergeable(&passed, fingerprint);
         let mut found = best.found.clone();
         found.story = older;
         found.terms = self.carrying(terms, &open, best.serial);
@@ -325,9 +327,9 @@ impl Index {
     }
 
     /// The oldest, by number, of the best story and those that it may be merged with, and the younger ones that go into it.
-    fn mergeable(&self, passed: &[Passed], print: &Print) -> (StoryRef, Vec<StoryRef>) {
+    fn mergeable(&self, passed: &[Passed], fingerprint: &Fingerprint) -> (StoryRef, Vec<StoryRef>) {
         let Some((best, others)) = passed.split_first() else { return (StoryRef(0), Vec::new()) };
-        let feed = self.furniture.number(print.feed);
+        let feed = self.boilerplate.number(fingerprint.feed);
         let mut one: Vec<u32> = vec![best.serial];
         for other in others {
             let alike = one.iter().all(|serial| {
@@ -354,7 +356,7 @@ impl Index {
         };
         let core = |tellers: &[(u32, u32)], others: &[(u32, u32)]| {
             let heard = tellers.iter().filter(|(teller, _)| is_heard(*teller, others));
-            Core::of(heard.map(|(_, arrival)| self.members.vector(*arrival)))
+            Centroid::of(heard.map(|(_, arrival)| self.members.vector(*arrival)))
         };
         core(&one, &two).cosine_to(&core(&two, &one))
     }
@@ -394,15 +396,15 @@ impl Index {
     }
 
     /// The stories that share the entry's keys, most promising first, and those of its title's terms that its feed often uses.
-    fn candidates(&self, print: &Print) -> (Vec<u32>, Vec<u32>) {
+    fn candidates(&self, fingerprint: &Fingerprint) -> (Vec<u32>, Vec<u32>) {
         let mut frame = Vec::new();
         let mut hits = Hits::default();
-        let mut found: Vec<(u32, Hot)> = Vec::with_capacity(POSTINGS_PER_KEY);
+        let mut found: Vec<(u32, EntrySlot)> = Vec::with_capacity(POSTINGS_PER_KEY);
         let mut left = POSTINGS_AT_MOST;
-        let mut keys = print.vector.keys();
+        let mut keys = fingerprint.vector.keys();
         keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
         self.postings.call_up(keys.iter().map(|key| key.hash));
-        let feed = self.furniture.number(print.feed);
+        let feed = self.boilerplate.number(fingerprint.feed);
         for (turn, key) in (0_u16..).zip(keys) {
             let weight = u32::from(key.weight) * u32::from(key.weight);
             let mut own: [u32; FRAME_STORIES] = [u32::MAX; FRAME_STORIES];
@@ -432,13 +434,13 @@ impl Index {
     ///
     /// They lie all over memory. Followed through one story after another, each is waited for; a step in every story at a
     /// time, they are waited for together.
-    fn called_up(&self, print: &Print, serials: &[u32]) -> Vec<Candidate> {
+    fn called_up(&self, fingerprint: &Fingerprint, serials: &[u32]) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = serials
             .iter()
             .filter_map(|serial| Some((*serial, *self.stories.get(*serial)?)))
             .filter_map(|(serial, story)| {
                 // Of the large stories most are told from the entry by their cores, and nobody looks at their members.
-                let core = self.cores.get(&serial).map(|kept| kept.core.cosine(&print.vector));
+                let core = self.cores.get(&serial).map(|kept| kept.core.cosine(&fingerprint.vector));
                 let compared = Vec::with_capacity(COMPARED);
                 core.is_none_or(|core| core >= LEAST_CORE).then_some(Candidate { serial, story, core, compared })
             })
@@ -464,25 +466,25 @@ impl Index {
         shared.iter().take(8).filter_map(|cell| terms.word_of(cell.hash)).map(str::to_owned).collect()
     }
 
-    fn place(&mut self, print: &Print, id: StoryRef, count: bool) {
-        let serial = self.take_in(print, id, count);
+    fn place(&mut self, fingerprint: &Fingerprint, id: StoryRef, count: bool) {
+        let serial = self.take_in(fingerprint, id, count);
         self.refresh_newest(serial);
     }
 
     /// Places an entry in its story, and leaves the story's core as it was.
-    fn take_in(&mut self, print: &Print, id: StoryRef, count: bool) -> u32 {
-        self.expire(print.at);
+    fn take_in(&mut self, fingerprint: &Fingerprint, id: StoryRef, count: bool) -> u32 {
+        self.expire(fingerprint.at);
         let arrival = self.members.first() + u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         let serial = self.stories.of(id).unwrap_or_else(|| self.stories.found(id));
         if count {
-            self.weights.learn(print.language, print.terms.iter().copied(), print.nearest);
+            self.weights.learn(fingerprint.language, fingerprint.terms.iter().copied(), fingerprint.nearest);
         }
-        let feed = self.furniture.learn(print.feed, arrival, &print.sentences);
-        let keys = print.vector.keys();
+        let feed = self.boilerplate.learn(fingerprint.feed, arrival, &fingerprint.sentences);
+        let keys = fingerprint.vector.keys();
         self.postings.call_up(keys.iter().map(|key| key.hash));
         self.postings.push(keys.iter().map(|key| key.hash));
-        self.hot.push_back(Hot { story: serial, feed });
-        self.members.push(print);
+        self.hot.push_back(EntrySlot { story: serial, feed });
+        self.members.push(fingerprint);
         self.link(arrival, serial);
         serial
     }
@@ -652,11 +654,11 @@ impl Index {
         now.saturating_sub(at).saturating_abs() <= self.rules.window.num_microseconds().unwrap_or(i64::MAX)
     }
 
-    fn hot(&self, arrival: u32) -> Option<Hot> {
+    fn hot(&self, arrival: u32) -> Option<EntrySlot> {
         self.hot.get(self.members.position(arrival)?).copied()
     }
 
-    fn hot_mut(&mut self, arrival: u32) -> Option<&mut Hot> {
+    fn hot_mut(&mut self, arrival: u32) -> Option<&mut EntrySlot> {
         let at = self.members.position(arrival)?;
         self.hot.get_mut(at)
     }
@@ -666,7 +668,7 @@ impl Index {
 /// entry of no feed counts for itself.
 #[derive(Debug, Default)]
 struct Kept {
-    core: Core,
+    core: Centroid,
     arrivals: HashMap<u32, VecDeque<u32>, Prehashed>,
 }
 

@@ -130,7 +130,7 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             published,
         };
         ids.push(id.clone());
-        let read = terms::of(&article, index.habits(article.feed));
+        let read = terms::of(&article, index.boilerplate(article.feed));
         let telling = Telling {
             entry: article.entry,
             feed: article.feed,

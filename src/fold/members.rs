@@ -1,15 +1,15 @@
 //! The entries of the window, as small as they go.
 //!
-//! Pure. What every entry has stands in a [`Ring`]; its terms and its sketch, of which it may have few or many, stand packed
+//! Pure. What every entry has stands in a [`ChunkedQueue`]; its terms and its sketch, of which it may have few or many, stand packed
 //! one after another in bytes, those of one piece of the ring together.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::EntryRef;
+use super::chunked_queue::{ChunkedQueue, PIECE};
 use super::copy::SIZE;
+use super::fingerprint::{Fingerprint, UNDATED};
 use super::hash::Prehashed;
-use super::print::{Print, UNDATED};
-use super::ring::{PIECE, Ring};
 use super::terms::Amount;
 use super::title::{Date, Signs};
 use super::vector::{CELLS, Cell, Packed};
@@ -126,7 +126,7 @@ struct Piece {
 /// The entries of the window by arrival.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    ring: Ring<Record>,
+    chunked_queue: ChunkedQueue<Record>,
     pieces: VecDeque<Piece>,
     /// Numbers and times that are too far from those of their piece.
     far: HashMap<u32, (EntryRef, i64), Prehashed>,
@@ -135,7 +135,7 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn len(&self) -> usize {
-        self.ring.len()
+        self.chunked_queue.len()
     }
 
     /// The arrival number of the oldest.
@@ -145,7 +145,7 @@ impl Members {
 
     pub(super) fn get(&self, arrival: u32) -> Option<Member> {
         let at = self.position(arrival)?;
-        let record = self.ring.get(at)?;
+        let record = self.chunked_queue.get(at)?;
         let (entry, time) = self.entry_and_time(arrival, at, record)?;
         Some(Member {
             entry,
@@ -165,19 +165,19 @@ impl Members {
 
     /// Whether an entry is in its story for where it leads alone.
     pub(super) fn is_claim(&self, arrival: u32) -> bool {
-        self.position(arrival).and_then(|at| self.ring.get(at)).is_some_and(Record::is_claim)
+        self.position(arrival).and_then(|at| self.chunked_queue.get(at)).is_some_and(Record::is_claim)
     }
 
     /// Says that an entry is in its story for where it leads alone.
     pub(super) fn mark_claim(&mut self, arrival: u32) {
-        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.chunked_queue.get_mut(at)) {
             record.bytes |= CLAIM;
         }
     }
 
     /// When an entry came, in microseconds since 1970; 0 for one out of the window.
     pub(super) fn at(&self, arrival: u32) -> i64 {
-        let time = |at: usize| Some(self.entry_and_time(arrival, at, self.ring.get(at)?)?.1);
+        let time = |at: usize| Some(self.entry_and_time(arrival, at, self.chunked_queue.get(at)?)?.1);
         self.position(arrival).and_then(time).unwrap_or(0)
     }
 
@@ -185,18 +185,18 @@ impl Members {
         if record.entry == FAR {
             return self.far.get(&arrival).copied();
         }
-        let piece = self.pieces.get(self.ring.piece_of(at))?;
+        let piece = self.pieces.get(self.chunked_queue.piece_of(at))?;
         Some((EntryRef(piece.entry.wrapping_add(record.entry.into())), piece.at.wrapping_add(after(record.at))))
     }
 
     /// The entry of the same story that came before.
     pub(super) fn before(&self, arrival: u32) -> Option<u32> {
-        self.ring.get(self.position(arrival)?)?.before.get()
+        self.chunked_queue.get(self.position(arrival)?)?.before.get()
     }
 
     /// The entry of the same story that came after.
     pub(super) fn after(&self, arrival: u32) -> Option<u32> {
-        self.ring.get(self.position(arrival)?)?.after.get()
+        self.chunked_queue.get(self.position(arrival)?)?.after.get()
     }
 
     pub(super) fn set_neighbours(&mut self, arrival: u32, before: Option<u32>, after: Option<u32>) {
@@ -205,13 +205,13 @@ impl Members {
     }
 
     pub(super) fn set_before(&mut self, arrival: u32, before: Option<u32>) {
-        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.chunked_queue.get_mut(at)) {
             record.before = before.into();
         }
     }
 
     pub(super) fn set_after(&mut self, arrival: u32, after: Option<u32>) {
-        if let Some(record) = self.position(arrival).and_then(|at| self.ring.get_mut(at)) {
+        if let Some(record) = self.position(arrival).and_then(|at| self.chunked_queue.get_mut(at)) {
             record.after = after.into();
         }
     }
@@ -238,8 +238,8 @@ impl Members {
 
     fn bytes_of(&self, arrival: u32) -> Option<(&Record, &[u8])> {
         let at = self.position(arrival)?;
-        let record = self.ring.get(at)?;
-        let piece = self.pieces.get(self.ring.piece_of(at))?;
+        let record = self.chunked_queue.get(at)?;
+        let piece = self.pieces.get(self.chunked_queue.piece_of(at))?;
         Some((record, piece.bytes.get(record.begin()..)?))
     }
 
@@ -253,57 +253,57 @@ impl Members {
     }
 
     /// Takes in the next entry, which is in no story yet.
-    pub(super) fn push(&mut self, print: &Print) {
-        let at = print.at.timestamp_micros();
-        if self.ring.piece_of(self.ring.len()) == self.pieces.len() {
+    pub(super) fn push(&mut self, fingerprint: &Fingerprint) {
+        let at = fingerprint.at.timestamp_micros();
+        if self.chunked_queue.piece_of(self.chunked_queue.len()) == self.pieces.len() {
             // The last piece is full, and its bytes grow no more.
             if let Some(full) = self.pieces.back_mut() {
                 full.bytes.shrink_to_fit();
             }
-            self.pieces.push_back(Piece { bytes: Vec::with_capacity(PIECE * 64), entry: print.entry.0, at });
+            self.pieces.push_back(Piece { bytes: Vec::with_capacity(PIECE * 64), entry: fingerprint.entry.0, at });
         }
-        let arrival = self.first + u32::try_from(self.ring.len()).unwrap_or(u32::MAX);
+        let arrival = self.first + u32::try_from(self.chunked_queue.len()).unwrap_or(u32::MAX);
         let Some(piece) = self.pieces.back_mut() else { return };
         let begin = u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX);
-        let cells = print.vector.cells.iter().take(CELLS);
+        let cells = fingerprint.vector.cells.iter().take(CELLS);
         piece.bytes.extend(cells.clone().flat_map(|cell| cell.packed()));
-        let hashes = print.sketch.hashes.iter().take(SIZE);
+        let hashes = fingerprint.sketch.hashes.iter().take(SIZE);
         piece.bytes.extend(hashes.clone().flat_map(|hash| hash.to_le_bytes()));
-        let number = print.entry.0.checked_sub(piece.entry).and_then(|number| u32::try_from(number).ok());
+        let number = fingerprint.entry.0.checked_sub(piece.entry).and_then(|number| u32::try_from(number).ok());
         let near = number.filter(|number| *number != FAR).zip(at.checked_sub(piece.at).and_then(short));
         if near.is_none() {
-            self.far.insert(arrival, (print.entry, at));
+            self.far.insert(arrival, (fingerprint.entry, at));
         }
         let (entry, at) = near.unwrap_or((FAR, [0; 3]));
-        self.ring.push_back(Record {
+        self.chunked_queue.push_back(Record {
             entry,
             at,
-            form: print.title.form,
-            title_figures: print.title.figures,
+            form: fingerprint.title.form,
+            title_figures: fingerprint.title.figures,
             before: Neighbour::NONE,
             after: Neighbour::NONE,
-            norm: print.vector.norm,
+            norm: fingerprint.vector.norm,
             bytes: begin << 13
                 | u32::try_from(cells.len()).unwrap_or(0) << 6
-                | if print.is_claim { CLAIM } else { 0 }
+                | if fingerprint.is_claim { CLAIM } else { 0 }
                 | u32::try_from(hashes.len()).unwrap_or(0),
-            amount: print.amount,
-            figures: print.figures,
-            minutes_old: print.minutes_old.unwrap_or(UNDATED),
-            outlet: print.outlet,
-            signs: print.title.signs.0,
-            date: print.title.date.0,
+            amount: fingerprint.amount,
+            figures: fingerprint.figures,
+            minutes_old: fingerprint.minutes_old.unwrap_or(UNDATED),
+            outlet: fingerprint.outlet,
+            signs: fingerprint.title.signs.0,
+            date: fingerprint.title.date.0,
         });
     }
 
     /// Forgets the oldest entry.
     pub(super) fn pop_front(&mut self) {
-        let Some(record) = self.ring.pop_front() else { return };
+        let Some(record) = self.chunked_queue.pop_front() else { return };
         if record.entry == FAR {
             self.far.remove(&self.first);
         }
         self.first += 1;
-        while self.pieces.len() > self.ring.pieces() {
+        while self.pieces.len() > self.chunked_queue.pieces() {
             self.pieces.pop_front();
         }
     }

@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
+use super::fingerprint::Fingerprint;
 use super::link::Linked;
-use super::print::Print;
 use super::score::{Likeness, Veto};
 use super::{EntryRef, StoryRef};
 
@@ -27,7 +27,7 @@ pub enum Rule {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The entry, as it is to be kept.
-    pub print: Print,
+    pub fingerprint: Fingerprint,
     /// What becomes of it.
     pub verdict: Verdict,
 }
@@ -74,7 +74,7 @@ impl Verdict {
 impl Decision {
     /// The story that the entry will be in.
     pub fn story(&self) -> StoryRef {
-        self.verdict.story(self.print.entry)
+        self.verdict.story(self.fingerprint.entry)
     }
 }
 

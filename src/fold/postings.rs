@@ -219,8 +219,8 @@ impl<'a> List<'a> {
 
     fn oldest_first(&self) -> impl DoubleEndedIterator<Item = u32> + use<'a> {
         let (begin, length) = bounds(self.0);
-        let ring = self.0.get(1..).unwrap_or_default();
-        let (front, back) = ring.split_at(begin.min(ring.len()));
+        let chunked_queue = self.0.get(1..).unwrap_or_default();
+        let (front, back) = chunked_queue.split_at(begin.min(chunked_queue.len()));
         let straight = length.min(back.len());
         let (back, front) = (back.get(..straight), front.get(..length - straight));
         back.unwrap_or_default().iter().chain(front.unwrap_or_default()).copied().map(number)

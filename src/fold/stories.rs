@@ -1,10 +1,10 @@
 //! The stories of the window, as small as they go.
 //!
-//! Pure. Most have one entry, and there are more than half as many as entries, so each counts. They stand in a [`Ring`] by the
+//! Pure. Most have one entry, and there are more than half as many as entries, so each counts. They stand in a [`ChunkedQueue`] by the
 //! order in which they were founded; the table that finds one by its name holds no name, only where to look.
 
 use super::StoryRef;
-use super::ring::Ring;
+use super::chunked_queue::ChunkedQueue;
 
 /// A story.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl Story {
 /// The stories by serial number, and by name.
 #[derive(Debug, Default)]
 pub(super) struct Stories {
-    ring: Ring<Story>,
+    chunked_queue: ChunkedQueue<Story>,
     first: u32,
     /// Serial numbers by the hash of the story's name, with linear probing.
     slots: Vec<u32>,
@@ -68,12 +68,12 @@ impl Stories {
     }
 
     pub(super) fn get(&self, serial: u32) -> Option<&Story> {
-        self.ring.get(self.place_of(serial)?).filter(|story| story.is_there())
+        self.chunked_queue.get(self.place_of(serial)?).filter(|story| story.is_there())
     }
 
     pub(super) fn get_mut(&mut self, serial: u32) -> Option<&mut Story> {
         let at = self.place_of(serial)?;
-        self.ring.get_mut(at).filter(|story| story.is_there())
+        self.chunked_queue.get_mut(at).filter(|story| story.is_there())
     }
 
     /// The serial number of a story.
@@ -94,7 +94,7 @@ impl Stories {
         if (self.there + 1) * 4 > self.slots.len() * 3 {
             self.resize((self.slots.len() + self.slots.len() / 4).max(Self::LEAST));
         }
-        self.ring.push_back(Story {
+        self.chunked_queue.push_back(Story {
             id: id.0.to_le_bytes(),
             first: 0,
             last: 0,
@@ -134,8 +134,8 @@ impl Stories {
         if let Some(story) = self.get_mut(serial) {
             story.members = Story::GONE;
         }
-        while self.ring.front().is_some_and(|story| !story.is_there()) {
-            self.ring.pop_front();
+        while self.chunked_queue.front().is_some_and(|story| !story.is_there()) {
+            self.chunked_queue.pop_front();
             self.first += 1;
         }
         if self.slots.len() > Self::LEAST && self.there * 2 < self.slots.len() {
@@ -144,7 +144,7 @@ impl Stories {
     }
 
     fn end(&self) -> u32 {
-        self.first + u32::try_from(self.ring.len()).unwrap_or(u32::MAX)
+        self.first + u32::try_from(self.chunked_queue.len()).unwrap_or(u32::MAX)
     }
 
     fn place_of(&self, serial: u32) -> Option<usize> {

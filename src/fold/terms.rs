@@ -2,7 +2,7 @@
 //!
 //! Pure. `terms::of` reads the text once; everything after it, the index, the store and a restart, works on the value it returns.
 
-use super::furniture::Habits;
+use super::boilerplate::FeedBoilerplate;
 use super::language::{Guess, Language};
 use super::text::{self, Kind};
 use super::title::{self, Title};
@@ -106,8 +106,8 @@ enum Field {
 
 /// Reads an entry.
 ///
-/// `habits` are what its feed is known to repeat; sentences and title segments found there count nothing.
-pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
+/// `boilerplate` are what its feed is known to repeat; sentences and title segments found there count nothing.
+pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Terms {
     let title = text::normal(head(article.title, TITLE_CHARS));
     let own = |text| if lists_headlines(article.title, text) { "" } else { text };
     let summary = text::normal(head(own(article.summary.trim()), SUMMARY_CHARS));
@@ -141,7 +141,7 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
         if segments > 1 {
             learn(&mut sentences, hash);
         }
-        let is_repeated = segments > 1 && habits.repeats(hash);
+        let is_repeated = segments > 1 && boilerplate.repeats(hash);
         if !is_repeated {
             reader.read(&tokens, Field::Title);
         }
@@ -158,7 +158,7 @@ pub fn of(article: &Article<'_>, habits: Habits<'_>) -> Terms {
             tokens.take(sentence);
             let hash = tokens.hash();
             learn(&mut sentences, hash);
-            if !habits.repeats(hash) {
+            if !boilerplate.repeats(hash) {
                 reader.read(&tokens, if read_chars < LEAD_CHARS { first } else { rest });
             }
             read_chars += sentence.chars().count();

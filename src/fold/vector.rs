@@ -313,7 +313,7 @@ const _: () = assert!(CELLS <= 64, "the shared terms of a vector are told in 64 
 /// A table with linear probing. It lies cold in memory when it is asked, and of a table each question reads one place, whereas a
 /// search in a sorted list waits for a dozen, one after another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Core {
+pub(super) struct Centroid {
     slots: Vec<Sum>,
     taken: usize,
     square: u64,
@@ -331,7 +331,7 @@ impl Sum {
     const FREE: Self = Self { hash: u32::MAX, weight: 0 };
 }
 
-impl Core {
+impl Centroid {
     const LEAST: usize = 64;
 
     /// The sum of some vectors.

@@ -7,7 +7,7 @@ use crate::fold::link::{Pages, Telling};
 use crate::fold::plan::{Decision, Rule, Verdict};
 use crate::fold::words::Words;
 use crate::model::{EntryRef, Level, StoryRef};
-use crate::store::{Error, Memory, Result, entries, prints, stories};
+use crate::store::{Error, Result, WriterCache, entries, fingerprints, stories};
 
 use super::Intake;
 
@@ -40,7 +40,7 @@ impl Intake<'_> {
     ///
     /// What its own feed tells there proves nothing. What others do is read once for all entries of a document, which cannot
     /// change it.
-    pub(super) fn ask_edited(&mut self, memory: &mut Memory, entry: EntryRef, story: StoryRef) -> Result<()> {
+    pub(super) fn ask_edited(&mut self, memory: &mut WriterCache, entry: EntryRef, story: StoryRef) -> Result<()> {
         let own = self.record.feed.feed;
         let others = match self.others.remove(&story) {
             Some(others) => others,
@@ -59,7 +59,7 @@ impl Intake<'_> {
     /// Takes those out of a story who joined by what `made_way` for its owner, and do not tell what the owner tells.
     pub(super) fn ask_those_who_joined_claims(
         &mut self,
-        memory: &mut Memory,
+        memory: &mut WriterCache,
         owner: EntryRef,
         made_way: &[EntryRef],
         story: StoryRef,
@@ -96,7 +96,7 @@ impl Intake<'_> {
     }
 
     /// Moves an entry out of a story into the one where it belongs, which it may have to found.
-    fn move_out(&mut self, memory: &mut Memory, left: &stories::Telling, from: StoryRef) -> Result<()> {
+    fn move_out(&mut self, memory: &mut WriterCache, left: &stories::Telling, from: StoryRef) -> Result<()> {
         let (entry, at, level) = (left.entry, self.record.at, self.record.terms.level);
         if let Some(index) = &mut memory.index {
             index.withdraw(entry, from);
@@ -115,12 +115,12 @@ impl Intake<'_> {
         };
         pages.note(&telling);
         let linked = pages.find(&telling).filter(|linked| linked.story != from);
-        let (print, verdict) = if level < Level::Copy {
+        let (fingerprint, verdict) = if level < Level::Copy {
             (None, linked.map_or(Verdict::New { nearest: None }, Verdict::from))
         } else {
             let text = entries::text_of(self.tx, entry)?;
-            let Decision { print, verdict } = self.decide(memory, &Article { at, ..text.article() }, linked)?;
-            (Some(print), verdict)
+            let Decision { fingerprint, verdict } = self.decide(memory, &Article { at, ..text.article() }, linked)?;
+            (Some(fingerprint), verdict)
         };
         let story = match verdict {
             Verdict::Joins { rule, found, .. } => {
@@ -132,14 +132,14 @@ impl Intake<'_> {
         };
         entries::tells_since(self.tx, entry, at)?;
         self.touched.extend([from, story]);
-        if let (Some(index), Some(print)) = (&mut memory.index, &print) {
-            index.keep(print, story);
+        if let (Some(index), Some(fingerprint)) = (&mut memory.index, &fingerprint) {
+            index.keep(fingerprint, story);
         }
-        print.iter().try_for_each(|print| prints::add(self.tx, print))
+        fingerprint.iter().try_for_each(|fingerprint| fingerprints::add(self.tx, fingerprint))
     }
 
     /// Gives an entry that leaves its story one of its own.
-    fn found_anew(&self, memory: &mut Memory, entry: EntryRef) -> Result<StoryRef> {
+    fn found_anew(&self, memory: &mut WriterCache, entry: EntryRef) -> Result<StoryRef> {
         let spare = match memory.next_entry {
             Some(next) => next,
             None => entries::next_ref(self.tx)?,

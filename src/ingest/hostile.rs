@@ -53,7 +53,7 @@ const NEWS: [(usize, &str, &str, &str); 4] = [
 struct World {
     store: Connection,
     feeds: Vec<FeedRef>,
-    memory: Memory,
+    memory: WriterCache,
     level: Level,
     now: DateTime<Utc>,
     /// Whether feeds bring their whole documents.
@@ -67,7 +67,7 @@ impl World {
         let mut world = Self {
             store,
             feeds: Vec::new(),
-            memory: Memory::default(),
+            memory: WriterCache::default(),
             level,
             now: "2026-01-10T12:00:00Z".parse().unwrap(),
             is_whole: false,
@@ -116,8 +116,8 @@ impl World {
         self.store.progress_handler(i32::try_from(COUNTED_STEPS).unwrap(), Some(count)).unwrap();
         let (mut rest, mut most) = (None, 0);
         loop {
-            let mut desk = Desk { tx: &self.store, memory: &mut self.memory };
-            let progress = ingest(&mut desk, &record, rest).unwrap();
+            let mut context = WriteContext { tx: &self.store, memory: &mut self.memory };
+            let progress = ingest(&mut context, &record, rest).unwrap();
             most = most.max(steps.swap(0, Ordering::Relaxed));
             match progress {
                 Progress::Done(_) => return most,

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::manners::domain::site_of;
 use crate::normalise::redirects;
+use crate::politeness::domain::site_of;
 use crate::sanitise::LONGEST_ADDRESS;
 
 /// What the address of a page ends with that lists entries or changes with each.

@@ -28,7 +28,7 @@ pub async fn owe(store: &Store, site: &[Output], written: &Written) -> store::Re
     if names.is_empty() {
         return Ok(());
     }
-    store.write(0, move |desk| names.iter().try_for_each(|name| outputs::owe_command(desk.tx, name))).await
+    store.write(0, move |context| names.iter().try_for_each(|name| outputs::owe_command(context.tx, name))).await
 }
 
 /// Runs the commands that are owed, one after the other; gives why some failed, a line each.
@@ -41,11 +41,11 @@ pub async fn run(store: &Store, site: &[Output]) -> store::Result<Vec<String>> {
     for output in site.iter().map(|output| &output.config).filter(|output| owed.contains(&output.name)) {
         // What changes while the command runs is owed anew.
         let name = output.name.clone();
-        store.write(0, move |desk| outputs::strike_command(desk.tx, &name)).await?;
+        store.write(0, move |context| outputs::strike_command(context.tx, &name)).await?;
         if let Err(why) = follow(output).await {
             failed.push(format!("output `{}`: {why}", output.name));
             let name = output.name.clone();
-            store.write(0, move |desk| outputs::owe_command(desk.tx, &name)).await?;
+            store.write(0, move |context| outputs::owe_command(context.tx, &name)).await?;
         }
     }
     Ok(failed)

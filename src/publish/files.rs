@@ -152,7 +152,7 @@ async fn write_archives_of(
             .await?;
         }
         let name = name.clone();
-        store.write(0, move |desk| outputs::wrote(desk.tx, &name, &archive, now)).await?;
+        store.write(0, move |context| outputs::wrote(context.tx, &name, &archive, now)).await?;
     }
     if is_any_due {
         let folder = directory.join(name);

@@ -31,7 +31,7 @@ pub fn river(site: &Site, feed: &MergedFeed) -> String {
         links => links(site, &feed.heading.name),
         ..layout(site, &feed.heading.title, Some(&feed.heading.name))
     };
-    site.look.page("river.html", &shown)
+    site.theme.page("river.html", &shown)
 }
 
 /// What was found, or why nothing can be.
@@ -54,7 +54,7 @@ pub fn search(site: &Site, query: &str, found: Result<&MergedFeed, &String>) -> 
         problem => found.err().filter(|_| !query.trim().is_empty()),
         ..layout(site, if query.trim().is_empty() { "Search" } else { query }, None)
     };
-    site.look.page("search.html", &shown)
+    site.theme.page("search.html", &shown)
 }
 
 /// How many stories were found.

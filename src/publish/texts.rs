@@ -17,12 +17,12 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// What is remembered, by a hash of the markup and of where it comes from.
 #[derive(Default)]
-struct Memory {
+struct WriterCache {
     texts: HashMap<u128, Arc<Sanitised>>,
     bytes: usize,
 }
 
-static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
+static MEMORY: LazyLock<Mutex<WriterCache>> = LazyLock::new(Mutex::default);
 
 /// The markup, sanitised.
 #[must_use]
@@ -47,7 +47,7 @@ fn key(markup: &str, origin: Origin<'_>) -> u128 {
     hasher.digest128()
 }
 
-impl Memory {
+impl WriterCache {
     fn keep(&mut self, key: u128, text: &Arc<Sanitised>) {
         let bytes = text.html.len() + size_of::<Sanitised>();
         if self.bytes + bytes > MOST_BYTES {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut memory = Memory::default();
+        let mut memory = WriterCache::default();
         let text = Arc::new(Sanitised { html: "a".repeat(1 << 20), is_whole: true });
         for key in 0..100 {
             memory.keep(key, &text);

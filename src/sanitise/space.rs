@@ -41,7 +41,7 @@ const MOST_BREAKS: usize = 10_000;
 
 /// What an element holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Holds {
+enum Cooldowns {
     Nothing,
     /// White space, or line breaks.
     Space,
@@ -53,38 +53,38 @@ pub(super) fn settle_empty(tree: &mut Tree) {
     let Some(root) = tree.root() else { return };
     let order: Vec<usize> = tree.inside(root).collect();
     let preformatted = preformatted(tree, &order);
-    let mut held = vec![Holds::Nothing; tree.len()];
+    let mut held = vec![Cooldowns::Nothing; tree.len()];
     for number in order.into_iter().rev() {
-        let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Holds::Nothing);
+        let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Cooldowns::Nothing);
         let is_code = preformatted[number];
         held[number] = match tree.kind(number) {
-            Kind::Bare => Holds::Nothing,
-            Kind::Text(text) if text.is_empty() => Holds::Nothing,
-            Kind::Text(text) if !is_code && text.chars().all(char::is_whitespace) => Holds::Space,
-            Kind::Text(_) => Holds::Something,
+            Kind::Bare => Cooldowns::Nothing,
+            Kind::Text(text) if text.is_empty() => Cooldowns::Nothing,
+            Kind::Text(text) if !is_code && text.chars().all(char::is_whitespace) => Cooldowns::Space,
+            Kind::Text(_) => Cooldowns::Something,
             Kind::Element(element) => match element.html() {
                 None => inner,
                 Some("img") if is_no_picture(element) => {
                     tree.detach(number);
-                    Holds::Nothing
+                    Cooldowns::Nothing
                 }
-                Some(name) if SHOWN.contains(&name) => Holds::Something,
+                Some(name) if SHOWN.contains(&name) => Cooldowns::Something,
                 Some("br") => {
                     if is_code {
-                        Holds::Something
+                        Cooldowns::Something
                     } else {
-                        Holds::Space
+                        Cooldowns::Space
                     }
                 }
-                Some(_) if element.value("id").is_some() => Holds::Something,
+                Some(_) if element.value("id").is_some() => Cooldowns::Something,
                 // A line of code is one, and so is a number of a list.
-                Some(name) if BLOCKS.contains(&name) && inner < Holds::Something && !is_code => {
+                Some(name) if BLOCKS.contains(&name) && inner < Cooldowns::Something && !is_code => {
                     if name != "li" || !is_numbered(tree, number) {
                         tree.detach(number);
                     }
-                    Holds::Nothing
+                    Cooldowns::Nothing
                 }
-                Some(name) if INLINE.contains(&name) && inner < Holds::Something => {
+                Some(name) if INLINE.contains(&name) && inner < Cooldowns::Something => {
                     tree.unwrap(number);
                     inner
                 }

@@ -15,13 +15,13 @@ use serde_json::json;
 use super::negotiate::{choose, is_held};
 use super::{Health, Pulse, Served, callback};
 use crate::clock;
+use crate::maintenance;
 use crate::metrics::{self, Figures};
 use crate::model::Feed;
 use crate::publish::address::Wanted;
 use crate::publish::rendered::Rendered;
 use crate::publish::{Found, Published};
 use crate::store::{Policy, Result, feeds, retention};
-use crate::upkeep;
 
 /// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' https: http:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -58,7 +58,7 @@ pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response 
     let mut response = if !names_host(&request) {
         plain(StatusCode::BAD_REQUEST, "the request has to name one host\n")
     } else if let Some(callback) = callback.map(str::to_owned) {
-        callback::answer(&served.sources.ear, &callback, request).await
+        callback::answer(&served.sources.callbacks, &callback, request).await
     } else if matches!(*request.method(), Method::GET | Method::HEAD) {
         at(served, &root, &request.map(drop)).await
     } else {
@@ -199,7 +199,7 @@ fn later(text: &'static str, seconds: &'static str) -> Response {
 async fn index(served: &Served) -> Result<()> {
     let fill = async {
         let _alone = served.indexing.lock().await;
-        upkeep::index(&served.sources.store, usize::MAX).await
+        maintenance::index(&served.sources.store, usize::MAX).await
     };
     tokio::time::timeout(FOR_THE_INDEX, fill).await.map_or(Ok(()), |filled| filled.map(drop))
 }

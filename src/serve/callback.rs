@@ -12,7 +12,7 @@ use axum::response::Response;
 use super::answer::{plain, put};
 use crate::clock;
 use crate::store;
-use crate::websub::ear::{Ear, Message};
+use crate::websub::callback::{CallbackHandler, Message};
 
 /// The path below which hubs call.
 pub(super) const PATH: &str = "/websub/";
@@ -23,10 +23,10 @@ const FOR_A_BODY: Duration = Duration::from_secs(10);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature");
 
 /// Answers who calls at `callback`.
-pub(super) async fn answer(ear: &Ear, callback: &str, request: Request<Body>) -> Response {
+pub(super) async fn answer(callbacks: &CallbackHandler, callback: &str, request: Request<Body>) -> Response {
     let answered = match *request.method() {
-        Method::GET | Method::HEAD => question(ear, callback, request.uri().query().unwrap_or_default()).await,
-        Method::POST => tokio::time::timeout(FOR_A_MESSAGE, news(ear, callback, request))
+        Method::GET | Method::HEAD => question(callbacks, callback, request.uri().query().unwrap_or_default()).await,
+        Method::POST => tokio::time::timeout(FOR_A_MESSAGE, news(callbacks, callback, request))
             .await
             .unwrap_or_else(|_| Ok(plain(StatusCode::REQUEST_TIMEOUT, "that took too long\n"))),
         _ => {
@@ -46,8 +46,8 @@ pub(super) async fn answer(ear: &Ear, callback: &str, request: Request<Body>) ->
 }
 
 /// A hub asks whether we meant it, or says that it will not.
-async fn question(ear: &Ear, callback: &str, query: &str) -> store::Result<Response> {
-    Ok(match ear.reply(callback, query, clock::now()).await? {
+async fn question(callbacks: &CallbackHandler, callback: &str, query: &str) -> store::Result<Response> {
+    Ok(match callbacks.reply(callback, query, clock::now()).await? {
         Some(challenge) => {
             let mut meant = plain(StatusCode::OK, "");
             *meant.body_mut() = Body::from(challenge);
@@ -58,13 +58,13 @@ async fn question(ear: &Ear, callback: &str, query: &str) -> store::Result<Respo
 }
 
 /// A hub sends news. Nothing of it is read unless it is expected.
-async fn news(ear: &Ear, callback: &str, request: Request<Body>) -> store::Result<Response> {
-    let Some(expected) = ear.expected(callback).await? else {
+async fn news(callbacks: &CallbackHandler, callback: &str, request: Request<Body>) -> store::Result<Response> {
+    let Some(expected) = callbacks.expected(callback).await? else {
         return Ok(plain(StatusCode::GONE, "nobody here is subscribed to this\n"));
     };
-    let room = ear.room(&expected).await;
+    let room = callbacks.room(&expected).await;
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(FOR_A_BODY, to_bytes(body, ear.most_bytes())).await {
+    let body = match tokio::time::timeout(FOR_A_BODY, to_bytes(body, callbacks.most_bytes())).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "this is too large, or broke off\n")),
         Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "that took too long\n")),
@@ -76,11 +76,11 @@ async fn news(ear: &Ear, callback: &str, request: Request<Body>) -> store::Resul
         coding: field(header::CONTENT_ENCODING).unwrap_or_default(),
         body,
     };
-    let ear = ear.clone();
+    let callbacks = callbacks.clone();
     // A hub that hangs up before it is answered has told us all the same.
     let heard = tokio::spawn(async move {
         let _room = room;
-        ear.hear(expected, message, clock::now()).await
+        callbacks.hear(expected, message, clock::now()).await
     });
     heard.await.map_err(store::Error::from)??;
     Ok(plain(StatusCode::OK, "thank you\n"))

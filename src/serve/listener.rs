@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use crate::config::{Listen, ServeConfig};
-use crate::service;
+use crate::systemd;
 
 /// Where the server stands ready.
 pub enum Listener {
@@ -38,7 +38,7 @@ pub async fn listen(serve: &ServeConfig) -> Result<Option<Listener>, ListenError
         error,
         cure: "`ListenStream=` in the socket unit is what newsfold can serve on".into(),
     };
-    if let Some(socket) = service::socket().map_err(of_the_unit)? {
+    if let Some(socket) = systemd::socket().map_err(of_the_unit)? {
         return Listener::of(socket).map(Some).map_err(of_the_unit);
     }
     match &serve.listen {
@@ -111,13 +111,13 @@ fn cure_for_socket(error: &std::io::Error, path: &Path) -> String {
 }
 
 impl Listener {
-    fn of(socket: service::Socket) -> std::io::Result<Self> {
+    fn of(socket: systemd::Socket) -> std::io::Result<Self> {
         match socket {
-            service::Socket::Tcp(listener) => {
+            systemd::Socket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 TcpListener::from_std(listener).map(Self::Tcp)
             }
-            service::Socket::Unix(listener) => {
+            systemd::Socket::Unix(listener) => {
                 listener.set_nonblocking(true)?;
                 UnixListener::from_std(listener).map(|listener| Self::Unix(listener, None))
             }

@@ -14,8 +14,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock;
-use crate::service;
 use crate::store::{Error, Result, checksum, copies, schema};
+use crate::systemd;
 
 /// An entry is about a kilobyte: several fit a page, and few pages are half empty.
 const PAGE_BYTES: i32 = 8192;
@@ -295,7 +295,7 @@ fn connect(path: &Path) -> Result<Connection> {
 pub(super) fn bring_up(connection: &mut Connection, path: &Path, stopped_uncleanly: bool) -> Result<()> {
     let (version, tables) = identify(connection, path)?;
     if stopped_uncleanly {
-        service::takes_its_time("looking through the store, because it was not closed");
+        systemd::takes_its_time("looking through the store, because it was not closed");
         look_through_for_writing(connection, path)?;
     }
     if tables == 0 {
@@ -306,7 +306,7 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path, stopped_unclean
     connection.pragma_update(None, "journal_mode", "WAL")?;
     tune_for_writing(connection)?;
     if version > 0 && version < schema::MIGRATIONS.len() {
-        service::takes_its_time("bringing the store up to date");
+        systemd::takes_its_time("bringing the store up to date");
         let copy = copies::keep(connection, path, &format!(".v{version}"))?;
         tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
     }

@@ -95,7 +95,7 @@ pub fn note(tx: &Connection, feed: FeedRef, found: Option<&Found>, now: DateTime
 ///
 /// # Errors
 /// When the store refuses.
-pub fn enlist(tx: &Connection, is_on: bool, now: DateTime<Utc>) -> Result<()> {
+pub fn sync(tx: &Connection, is_on: bool, now: DateTime<Utc>) -> Result<()> {
     leave(tx, "NOT ?1 OR feed NOT IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)", now, [is_on])?;
     tx.execute(
         "UPDATE hub_subscription SET pending = NULL, failures = 0, next_step = ?2

@@ -37,18 +37,18 @@ const LONG_WORK: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What the writer hands to the work that it is given.
-pub struct Desk<'a> {
+pub struct WriteContext<'a> {
     /// The transaction. The work neither commits it nor rolls it back.
     pub tx: &'a Connection,
     /// What work leaves for the work after it.
-    pub memory: &'a mut Memory,
+    pub memory: &'a mut WriterCache,
 }
 
 /// What is read from the tables once and kept up by those who write to them.
 ///
 /// It is forgotten whenever a transaction fails, because it may know of what was not stored.
 #[derive(Default)]
-pub struct Memory {
+pub struct WriterCache {
     /// SQLite's number for what other processes have changed so far.
     data_version: Option<i64>,
     /// The handle that the next new entry gets.
@@ -89,9 +89,9 @@ pub(super) struct Signs {
 
 impl Signs {
     /// Runs work, and notes how long it kept the store from others.
-    fn timed(&self, job: &mut dyn Job, desk: &mut Desk<'_>) -> bool {
+    fn timed(&self, job: &mut dyn Job, context: &mut WriteContext<'_>) -> bool {
         let begun = clock::instant();
-        let is_done = job.run(desk);
+        let is_done = job.run(context);
         let took = begun.elapsed();
         self.longest_work_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if took > LONG_WORK {
@@ -149,7 +149,7 @@ fn is_lock(error: &Error) -> bool {
 /// Work that waits for the writer. It can be run again: when one piece fails, what shared its transaction is.
 pub(super) trait Job: Send {
     /// Runs the work; `false` when it failed.
-    fn run(&mut self, desk: &mut Desk<'_>) -> bool;
+    fn run(&mut self, context: &mut WriteContext<'_>) -> bool;
     /// Why it failed when it was last run.
     fn failure(&self) -> Option<&Error>;
     /// Tells the asker, once the transaction's fate is known.
@@ -173,10 +173,10 @@ impl<T, W> Asked<T, W> {
     }
 }
 
-impl<T: Send, W: Fn(&mut Desk<'_>) -> Result<T> + Send> Job for Asked<T, W> {
-    fn run(&mut self, desk: &mut Desk<'_>) -> bool {
+impl<T: Send, W: Fn(&mut WriteContext<'_>) -> Result<T> + Send> Job for Asked<T, W> {
+    fn run(&mut self, context: &mut WriteContext<'_>) -> bool {
         // What it left half done is undone: the transaction, and all that is remembered.
-        self.came = catch_unwind(AssertUnwindSafe(|| (self.work)(desk))).unwrap_or(Err(Error::Panicked));
+        self.came = catch_unwind(AssertUnwindSafe(|| (self.work)(context))).unwrap_or(Err(Error::Panicked));
         self.came.is_ok()
     }
 
@@ -213,7 +213,7 @@ pub(super) struct Writer {
     pub(super) signs: Arc<Signs>,
     /// How long another program's lock is waited for; `None` is as long as it takes.
     pub(super) patience: Option<Duration>,
-    pub(super) memory: Memory,
+    pub(super) memory: WriterCache,
     /// Since when another program has held the store locked, as far as the writer met it.
     pub(super) locked_since: Option<Instant>,
 }
@@ -239,10 +239,10 @@ impl Writer {
         let opened = clock::instant();
         let (room, signs) = (self.room.clone(), self.signs.clone());
         let mut together = vec![first];
-        let committed = self.transact(|desk| {
+        let committed = self.transact(|context| {
             let mut at = 0;
             while let Some(job) = together.get_mut(at) {
-                if !signs.timed(&mut **job, desk) {
+                if !signs.timed(&mut **job, context) {
                     return false;
                 }
                 let left = LONGEST_TRANSACTION.saturating_sub(opened.elapsed());
@@ -268,7 +268,7 @@ impl Writer {
 
     fn write_alone(&mut self, mut job: Box<dyn Job>) {
         let signs = self.signs.clone();
-        let committed = self.transact(|desk| signs.timed(&mut *job, desk));
+        let committed = self.transact(|context| signs.timed(&mut *job, context));
         if let (Ok(false), Some(error)) = (&committed, job.failure()) {
             self.signs.meets(error);
         }
@@ -276,11 +276,11 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction that is committed when it says so. Whenever it is not, the memory is forgotten.
-    fn transact(&mut self, work: impl FnOnce(&mut Desk<'_>) -> bool) -> Result<bool> {
+    fn transact(&mut self, work: impl FnOnce(&mut WriteContext<'_>) -> bool) -> Result<bool> {
         let changes = self.connection.total_changes();
         let committed = self.attempt(work);
         if !matches!(committed, Ok(true)) {
-            self.memory = Memory::default();
+            self.memory = WriterCache::default();
         }
         match &committed {
             // A transaction that changed nothing says nothing of the disk.
@@ -292,7 +292,7 @@ impl Writer {
         committed
     }
 
-    fn attempt(&mut self, work: impl FnOnce(&mut Desk<'_>) -> bool) -> Result<bool> {
+    fn attempt(&mut self, work: impl FnOnce(&mut WriteContext<'_>) -> bool) -> Result<bool> {
         let Self { connection, memory, .. } = self;
         self.file.is_in_place()?;
         let tx = loop {
@@ -314,9 +314,9 @@ impl Writer {
         // A person's correction comes from another process; what is remembered may not know of it.
         let data_version = tx.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if memory.data_version != Some(data_version) {
-            *memory = Memory { data_version: Some(data_version), ..Memory::default() };
+            *memory = WriterCache { data_version: Some(data_version), ..WriterCache::default() };
         }
-        let keep = work(&mut Desk { tx: &tx, memory });
+        let keep = work(&mut WriteContext { tx: &tx, memory });
         // What is not committed is rolled back when it is dropped, unless SQLite did so itself, as it does when the disk is full.
         if keep {
             tx.commit()?;
@@ -338,9 +338,9 @@ mod tests {
     }
 
     /// Work that writes a row of this name.
-    fn keep(name: &'static str) -> impl Fn(&mut Desk<'_>) -> Result<()> + Send + 'static {
-        move |desk| {
-            desk.tx.execute("INSERT INTO output (name, digest, modified) VALUES (?1, '', 0)", [name])?;
+    fn keep(name: &'static str) -> impl Fn(&mut WriteContext<'_>) -> Result<()> + Send + 'static {
+        move |context| {
+            context.tx.execute("INSERT INTO output (name, digest, modified) VALUES (?1, '', 0)", [name])?;
             Ok(())
         }
     }
@@ -359,16 +359,16 @@ mod tests {
         let (_folder, store) = store();
         let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = runs.clone();
-        let first = move |desk: &mut Desk<'_>| {
+        let first = move |context: &mut WriteContext<'_>| {
             counted.fetch_add(1, Ordering::Relaxed);
-            keep("first")(desk)
+            keep("first")(context)
         };
-        let fails = |desk: &mut Desk<'_>| {
-            keep("fails")(desk)?;
+        let fails = |context: &mut WriteContext<'_>| {
+            keep("fails")(context)?;
             Err::<(), _>(Error::Damaged("on purpose".into()))
         };
-        let panics = |desk: &mut Desk<'_>| -> Result<()> {
-            keep("panics")(desk)?;
+        let panics = |context: &mut WriteContext<'_>| -> Result<()> {
+            keep("panics")(context)?;
             panic!("on purpose")
         };
         let first = store.submit(0, first).await.unwrap();
@@ -426,14 +426,17 @@ mod tests {
     #[tokio::test]
     async fn a_full_store_is_told_until_something_fits_again() {
         let (_folder, store) = store();
-        let pages =
-            |desk: &mut Desk<'_>| Ok(desk.tx.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?);
+        let pages = |context: &mut WriteContext<'_>| {
+            Ok(context.tx.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?)
+        };
         let now = store.write(0, pages).await.unwrap();
-        let limit = |pages: i64| move |desk: &mut Desk<'_>| Ok(desk.tx.pragma_update(None, "max_page_count", pages)?);
+        let limit = |pages: i64| {
+            move |context: &mut WriteContext<'_>| Ok(context.tx.pragma_update(None, "max_page_count", pages)?)
+        };
         store.write(0, limit(now)).await.unwrap();
-        let large = |desk: &mut Desk<'_>| {
+        let large = |context: &mut WriteContext<'_>| {
             let name = "x".repeat(1 << 20);
-            desk.tx.execute("INSERT INTO output (name, digest, modified) VALUES (?1, '', 0)", [name])?;
+            context.tx.execute("INSERT INTO output (name, digest, modified) VALUES (?1, '', 0)", [name])?;
             Ok(())
         };
         let refused = store.write(0, large).await.unwrap_err();

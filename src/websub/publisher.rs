@@ -34,7 +34,7 @@ pub async fn tell_of_changes(
             return Ok(());
         }
         let hub = hub.clone();
-        store.write(64, move |desk| hubs::tell_document(desk.tx, &hub, &address, &etag)).await?;
+        store.write(64, move |context| hubs::tell_document(context.tx, &hub, &address, &etag)).await?;
     }
     if count > 0 {
         tracing::debug!(documents = count, "the hub was told");

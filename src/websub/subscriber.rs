@@ -15,11 +15,11 @@ use url::form_urlencoded::Serializer;
 use crate::clock;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client};
-use crate::manners::domain::domain_of;
 use crate::model::FeedRef;
-use crate::roster::Roster;
+use crate::politeness::domain::domain_of;
 use crate::store::hubs::{self, Request};
 use crate::store::{self, Store};
+use crate::subscriptions::Subscriptions;
 use crate::websub::{Mode, signature};
 
 /// How many hubs are asked at a time, one request each: one that dawdles holds up no other.
@@ -49,7 +49,7 @@ impl Subscriber {
     pub async fn ask_due(
         &mut self,
         client: &Client,
-        roster: &Roster,
+        subscriptions: &Subscriptions,
         public_url: &Url,
         is_on: bool,
         now: DateTime<Utc>,
@@ -76,9 +76,9 @@ impl Subscriber {
         }
         let named: Vec<_> =
             next.into_iter().filter_map(|feed| Some((feed, (unguessable()?, unguessable()?)))).collect();
-        let requests = self.store.write(named.len() * 64, move |desk| hubs::ask(desk.tx, &named, now)).await?;
+        let requests = self.store.write(named.len() * 64, move |context| hubs::ask(context.tx, &named, now)).await?;
         for request in requests {
-            let access = roster.subscription(request.feed).map(|subscription| subscription.access.clone());
+            let access = subscriptions.subscription(request.feed).map(|subscription| subscription.access.clone());
             let (client, callback) = (client.clone(), format!("{public_url}websub/{}", request.callback));
             let store = self.store.clone();
             let domain = domain_of(&request.hub);
@@ -91,7 +91,7 @@ impl Subscriber {
                 let refused = request.clone();
                 let is_next = !matches!(answer, Ok(200..=299))
                     && store
-                        .write(64, move |desk| hubs::failed(desk.tx, &refused, clock::now()))
+                        .write(64, move |context| hubs::failed(context.tx, &refused, clock::now()))
                         .await
                         .unwrap_or(false);
                 tell(&request, answer, is_next);

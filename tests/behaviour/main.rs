@@ -2,24 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod access;
-mod beside;
+mod add_import_export;
 mod configuring;
-mod enduring;
+mod credentials_and_proxies;
+mod document_faults;
 mod folding;
-mod keeping;
-mod lists;
-mod manners;
+mod http_dialects;
 mod notifying;
+mod other_programs;
 mod outputs;
+mod politeness;
 mod polling;
 mod publishing;
-mod reading;
-mod running;
-mod service;
+mod retention_and_copies;
+mod service_and_health;
 mod serving;
-mod speaking;
-mod spoken;
+mod starting_and_stopping;
+mod store_trouble;
 mod support;
 mod validity;
 mod websub;
+mod who_may_speak;

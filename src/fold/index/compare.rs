@@ -3,11 +3,11 @@
 //! Pure. Which stories are asked is `index`'s choice, what the measurements are worth is `score`'s.
 
 use super::{Candidate, Index, Kept, LEAST_CORE, SUPPORT, days, days_after};
+use crate::fold::boilerplate::NO_FEED;
 use crate::fold::copy;
-use crate::fold::furniture::NO_FEED;
+use crate::fold::fingerprint::Fingerprint;
 use crate::fold::members::Member;
 use crate::fold::plan::{Match, Rule};
-use crate::fold::print::Print;
 use crate::fold::score::{Likeness, Veto};
 use crate::fold::terms::Amount;
 use crate::fold::vector::{self, Open, Overlap, Packed};
@@ -58,13 +58,13 @@ impl Index {
     /// Compares an entry with a story.
     pub(super) fn compare(
         &self,
-        print: &Print,
+        fingerprint: &Fingerprint,
         open: &Open<'_>,
         frame: &[u32],
         candidate: &Candidate,
     ) -> Option<(Rule, Match)> {
         let story = &candidate.story;
-        let (beside, core) = self.lay_beside(print, open, candidate)?;
+        let (beside, core) = self.lay_beside(fingerprint, open, candidate)?;
         let speaks = |beside: &&Beside<'_>| matches!(beside.kin, Kin::Others | Kin::Variants);
         // What a feed tells once more is never the same for its own likeness, but may be for what others tell.
         let nearest = most_alike(beside.iter().filter(speaks)).or_else(|| most_alike(beside.iter()))?;
@@ -78,13 +78,13 @@ impl Index {
         let copied = beside.iter().filter(speaks).filter(has_its_text);
         let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
         let overlap = open.overlap(nearest.vector);
-        let mut likeness = self.likeness(print, candidate, &nearest, &overlap);
+        let mut likeness = self.likeness(fingerprint, candidate, &nearest, &overlap);
         likeness.core = core.unwrap_or(nearest.cosine);
-        likeness.language_unlike = self.weights.unlike(print.language);
+        likeness.language_unlike = self.weights.unlike(fingerprint.language);
         likeness.other_edition = beside.iter().any(|Beside { member, .. }| {
-            print.title.form == member.form && print.title.figures != member.title_figures
+            fingerprint.title.form == member.form && fingerprint.title.figures != member.title_figures
         });
-        likeness.other_edition |= print.title.date.differs(nearest.member.date);
+        likeness.other_edition |= fingerprint.title.date.differs(nearest.member.date);
         likeness.stock_text = beside.iter().any(|beside| beside.kin == Kin::StockText)
             || (nearest.contained.is_some() && !has_its_text(&&nearest));
         likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
@@ -96,10 +96,10 @@ impl Index {
             likeness.founder = first.cosine;
             likeness.title_in_founder = held.title_in_other;
             likeness.founder_title_in = held.other_title_in;
-            likeness.founder_differs_in_kind = print.title.signs.explains() != first.member.signs.explains();
-            likeness.founder_differs_in_time = print.title.signs.differ_in_time(first.member.signs);
+            likeness.founder_differs_in_kind = fingerprint.title.signs.explains() != first.member.signs.explains();
+            likeness.founder_differs_in_time = fingerprint.title.signs.differ_in_time(first.member.signs);
         }
-        let split = self.splits.contains(&(print.entry, story.id())).then_some(Veto::Split);
+        let split = self.splits.contains(&(fingerprint.entry, story.id())).then_some(Veto::Split);
         let veto = split.or(is_lone(&beside, nearest.feed).then_some(Veto::Drift));
         let found = |matched, score, threshold, veto: Option<Veto>| Match {
             story: story.id(),
@@ -123,13 +123,13 @@ impl Index {
     /// and for all of it where the core tells the story from the entry.
     fn lay_beside<'a>(
         &'a self,
-        print: &Print,
+        fingerprint: &Fingerprint,
         open: &Open<'_>,
         candidate: &Candidate,
     ) -> Option<(Vec<Beside<'a>>, Option<f32>)> {
         let Candidate { story, core, compared, .. } = candidate;
-        let now = print.at.timestamp_micros();
-        let feed = self.furniture.number(print.feed);
+        let now = fingerprint.at.timestamp_micros();
+        let feed = self.boilerplate.number(fingerprint.feed);
         // All members of a story without a kept core are compared, and the sum of products is the product of the sum.
         let oldest_first: Vec<u32> = compared.iter().rev().copied().collect();
         let tellers = if core.is_none() { self.tellers_among(&oldest_first) } else { Vec::new() };
@@ -147,15 +147,16 @@ impl Index {
             }
             let cosine = vector::cosine(product);
             let of = self.hot(arrival).map_or(NO_FEED, |hot| hot.feed);
-            let is_own = feed == Some(of) && (print.outlet == member.outlet || print.outlet.min(member.outlet) == 0);
+            let is_own =
+                feed == Some(of) && (fingerprint.outlet == member.outlet || fingerprint.outlet.min(member.outlet) == 0);
             let (contained, runs) = if cosine >= copy::COSINE {
-                print.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]))
+                fingerprint.sketch.contained(self.members.sketch(arrival, &mut [0; copy::SIZE]))
             } else {
                 (0.0, 0)
             };
             let is_one_text = runs >= copy::RUNS && contained >= copy::SHARE;
             let kin = if is_own {
-                kin_within_a_feed(print, &member, &open.overlap(vector), is_one_text.then_some(runs))
+                kin_within_a_feed(fingerprint, &member, &open.overlap(vector), is_one_text.then_some(runs))
             } else {
                 Kin::Others
             };
@@ -177,10 +178,16 @@ impl Index {
     }
 
     /// What an entry and the nearest member of a story have in common.
-    fn likeness(&self, print: &Print, candidate: &Candidate, nearest: &Beside<'_>, overlap: &Overlap) -> Likeness {
+    fn likeness(
+        &self,
+        fingerprint: &Fingerprint,
+        candidate: &Candidate,
+        nearest: &Beside<'_>,
+        overlap: &Overlap,
+    ) -> Likeness {
         let Beside { member, .. } = nearest;
-        let now = print.at.timestamp_micros();
-        let told = print.told().timestamp_micros();
+        let now = fingerprint.at.timestamp_micros();
+        let told = fingerprint.told().timestamp_micros();
         let story = &candidate.story;
         let members = match self.cores.get(&candidate.serial) {
             Some(kept) => Kept::len(kept),
@@ -199,18 +206,18 @@ impl Index {
             nearest_gap_days: days(told.saturating_sub(member.told)),
             story_age_days: days_after(told, story.founded()),
             same_feed: nearest.kin != Kin::Others,
-            title_words: print.title.words,
-            title_only: print.amount.min(member.amount) == Amount::Title,
-            bodies: print.amount.min(member.amount) == Amount::Body,
-            figures: print.figures.min(member.figures),
+            title_words: fingerprint.title.words,
+            title_only: fingerprint.amount.min(member.amount) == Amount::Title,
+            bodies: fingerprint.amount.min(member.amount) == Amount::Body,
+            figures: fingerprint.figures.min(member.figures),
             numbers_agree: match overlap.fewer_numbers {
                 0 => 1.0,
                 fewer => f32::from(overlap.numbers) / f32::from(fewer),
             },
-            opposed: print.title.signs.are_opposed(member.signs),
-            differs_in_time: print.title.signs.differ_in_time(member.signs),
-            explains: print.title.signs.explains(),
-            known: self.weights.known(print.language),
+            opposed: fingerprint.title.signs.are_opposed(member.signs),
+            differs_in_time: fingerprint.title.signs.differ_in_time(member.signs),
+            explains: fingerprint.title.signs.explains(),
+            known: self.weights.known(fingerprint.language),
             members: u32::try_from(members).unwrap_or(u32::MAX),
             ..Likeness::default()
         }
@@ -235,17 +242,17 @@ fn is_lone(beside: &[Beside<'_>], carrier: u32) -> bool {
 ///
 /// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do
 /// within the hour: they try another headline on a text.
-fn kin_within_a_feed(print: &Print, member: &Member, overlap: &Overlap, one_text: Option<usize>) -> Kin {
-    let minutes = (print.told().timestamp_micros() - member.told).abs() / 60_000_000;
+fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overlap, one_text: Option<usize>) -> Kin {
+    let minutes = (fingerprint.told().timestamp_micros() - member.told).abs() / 60_000_000;
     let (less, more) =
         (overlap.title_in_other.min(overlap.other_title_in), overlap.title_in_other.max(overlap.other_title_in));
     if less < VARIANT_TITLES && (one_text.is_none() || minutes > RETITLED_MINUTES || more < VARIANT_TITLE) {
         return if one_text.is_some() { Kin::StockText } else { Kin::Further };
     }
-    let is_same_title = print.title.form == member.form && print.title.figures == member.title_figures;
+    let is_same_title = fingerprint.title.form == member.form && fingerprint.title.figures == member.title_figures;
     let says_it_again = is_same_title && one_text.is_none_or(|runs| runs < VARIANT_RUNS);
-    let is_dated = print.minutes_old.is_some() && member.is_dated;
-    if !is_dated || minutes > VARIANT_MINUTES || says_it_again || print.title.signs.are_opposed(member.signs) {
+    let is_dated = fingerprint.minutes_old.is_some() && member.is_dated;
+    if !is_dated || minutes > VARIANT_MINUTES || says_it_again || fingerprint.title.signs.are_opposed(member.signs) {
         return Kin::Further;
     }
     Kin::Variants

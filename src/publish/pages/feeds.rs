@@ -39,7 +39,7 @@ pub fn feeds(connection: &Connection, site: &Site, order: FeedOrder) -> store::R
         .collect();
     let page =
         context! { rows, columns, totals => totals(connection, &states, &counts)?, ..layout(site, "Feeds", None) };
-    Ok(site.look.page("feeds.html", &page))
+    Ok(site.theme.page("feeds.html", &page))
 }
 
 /// The page of one feed; `None` when there is none of that name.
@@ -83,7 +83,7 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         entries => newest,
         ..layout(site, &feed.name, None)
     };
-    Ok(Some(site.look.page("feed.html", &page)))
+    Ok(Some(site.theme.page("feed.html", &page)))
 }
 
 /// What is wrong with a feed, if anything: the gravest first.

@@ -117,7 +117,7 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
         ..layout(site, &shown.title, None)
     };
-    Ok(Some((site.look.page("story.html", &page), updated)))
+    Ok(Some((site.theme.page("story.html", &page), updated)))
 }
 
 /// Why a telling is in the story, in a few words.

@@ -1,14 +1,14 @@
 //! Servers that asked to be left alone, over restarts.
 //!
-//! Edge: SQL on the connection it is given. What a hold means is `manners::holds`' to say.
+//! Edge: SQL on the connection it is given. What a hold means is `politeness::cooldowns`' to say.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
-use crate::manners::holds::Holds;
+use crate::politeness::cooldowns::Cooldowns;
 use crate::store::{Result, instant, millis};
 
-/// Stores that a domain is left alone until then, as [`Holds::put`] has it, and forgets the holds that are over.
+/// Stores that a domain is left alone until then, as [`Cooldowns::put`] has it, and forgets the holds that are over.
 ///
 /// # Errors
 /// When the store refuses.
@@ -24,13 +24,13 @@ pub fn put(connection: &Connection, domain: &str, until: DateTime<Utc>, now: Dat
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn all(connection: &Connection, now: DateTime<Utc>) -> Result<Holds> {
+pub fn all(connection: &Connection, now: DateTime<Utc>) -> Result<Cooldowns> {
     let mut query = connection.prepare_cached("SELECT domain, until FROM hold WHERE until > ?1")?;
     let rows = query.query_map([millis(now)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    let mut holds = Holds::default();
+    let mut cooldowns = Cooldowns::default();
     for row in rows {
         let (domain, until) = row?;
-        holds.restore(domain, instant(until));
+        cooldowns.restore(domain, instant(until));
     }
-    Ok(holds)
+    Ok(cooldowns)
 }

@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::chunked_queue::ChunkedQueue;
 use super::hash::Prehashed;
-use super::index::Hot;
-use super::ring::Ring;
+use super::index::EntrySlot;
 
 /// Entries of a feed that are looked back on.
 const LOOK_BACK: usize = 48;
@@ -17,7 +17,7 @@ const STORIES: usize = 2;
 
 /// What the feeds repeat.
 #[derive(Debug, Default)]
-pub struct Furniture {
+pub struct Boilerplate {
     numbers: HashMap<u64, u32, Prehashed>,
     /// The feeds by number; a number whose feed is forgotten goes to the next new one.
     feeds: Vec<Feed>,
@@ -52,10 +52,15 @@ impl Seen {
     }
 }
 
-impl Furniture {
+impl Boilerplate {
     /// What a feed repeats; nothing for an unknown one. `stories` says for each arrival from `first` on which story it is in.
-    pub(super) fn of<'a>(&'a self, feed: Option<u64>, stories: &'a Ring<Hot>, first: u32) -> Habits<'a> {
-        Habits {
+    pub(super) fn of<'a>(
+        &'a self,
+        feed: Option<u64>,
+        stories: &'a ChunkedQueue<EntrySlot>,
+        first: u32,
+    ) -> FeedBoilerplate<'a> {
+        FeedBoilerplate {
             feed: self.number(feed).and_then(|number| self.feeds.get(place(number))),
             stories: Some(stories),
             first,
@@ -108,13 +113,13 @@ fn place(number: u32) -> usize {
 
 /// What one feed repeats, as far as the window shows it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Habits<'a> {
+pub struct FeedBoilerplate<'a> {
     feed: Option<&'a Feed>,
-    stories: Option<&'a Ring<Hot>>,
+    stories: Option<&'a ChunkedQueue<EntrySlot>>,
     first: u32,
 }
 
-impl Habits<'_> {
+impl FeedBoilerplate<'_> {
     /// Whether a sentence stood in several stories of this feed lately.
     pub fn repeats(&self, sentence: u32) -> bool {
         let (Some(feed), true) = (self.feed, sentence != 0) else { return false };
@@ -151,15 +156,15 @@ mod tests {
 
     #[test]
     fn a_sentence_of_two_stories_is_furniture_and_of_one_story_is_not() {
-        let mut furniture = Furniture::default();
-        let hot: Ring<Hot> = [7, 7, 8].into_iter().map(|story| Hot { story, feed: 0 }).collect();
-        let feed = furniture.learn(Some(1), 0, &[11]);
-        furniture.learn(Some(1), 1, &[11]);
-        assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
-        furniture.learn(Some(1), 2, &[11]);
-        assert!(furniture.of(Some(1), &hot, 0).repeats(11));
-        assert!(!furniture.of(Some(2), &hot, 0).repeats(11));
-        furniture.forget(feed, 1);
-        assert!(!furniture.of(Some(1), &hot, 0).repeats(11));
+        let mut boilerplate = Boilerplate::default();
+        let hot: ChunkedQueue<EntrySlot> = [7, 7, 8].into_iter().map(|story| EntrySlot { story, feed: 0 }).collect();
+        let feed = boilerplate.learn(Some(1), 0, &[11]);
+        boilerplate.learn(Some(1), 1, &[11]);
+        assert!(!boilerplate.of(Some(1), &hot, 0).repeats(11));
+        boilerplate.learn(Some(1), 2, &[11]);
+        assert!(boilerplate.of(Some(1), &hot, 0).repeats(11));
+        assert!(!boilerplate.of(Some(2), &hot, 0).repeats(11));
+        boilerplate.forget(feed, 1);
+        assert!(!boilerplate.of(Some(1), &hot, 0).repeats(11));
     }
 }

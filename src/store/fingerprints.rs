@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::fold::fingerprint::{self, Fingerprint};
 use crate::fold::index::{Index, Stored};
-use crate::fold::print::{self, Print};
 use crate::fold::weights::Weights;
 use crate::fold::{EntryRef, Rules, StoryRef};
 use crate::store::{Result, corrections, instant, millis};
@@ -15,11 +15,11 @@ use crate::store::{Result, corrections, instant, millis};
 ///
 /// # Errors
 /// When the store refuses.
-pub fn add(connection: &Connection, print: &Print) -> Result<()> {
+pub fn add(connection: &Connection, fingerprint: &Fingerprint) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO print (entry, bytes) VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET bytes = ?2",
     )?;
-    insert.execute(params![print.entry.0, print.to_bytes()])?;
+    insert.execute(params![fingerprint.entry.0, fingerprint.to_bytes()])?;
     Ok(())
 }
 
@@ -30,8 +30,8 @@ pub fn add(connection: &Connection, print: &Print) -> Result<()> {
 pub fn discount(connection: &Connection, entry: EntryRef) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT bytes FROM print WHERE entry = ?1")?;
     let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
-    match bytes.and_then(|bytes| Print::from_bytes(&bytes)) {
-        Some(print) => add(connection, &Print { is_claim: true, ..print }),
+    match bytes.and_then(|bytes| Fingerprint::from_bytes(&bytes)) {
+        Some(fingerprint) => add(connection, &Fingerprint { is_claim: true, ..fingerprint }),
         None => Ok(()),
     }
 }
@@ -68,11 +68,16 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
     let mut rows = query.query([millis(from)])?;
     let mut next = || -> Result<Option<Stored>> {
         while let Some(row) = rows.next()? {
-            if let Some(print) = Print::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
+            if let Some(fingerprint) = Fingerprint::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
                 let entry: u64 = row.get(2)?;
                 let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(instant));
-                let founded = time(3)?.map(|seen| print::told(seen, time(4).ok().flatten()));
-                return Ok(Some(Stored { print, story: StoryRef(row.get(1)?), founded, counted: entry <= counted }));
+                let founded = time(3)?.map(|seen| fingerprint::told(seen, time(4).ok().flatten()));
+                return Ok(Some(Stored {
+                    fingerprint,
+                    story: StoryRef(row.get(1)?),
+                    founded,
+                    counted: entry <= counted,
+                }));
             }
         }
         Ok(None)

@@ -12,13 +12,13 @@ use super::title::{Date, Signs, Title};
 use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
 
-/// The version of the bytes that [`Print::to_bytes`] writes, and of what they mean: terms, weights and norms of two versions are
+/// The version of the bytes that [`Fingerprint::to_bytes`] writes, and of what they mean: terms, weights and norms of two versions are
 /// not comparable.
 const VERSION: u8 = 4;
 
 /// An entry as the index keeps it and the store should.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Print {
+pub struct Fingerprint {
     /// The entry.
     pub entry: EntryRef,
     /// Its feed.
@@ -51,7 +51,7 @@ pub struct Print {
     pub terms: Box<[u32]>,
 }
 
-impl Print {
+impl Fingerprint {
     /// Weighs what was read of an entry.
     pub fn of(terms: &Terms, weights: &Weights) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Servers that asked to be left alone (`Retry-After` on 429 and 503).
 //!
-//! Pure: the caller says what time it is. They are kept over restarts by `store::holds`. The feed that was answered so waits for
+//! Pure: the caller says what time it is. They are kept over restarts by `store::cooldowns`. The feed that was answered so waits for
 //! as long as it was told to (`Feed::not_before`); here stands how long the others of its domain wait, where one user's feed
 //! may stand beside many people's.
 
@@ -18,7 +18,7 @@ const REMEMBERED: TimeDelta = TimeDelta::days(1);
 
 /// Until when each domain is left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holds(HashMap<String, Hold>);
+pub struct Cooldowns(HashMap<String, Hold>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Hold {
@@ -27,7 +27,7 @@ struct Hold {
     by: Option<FeedRef>,
 }
 
-impl Holds {
+impl Cooldowns {
     /// Leaves a domain alone because one of its feeds was told to stay away until then, and says until when; `None` when it is
     /// not left alone for longer than it was.
     ///
@@ -79,31 +79,31 @@ mod tests {
 
     #[test]
     fn a_domain_is_left_alone_until_the_latest_time_it_asked_for_and_no_longer_than_an_hour() {
-        let mut holds = Holds::default();
-        assert_eq!(holds.put("example.com", FeedRef(1), at(50), at(0)), Some(at(50)));
-        assert_eq!(holds.put("example.com", FeedRef(2), at(30), at(0)), None);
-        assert_eq!(holds.until("example.com", at(1)), Some(at(50)));
-        assert_eq!(holds.until("example.com", at(50)), None);
-        assert_eq!(holds.until("example.org", at(1)), None);
-        assert_eq!(holds.put("example.org", FeedRef(1), at(10_000_000), at(0)), Some(at(60)));
-        assert_eq!(holds.until("example.org", at(1)), Some(at(60)));
+        let mut cooldowns = Cooldowns::default();
+        assert_eq!(cooldowns.put("example.com", FeedRef(1), at(50), at(0)), Some(at(50)));
+        assert_eq!(cooldowns.put("example.com", FeedRef(2), at(30), at(0)), None);
+        assert_eq!(cooldowns.until("example.com", at(1)), Some(at(50)));
+        assert_eq!(cooldowns.until("example.com", at(50)), None);
+        assert_eq!(cooldowns.until("example.org", at(1)), None);
+        assert_eq!(cooldowns.put("example.org", FeedRef(1), at(10_000_000), at(0)), Some(at(60)));
+        assert_eq!(cooldowns.until("example.org", at(1)), Some(at(60)));
     }
 
     #[test]
     fn one_feed_cannot_silence_its_neighbours_for_ever() {
-        let mut holds = Holds::default();
-        assert_eq!(holds.put("example.com", FeedRef(1), at(60), at(0)), Some(at(60)));
-        assert_eq!(holds.put("example.com", FeedRef(1), at(121), at(61)), None);
-        assert_eq!(holds.until("example.com", at(62)), None);
-        assert_eq!(holds.put("example.com", FeedRef(2), at(130), at(70)), Some(at(130)), "their server means all");
-        assert_eq!(holds.put("example.com", FeedRef(1), at(191), at(131)), Some(at(191)));
+        let mut cooldowns = Cooldowns::default();
+        assert_eq!(cooldowns.put("example.com", FeedRef(1), at(60), at(0)), Some(at(60)));
+        assert_eq!(cooldowns.put("example.com", FeedRef(1), at(121), at(61)), None);
+        assert_eq!(cooldowns.until("example.com", at(62)), None);
+        assert_eq!(cooldowns.put("example.com", FeedRef(2), at(130), at(70)), Some(at(130)), "their server means all");
+        assert_eq!(cooldowns.put("example.com", FeedRef(1), at(191), at(131)), Some(at(191)));
     }
 
     #[test]
     fn a_hold_from_a_clock_that_was_wrong_does_not_hold() {
-        let mut holds = Holds::default();
-        holds.restore("example.com".into(), at(365 * 24 * 60));
-        assert_eq!(holds.until("example.com", at(1)), None);
-        assert_eq!(holds.put("example.com", FeedRef(1), at(30), at(1)), Some(at(30)), "and is none to go by");
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.restore("example.com".into(), at(365 * 24 * 60));
+        assert_eq!(cooldowns.until("example.com", at(1)), None);
+        assert_eq!(cooldowns.put("example.com", FeedRef(1), at(30), at(1)), Some(at(30)), "and is none to go by");
     }
 }

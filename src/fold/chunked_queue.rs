@@ -9,20 +9,20 @@ pub(super) const PIECE: usize = 1024;
 
 /// Values by their place in the queue, oldest first.
 #[derive(Debug)]
-pub(super) struct Ring<T> {
+pub(super) struct ChunkedQueue<T> {
     pieces: VecDeque<Vec<T>>,
     /// Values of the oldest piece that are gone already.
     gone: usize,
     length: usize,
 }
 
-impl<T> Default for Ring<T> {
+impl<T> Default for ChunkedQueue<T> {
     fn default() -> Self {
         Self { pieces: VecDeque::new(), gone: 0, length: 0 }
     }
 }
 
-impl<T: Copy> Ring<T> {
+impl<T: Copy> ChunkedQueue<T> {
     pub(super) fn len(&self) -> usize {
         self.length
     }
@@ -74,11 +74,11 @@ impl<T: Copy> Ring<T> {
     }
 }
 
-impl<T: Copy> FromIterator<T> for Ring<T> {
+impl<T: Copy> FromIterator<T> for ChunkedQueue<T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        let mut ring = Self::default();
-        values.into_iter().for_each(|value| ring.push_back(value));
-        ring
+        let mut chunked_queue = Self::default();
+        values.into_iter().for_each(|value| chunked_queue.push_back(value));
+        chunked_queue
     }
 }
 
@@ -88,13 +88,13 @@ mod tests {
 
     #[test]
     fn values_keep_their_order_over_the_pieces() {
-        let mut ring: Ring<usize> = (0..3 * PIECE).collect();
+        let mut chunked_queue: ChunkedQueue<usize> = (0..3 * PIECE).collect();
         for gone in 0..PIECE + 5 {
-            assert_eq!(ring.pop_front(), Some(gone));
+            assert_eq!(chunked_queue.pop_front(), Some(gone));
         }
-        assert_eq!(ring.pieces(), 2);
-        assert_eq!(ring.get(0), Some(&(PIECE + 5)));
-        assert_eq!(ring.get(2 * PIECE - 6), Some(&(3 * PIECE - 1)));
-        assert_eq!(ring.get(2 * PIECE - 5), None);
+        assert_eq!(chunked_queue.pieces(), 2);
+        assert_eq!(chunked_queue.get(0), Some(&(PIECE + 5)));
+        assert_eq!(chunked_queue.get(2 * PIECE - 6), Some(&(3 * PIECE - 1)));
+        assert_eq!(chunked_queue.get(2 * PIECE - 5), None);
     }
 }

@@ -72,8 +72,8 @@ impl Side {
 /// Our networks.
 #[derive(Debug, Clone, Default)]
 pub struct Uplinks {
-    public: Uplink,
-    private: Uplink,
+    public: Connectivity,
+    private: Connectivity,
 }
 
 impl Uplinks {
@@ -97,7 +97,7 @@ impl Uplinks {
         self.side(side).allowance(now)
     }
 
-    fn side(&mut self, side: Side) -> &mut Uplink {
+    fn side(&mut self, side: Side) -> &mut Connectivity {
         match side {
             Side::Public => &mut self.public,
             Side::Private => &mut self.private,
@@ -106,7 +106,7 @@ impl Uplinks {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Uplink {
+struct Connectivity {
     /// Failures since somebody last answered.
     streak: Vec<(DateTime<Utc>, FeedRef, String)>,
     down: Option<Down>,
@@ -118,7 +118,7 @@ struct Down {
     pause: Duration,
 }
 
-impl Uplink {
+impl Connectivity {
     fn note(&mut self, feed: FeedRef, domain: &str, sign: Sign, now: DateTime<Utc>) -> Turn {
         if sign == Sign::Answered {
             self.streak.clear();

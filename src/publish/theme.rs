@@ -29,19 +29,19 @@ pub const ICON_PNG: &[u8] = include_bytes!("templates/icon.png");
 /// The same where browsers and readers look for it unasked.
 pub const FAVICON: &[u8] = include_bytes!("templates/favicon.ico");
 
-static OWN: LazyLock<Look> =
-    LazyLock::new(|| Look::of(BUILT_IN.map(|(name, text)| (name, text.to_owned())).into()).expect("tested"));
+static OWN: LazyLock<Theme> =
+    LazyLock::new(|| Theme::of(BUILT_IN.map(|(name, text)| (name, text.to_owned())).into()).expect("tested"));
 
 /// The templates of all pages.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Theme {
     templates: Arc<Environment<'static>>,
     style: Arc<str>,
 }
 
 /// A template cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum ThemeError {
     /// It cannot be read.
     #[error("{}: {error}; `serve.templates` names a folder of templates, each of which must be readable", path.display())]
     Unreadable {
@@ -55,37 +55,37 @@ pub enum LookError {
     Wrong(String),
 }
 
-impl Default for Look {
+impl Default for Theme {
     fn default() -> Self {
         OWN.clone()
     }
 }
 
-impl Look {
+impl Theme {
     /// The program's own templates, each replaced by the file of its name in `folder` where there is one.
     ///
     /// # Errors
     /// When a file there cannot be read, or is no template.
-    pub fn from(folder: Option<&Path>) -> Result<Self, LookError> {
+    pub fn from(folder: Option<&Path>) -> Result<Self, ThemeError> {
         let Some(folder) = folder else { return Ok(Self::default()) };
-        std::fs::read_dir(folder).map_err(|error| LookError::Unreadable { path: folder.to_owned(), error })?;
+        std::fs::read_dir(folder).map_err(|error| ThemeError::Unreadable { path: folder.to_owned(), error })?;
         let mut texts = BTreeMap::new();
         for (name, own) in BUILT_IN {
             let path = folder.join(name);
             let text = match std::fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => own.to_owned(),
-                Err(error) => return Err(LookError::Unreadable { path, error }),
+                Err(error) => return Err(ThemeError::Unreadable { path, error }),
             };
             texts.insert(name, text);
         }
         Self::of(texts).map_err(|error| match error {
-            LookError::Wrong(told) => LookError::Wrong(format!("{}", folder.join(told).display())),
+            ThemeError::Wrong(told) => ThemeError::Wrong(format!("{}", folder.join(told).display())),
             unreadable => unreadable,
         })
     }
 
-    fn of(mut texts: BTreeMap<&'static str, String>) -> Result<Self, LookError> {
+    fn of(mut texts: BTreeMap<&'static str, String>) -> Result<Self, ThemeError> {
         let style = texts.remove(STYLE).unwrap_or_default().into();
         let mut templates = Environment::new();
         if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
@@ -100,7 +100,7 @@ impl Look {
             out.write_str(&escaped).map_err(minijinja::Error::from)
         });
         for (name, text) in texts {
-            templates.add_template_owned(name, text).map_err(|error| LookError::Wrong(told(&error)))?;
+            templates.add_template_owned(name, text).map_err(|error| ThemeError::Wrong(told(&error)))?;
         }
         Ok(Self { templates: Arc::new(templates), style })
     }

@@ -3,30 +3,30 @@
 //! Edge: locks and waiting; the rules themselves are pure and stand in the modules below. It outlives a reload, because
 //! what a server asked for holds whatever the configuration says.
 
+pub mod connectivity;
+pub mod cooldowns;
 pub mod domain;
-pub mod gates;
-pub mod holds;
+pub mod host_limiter;
 pub mod limiter;
-pub mod uplink;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gates::Gates;
-use holds::Holds;
-use uplink::Uplinks;
+use connectivity::Uplinks;
+use cooldowns::Cooldowns;
+use host_limiter::HostLimiter;
 
 /// Shared by everything that asks. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Manners {
-    holds: Arc<Mutex<Holds>>,
+pub struct Politeness {
+    cooldowns: Arc<Mutex<Cooldowns>>,
     uplinks: Arc<Mutex<Uplinks>>,
-    gates: Gates,
+    host_limiter: HostLimiter,
 }
 
-impl Manners {
+impl Politeness {
     /// Which servers asked to be left alone, and until when.
-    pub fn holds(&self) -> MutexGuard<'_, Holds> {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn cooldowns(&self) -> MutexGuard<'_, Cooldowns> {
+        self.cooldowns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether our own network is there.
@@ -36,7 +36,7 @@ impl Manners {
 
     /// Who may ask which host now.
     #[must_use]
-    pub fn gates(&self) -> &Gates {
-        &self.gates
+    pub fn host_limiter(&self) -> &HostLimiter {
+        &self.host_limiter
     }
 }

@@ -1,6 +1,6 @@
 //! The feeds of the configuration under their handles in the store: who is polled, how, and for which output.
 //!
-//! Pure but for [`Roster::enlist`], which makes the store's feeds those of the configuration.
+//! Pure but for [`Subscriptions::sync`], which makes the store's feeds those of the configuration.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::config::{Config, FeedConfig, Format, Listen, NotifyConfig, OutputConf
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::ingest::Terms;
-use crate::manners::domain::domain_of;
 use crate::model::{Feed, FeedRef, Level};
 use crate::notify::Watcher;
+use crate::politeness::domain::domain_of;
 use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::redact;
 use crate::schedule::{self, Due};
-use crate::store::{self, Desk, Policy, feeds, holds, hubs, stories};
+use crate::store::{self, Policy, WriteContext, cooldowns, feeds, hubs, stories};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
-pub struct Roster {
+pub struct Subscriptions {
     /// Shared, because every round of polls takes it to the store.
     members: Arc<BTreeMap<FeedRef, Member>>,
 }
@@ -35,13 +35,13 @@ struct Member {
     subscription: Arc<Subscription>,
 }
 
-impl Roster {
+impl Subscriptions {
     /// Makes the store's feeds those of the configuration, and their due times what it asks for.
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn enlist(desk: &mut Desk<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
-        let tx = desk.tx;
+    pub fn sync(context: &mut WriteContext<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
+        let tx = context.tx;
         let first_poll = |feed: &FeedConfig| {
             let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
             schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now)
@@ -76,13 +76,13 @@ impl Roster {
             stories::settle_those_of(tx, feed, true, now)?;
         }
         if reconfigured.joins_changed {
-            desk.memory.index = None;
+            context.memory.index = None;
         }
-        let roster = Self::of(config, reconfigured.handles.into_iter().zip(&config.feeds));
-        hubs::enlist(tx, config.serve.websub, now)?;
-        let held = holds::all(tx, now)?;
+        let subscriptions = Self::of(config, reconfigured.handles.into_iter().zip(&config.feeds));
+        hubs::sync(tx, config.serve.websub, now)?;
+        let held = cooldowns::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
-            let Some(Member { config, subscription }) = roster.members.get(&feed) else { continue };
+            let Some(Member { config, subscription }) = subscriptions.members.get(&feed) else { continue };
             let wanted = subscription.plan_name(is_told);
             // One more poll finds what was published before the hub began to tell.
             let is_newly_told = is_told && planned_by == subscription.plan_name(false);
@@ -101,7 +101,7 @@ impl Roster {
                 feeds::plan(tx, feed, &due, &wanted)?;
             }
         }
-        Ok(roster)
+        Ok(subscriptions)
     }
 
     /// The configured feeds as far as the store knows them already. Changes nothing.

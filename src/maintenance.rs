@@ -109,7 +109,7 @@ pub async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> stor
     let mut kept = Kept::default();
     loop {
         let config = config.clone();
-        if !kept.add(store.write(0, move |desk| step(desk.tx, &config, now)).await?) {
+        if !kept.add(store.write(0, move |context| step(context.tx, &config, now)).await?) {
             return Ok(kept);
         }
     }
@@ -134,7 +134,7 @@ pub async fn index(store: &Store, steps: usize) -> store::Result<bool> {
         if store.read(search::is_current).await? {
             return Ok(true);
         }
-        store.write(0, |desk| search::fill(desk.tx, INDEXED)).await?;
+        store.write(0, |context| search::fill(context.tx, INDEXED)).await?;
     }
     store.read(search::is_current).await
 }

@@ -12,14 +12,14 @@ use url::form_urlencoded;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fetch::Document;
-use crate::manners::domain::domain_of;
-use crate::manners::gates::{Gates, Pass};
 use crate::model::FeedRef;
+use crate::politeness::domain::domain_of;
+use crate::politeness::host_limiter::{HostLimiter, Pass};
 use crate::poll::Poller;
 use crate::redact;
-use crate::roster::Roster;
 use crate::store::hubs::{self, Expected};
 use crate::store::{Result, Store};
+use crate::subscriptions::Subscriptions;
 use crate::websub::{Mode, signature};
 
 /// How many messages are received and taken in at a time, and how many of one publisher's hubs: each may be as large as
@@ -36,7 +36,7 @@ const UNSAID_LEASE: TimeDelta = TimeDelta::days(1);
 #[derive(Clone)]
 pub struct Means {
     /// The feeds.
-    pub roster: Roster,
+    pub subscriptions: Subscriptions,
     /// What stores documents.
     pub poller: Arc<Poller>,
 }
@@ -52,12 +52,12 @@ pub enum Word {
 
 /// What listens to hubs. Clones are the same.
 #[derive(Clone)]
-pub struct Ear {
+pub struct CallbackHandler {
     store: Store,
     means: watch::Receiver<Means>,
     words: mpsc::UnboundedSender<Word>,
     places: Arc<Semaphore>,
-    hubs: Gates,
+    hubs: HostLimiter,
 }
 
 /// Room for one message, until it is stored.
@@ -78,11 +78,11 @@ pub struct Message {
     pub body: Bytes,
 }
 
-impl Ear {
+impl CallbackHandler {
     /// An ear that passes on what the daemon should know to `words`.
     #[must_use]
     pub fn new(store: Store, means: watch::Receiver<Means>, words: mpsc::UnboundedSender<Word>) -> Self {
-        Self { store, means, words, places: Arc::new(Semaphore::new(AT_ONCE)), hubs: Gates::default() }
+        Self { store, means, words, places: Arc::new(Semaphore::new(AT_ONCE)), hubs: HostLimiter::default() }
     }
 
     /// What a hub's question at `callback` is to be answered with; `None` when we did not ask for it.
@@ -99,7 +99,8 @@ impl Ear {
         let callback = callback.to_owned();
         let confirmed = match mode.as_str() {
             "denied" => {
-                let denied = self.store.write(64, move |desk| hubs::deny(desk.tx, &callback, &topic, now)).await?;
+                let denied =
+                    self.store.write(64, move |context| hubs::deny(context.tx, &callback, &topic, now)).await?;
                 let Some((feed, name)) = denied else { return Ok(None) };
                 let why = said("hub.reason").filter(|why| !why.trim().is_empty());
                 let why = why.map_or_else(|| "it does not say why".to_owned(), |why| redact::message(&why));
@@ -118,8 +119,9 @@ impl Ear {
         let lease = said("hub.lease_seconds")
             .and_then(|seconds| TimeDelta::try_seconds(seconds.parse().ok()?))
             .map_or(UNSAID_LEASE, |lease| lease.clamp(SHORTEST_LEASE, LONGEST_LEASE));
-        let meant =
-            move |desk: &mut crate::store::Desk<'_>| hubs::confirm(desk.tx, &callback, confirmed, &topic, lease, now);
+        let meant = move |context: &mut crate::store::WriteContext<'_>| {
+            hubs::confirm(context.tx, &callback, confirmed, &topic, lease, now)
+        };
         let Some(name) = self.store.write(64, meant).await? else { return Ok(None) };
         match confirmed {
             Mode::Subscribe => tracing::info!(
@@ -164,8 +166,8 @@ impl Ear {
             tracing::warn!(feed.name = name, "what came from a hub is not signed as it should be, and ignored");
             return Ok(());
         }
-        let Means { roster, poller } = self.means.borrow().clone();
-        let Some(subscription) = roster.subscription(feed) else { return Ok(()) };
+        let Means { subscriptions, poller } = self.means.borrow().clone();
+        let Some(subscription) = subscriptions.subscription(feed) else { return Ok(()) };
         let size_bytes = body.len();
         let hash = xxh3_64(&body).cast_signed();
         let document = Document { body: body.into(), coding, content_type, hash, address };

@@ -18,9 +18,9 @@ use url::Url;
 
 use crate::clock;
 use crate::config::Config;
-use crate::manners::limiter::Limiter;
 use crate::model::FeedRef;
-use crate::poll::{Errand, InLine, Poller, Recording, Report, SlowPoll, Subscription};
+use crate::politeness::limiter::Limiter;
+use crate::poll::{InLine, PollJob, Poller, Recording, Report, SlowPoll, Subscription};
 use crate::store;
 
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
@@ -53,7 +53,7 @@ impl Limits {
 pub type Outcome = Result<Report, (FeedRef, store::Error)>;
 
 /// The lines, one a host. Dropping it lets the polls under way finish.
-pub struct Hosts {
+pub struct HostQueue {
     shared: Arc<Shared>,
     tasks: TaskTracker,
 }
@@ -69,11 +69,11 @@ struct Shared {
 
 #[derive(Default)]
 struct Line {
-    waiting: VecDeque<(Instant, Errand)>,
+    waiting: VecDeque<(Instant, PollJob)>,
     walkers: usize,
 }
 
-impl Hosts {
+impl HostQueue {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
     pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
@@ -94,8 +94,8 @@ impl Hosts {
     }
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
-    pub fn push(&self, errands: impl IntoIterator<Item = Errand>) {
-        self.shared.push(errands.into_iter().map(|errand| (clock::instant(), errand)), &self.tasks);
+    pub fn push(&self, errands: impl IntoIterator<Item = PollJob>) {
+        self.shared.push(errands.into_iter().map(|job| (clock::instant(), job)), &self.tasks);
     }
 
     /// Gives up the polls that are waiting or under way, and returns once none is. What they had stored stays stored.
@@ -107,12 +107,12 @@ impl Hosts {
 }
 
 impl Shared {
-    fn push(self: &Arc<Self>, errands: impl IntoIterator<Item = (Instant, Errand)>, tasks: &TaskTracker) {
+    fn push(self: &Arc<Self>, errands: impl IntoIterator<Item = (Instant, PollJob)>, tasks: &TaskTracker) {
         let mut lines = self.lines();
-        for (came, errand) in errands {
-            let host = host_of(errand.feed.target());
+        for (came, job) in errands {
+            let host = host_of(job.feed.target());
             let line = lines.entry(host.clone()).or_default();
-            line.waiting.push_back((came, errand));
+            line.waiting.push_back((came, job));
             if line.walkers < self.limits.per_host {
                 line.walkers += 1;
                 let (shared, walk) = (self.clone(), tasks.clone());
@@ -126,14 +126,14 @@ impl Shared {
     fn step_aside(
         self: &Arc<Self>,
         came: Instant,
-        errand: Errand,
+        job: PollJob,
         right: impl Future<Output = SlowPoll> + Send + 'static,
         tasks: &TaskTracker,
     ) {
         let (shared, more) = (self.clone(), tasks.clone());
         tasks.spawn(async move {
             tokio::select! {
-                slow = right => shared.push([(came, Errand { slow: Some(slow), ..errand })], &more),
+                slow = right => shared.push([(came, PollJob { slow: Some(slow), ..job })], &more),
                 () = shared.stop.cancelled() => {}
             }
         });
@@ -143,20 +143,20 @@ impl Shared {
     async fn walk(self: &Arc<Self>, host: &str, tasks: &TaskTracker) {
         let walk = async {
             let mut turn = None;
-            while let Some((came, errand)) = self.next(host) {
-                if errand.slow.is_none()
-                    && let Some(right) = self.poller.slow_poll(errand.feed.feed)
+            while let Some((came, job)) = self.next(host) {
+                if job.slow.is_none()
+                    && let Some(right) = self.poller.slow_poll(job.feed.feed)
                 {
-                    self.step_aside(came, errand, right, tasks);
+                    self.step_aside(came, job, right, tasks);
                     continue;
                 }
                 let place = match turn.take() {
                     Some(place) => place,
                     None => (self.places.acquire().await, clock::instant()),
                 };
-                let feed = errand.feed.feed;
+                let feed = job.feed.feed;
                 let in_line = InLine { waited: came.elapsed(), is_last: self.is_at_its_end(host) };
-                let polled = self.poll(errand, in_line).await;
+                let polled = self.poll(job, in_line).await;
                 let reports = self.reports.clone();
                 tasks.spawn(async move {
                     let report = match polled {
@@ -184,10 +184,10 @@ impl Shared {
     }
 
     /// Makes a poll in a task of its own, so that a panic there ends nothing but that.
-    async fn poll(&self, errand: Errand, in_line: InLine) -> store::Result<Recording> {
-        let (feed, subscription) = (errand.feed.feed, errand.subscription.clone());
+    async fn poll(&self, job: PollJob, in_line: InLine) -> store::Result<Recording> {
+        let (feed, subscription) = (job.feed.feed, job.subscription.clone());
         let poller = self.poller.clone();
-        let task = tokio::spawn(async move { poller.poll(errand, in_line).await });
+        let task = tokio::spawn(async move { poller.poll(job, in_line).await });
         self.joined(feed, &subscription, AbortOnDropHandle::new(task)).await
     }
 
@@ -206,7 +206,7 @@ impl Shared {
     }
 
     /// The next poll in line; when there is none, the line is taken down.
-    fn next(&self, host: &str) -> Option<(Instant, Errand)> {
+    fn next(&self, host: &str) -> Option<(Instant, PollJob)> {
         let mut lines = self.lines();
         let line = lines.get_mut(host)?;
         let next = line.waiting.pop_front();
@@ -239,8 +239,8 @@ mod tests {
     use super::*;
     use crate::fetch::{Client, Settings, SystemNames};
     use crate::ingest::Terms;
-    use crate::manners::Manners;
     use crate::model::history;
+    use crate::politeness::Politeness;
     use crate::poll::Polled;
     use crate::schedule::Cadence;
     use crate::store::{Store, feeds};
@@ -257,7 +257,9 @@ mod tests {
             first_poll_why: String::new(),
             planned_by: String::new(),
         };
-        let add = move |desk: &mut store::Desk<'_>| feeds::reconfigure(desk.tx, std::slice::from_ref(&configured));
+        let add = move |context: &mut store::WriteContext<'_>| {
+            feeds::reconfigure(context.tx, std::slice::from_ref(&configured))
+        };
         let feed = store.write(0, add).await.unwrap().handles[0];
         let settings = Settings {
             user_agent: "newsfold".into(),
@@ -282,11 +284,11 @@ mod tests {
             access: Arc::default(),
             terms: Arc::new(terms),
         };
-        let poller = Arc::new(Poller::new(Client::new(settings, Manners::default()), store.clone()));
+        let poller = Arc::new(Poller::new(Client::new(settings, Politeness::default()), store.clone()));
         let limits = Limits { concurrency: 1, per_host: 1, gap: Duration::ZERO };
-        let hosts = Hosts::new(poller, limits, mpsc::unbounded_channel().0);
+        let host_queue = HostQueue::new(poller, limits, mpsc::unbounded_channel().0);
         let task = AbortOnDropHandle::new(tokio::spawn(async { panic!("on purpose") }));
-        let recording = hosts.shared.joined(feed, &subscription, task).await.unwrap();
+        let recording = host_queue.shared.joined(feed, &subscription, task).await.unwrap();
         let report = recording.stored().await.unwrap();
         assert!(matches!(&report.polled, Polled::Failed(why) if why.contains("fault of newsfold")), "{report:?}");
         assert_eq!(report.outcome, Some(history::Outcome::Ours));

@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::manners::limiter::{Limiter, Permit};
+use crate::politeness::limiter::{Limiter, Permit};
 
 /// So many hosts are remembered before those that nobody asks are forgotten.
 const MANY: usize = 1024;
 
 /// The gates of all hosts. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Gates(Arc<Mutex<HashMap<String, Arc<Gate>>>>);
+pub struct HostLimiter(Arc<Mutex<HashMap<String, Arc<Gate>>>>);
 
 struct Gate {
     places: Limiter,
@@ -30,7 +30,7 @@ pub struct Pass {
     _place: Permit,
 }
 
-impl Gates {
+impl HostLimiter {
     /// Waits until the host may be asked: fewer than `at_once` do, and the last one left a `gap` ago. The last caller's word
     /// on `at_once` holds for all, so that a changed configuration holds for hosts that are known already.
     pub async fn enter(&self, host: &str, at_once: usize, gap: Duration) -> Pass {
@@ -44,16 +44,16 @@ impl Gates {
     }
 
     fn gate(&self, host: &str, at_once: usize) -> Arc<Gate> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.len() > MANY {
+        let mut host_limiter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if host_limiter.len() > MANY {
             let an_hour_ago = clock::instant().checked_sub(Duration::from_secs(3600));
-            gates.retain(|_, gate| {
+            host_limiter.retain(|_, gate| {
                 let left = *gate.left.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::strong_count(gate) > 1 || left > an_hour_ago
             });
         }
         let new = || Arc::new(Gate { places: Limiter::new(at_once), left: Mutex::default() });
-        let gate = gates.entry(host.to_owned()).or_insert_with(new).clone();
+        let gate = host_limiter.entry(host.to_owned()).or_insert_with(new).clone();
         gate.places.set_limit(at_once);
         gate
     }
@@ -73,25 +73,25 @@ mod tests {
 
     #[tokio::test]
     async fn one_at_a_time_with_a_pause_between() {
-        let gates = Gates::default();
+        let host_limiter = HostLimiter::default();
         let begun = clock::instant();
         for _ in 0..3 {
-            drop(gates.enter("a", 1, GAP).await);
+            drop(host_limiter.enter("a", 1, GAP).await);
         }
         assert!(begun.elapsed() >= 2 * GAP);
-        let held = gates.enter("b", 1, GAP).await;
-        let waits = tokio::time::timeout(GAP, gates.enter("b", 1, GAP)).await;
+        let held = host_limiter.enter("b", 1, GAP).await;
+        let waits = tokio::time::timeout(GAP, host_limiter.enter("b", 1, GAP)).await;
         assert!(waits.is_err(), "the place is taken");
         drop(held);
-        gates.enter("b", 1, GAP).await;
+        host_limiter.enter("b", 1, GAP).await;
     }
 
     #[tokio::test]
     async fn a_changed_number_of_requests_at_a_time_holds_for_known_hosts_too() {
-        let gates = Gates::default();
-        let _held = gates.enter("a", 1, Duration::ZERO).await;
-        let _second = gates.enter("a", 2, Duration::ZERO).await;
-        let third = tokio::time::timeout(GAP, gates.enter("a", 2, Duration::ZERO)).await;
+        let host_limiter = HostLimiter::default();
+        let _held = host_limiter.enter("a", 1, Duration::ZERO).await;
+        let _second = host_limiter.enter("a", 2, Duration::ZERO).await;
+        let third = tokio::time::timeout(GAP, host_limiter.enter("a", 2, Duration::ZERO)).await;
         assert!(third.is_err(), "two are under way");
     }
 }
