@@ -11,10 +11,14 @@ use ammonia::{Builder, UrlRelative};
 
 use super::LONGEST_ADDRESS;
 
-/// The markup without anything that could do harm.
+/// The markup without anything that could do harm. A paragraph is parted by a block that stands in it; what is left of it
+/// without a word goes.
 pub(super) fn clean(markup: &str) -> String {
-    RULES.clean(markup).to_string()
+    let clean = RULES.clean(markup).to_string();
+    if clean.contains(EMPTY_PARAGRAPH) { clean.replace(EMPTY_PARAGRAPH, "") } else { clean }
 }
+
+const EMPTY_PARAGRAPH: &str = "<p></p>";
 
 /// Whether an element of HTML may stay.
 pub(super) fn is_element(name: &str) -> bool {

@@ -74,6 +74,7 @@ mod tests {
         check("<section>a</section><section>b</section>", "<div>a</div><div>b</div>");
         check("<form><select><option>a<option>b</select></form>", "<div><div><div>a</div><div>b</div></div></div>");
         check("<html><head><title>a</title></head><body>b", "<div>a</div>b");
+        check("<p><title>a</title></p>", "<div>a</div>");
         check("<menu><li>a</menu>", "<ul><li>a</li></ul>");
         check("<xmp>a <b></xmp>", "<pre>a &lt;b&gt;</pre>");
         check("<center>a</center>b<address>c</address>", "<div>a</div>b<div>c</div>");
