@@ -121,7 +121,7 @@ impl<'a> Additions<'a> {
         "INSERT INTO entry (id, feed, id_hash, entry_id, permalink_key, permalink, title, published, updated, first_seen, digest, story, archived, place,
                             text_block, text_at, text_length, id_page_key, text_hash, checksum)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                 row_checksum(?1, ?2, ?4, ?6, ?7, ?8, ?9, ?10))",
+                 row_checksum(?1, ?2, ?4, ?6, ?7))",
         )?))
     }
 

@@ -158,7 +158,7 @@ pub fn found(
 ) -> Result<bool> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources, checksum)
-         VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1, row_checksum(?1, ?2, ?1, ?3, ?4, NULL, ?5, NULL))
+         VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1, row_checksum(?1, ?2, ?1, NULL))
          ON CONFLICT (public_id) DO NOTHING",
     )?;
     let founded = insert.execute(params![
@@ -734,7 +734,7 @@ pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, S
 pub fn save(connection: &Connection, story: &Story) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6,
-         checksum = row_checksum(id, public_id, ?2, founded, ?3, ?4, ?5, merged_into) WHERE id = ?1",
+         checksum = row_checksum(id, public_id, ?2, merged_into) WHERE id = ?1",
     )?;
     update.execute(params![
         story.story.0,

@@ -280,8 +280,7 @@ fn a_damaged_row_of_a_story_is_made_anew_and_one_of_a_feed_shows_its_name() {
     let shown = |scene: &Scene| scene.must(&["publish", "--format", "json"]);
     let before = shown(&scene);
     let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
-    let flip =
-        "UPDATE story SET published = published + 1099511627776 WHERE id = (SELECT id FROM entry WHERE title = 'hit')";
+    let flip = "UPDATE story SET canonical = canonical + 1048576 WHERE id = (SELECT id FROM entry WHERE title = 'hit')";
     assert_eq!(store.execute(flip, []).unwrap(), 1);
     damage_a_row(&scene, "feed", "title", "name = 'one'");
     assert_eq!(scene.json(&["publish", "--format", "json"])["items"].as_array().unwrap().len(), 1);

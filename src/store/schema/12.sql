@@ -3,8 +3,8 @@
 ALTER TABLE entry ADD COLUMN checksum INTEGER; -- NULL: none was kept; 0: it was found damaged, and its feed is asked for it
 ALTER TABLE story ADD COLUMN checksum INTEGER;
 ALTER TABLE feed ADD COLUMN checksum INTEGER;
-UPDATE entry SET checksum = row_checksum(id, feed, entry_id, permalink, title, published, updated, first_seen);
-UPDATE story SET checksum = row_checksum(id, public_id, canonical, founded, published, updated, sort_at, merged_into);
+UPDATE entry SET checksum = row_checksum(id, feed, entry_id, permalink, title);
+UPDATE story SET checksum = row_checksum(id, public_id, canonical, merged_into);
 UPDATE feed SET checksum = row_checksum(id, identity, title, link);
 
 -- Of a story that is told very often a few entries of each feed are looked at.
