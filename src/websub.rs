@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | which hub and topic a document names | [`discovery`] |
 //! | asking hubs: subscriptions, renewals, farewells | [`subscriber`] |
-//! | what hubs say to us: questions and news | [`callbacks`] |
+//! | what hubs say to us: questions and news | [`callback`] |
 //! | telling our hub of what we publish | [`publisher`] |
 //! | whether news is from whom we asked | [`signature`] |
 //!

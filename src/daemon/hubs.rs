@@ -1,6 +1,6 @@
 //! Hubs that tell of news: who is to be asked, and what they say.
 //!
-//! Edge. Asking is `websub::subscriber`'s work and hearing `websub::callbacks`'s.
+//! Edge. Asking is `websub::subscriber`'s work and hearing `websub::callback`'s.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
