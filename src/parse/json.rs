@@ -16,8 +16,8 @@ use crate::parse::address::{Joiner, bare};
 use crate::parse::entities::decoded;
 use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
-use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, date, lines, markup};
-use shape::{Attachment, Author, Hub, Item, Tag};
+use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, Source, date, lines, markup};
+use shape::{Attachment, Author, Hub, Item, Tag, Taken};
 
 /// Reads a JSON Feed.
 ///
@@ -123,6 +123,13 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
             .collect(),
         language: item.language,
         image: address(item.image).or_else(|| address(item.banner_image)),
+        // A newsfold that reads a newsfold credits whom that one credits.
+        source: item.own.and_then(|own| own.source).map(|Taken { title, home_page_url, feed_url }| Source {
+            id: None,
+            title,
+            url: address(home_page_url),
+            feed_url: address(feed_url),
+        }),
         ..ParsedEntry::default()
     }
 }

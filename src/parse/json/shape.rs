@@ -63,6 +63,21 @@ pub(super) struct Item {
     pub(super) language: Option<String>,
     pub(super) image: Option<String>,
     pub(super) banner_image: Option<String>,
+    pub(super) own: Option<Own>,
+}
+
+/// What another newsfold says of an entry.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) source: Option<Taken>,
+}
+
+/// Whom an entry was taken from.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) title: Option<String>,
+    pub(super) home_page_url: Option<String>,
+    pub(super) feed_url: Option<String>,
 }
 
 /// Someone, as an object or as a text that names them.
@@ -214,6 +229,7 @@ impl Object for Item {
             "language" => self.language = value.text()?,
             "image" => self.image = value.text()?,
             "banner_image" => self.banner_image = value.text()?,
+            "_newsfold" => self.own = value.one()?,
             _ => {}
         }
         Ok(())
@@ -242,6 +258,27 @@ impl Object for Tag {
 
     fn of_text(said: String) -> Option<Self> {
         Some(Self(Some(said)))
+    }
+}
+
+impl Object for Own {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
+        if name == "source" {
+            self.source = value.one()?;
+        }
+        Ok(())
+    }
+}
+
+impl Object for Taken {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "title" => self.title = value.text()?,
+            "home_page_url" => self.home_page_url = value.text()?,
+            "feed_url" => self.feed_url = value.text()?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 
