@@ -335,7 +335,7 @@ impl Daemon {
             published: watch::Sender::default(),
             health: watch::Sender::default(),
             pulse: watch::Sender::default(),
-            counters: watch::Sender::default(),
+            counters: watch::Sender::new(Counters::of_tasks(Work::ALL.map(Work::name))),
             config,
             store,
         };

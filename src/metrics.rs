@@ -54,6 +54,12 @@ impl Counters {
         self.ingested.add(ingested);
     }
 
+    /// None yet; a counter is there from the first, so that its first step is one.
+    #[must_use]
+    pub fn of_tasks(tasks: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { failed_tasks: tasks.into_iter().map(|task| (task, 0)).collect(), ..Self::default() }
+    }
+
     /// Counts a task of the daemon that failed, and is begun again.
     pub fn task_failed(&mut self, task: &'static str) {
         *self.failed_tasks.entry(task).or_default() += 1;

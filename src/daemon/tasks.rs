@@ -52,6 +52,23 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// Every kind.
+    pub(super) const ALL: [Self; 13] = [
+        Self::Sync,
+        Self::Lease,
+        Self::Publish,
+        Self::Files,
+        Self::Tidy,
+        Self::Corrections,
+        Self::Hubs,
+        Self::Replan,
+        Self::TellHub,
+        Self::Notify,
+        Self::Commands,
+        Self::Watchdog,
+        Self::Serve,
+    ];
+
     /// What it is called in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {

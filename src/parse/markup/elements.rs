@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::sync::LazyLock;
+
 /// What an element does with its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Element {
@@ -26,9 +28,19 @@ pub(super) fn of(name: &str) -> Option<Element> {
     lower.copy_from_slice(name.as_bytes());
     lower.make_ascii_lowercase();
     let name = std::str::from_utf8(lower).ok()?;
-    let found = ELEMENTS.iter().find(|(_, names)| names.contains(&name));
-    found.map(|(element, _)| *element)
+    let at = BY_NAME.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+    BY_NAME.get(at).map(|(_, element)| *element)
 }
+
+/// [`ELEMENTS`] in the order of their names: every tag of every text is looked up.
+static BY_NAME: LazyLock<Vec<(&str, Element)>> = LazyLock::new(|| {
+    let named = |(element, names): &(Element, &'static [&'static str])| {
+        names.iter().map(|name| (*name, *element)).collect::<Vec<_>>()
+    };
+    let mut all: Vec<(&str, Element)> = ELEMENTS.iter().flat_map(named).collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
+    all
+});
 
 /// Whether HTML has an attribute of this name that is written without a value.
 pub(super) fn is_bare_attribute(name: &str) -> bool {

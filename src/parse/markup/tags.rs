@@ -61,7 +61,31 @@ pub(in crate::parse) fn looks_like_html(text: &str) -> bool {
     if memchr2_iter(b'&', b'&', look.as_bytes()).any(|at| look.get(at..).is_some_and(is_reference)) {
         return true;
     }
-    memchr(b'<', look.as_bytes()).is_some() && List::of(look).is_markup()
+    // Of most texts that are HTML the first tag tells it.
+    memchr(b'<', look.as_bytes()).is_some_and(|at| is_markup_at(look, at) || List::of(look).is_markup())
+}
+
+/// Whether what begins there shows by itself that a text is HTML.
+fn is_markup_at(text: &str, at: usize) -> bool {
+    match begun(text.get(at..).unwrap_or_default(), &mut Missing::default()) {
+        Begun::Tag(tag) => is_markup_by(text, at, &tag, false),
+        Begun::Comment(_) | Begun::Cut(_) => true,
+        Begun::Declaration(_) | Begun::Text => false,
+    }
+}
+
+/// Whether a tag shows that a text is HTML.
+fn is_markup_by(text: &str, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
+    let Some(element) = elements::of(tag.name) else { return false };
+    if tag.looks != Looks::Sound {
+        return tag.has_value;
+    }
+    let may_stand_alone = matches!(element, Element::Void | Element::Break | Element::Optional);
+    // A text that was cut has elements without an end. They stand before what they hold, as words of a sentence do not.
+    let after = text.get(at + tag.length..).and_then(|rest| rest.chars().next());
+    let holds = after.is_some_and(|c| c.is_alphanumeric() || c == '<');
+    let begins = text.get(..at).is_some_and(|before| before.trim().is_empty());
+    tag.is_end || is_paired || tag.has_value || may_stand_alone || holds || begins
 }
 
 /// A title as HTML: what is no whole element of it is text.
@@ -287,24 +311,10 @@ impl<'a> List<'a> {
 
     fn is_markup(&self) -> bool {
         self.begun.iter().any(|(at, begun, is_paired)| match begun {
-            Begun::Tag(tag) => self.is_markup_by(*at, tag, *is_paired),
+            Begun::Tag(tag) => is_markup_by(self.text, *at, tag, *is_paired),
             Begun::Comment(_) | Begun::Cut(_) => true,
             Begun::Declaration(_) | Begun::Text => false,
         })
-    }
-
-    /// Whether a tag shows that a text is HTML.
-    fn is_markup_by(&self, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
-        let Some(element) = elements::of(tag.name) else { return false };
-        if tag.looks != Looks::Sound {
-            return tag.has_value;
-        }
-        let may_stand_alone = matches!(element, Element::Void | Element::Break | Element::Optional);
-        // A text that was cut has elements without an end. They stand before what they hold, as words of a sentence do not.
-        let after = self.text.get(at + tag.length..).and_then(|rest| rest.chars().next());
-        let holds = after.is_some_and(|c| c.is_alphanumeric() || c == '<');
-        let begins = self.text.get(..at).is_some_and(|before| before.trim().is_empty());
-        tag.is_end || is_paired || tag.has_value || may_stand_alone || holds || begins
     }
 }
 
