@@ -116,8 +116,8 @@ pub async fn run(
     let stop = CancellationToken::new();
     daemon.serve(started, &stop);
     let mut watchdog = systemd::watchdog().map(tokio::time::interval);
-    let mut theme = tokio::time::interval(LOOK_EVERY);
-    theme.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut trouble = daemon.store.trouble();
     loop {
         daemon.begin_work(clock::now(), clock::instant());
@@ -129,7 +129,7 @@ pub async fn run(
             Some(report) = reports.recv(), if !daemon.tasks.is_running(Work::Sync) => daemon.take(report)?,
             (work, came) = daemon.tasks.next() => daemon.finished(work, came)?,
             Some(word) = words.recv() => daemon.heed_hub(word),
-            _ = theme.tick() => daemon.look_around(),
+            _ = look.tick() => daemon.look_around(),
             () = tick(&mut watchdog) => daemon.watch_the_writer(),
             Ok(()) = trouble.changed() => daemon.heed_the_store(trouble.borrow_and_update().clone()),
             () = tokio::time::sleep_until(announce_at), if daemon.awaited.is_some() => daemon.announce(),

@@ -38,8 +38,8 @@ struct Plan {
     /// Stories that are too old, or too many.
     passed_over: Vec<StoryId>,
     too_many: usize,
-    /// Everything up to this entry is looked at.
-    upto: EntryRef,
+    /// Everything up to this entry is looked at; `None` when nothing came since.
+    upto: Option<EntryRef>,
 }
 
 /// Tells everybody of the stories that are due, one service after the other.
@@ -75,12 +75,13 @@ async fn tell_one(
     if plan.too_many > 0 {
         tracing::warn!(notify = config.name, stories = plan.too_many, "too much at once; nobody is told of these");
     }
-    let name = config.name.clone();
-    let passed_over = plan.passed_over;
-    store
-        .write(0, move |context| passed_over.iter().try_for_each(|story| notices::note(context.tx, &name, *story, now)))
-        .await?;
-    for (story, body) in plan.due {
+    let Plan { due, passed_over, upto, .. } = plan;
+    if !passed_over.is_empty() {
+        let name = config.name.clone();
+        let note = move |story: &StoryId, tx: &_| notices::note(tx, &name, *story, now);
+        store.write(0, move |context| passed_over.iter().try_for_each(|story| note(story, context.tx))).await?;
+    }
+    for (story, body) in due {
         match send(config, body, agent).await {
             Ok(()) => tracing::info!(notify = config.name, story.id = %story, "told"),
             Err(SendError::Later(why)) => return Ok(Err(why)),
@@ -89,8 +90,10 @@ async fn tell_one(
         let name = config.name.clone();
         store.write(0, move |context| notices::note(context.tx, &name, story, now)).await?;
     }
-    let name = config.name.clone();
-    store.write(0, move |context| notices::advance(context.tx, &name, plan.upto, now)).await?;
+    if let Some(upto) = upto {
+        let name = config.name.clone();
+        store.write(0, move |context| notices::advance(context.tx, &name, upto, now)).await?;
+    }
     Ok(Ok(()))
 }
 
@@ -106,10 +109,14 @@ async fn send(config: &NotifyConfig, body: String, agent: &str) -> Result<(), Se
 /// What is to be told; the inner error is a fault of the template.
 fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store::Result<Result<Plan, String>> {
     let Watcher { config, output } = watcher;
-    let upto = notices::newest(connection)?;
-    let mut plan = Plan { due: Vec::new(), passed_over: Vec::new(), too_many: 0, upto };
+    let newest = notices::newest(connection)?;
+    let mut plan = Plan { due: Vec::new(), passed_over: Vec::new(), too_many: 0, upto: Some(newest) };
     // Who is new is told of what comes, and of nothing that is there.
     let Some(progress) = notices::progress(connection, &config.name)? else { return Ok(Ok(plan)) };
+    if progress.upto == newest {
+        plan.upto = None;
+        return Ok(Ok(plan));
+    }
     let oldest = progress.begun.max(now - NEWS_FOR);
     for entered in select::entered_after(connection, output, progress.upto)? {
         if notices::was_told(connection, &config.name, entered.story)? {

@@ -139,21 +139,18 @@ impl Daemon {
             self.in_flight.remove(&feed);
             self.set_aside(feed, &error);
         }
-        let mut errands = Vec::new();
+        let mut jobs = Vec::new();
         for (feed, trigger) in leased.feeds {
             self.unreadable.remove(&feed.feed);
             match self.subscriptions.subscription(feed.feed) {
-                Some(subscription) => errands.push(PollJob {
-                    subscription: subscription.clone(),
-                    feed: Box::new(feed),
-                    trigger,
-                    slow: None,
-                }),
+                Some(subscription) => {
+                    jobs.push(PollJob { subscription: subscription.clone(), feed: Box::new(feed), trigger, slow: None })
+                }
                 // The configuration was read again meanwhile.
                 None => drop(self.in_flight.remove(&feed.feed)),
             }
         }
-        self.host_queue.push(errands);
+        self.host_queue.push(jobs);
     }
 
     /// Nothing is asked of anyone while we could not keep the answer.

@@ -51,9 +51,9 @@ impl Daemon {
 
 /// What is known of these feeds, as far as it can be read.
 pub(super) async fn look_up(store: Store, wanted: Vec<FeedRef>) -> Came {
-    let theme = move |connection: &_| {
+    let look = move |connection: &_| {
         let states = wanted.iter().map(|feed| feeds::one(connection, *feed));
         states.filter(|state| !matches!(state, Err(error) if error.policy() == Policy::Report)).collect()
     };
-    Ok(Done::Known(store.read(theme).await?))
+    Ok(Done::Known(store.read(look).await?))
 }

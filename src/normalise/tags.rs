@@ -32,14 +32,14 @@ pub fn readable(html: &str) -> Readable<'_> {
     while let Some(found) = memchr(b'<', html.as_bytes().get(at..).unwrap_or_default()) {
         let start = at + found;
         match reader.look(start) {
-            Theme::Tag { end } => at = end,
-            Theme::Other => at = start + 1,
-            Theme::Words => {
+            Begun::Tag { end } => at = end,
+            Begun::Other => at = start + 1,
+            Begun::Words => {
                 out.push_str(html.get(copied..start).unwrap_or_default());
                 out.push_str("&lt;");
                 (copied, at) = (start + 1, start + 1);
             }
-            Theme::Endless => {
+            Begun::Endless => {
                 out.push_str(html.get(copied..start).unwrap_or_default());
                 return Readable { html: Cow::Owned(out), is_whole: false };
             }
@@ -53,7 +53,7 @@ pub fn readable(html: &str) -> Readable<'_> {
 }
 
 /// What a `<` begins.
-enum Theme {
+enum Begun {
     /// A tag, as a parser reads it; it ends before `end`.
     Tag { end: usize },
     /// Something else that a parser knows: a comment, or text.
@@ -73,21 +73,21 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn look(&mut self, start: usize) -> Theme {
+    fn look(&mut self, start: usize) -> Begun {
         let rest = self.html.get(start + 1..).unwrap_or_default();
         let (is_end, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
         if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
             // A bogus comment, for a parser: it ends with the next `>`.
-            return Theme::Other;
+            return Begun::Other;
         }
         let head = rest.get(..rest.floor_char_boundary(LONGEST_WORDS)).unwrap_or(rest);
         let name = head.find(is_end_of_name).and_then(|end| head.get(..end)).unwrap_or(head);
         let after = rest.get(name.len()..).unwrap_or_default();
         if !is_end && self.is_words(name, after) {
-            return Theme::Words;
+            return Begun::Words;
         }
         let from = self.html.len() - after.len();
-        let Some(end) = tag_end(self.html.as_bytes(), from) else { return Theme::Endless };
+        let Some(end) = tag_end(self.html.as_bytes(), from) else { return Begun::Endless };
         if FOREIGN.iter().any(|foreign| name.eq_ignore_ascii_case(foreign)) {
             let is_whole = self.html.get(..end).is_some_and(|tag| tag.ends_with("/>"));
             match (is_end, is_whole) {
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
                 (false, is_whole) => self.foreign += usize::from(!is_whole),
             }
         }
-        Theme::Tag { end }
+        Begun::Tag { end }
     }
 
     /// Whether what looks like a start tag is meant to be read: nobody but the writer knows its name, and nothing closes it.

@@ -38,14 +38,14 @@ pub async fn owe(store: &Store, site: &[Output], written: &Written) -> store::Re
 pub async fn run(store: &Store, site: &[Output]) -> store::Result<Vec<String>> {
     let owed = store.read(outputs::commands_owed).await?;
     let mut failed = Vec::new();
-    for output in site.iter().map(|output| &output.config).filter(|output| owed.contains(&output.name)) {
-        // What changes while the command runs is owed anew.
-        let name = output.name.clone();
-        store.write(0, move |context| outputs::strike_command(context.tx, &name)).await?;
-        if let Err(why) = follow(output).await {
-            failed.push(format!("output `{}`: {why}", output.name));
-            let name = output.name.clone();
-            store.write(0, move |context| outputs::owe_command(context.tx, &name)).await?;
+    for output in site.iter().map(|output| &output.config) {
+        let Some(times) = owed.get(&output.name).copied() else { continue };
+        match follow(output).await {
+            Ok(()) => {
+                let name = output.name.clone();
+                store.write(0, move |context| outputs::strike_command(context.tx, &name, times)).await?;
+            }
+            Err(why) => failed.push(format!("output `{}`: {why}", output.name)),
         }
     }
     Ok(failed)

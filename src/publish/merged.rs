@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
+use crate::normalise::permalink::Permalink;
 use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
 use crate::sanitise::{self, LONGEST_ADDRESS, Origin};
@@ -428,8 +429,8 @@ fn at_so_many(coverage: &[Telling], numbers: &[usize]) -> Option<DateTime<Utc>> 
 
 /// Whether two tellings lead to one page, whatever the scheme.
 fn is_one_page(one: &Telling, other: &Telling) -> bool {
-    let page = |telling: &Telling| telling.permalink.as_ref().map(|page| page.without_scheme().to_owned());
-    page(one) == page(other)
+    let [one, other] = [one, other].map(|telling| telling.permalink.as_ref().map(Permalink::without_scheme));
+    one == other
 }
 
 /// What stands below the text of a story.

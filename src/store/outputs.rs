@@ -2,7 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given. When an archive is closed, and what is in it, is `publish::archive`'s to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -116,25 +116,29 @@ pub fn corrections(connection: &Connection) -> Result<u64> {
 /// # Errors
 /// When the store refuses.
 pub fn owe_command(connection: &Connection, output: &str) -> Result<()> {
-    connection.prepare_cached("INSERT OR IGNORE INTO owed_command (output) VALUES (?1)")?.execute([output])?;
+    let mut owe = connection.prepare_cached(
+        "INSERT INTO owed_command (output, times) VALUES (?1, 1) ON CONFLICT (output) DO UPDATE SET times = times + 1",
+    )?;
+    owe.execute([output])?;
     Ok(())
 }
 
-/// Notes that an output's command is not to be run.
+/// Notes that an output's command was run when it was owed so many `times`. What changed since is still to be followed.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn strike_command(connection: &Connection, output: &str) -> Result<()> {
-    connection.prepare_cached("DELETE FROM owed_command WHERE output = ?1")?.execute([output])?;
+pub fn strike_command(connection: &Connection, output: &str, times: u64) -> Result<()> {
+    let mut strike = connection.prepare_cached("DELETE FROM owed_command WHERE output = ?1 AND times = ?2")?;
+    strike.execute(params![output, times])?;
     Ok(())
 }
 
-/// The outputs whose command is to be run.
+/// The outputs whose command is to be run, each with how often its files changed since it was.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn commands_owed(connection: &Connection) -> Result<BTreeSet<String>> {
-    let mut query = connection.prepare_cached("SELECT output FROM owed_command")?;
-    let rows = query.query_map([], |row| row.get(0))?;
+pub fn commands_owed(connection: &Connection) -> Result<BTreeMap<String, u64>> {
+    let mut query = connection.prepare_cached("SELECT output, times FROM owed_command")?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
