@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use newsfold::normalise;
-use newsfold::parse::{self, Context};
+use newsfold::parse::{self, Context, Deadline};
 use url::Url;
 
 fuzz_target!(|document: &[u8]| {
@@ -13,6 +13,7 @@ fuzz_target!(|document: &[u8]| {
     let context = Context {
         base: Some(&base),
         content_type: None,
+        deadline: Deadline::default(),
     };
     let read = parse::parse(document, context);
     assert_eq!(read, parse::parse(document, context));

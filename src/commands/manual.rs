@@ -1,6 +1,6 @@
 //! `newsfold man`: the manual pages, from the command line and from the commented configuration.
 //!
-//! Pure but for [`write`], which makes files. What is to be read was written where it is used.
+//! Pure but for [`write()`], which makes files. What is to be read was written where it is used.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What people decide: that an entry is not in its story, that two stories are one, that an entry is not to be shown.
 //!
 //! Edge: SQL on the connection it is given. A correction is kept for as long as the entry it names, and folding obeys it;
-//! [`undo`] takes it back.
+//! [`undo()`] takes it back.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
