@@ -179,6 +179,7 @@ fn merged_feed() -> MergedFeed {
         name: "news".into(),
         title: "News".into(),
         public_url: "https://example.org/".parse().expect("an address"),
+        named_under: "https://example.org/".parse().expect("an address"),
         hub: None,
     };
     merged::feed(heading, Part::Current { newest_archive: None }, (0..100).map(story).collect())

@@ -70,6 +70,7 @@ pub(crate) fn published(document: &[u8]) -> Option<Vec<String>> {
         name: "news".into(),
         title: "News".into(),
         public_url: Url::parse("https://news.example.org/").expect("a constant address"),
+        named_under: Url::parse("https://news.example.org/").expect("a constant address"),
         hub: None,
     };
     let feed = merged::feed(heading, Part::Current { newest_archive: None }, stories.into_vec());

@@ -14,6 +14,7 @@ pub mod rules;
 mod table;
 mod units;
 
+pub use output::SHORTEST_TOKEN;
 pub use problem::{Problem, Problems};
 pub use query::Query;
 pub use rules::{Judged, Rule, RuleField};
@@ -331,6 +332,8 @@ pub struct OutputConfig {
     pub bump_at: Vec<usize>,
     /// Names that it had before: their addresses lead to this one.
     pub formerly: Vec<String>,
+    /// What a reader has to know to see it; `None` is for everybody.
+    pub token: Option<Secret>,
 }
 
 /// Somebody to be told of stories, each once.
@@ -454,6 +457,7 @@ impl Default for OutputConfig {
             coverage: Coverage::default(),
             bump_at: Vec::new(),
             formerly: Vec::new(),
+            token: None,
         }
     }
 }

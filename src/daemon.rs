@@ -362,7 +362,7 @@ impl Daemon {
             && self.tasks.may_begin(Work::Publish, instant)
         {
             (self.is_stale, self.publish_at) = (false, instant + PUBLISH_EVERY);
-            let site = Site { outputs: self.outputs.clone(), theme: self.theme.clone() };
+            let site = self.site();
             let before = self.published.borrow().clone();
             self.tasks.begin(Work::Publish, publishing::render(self.store.clone(), site, before, self.edition));
         }
@@ -579,7 +579,7 @@ impl Daemon {
         self.come_to_rest(&[Work::Publish, Work::Files]).await;
         let (store, instant) = (self.store.clone(), clock::instant());
         if self.is_stale && self.tasks.may_begin(Work::Publish, instant) {
-            let site = Site { outputs: self.outputs.clone(), theme: self.theme.clone() };
+            let site = self.site();
             let before = self.published.borrow().clone();
             self.tasks.begin(Work::Publish, publishing::render(store.clone(), site, before, self.edition));
             self.come_to_rest(&[Work::Publish]).await;
@@ -606,6 +606,11 @@ impl Daemon {
                 Ok(Done::Served)
             });
         }
+    }
+
+    /// What is to be published.
+    fn site(&self) -> Site {
+        Site::new(self.outputs.clone(), self.theme.clone(), self.config.serve.public_url.clone())
     }
 
     /// What the server is given.
@@ -635,7 +640,12 @@ impl Daemon {
             let title = &output.title;
             if address.is_some() {
                 let (root, name, ending) = (&config.serve.public_url, &output.name, first.ending());
-                tracing::info!("subscribe to {title} at {root}{name}{ending}");
+                match &output.token {
+                    None => tracing::info!("subscribe to {title} at {root}{name}{ending}"),
+                    Some(_) => tracing::info!(
+                        "{title} is private: subscribe at {root}{name}{ending} with its token as the password, or at {root}t/TOKEN/{name}{ending}"
+                    ),
+                }
             }
             match &output.directory {
                 Some(directory) => tracing::info!("{title} is written to {}", directory.display()),

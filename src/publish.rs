@@ -19,8 +19,10 @@ pub mod pages;
 pub mod rendered;
 pub mod rss;
 pub mod select;
+pub mod sight;
 mod texts;
 pub mod theme;
+pub mod token;
 pub mod xml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -31,7 +33,7 @@ use rusqlite::Connection;
 use url::Url;
 
 use crate::clock;
-use crate::config::{Format, Order, OutputConfig, Query};
+use crate::config::{Format, Order, OutputConfig, Query, Secret};
 use crate::model::{FeedRef, StoryId};
 use crate::plural::counted;
 use crate::publish::address::Wanted;
@@ -39,9 +41,10 @@ use crate::publish::merged::{Credit, Heading, MergedFeed};
 use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
 use crate::publish::theme::Theme;
+use crate::publish::token::Token;
 use crate::store::outputs::{Closed, Served};
 use crate::store::stories::DamagedEntry;
-use crate::store::{self, Policy, Store, feeds, outputs, search, stories};
+use crate::store::{self, Policy, Store, feeds, outputs, search};
 
 /// How many pages are kept that were rendered when they were asked for.
 const MOST_KEPT: usize = 1_000;
@@ -55,6 +58,8 @@ pub struct Output {
     pub config: OutputConfig,
     /// The address that everything is served under.
     pub public_url: Url,
+    /// The same without a token.
+    pub named_under: Url,
     /// The hub that is told of changes.
     pub hub: Option<Url>,
     /// Whether stories have pages where readers of this output find them.
@@ -63,8 +68,11 @@ pub struct Output {
     pub feeds: Option<HashSet<FeedRef>>,
     /// The tags of every feed that has some.
     pub tags: Arc<HashMap<FeedRef, Vec<String>>>,
-    /// The feeds that the configuration names: what others told before they left it is not shown.
-    pub subscribed: Arc<HashSet<FeedRef>>,
+    /// The feeds whose entries its readers may see: not those that left the configuration, nor those that private outputs of
+    /// other readers alone take stories from.
+    pub visible: Arc<HashSet<FeedRef>>,
+    /// Whether there are feeds in the configuration that its readers may not see.
+    pub hides_feeds: bool,
 }
 
 impl Output {
@@ -75,6 +83,7 @@ impl Output {
             name: self.config.name.clone(),
             title: self.config.title.clone(),
             public_url: self.public_url.clone(),
+            named_under: self.named_under.clone(),
             hub: self.hub.clone(),
         }
     }
@@ -117,6 +126,45 @@ pub struct Site {
     pub outputs: Vec<Output>,
     /// The look of its pages.
     pub theme: Theme,
+    /// The address that everything is served under; `None` until something is published.
+    pub public_url: Option<Url>,
+    /// Whether it is for some readers alone.
+    pub is_private: bool,
+}
+
+impl Site {
+    /// What is published of these outputs.
+    #[must_use]
+    pub fn new(outputs: Vec<Output>, theme: Theme, public_url: Url) -> Self {
+        Self { outputs, theme, public_url: Some(public_url), is_private: false }
+    }
+
+    /// What everybody sees of it.
+    fn public(&self) -> Self {
+        let outputs = self.outputs.iter().filter(|output| output.config.token.is_none());
+        Self { outputs: outputs.cloned().collect(), ..self.clone() }
+    }
+
+    /// What those see of it whom an output is for.
+    #[must_use]
+    pub fn as_seen_with(&self, output: &Output) -> Self {
+        match (&output.config.token, &self.public_url) {
+            (Some(token), Some(public_url)) => self.private(token, public_url),
+            _ => self.public(),
+        }
+    }
+
+    /// What those see of it who know this token, at the addresses below `public_url`.
+    fn private(&self, token: &Secret, public_url: &Url) -> Self {
+        let outputs = self.outputs.iter().filter(|output| output.config.token.as_ref() == Some(token));
+        let outputs = outputs.map(|output| Output { public_url: public_url.clone(), ..output.clone() });
+        Self {
+            outputs: outputs.collect(),
+            theme: self.theme.clone(),
+            public_url: Some(public_url.clone()),
+            is_private: true,
+        }
+    }
 }
 
 /// Everything that is published. Cheap to clone and never changed: a newer one takes its place.
@@ -137,6 +185,19 @@ struct Inner {
     spoiled: Spoiled,
     /// Pages that were asked for, each with the count of polls when it was rendered.
     kept: Mutex<HashMap<String, (u64, Arc<Rendered>)>>,
+    /// What only some see.
+    private: Vec<Private>,
+}
+
+/// What those see who know a token.
+#[derive(Debug)]
+struct Private {
+    token: Token,
+    /// Below the token.
+    below: Published,
+    /// At the addresses that everybody uses, for those who give the token as their password, and in files: it does not name the
+    /// token.
+    plain: Published,
 }
 
 /// What a rendering had to do without.
@@ -192,15 +253,59 @@ impl Published {
         if let Some(ready) = self.ready(path) {
             return Found::Ready(ready);
         }
-        if self.0.site.outputs.is_empty() {
+        // A token without the slash behind it.
+        if path.is_empty() && self.is_private() {
+            return Found::Moved("/".to_owned());
+        }
+        if self.0.site.public_url.is_none() {
             return Found::NotRendered;
         }
         let Some(wanted) = Wanted::at(path, query) else { return self.once_served(path) };
+        // How feeds are doing is for the operator, whoever else knows a token.
+        if self.is_private() && matches!(wanted, Wanted::Feeds(_) | Wanted::Feed(_)) {
+            return Found::Nothing;
+        }
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.get(&key(&wanted)) {
             Some((at, page)) if *at == polls || !wanted.is_of_feeds() => Found::Ready(page.clone()),
             _ => Found::Askable(wanted),
         }
+    }
+
+    /// What somebody sees who was led to a token's addresses by one; `None` when it is no token.
+    #[must_use]
+    pub fn below_token(&self, said: &str) -> Option<&Self> {
+        // Each is compared, so that the time it takes does not tell how many there are before it.
+        self.0.private.iter().fold(None, |found, private| found.or(private.token.is(said).then_some(&private.below)))
+    }
+
+    /// What somebody sees who gives this password; `None` when it is no token.
+    #[must_use]
+    pub fn by_password(&self, said: &str) -> Option<&Self> {
+        self.0.private.iter().fold(None, |found, private| found.or(private.token.is(said).then_some(&private.plain)))
+    }
+
+    /// Whether there is something at this path for those who give a password.
+    #[must_use]
+    pub fn asks_for_password(&self, path: &str) -> bool {
+        let name = name_in(path).0;
+        let is_named = |output: &Output| {
+            let OutputConfig { name: own, formerly, .. } = &output.config;
+            own == name || formerly.iter().any(|former| former == name)
+        };
+        (path == "/" && self.0.site.outputs.is_empty() && !self.0.private.is_empty())
+            || self.0.private.iter().any(|private| private.plain.0.site.outputs.iter().any(is_named))
+    }
+
+    /// Whether it is for some readers alone.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.0.site.is_private
+    }
+
+    /// What is written to files: what everybody sees, and what only some do.
+    pub fn for_files(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.0.private.iter().map(|private| &private.plain))
     }
 
     /// What to say of an output that is not there: where it went, or that it is gone.
@@ -241,21 +346,22 @@ impl Published {
         let page = |text, updated| Found::Ready(Arc::new(Rendered::new(Format::Html.media_type(), text, updated)));
         let in_json = |text| Found::Ready(Arc::new(Rendered::new("application/json; charset=utf-8", text, None)));
         let Some(first) = site.outputs.first() else { return Ok(Found::Nothing) };
+        let seen = |id| sight::story(connection, first, id);
         Ok(match wanted {
-            Wanted::Story(id) => match stories::by_id(connection, *id)? {
-                Some(story) if story.id != *id => Found::Moved(format!("/story/{}", story.id)),
-                Some(story) => {
-                    let text = pages::story(connection, site, &story)?;
+            Wanted::Story(id) => match seen(*id)? {
+                Some(seen) if seen.story.id != *id => Found::Moved(format!("/story/{}", seen.story.id)),
+                Some(seen) => {
+                    let text = pages::story(connection, site, &seen)?;
                     text.map_or(Found::Nothing, |(text, updated)| page(text, Some(updated)))
                 }
                 None => Found::Nothing,
             },
-            Wanted::StoryData(id) => match stories::by_id(connection, *id)? {
-                Some(story) if story.id != *id => Found::Moved(format!("/story/{}.json", story.id)),
-                Some(story) => data::story(connection, &first.heading(), &story)?.map_or(Found::Nothing, in_json),
+            Wanted::StoryData(id) => match seen(*id)? {
+                Some(seen) if seen.story.id != *id => Found::Moved(format!("/story/{}.json", seen.story.id)),
+                Some(seen) => data::story(connection, &first.heading(), &seen)?.map_or(Found::Nothing, in_json),
                 None => Found::Nothing,
             },
-            Wanted::FeedData => in_json(data::feeds(connection)?),
+            Wanted::FeedData => in_json(data::feeds(connection, &first.visible)?),
             Wanted::Search { query: text, page: number, format } => {
                 let feed = match Query::parse(text) {
                     Ok(_) if !search::is_current(connection)? => return Ok(Found::NotIndexed),
@@ -305,7 +411,7 @@ impl Published {
     /// The path of the address that it names, with a slash at its end; `None` before anything is published.
     #[must_use]
     pub fn root(&self) -> Option<&str> {
-        self.0.site.outputs.first().map(|output| output.public_url.path())
+        self.0.site.public_url.as_ref().map(Url::path)
     }
 
     /// The addresses of story pages that are ready.
@@ -336,7 +442,7 @@ fn name_in(path: &str) -> (&str, &str) {
 /// The feeds as a list to subscribe to, without those whose addresses strangers may not see.
 fn list(connection: &Connection, output: &Output) -> store::Result<String> {
     let mut sources = feeds::sources(connection)?;
-    sources.retain(|source| output.subscribed.contains(&source.feed));
+    sources.retain(|source| output.visible.contains(&source.feed));
     sources.sort_by(|one, other| one.name.cmp(&other.name));
     let credits: Vec<(FeedRef, Credit)> = sources.iter().map(|source| (source.feed, Credit::of(source))).collect();
     let listed: Vec<Listed<'_>> = credits
@@ -410,7 +516,7 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
     loop {
         let (site, now) = (site.clone(), clock::now());
         let (rendered, Chores { served, archives }) =
-            store.read(move |connection| all(connection, site, &published, now)).await?;
+            store.read(move |connection| all(connection, &site, &published, now)).await?;
         if !archives.is_empty() {
             // An archive that was closed is named in the document that it belongs to, so that one is rendered again.
             store
@@ -438,21 +544,61 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
 /// An output that cannot be rendered stays as it was, whatever becomes of the others.
 fn all(
     connection: &Connection,
-    site: Site,
+    site: &Site,
     before: &Published,
     now: DateTime<Utc>,
 ) -> store::Result<(Published, Chores)> {
+    let served = outputs::served(connection)?;
+    let (mut whole, mut chores) = one_site(connection, site.public(), before, &served, None, now)?;
+    let nothing = Published::default();
+    for secret in token::distinct(site.outputs.iter().filter_map(|output| output.config.token.as_ref())) {
+        let own = || site.outputs.iter().filter(|output| output.config.token.as_ref() == Some(secret));
+        let (token, public_url) = match (Token::of(secret), &site.public_url) {
+            (Ok(token), Some(public_url)) => (token, public_url),
+            (Err(why), _) => {
+                whole.spoiled.outputs.extend(own().map(|output| (output.config.name.clone(), why.clone())));
+                continue;
+            }
+            (Ok(_), None) => continue,
+        };
+        let is_same = |private: &&Private| {
+            let mut names = private.plain.0.site.outputs.iter().map(|output| &output.config.name);
+            names.any(|name| own().any(|output| output.config.name == *name))
+        };
+        let known = before.0.private.iter().find(is_same);
+        let (plain_before, below_before) = known.map_or((&nothing, &nothing), |known| (&known.plain, &known.below));
+        let site_below = site.private(secret, &token.address(public_url));
+        let (plain, more) = one_site(connection, site.private(secret, public_url), plain_before, &served, None, now)?;
+        let (below, _) = one_site(connection, site_below, below_before, &served, Some(&plain), now)?;
+        chores.add(more);
+        whole.take_over(&plain);
+        whole.private.push(Private { token, below: Published(Arc::new(below)), plain: Published(Arc::new(plain)) });
+    }
+    let news = whole.spoiled.stories.iter().filter(|(story, _)| !before.0.spoiled.stories.contains_key(*story));
+    news.for_each(|(story, why)| tell_of_story(*story, why));
+    Ok((Published(Arc::new(whole)), chores))
+}
+
+/// What one kind of readers sees. With `dated`, the same outputs at other addresses, the documents have the dates of those.
+fn one_site(
+    connection: &Connection,
+    site: Site,
+    before: &Published,
+    served: &BTreeMap<String, Served>,
+    dated: Option<&Inner>,
+    now: DateTime<Utc>,
+) -> store::Result<(Inner, Chores)> {
     let mut pages: BTreeMap<String, Arc<Rendered>> = BTreeMap::new();
     let mut put = |path: String, page: Rendered| {
         let same = before.ready(&path).filter(|old| old.etag == page.etag && old.last_modified == page.last_modified);
         pages.insert(path, same.unwrap_or_else(|| Arc::new(page)));
     };
-    let served = outputs::served(connection)?;
     let (mut chores, mut damaged, mut spoiled) = (Chores::default(), BTreeMap::new(), Spoiled::default());
     let mut damaged_entries = BTreeSet::new();
     for (position, output) in site.outputs.iter().enumerate() {
         let name = &output.config.name;
-        match isolate::work(|| one(connection, &site, output, served.get(name), now)) {
+        let dated = dated.map(|dated| dated.date_of(output).unwrap_or(now));
+        match isolate::work(|| one(connection, &site, output, served.get(name), dated, now)) {
             Ok(OutputRendered { documents, story_pages, served, closed, without_text, damaged: hidden, left_out }) => {
                 damaged.extend(without_text);
                 damaged_entries.extend(hidden);
@@ -490,13 +636,27 @@ fn all(
             pages.entry(path.clone()).or_insert_with(|| page.clone());
         }
     }
-    let news = spoiled.stories.iter().filter(|(story, _)| !before.0.spoiled.stories.contains_key(*story));
-    news.for_each(|(story, why)| tell_of_story(*story, why));
-    let served = served.into_keys().collect();
-    Ok((
-        Published(Arc::new(Inner { site, pages, served, damaged, damaged_entries, spoiled, kept: Mutex::default() })),
-        chores,
-    ))
+    let served = served.keys().cloned().collect();
+    let (kept, private) = Default::default();
+    Ok((Inner { site, pages, served, damaged, damaged_entries, spoiled, kept, private }, chores))
+}
+
+impl Inner {
+    /// When the documents of an output last changed.
+    fn date_of(&self, output: &Output) -> Option<DateTime<Utc>> {
+        let OutputConfig { name, formats, .. } = &output.config;
+        let documents = formats.iter().filter_map(|format| self.pages.get(&format!("/{name}{}", format.ending())));
+        documents.filter_map(|document| document.last_modified).max()
+    }
+
+    /// What went wrong with what only some see is told with the rest.
+    fn take_over(&mut self, private: &Self) {
+        self.damaged.extend(private.damaged.iter().map(|(story, title)| (*story, title.clone())));
+        self.damaged_entries.extend(private.damaged_entries.iter().cloned());
+        let Spoiled { stories, outputs } = &private.spoiled;
+        self.spoiled.stories.extend(stories.iter().map(|(story, why)| (*story, why.clone())));
+        self.spoiled.outputs.extend(outputs.iter().map(|(name, why)| (name.clone(), why.clone())));
+    }
 }
 
 /// One output, rendered.
@@ -519,6 +679,7 @@ fn one(
     site: &Site,
     output: &Output,
     known: Option<&Served>,
+    dated: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> store::Result<OutputRendered> {
     let OutputConfig { formats, directory, .. } = &output.config;
@@ -534,9 +695,10 @@ fn one(
     }
     let digest = documents.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
     let mut served = None;
-    let modified = match known {
-        Some(known) if known.digest == digest => known.modified,
-        known => {
+    let modified = match (dated, known) {
+        (Some(dated), _) => dated,
+        (None, Some(known)) if known.digest == digest => known.modified,
+        (None, known) => {
             // The date is told in whole seconds, and two states of a document never share one.
             let after = known.map(|known| known.modified + TimeDelta::seconds(1));
             let modified = after.map_or(now, |after| after.max(now));
@@ -568,8 +730,9 @@ fn one(
 
 /// The page of a story, to be written to an output's directory.
 fn story_page(connection: &Connection, site: &Site, id: StoryId) -> store::Result<Option<Rendered>> {
-    let Some(story) = stories::by_id(connection, id)? else { return Ok(None) };
-    let page = pages::story(connection, site, &story)?;
+    let seen = site.outputs.first().map(|output| sight::story(connection, output, id)).transpose()?;
+    let Some(seen) = seen.flatten() else { return Ok(None) };
+    let page = pages::story(connection, site, &seen)?;
     Ok(page.map(|(text, updated)| Rendered::new(Format::Html.media_type(), text, Some(updated))))
 }
 
@@ -580,4 +743,11 @@ struct Chores {
     served: Vec<(String, Served)>,
     /// Archives to close, by output.
     archives: Vec<(String, Vec<Closed>)>,
+}
+
+impl Chores {
+    fn add(&mut self, mut others: Self) {
+        self.served.append(&mut others.served);
+        self.archives.append(&mut others.archives);
+    }
 }

@@ -211,16 +211,37 @@ impl Subscriptions {
         let with_tags = self.members.iter().filter(|(_, member)| !member.config.tags.is_empty());
         let tags: Arc<HashMap<FeedRef, Vec<String>>> =
             Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
-        let subscribed: Arc<HashSet<FeedRef>> = Arc::new(self.handles().collect());
-        let output = |output: &OutputConfig| Output {
-            config: output.clone(),
-            public_url: config.serve.public_url.clone(),
-            hub: config.serve.hub.clone(),
-            has_story_pages: config.serve.listen != Listen::Off
-                || (output.directory.is_some() && output.formats.contains(&Format::Html)),
-            feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
-            tags: tags.clone(),
-            subscribed: subscribed.clone(),
+        let all: HashSet<FeedRef> = self.handles().collect();
+        let taken = |output: &OutputConfig| if output.tags.is_empty() { all.clone() } else { tagged(&output.tags) };
+        let taken_by = |is_meant: &dyn Fn(&OutputConfig) -> bool| -> HashSet<FeedRef> {
+            config.outputs.iter().filter(|output| is_meant(output)).flat_map(taken).collect()
+        };
+        // What only private outputs take is for their readers.
+        let public = taken_by(&|output| output.token.is_none());
+        let private = taken_by(&|output| output.token.is_some());
+        let is_public = |feed: &FeedRef| public.contains(feed) || !private.contains(feed);
+        let everybodys: HashSet<FeedRef> = all.iter().copied().filter(is_public).collect();
+        let output = |output: &OutputConfig| {
+            let mut visible = everybodys.clone();
+            if visible.len() < all.len() {
+                visible.extend(taken(output));
+                if let Some(token) = &output.token {
+                    visible.extend(taken_by(&|other| other.token.as_ref() == Some(token)));
+                }
+            }
+            Output {
+                config: output.clone(),
+                public_url: config.serve.public_url.clone(),
+                named_under: config.serve.public_url.clone(),
+                // A hub tells everybody what it is told.
+                hub: config.serve.hub.clone().filter(|_| output.token.is_none()),
+                has_story_pages: config.serve.listen != Listen::Off
+                    || (output.directory.is_some() && output.formats.contains(&Format::Html)),
+                feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
+                tags: tags.clone(),
+                hides_feeds: visible.len() < all.len(),
+                visible: Arc::new(visible),
+            }
         };
         outputs.iter().map(output).collect()
     }

@@ -19,6 +19,7 @@ use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::publish::notice;
 use crate::publish::theme::Theme;
+use crate::publish::token;
 use crate::secrets;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
@@ -31,6 +32,11 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     found.extend(config.outputs.iter().filter_map(|output| {
         let why = unwritable(output.directory.as_deref()?)?;
         Some(format!("output `{}`: {why}", output.name))
+    }));
+    let tokens = config.outputs.iter().filter_map(|output| Some((&output.name, output.token.as_ref()?)));
+    found.extend(tokens.filter(|(_, secret)| is_known_here(secret)).filter_map(|(name, secret)| {
+        let why = token::fault(secret)?;
+        Some(format!("output `{name}`: {why}; until then nobody sees it"))
     }));
     found.extend(config.notify.iter().filter_map(|notify| {
         let fault = notice::fault(&notify.body)?;
@@ -56,7 +62,9 @@ fn open_secrets(config: &Config) -> Vec<String> {
         let own = std::iter::once(&notify.url).chain(notify.headers.iter().map(|(_, secret)| secret));
         own.map(|secret| (format!("notify `{}`", notify.name), secret))
     });
-    let secrets = secrets.chain(of_notices);
+    let of_outputs =
+        config.outputs.iter().filter_map(|output| Some((format!("output `{}`", output.name), output.token.as_ref()?)));
+    let secrets = secrets.chain(of_notices).chain(of_outputs);
     let is_file_open = secrets::is_open_to_all(&config.file);
     let open = secrets.filter_map(|(name, secret)| match secret {
         Secret::Literal(_) if is_file_open => Some((name, config.file.as_path())),
@@ -78,10 +86,7 @@ fn unreachable(config: &Config, feed: &FeedConfig) -> Vec<String> {
         .password
         .iter()
         .chain(access.headers.iter().map(|(_, secret)| secret))
-        // What systemd passes to the service is not there for whoever checks from a shell.
-        .filter(|secret| {
-            !matches!(secret, Secret::Credential(_)) || std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
-        })
+        .filter(|secret| is_known_here(secret))
         .filter_map(|secret| secrets::reveal(secret).err())
         .map(|why| format!("its secret cannot be read: {why}"))
         .collect();
@@ -109,6 +114,11 @@ fn unreachable(config: &Config, feed: &FeedConfig) -> Vec<String> {
         Some(format!("{address} is {network}, where feeds may not live; if this one may, put `{address}` into `poll.allow_networks`"))
     }));
     found.into_iter().map(|why| format!("feed `{}`: {why}", feed.name)).collect()
+}
+
+/// Whether a secret is to be had by whoever checks: what systemd passes to the service is not there for a shell.
+fn is_known_here(secret: &Secret) -> bool {
+    !matches!(secret, Secret::Credential(_)) || std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
 }
 
 /// Why no file can be made in a folder, or in the one that it would be made in.

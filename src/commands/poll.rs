@@ -112,7 +112,7 @@ pub(super) async fn run(
     }
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
         let theme = Theme::from(config.serve.templates.as_deref())?;
-        publish_files(&store, Site { outputs, theme }, config).await?
+        publish_files(&store, Site::new(outputs, theme, config.serve.public_url.clone()), config).await?
     } else {
         0
     };
@@ -138,6 +138,7 @@ pub(super) async fn run(
 async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
+    published.failures().iter().for_each(|failed| tracing::error!("{failed}"));
     let archives = files::write_new_archives(store, &published).await?;
     let documents = files::write(&published).await?;
     if let Some(hub) = &config.serve.hub {
@@ -146,8 +147,8 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
     }
     let compared = files::compare_archives(store, &published, clock::now()).await?;
     let written = archives.and(documents).and(compared);
-    after::owe(store, &published.site().outputs, &written).await?;
-    for failed in after::run(store, &published.site().outputs).await? {
+    after::owe(store, &site.outputs, &written).await?;
+    for failed in after::run(store, &site.outputs).await? {
         tracing::warn!("{failed}; the next poll tries it again");
     }
     Ok(written.files)

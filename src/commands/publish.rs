@@ -27,7 +27,8 @@ pub(super) fn run(config: &Config, store: &Path, output: Option<&str>, format: F
         maintenance::index_beside(store)?;
     }
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
-    let site = Site { outputs: outputs.clone(), theme: Theme::from(config.serve.templates.as_deref())? };
+    let theme = Theme::from(config.serve.templates.as_deref())?;
+    let site = Site::new(outputs.clone(), theme, config.serve.public_url.clone()).as_seen_with(chosen);
     print(&String::from_utf8_lossy(&publish::render(&site, &feed, format).body))?;
     Ok(Exit::Done)
 }

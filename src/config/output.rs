@@ -2,15 +2,19 @@
 //!
 //! Pure.
 
+use super::feed::secret;
 use super::read::{CENTURY, MINUTE};
 use super::table::{Table, listed, nearest, one_of};
-use super::{Content, Coverage, Format, OnCoverage, Order, OutputConfig, Query, Rule};
+use super::{Content, Coverage, Format, OnCoverage, Order, OutputConfig, Query, Rule, Secret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Addresses that the server needs for itself, so that no output may be named so.
 const RESERVED_NAMES: &[&str] =
-    &["story", "feeds", "search", "style", "index", "icon", "websub", "healthz", "readyz", "metrics"];
+    &["story", "feeds", "search", "style", "index", "icon", "websub", "healthz", "readyz", "metrics", "t"];
+
+/// The shortest token, in characters: a shorter one is found by trying.
+pub const SHORTEST_TOKEN: usize = 16;
 
 /// Reads every `[[output]]`.
 pub(super) fn outputs(
@@ -39,6 +43,18 @@ pub(super) fn outputs(
             output(table, name, known_tags, feeds, folder)
         })
         .collect();
+    for (table, output) in tables.iter().zip(&outputs) {
+        let is_shared = |other: &&OutputConfig| {
+            let (Some(own), Some(theirs)) = (&output.directory, &other.directory) else { return false };
+            other.token != output.token && (own.starts_with(theirs) || theirs.starts_with(own))
+        };
+        if let (Some(value), Some(other)) = (table.get("token"), outputs.iter().find(is_shared)) {
+            value.problem(&format!(
+                "keeps it from those whom output `{}` is for, and the files of both are in one `directory`; give it a folder of its own",
+                other.name
+            ));
+        }
+    }
     for table in tables {
         let Some(value) = table.get("formerly") else { continue };
         for item in value.items("\"old-name\"") {
@@ -98,6 +114,7 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
         compress: table.flag("compress", default.compress),
         after: after(table),
         formerly: table.list("formerly", "\"old-name\"", fit_name),
+        token: token(table, folder),
         name,
         ..selection(table, default.min_sources, known_tags, feeds)
     }
@@ -180,6 +197,20 @@ fn after(table: &Table<'_>) -> Vec<String> {
         value.problem("follows files, and there are none without a `directory`; name one");
     }
     command
+}
+
+/// What a reader has to know. It stands in addresses and is sent as a password, so that it has to be hard to guess.
+fn token(table: &Table<'_>, folder: &Path) -> Option<Secret> {
+    let value = table.get("token")?;
+    let token = secret(&value, folder)?;
+    if let Secret::Literal(text) = &token
+        && text.chars().count() < SHORTEST_TOKEN
+    {
+        value.problem(&format!(
+            "is easily guessed; write {SHORTEST_TOKEN} characters or more, such as `openssl rand -hex 16` prints"
+        ));
+    }
+    Some(token)
 }
 
 fn directory(table: &Table<'_>, folder: &Path) -> Option<std::path::PathBuf> {

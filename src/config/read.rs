@@ -73,6 +73,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "compress",
             "after",
             "formerly",
+            "token",
         ],
     ),
     ("notify", &["name", "output", "tags", "keep", "drop", "query", "min_sources", "url", "method", "headers", "body"]),

@@ -471,6 +471,26 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
 }
 
 #[test]
+fn a_token_is_a_secret_that_is_hard_to_guess() {
+    let secret = |text: &str| read(text).outputs[0].token.clone();
+    assert_eq!(secret("[[output]]\ntoken = { credential = 'x' }"), Some(Secret::Credential("x".into())));
+    assert_eq!(secret("[[output]]"), None);
+    check(
+        "[[output]]\ntoken = 'hunter2'",
+        "n:2:9: output 1: token is easily guessed; write 16 characters or more, such as `openssl rand -hex 16` prints",
+    );
+    for (one, other) in [("a", "a"), ("a/b", "a"), ("a", "a/b")] {
+        let text = format!(
+            "[[output]]\nname = 'x'\ndirectory = '{one}'\n[[output]]\nname = 'y'\ndirectory = '{other}'\ntoken = {{ env = 'T' }}"
+        );
+        check(
+            &text,
+            "n:7:9: output `y`: token keeps it from those whom output `x` is for, and the files of both are in one `directory`; give it a folder of its own",
+        );
+    }
+}
+
+#[test]
 fn an_interval_and_a_schedule_exclude_each_other() {
     check(
         "[poll]\nschedule = '@hourly'\ninterval = '1h'",
@@ -506,7 +526,7 @@ fn feeds_and_outputs_are_told_apart() {
     );
     check(
         "[[output]]\nname = 'feeds'",
-        "n:2:8: output `feeds`: name `feeds` is taken by the server; write another name than `story`, `feeds`, `search`, `style`, `index`, `icon`, `websub`, `healthz`, `readyz`, `metrics`",
+        "n:2:8: output `feeds`: name `feeds` is taken by the server; write another name than `story`, `feeds`, `search`, `style`, `index`, `icon`, `websub`, `healthz`, `readyz`, `metrics`, `t`",
     );
     check(
         "[[output]]\nname = 'x'\n[[output]]\nname = 'y'\nformerly = ['x']",

@@ -12,7 +12,7 @@ use super::{Daemon, Error};
 use crate::clock;
 use crate::maintenance;
 use crate::notify;
-use crate::publish::{self, Published, Site, after, files};
+use crate::publish::{self, Output, Published, Site, after, files};
 use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::websub::publisher;
@@ -65,7 +65,8 @@ pub(super) async fn write_files(store: Store, published: Published) -> Came {
     let documents = files::write(&published).await;
     let written = archives.and_then(|archives| Ok(archives.and(documents?)))?;
     let compared = files::compare_archives(&store, &published, clock::now()).await?;
-    after::owe(&store, &published.site().outputs, &written.and(compared)).await?;
+    let outputs: Vec<Output> = published.for_files().flat_map(|seen| seen.site().outputs.clone()).collect();
+    after::owe(&store, &outputs, &written.and(compared)).await?;
     Ok(Done::FilesWritten)
 }
 

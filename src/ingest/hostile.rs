@@ -138,10 +138,12 @@ impl World {
             has_story_pages: true,
             config,
             public_url: "http://localhost/".parse().unwrap(),
+            named_under: "http://localhost/".parse().unwrap(),
             hub: None,
             feeds: None,
             tags: Arc::default(),
-            subscribed: Arc::new(self.feeds.iter().copied().collect::<HashSet<_>>()),
+            visible: Arc::new(self.feeds.iter().copied().collect::<HashSet<_>>()),
+            hides_feeds: false,
         };
         let shown = select::current(&self.store, &output).unwrap();
         shown.feed.stories.into_iter().map(|story| (story.headline, story.permalink, story.published)).collect()

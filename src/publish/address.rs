@@ -127,7 +127,8 @@ fn split(document: &str) -> (&str, Format) {
 }
 
 /// A part of a path as text. In a path a plus stands for itself.
-fn decoded(part: &str) -> String {
+#[must_use]
+pub fn decoded(part: &str) -> String {
     let whole = format!("p={}", part.replace('+', "%2B").replace('&', "%26"));
     form_urlencoded::parse(whole.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }

@@ -31,11 +31,11 @@ pub fn render(feed: &MergedFeed) -> String {
             ("xmlns:fh", is_archive.then_some("http://purl.org/syndication/history/1.0")),
         ],
     );
-    let id = match part {
-        Part::Search { query, .. } => heading.search(query, 1, ".atom"),
-        Part::Current { .. } | Part::Archive { .. } => heading.address(""),
+    let query = match part {
+        Part::Search { query, .. } => Some(query.as_str()),
+        Part::Current { .. } | Part::Archive { .. } => None,
     };
-    document.leaf("id", &[], &id);
+    document.leaf("id", &[], &heading.id(query));
     title(&mut document, &heading.title);
     document.leaf("updated", &[], &instant(updated.unwrap_or_default()));
     document.leaf("icon", &[], &heading.icon());

@@ -2,7 +2,7 @@
 //!
 //! Edge: reads the store. What stands here stands on the pages for people, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::Connection;
@@ -10,21 +10,22 @@ use serde_json::{Value, json};
 
 use crate::model::FeedRef;
 use crate::publish::merged::{self, Credit, Heading, Style};
+use crate::publish::sight::Seen;
 use crate::sanitise;
 use crate::store::feeds::Source;
-use crate::store::stories::{Story, Telling};
-use crate::store::{self, entries, feeds, stories};
+use crate::store::stories::Telling;
+use crate::store::{self, entries, feeds};
 
 /// A story and everyone who tells it, in the order in which they were seen; `None` when it is not published.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn story(connection: &Connection, heading: &Heading, story: &Story) -> store::Result<Option<String>> {
+pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::Result<Option<String>> {
+    let Seen { story, coverage, .. } = seen;
     let sources: HashMap<FeedRef, Source> =
         feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
-    let coverage = stories::coverage(connection, story.story)?;
     let detail = entries::detail_of(connection, story.canonical)?;
-    let shown = merged::story(story, &coverage, detail, Style::default(), |telling| sources.get(&telling.feed));
+    let shown = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed));
     let Some(shown) = shown else { return Ok(None) };
     let told = |telling: &Telling| {
         json!({
@@ -52,15 +53,16 @@ pub fn story(connection: &Connection, heading: &Heading, story: &Story) -> store
     }))))
 }
 
-/// The feeds that are subscribed to, by name, each with how it is doing. An address that is nobody's but the operator's is left
+/// Those of the feeds that are subscribed to which may be seen, by name, each with how it is doing. An address that is nobody's but the operator's is left
 /// out.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn feeds(connection: &Connection) -> store::Result<String> {
+pub fn feeds(connection: &Connection, visible: &HashSet<FeedRef>) -> store::Result<String> {
     let sources: HashMap<FeedRef, Source> =
         feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
-    let listed = feeds::configured(connection)?.into_iter().filter_map(|feed| {
+    let configured = feeds::configured(connection)?.into_iter().filter(|feed| visible.contains(&feed.feed));
+    let listed = configured.filter_map(|feed| {
         let Credit { title, address, link, .. } = Credit::of(sources.get(&feed.feed)?);
         Some(json!({
             "title": title,

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,10 +20,21 @@ use crate::store::{self, Store, outputs};
 
 /// How often the files of archives are compared with what the store says now.
 const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
-/// What is written is published: a web server reads it as another user, whatever the umask of ours.
-const FILE_MODE: u32 = 0o644;
-/// The same for the folders that are made for it.
-const FOLDER_MODE: u32 = 0o755;
+
+/// Who may read what is written, whatever our umask.
+#[derive(Debug, Clone, Copy)]
+struct Modes {
+    file: u32,
+    /// Of the folders that are made for it.
+    folder: u32,
+}
+
+impl Modes {
+    /// What is published is read by a web server, as another user; of a private output, by who belongs to our group.
+    fn of(is_private: bool) -> Self {
+        if is_private { Self { file: 0o640, folder: 0o750 } } else { Self { file: 0o644, folder: 0o755 } }
+    }
+}
 
 /// Why files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +92,10 @@ impl Written {
 /// When a file cannot be written; those before it were.
 pub async fn write(published: &Published) -> Result<Written, WriteError> {
     let published = published.clone();
-    blocking(move || write_documents(&published, &published.site().outputs)).await
+    blocking(move || {
+        published.for_files().map(write_documents).try_fold(Written::default(), |all, one| Ok(all.and(one?)))
+    })
+    .await
 }
 
 /// Writes the archives that were closed since the last time, each into the directory of its output. To be done before
@@ -113,8 +127,10 @@ async fn write_archives(
     is_due: impl Fn(&[PathBuf], Option<DateTime<Utc>>) -> bool,
 ) -> Result<Written, WriteError> {
     let mut written = Written::default();
-    for output in published.site().outputs.iter().filter(|output| output.has_archives()) {
-        written.note(&output.config.name, write_archives_of(store, published.site(), output, &is_due).await?);
+    for site in published.for_files().map(Published::site) {
+        for output in site.outputs.iter().filter(|output| output.has_archives()) {
+            written.note(&output.config.name, write_archives_of(store, site, output, &is_due).await?);
+        }
     }
     Ok(written)
 }
@@ -142,11 +158,12 @@ async fn write_archives_of(
         is_any_due = true;
         let (wanted, selected) = (archive.clone(), output.clone());
         if let Some(feed) = store.read(move |connection| select::archive(connection, &selected, &wanted)).await? {
-            let (site, compress, formats) = (site.clone(), *compress, formats.clone());
+            let (site, compress, formats, modes) =
+                (site.clone(), *compress, formats.clone(), Modes::of(site.is_private));
             written += blocking(move || {
                 let documents = formats.iter().zip(&files);
                 documents
-                    .map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress))
+                    .map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress, modes))
                     .sum::<Result<usize, _>>()
             })
             .await?;
@@ -213,11 +230,12 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn write_documents(published: &Published, outputs: &[Output]) -> Result<Written, WriteError> {
+fn write_documents(published: &Published) -> Result<Written, WriteError> {
     let mut written = Written::default();
     // The first output in a folder is shown at its index.
     let mut indexed: BTreeSet<&Path> = BTreeSet::new();
-    for output in outputs {
+    let modes = Modes::of(published.site().is_private);
+    for output in &published.site().outputs {
         let OutputConfig { name, directory: Some(directory), formats, compress, .. } = &output.config else {
             continue;
         };
@@ -226,7 +244,7 @@ fn write_documents(published: &Published, outputs: &[Output]) -> Result<Written,
         }
         let mut put = |address: &str, file: String| -> Result<(), WriteError> {
             let Some(rendered) = published.ready(address) else { return Ok(()) };
-            written.note(name, put(&directory.join(file), &rendered, *compress)?);
+            written.note(name, put(&directory.join(file), &rendered, *compress, modes)?);
             Ok(())
         };
         for format in formats {
@@ -248,13 +266,13 @@ fn write_documents(published: &Published, outputs: &[Output]) -> Result<Written,
 }
 
 /// Puts a document at `path`, and its packed forms beside it if they are asked for; gives how many files were written.
-fn put(path: &Path, document: &Rendered, compress: bool) -> Result<usize, WriteError> {
-    let is_new = replace(path, &document.body)?;
+fn put(path: &Path, document: &Rendered, compress: bool, modes: Modes) -> Result<usize, WriteError> {
+    let is_new = replace(path, &document.body, modes)?;
     let mut written = usize::from(is_new);
     for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
         let beside = path.with_added_extension(ending);
         if compress && (is_new || is_older(&beside, path)) {
-            written += usize::from(replace(&beside, &document.packed(coding))?);
+            written += usize::from(replace(&beside, &document.packed(coding), modes)?);
         } else if is_new {
             // A server that prefers packed files would go on showing what was there before.
             remove(&beside)?;
@@ -281,17 +299,22 @@ fn remove(path: &Path) -> Result<(), WriteError> {
 /// Puts `bytes` at `path`, all at once: whoever reads the file sees the old document or the new one, never a part.
 ///
 /// Gives `false` when they were there already.
-fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
+fn replace(path: &Path, bytes: &[u8], modes: Modes) -> Result<bool, WriteError> {
+    let in_words = |error| WriteError::File { path: path.to_owned(), error };
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
+        // An output may have become private, or be so no more; what a person made of its files stays.
+        let there = std::fs::metadata(path).map_err(in_words)?.permissions().mode() & 0o777;
+        if there != modes.file && [Modes::of(true).file, Modes::of(false).file].contains(&there) {
+            std::fs::set_permissions(path, Permissions::from_mode(modes.file)).map_err(in_words)?;
+        }
         return Ok(false);
     }
-    let in_words = |error| WriteError::File { path: path.to_owned(), error };
     let directory = path.parent().unwrap_or(Path::new("."));
-    make_folder(directory).map_err(in_words)?;
+    make_folder(directory, modes.folder).map_err(in_words)?;
     let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
     let put = || {
-        let mut file = File::create(&temporary)?;
-        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(modes.file).open(&temporary)?;
+        file.set_permissions(Permissions::from_mode(modes.file))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
@@ -305,16 +328,16 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<bool, WriteError> {
 }
 
 /// Makes `folder` and the folders above it that are missing, so that a web server may read what will be in them.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
+fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folder(above)?;
+        make_folder(above, mode)?;
     }
     match std::fs::create_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))),
+        made => made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(mode))),
     }
 }
 
@@ -328,12 +351,15 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
         let file = scratch.path().join("public/story/a.html");
-        assert!(replace(&file, b"a").unwrap());
+        assert!(replace(&file, b"a", Modes::of(false)).unwrap());
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&file), 0o644);
         assert_eq!(mode(&scratch.path().join("public/story")), 0o755);
         assert_eq!(mode(&scratch.path().join("public")), 0o755);
         assert_eq!(mode(scratch.path()), 0o700, "a folder that was there keeps its mode");
+        let file = scratch.path().join("private/story/a.html");
+        assert!(replace(&file, b"a", Modes::of(true)).unwrap());
+        assert_eq!((mode(&file), mode(&scratch.path().join("private"))), (0o640, 0o750), "not for everybody");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Heading {
     pub title: String,
     /// The address that everything is served under, with a slash at its end.
     pub public_url: Url,
+    /// The same without a token: what the output's names for life are made of.
+    pub named_under: Url,
     /// The hub that tells subscribers of changes.
     pub hub: Option<Url>,
 }
@@ -53,6 +55,13 @@ impl Heading {
     #[must_use]
     pub fn address(&self, ending: &str) -> String {
         format!("{}{}{ending}", self.public_url, self.name)
+    }
+
+    /// Its name for life, or that of what is found in it for a query. It stays whatever its token is.
+    #[must_use]
+    pub fn id(&self, query: Option<&str>) -> String {
+        let named = Self { public_url: self.named_under.clone(), ..self.clone() };
+        query.map_or_else(|| named.address(""), |query| named.search(query, 1, ".atom"))
     }
 
     /// Where one of the output's archives is served with this ending.

@@ -9,6 +9,7 @@ mod timeline;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use minijinja::{Value, context};
+use url::Url;
 
 pub use feeds::{feed, feeds};
 pub use story::story;
@@ -82,6 +83,7 @@ fn layout(site: &Site, title: &str, current: Option<&str>) -> Value {
         title,
         site => first.map(|output| &output.config.title),
         root => root(site),
+        is_private => site.is_private,
         outputs,
         main => links(site, first.map_or("", |output| &output.config.name)),
     }
@@ -89,12 +91,12 @@ fn layout(site: &Site, title: &str, current: Option<&str>) -> Value {
 
 /// The path that everything is served under, with a slash at its end.
 fn root(site: &Site) -> &str {
-    site.outputs.first().map_or("/", |output| output.public_url.path())
+    site.public_url.as_ref().map_or("/", Url::path)
 }
 
 /// An address of ours as a path, so that a page works under every name of its server.
 fn site_path(site: &Site, address: &str) -> String {
-    let whole = site.outputs.first().map_or("", |output| output.public_url.as_str());
+    let whole = site.public_url.as_ref().map_or("", Url::as_str);
     format!("{}{}", root(site), address.strip_prefix(whole).unwrap_or(address))
 }
 

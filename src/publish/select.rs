@@ -13,11 +13,11 @@ use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
 use crate::publish::merged::{self, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
-use crate::publish::{Output, isolate};
+use crate::publish::{Output, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
-use crate::store::{Policy, Result, entries, feeds, follows, search, stories};
+use crate::store::{Policy, Result, entries, feeds, search, stories};
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {
@@ -148,7 +148,7 @@ fn most_told(connection: &Connection, output: &Output) -> Result<Vec<Story>> {
 /// # Errors
 /// When the store cannot be read.
 pub fn search(connection: &Connection, output: &Output, query: &Query, page: usize) -> Result<MergedFeed> {
-    let found = search::find(connection, query)?;
+    let found = search::find(connection, query, &output.visible)?;
     let everything = OutputConfig { title: output.config.title.clone(), ..OutputConfig::default() };
     let output = Output { config: everything, feeds: None, ..output.clone() };
     let selection = Selection::new(connection, &output)?;
@@ -248,7 +248,8 @@ struct Selection<'a> {
 impl<'a> Selection<'a> {
     fn new(connection: &'a Connection, output: &'a Output) -> Result<Self> {
         let sources = feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
-        let found = output.config.query.as_ref().map(|query| search::find(connection, query)).transpose()?;
+        let found =
+            output.config.query.as_ref().map(|query| search::find(connection, query, &output.visible)).transpose()?;
         let (spoiled, damaged) = Default::default();
         Ok(Self { connection, output, sources, found, spoiled, damaged })
     }
@@ -278,7 +279,7 @@ impl<'a> Selection<'a> {
         }
         let (mut coverage, damaged) = stories::coverage_and_damage(self.connection, story.story)?;
         self.damaged.borrow_mut().extend(damaged);
-        coverage.retain(|telling| self.output.subscribed.contains(&telling.feed));
+        coverage.retain(|telling| self.output.visible.contains(&telling.feed));
         let is_ours =
             self.output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
         if !is_told(stories::count_feeds(&coverage)) || !is_ours {
@@ -351,7 +352,7 @@ impl<'a> Selection<'a> {
         let shown = merged::story(story, coverage, detail, style, |telling| self.sources.get(&telling.feed));
         // A link to a story's page is for outputs whose stories have one.
         let has_page = shown.as_ref().is_some_and(|shown| shown.page().is_some());
-        let followed = if has_page { follows::followed(self.connection, story.story)? } else { None };
+        let followed = if has_page { sight::followed(self.connection, self.output, story)? } else { None };
         let heading = self.output.heading();
         let follows = followed.map(|followed| Followed::of(&followed, heading.story(followed.id)));
         let tags_of = |feed: &FeedRef| self.output.tags.get(feed).cloned().unwrap_or_default();

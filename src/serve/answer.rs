@@ -9,6 +9,8 @@ use axum::body::{Body, Bytes};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -18,9 +20,9 @@ use crate::clock;
 use crate::maintenance;
 use crate::metrics::{self, Figures};
 use crate::model::Feed;
-use crate::publish::address::Wanted;
+use crate::publish::address::{Wanted, decoded};
 use crate::publish::rendered::Rendered;
-use crate::publish::{Found, Published};
+use crate::publish::{Found, Published, token};
 use crate::store::{Policy, Result, feeds, retention};
 
 /// What pages may do in a browser: show themselves and their style sheet, and a publisher's picture when a person opens it.
@@ -106,7 +108,7 @@ async fn at(served: &Served, root: &str, request: &Request<()>) -> Response {
         "/healthz" => healthz(&served.sources.health.borrow()),
         "/readyz" => readyz(&served.sources.health.borrow()),
         "/metrics" => metrics(served).await,
-        _ => page(served, root, path, request).await,
+        _ => page(served, path, request).await,
     }
 }
 
@@ -120,9 +122,81 @@ fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-async fn page(served: &Served, root: &str, path: &str, request: &Request<()>) -> Response {
+async fn page(served: &Served, path: &str, request: &Request<()>) -> Response {
     let pulse = *served.sources.pulse.borrow();
     let published = first_rendered(served, path, request.uri().query(), pulse.polls).await;
+    let Visit { published, path, is_refused } = visit(&published, path, request, pulse.polls);
+    if is_refused {
+        return unauthorised();
+    }
+    let (path, is_private) = (path.as_str(), published.is_private());
+    let mut response = found_at(served, published, path, request, pulse).await;
+    if is_private {
+        keep_private(response.headers_mut());
+    }
+    response
+}
+
+/// What somebody sees, and where they look.
+struct Visit {
+    published: Published,
+    path: String,
+    /// Whether what is there is for those alone who give a password.
+    is_refused: bool,
+}
+
+/// What somebody may see who asks for this path: by a token in it, by one that is given as a password, or as everybody.
+fn visit(published: &Published, path: &str, request: &Request<()>, polls: u64) -> Visit {
+    let of = |published: &Published, path: &str| Visit {
+        published: published.clone(),
+        path: path.to_owned(),
+        is_refused: false,
+    };
+    let below = path.strip_prefix('/').and_then(|path| path.strip_prefix(token::BELOW)).unwrap_or_default();
+    let (said, rest) = below.find('/').and_then(|end| below.split_at_checked(end)).unwrap_or((below, ""));
+    if let Some(seen) = published.below_token(&decoded(said)) {
+        return of(seen, rest);
+    }
+    let is_there =
+        |seen: &&Published| !matches!(seen.find(path, request.uri().query(), polls), Found::Nothing | Found::Gone);
+    let known = password(request.headers()).and_then(|said| published.by_password(&said).cloned());
+    match known.as_ref().filter(is_there) {
+        Some(seen) => of(seen, path),
+        None => Visit { is_refused: known.is_none() && published.asks_for_password(path), ..of(published, path) },
+    }
+}
+
+/// The password of Basic authentication (RFC 7617), whatever the name that comes with it.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, said) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let said = BASE64_STANDARD.decode(said.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let said = String::from_utf8(said).ok()?;
+    said.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn unauthorised() -> Response {
+    let mut refused = plain(StatusCode::UNAUTHORIZED, "this is for those who have its token\n");
+    let headers = refused.headers_mut();
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"newsfold\", charset=\"UTF-8\""));
+    keep_private(headers);
+    refused
+}
+
+/// What only some may see is kept by no cache that others ask, read by no script of another site, and found by no search engine.
+fn keep_private(headers: &mut HeaderMap) {
+    let kept = headers.get(header::CACHE_CONTROL).and_then(|kept| kept.to_str().ok()).unwrap_or_default();
+    let kept = match kept.strip_prefix("public") {
+        Some(age) => format!("private{age}"),
+        None if kept.is_empty() => "private, no-cache".to_owned(),
+        None => format!("private, {kept}"),
+    };
+    put(headers, header::CACHE_CONTROL, &kept);
+    headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+}
+
+async fn found_at(served: &Served, published: Published, path: &str, request: &Request<()>, pulse: Pulse) -> Response {
+    let root = published.root().unwrap_or(&served.sources.root).to_owned();
     let age = match Wanted::at(path, request.uri().query()) {
         Some(Wanted::Archive(..)) => Age::Archive,
         Some(Wanted::Feeds(_) | Wanted::Feed(_) | Wanted::FeedData) => Age::Asked,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 
 use crate::config::Query;
-use crate::model::{Detail, Entry, EntryRef, StoryRef};
+use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryRef};
 use crate::normalise::{spaceless, text};
 use crate::store::{Result, entries};
 
@@ -99,18 +99,21 @@ pub struct Hits {
     pub stories: HashSet<StoryRef>,
 }
 
-/// Where the query is found.
+/// Where the query is found in entries of these feeds.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn find(connection: &Connection, query: &Query) -> Result<Hits> {
+pub fn find(connection: &Connection, query: &Query, feeds: &HashSet<FeedRef>) -> Result<Hits> {
     let mut find = connection.prepare_cached(
-        "SELECT found, story FROM (SELECT rowid AS found FROM search WHERE search MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
+        "SELECT found, story, feed FROM (SELECT rowid AS found FROM search WHERE search MATCH ?1 ORDER BY rowid DESC LIMIT ?2)
          JOIN entry ON entry.id = found JOIN feed ON feed.id = feed AND configured = 1 WHERE story IS NOT NULL",
     )?;
     let mut hits = Hits::default();
     let mut rows = find.query(params![query.expression, MOST_MATCHES])?;
     while let Some(row) = rows.next()? {
+        if !feeds.contains(&FeedRef(row.get(2)?)) {
+            continue;
+        }
         hits.entries.insert(EntryRef(row.get(0)?));
         hits.stories.insert(StoryRef(row.get(1)?));
     }

@@ -13,6 +13,7 @@ mod other_programs;
 mod outputs;
 mod politeness;
 mod polling;
+mod private_outputs;
 mod publishing;
 mod retention_and_copies;
 mod service_and_health;

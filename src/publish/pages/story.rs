@@ -12,13 +12,14 @@ use super::timeline::{self, Dot};
 use super::{layout, time};
 use crate::model::FeedRef;
 use crate::plural::counted;
+use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
-use crate::publish::{Output, Site};
+use crate::publish::sight::{self, Seen};
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
-use crate::store::stories::{self, Folded, Story, Telling};
-use crate::store::{self, entries, feeds, follows};
+use crate::store::stories::{Folded, Telling};
+use crate::store::{self, entries, feeds};
 
 /// How many labels are shown.
 const MOST_LABELS: usize = 12;
@@ -27,13 +28,14 @@ const MOST_LABELS: usize = 12;
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Result<Option<(String, DateTime<Utc>)>> {
+pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result<Option<(String, DateTime<Utc>)>> {
+    let Some(output) = site.outputs.first() else { return Ok(None) };
+    let Seen { story, coverage, unlisted, .. } = seen;
     let sources: HashMap<FeedRef, Source> =
         feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
-    let coverage = stories::coverage(connection, story.story)?;
     let detail = entries::detail_of(connection, story.canonical)?;
     let taken_from = detail.taken_from.clone();
-    let Some(shown) = merged::story(story, &coverage, detail, Style::default(), |telling| sources.get(&telling.feed))
+    let Some(shown) = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed))
     else {
         return Ok(None);
     };
@@ -84,12 +86,12 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
     };
     let updated = coverage.iter().map(|telling| telling.first_seen).max().unwrap_or(shown.updated).max(shown.updated);
     let labels: Vec<String> = shown.categories.iter().take(MOST_LABELS).cloned().collect();
-    let first = site.outputs.first().map(Output::heading);
+    let heading = output.heading();
     let told_first = coverage.first();
     let page = context! {
         id => story.id.to_string(),
-        address => first.as_ref().map(|heading| heading.story(story.id)),
-        site_title => first.as_ref().map(|heading| heading.title.clone()),
+        address => heading.story(story.id),
+        site_title => &heading.title,
         first_told => told_first.filter(|first| first.entry != story.canonical).map(|first| context! {
             source => source_of(first), time => time(merged::told_at(first), "%-d %B %Y, %H:%M"),
         }),
@@ -104,15 +106,15 @@ pub fn story(connection: &Connection, site: &Site, story: &Story) -> store::Resu
         published => time(shown.published, "%-d %B %Y, %H:%M"),
         updated => (shown.updated > shown.published).then(|| time(shown.updated, "%-d %B %Y, %H:%M")),
         sources => counted(shown.sources, "source"),
-        unlisted => stories::times_told(connection, story.story)?.saturating_sub(coverage.len()),
+        unlisted,
         labels,
         comments => &shown.comments,
         comment_count => shown.comment_count,
         media => shown.enclosures.iter().map(|enclosure| context! {
             href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()).unwrap_or("file"),
         }).collect::<Vec<_>>(),
-        follows => follows::followed(connection, story.story)?.as_ref().map(neighbour),
-        followers => follows::followers(connection, story.story)?.iter().map(neighbour).collect::<Vec<_>>(),
+        follows => sight::followed(connection, output, story)?.as_ref().map(neighbour),
+        followers => sight::followers(connection, output, story)?.iter().map(neighbour).collect::<Vec<_>>(),
         timeline => timeline::drawn(&dots),
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
         ..layout(site, &shown.title, None)
