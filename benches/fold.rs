@@ -123,7 +123,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
             renamed.extend(absorbs.iter().map(|younger| (younger.0, decision.story().0)));
         }
         let begun = clock::instant();
-        let story = index.apply(decision);
+        let story = index.apply(&decision);
         if number >= count {
             times.push([reading, deciding, begun.elapsed()]);
         }

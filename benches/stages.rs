@@ -132,7 +132,7 @@ fn fold(bencher: Bencher<'_, '_>) {
             };
             let read = terms::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
-            index.apply(decision);
+            index.apply(&decision);
         }
         index.stories()
     });

@@ -428,6 +428,48 @@ pub struct Fault {
 }
 
 #[cfg(test)]
+impl Feed {
+    /// A feed that was never asked.
+    pub(crate) fn unasked(feed: FeedRef, address: &str) -> Self {
+        Self {
+            feed,
+            identity: address.to_owned(),
+            address: address.parse().unwrap(),
+            name: address.to_owned(),
+            moved_to: None,
+            validators: Validators::default(),
+            body_hash: None,
+            body_bytes: None,
+            hints: Hints::default(),
+            title: None,
+            link: None,
+            next_poll: DateTime::UNIX_EPOCH,
+            next_poll_why: String::new(),
+            planned_by: None,
+            fresh_until: None,
+            told_until: None,
+            not_before: None,
+            last_poll: None,
+            last_success: None,
+            last_full: None,
+            failures: 0,
+            failing_since: None,
+            last_error: None,
+            retired_at: None,
+            polls: 0,
+            not_modified: 0,
+            saved_bytes: 0,
+            response_ms: None,
+            repairs: Vec::new(),
+            recent: History::default(),
+            read_from: None,
+            rhythm: Rhythm::default(),
+            floods: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -67,7 +67,7 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
         };
         let read = terms::of(&article, index.boilerplate(article.feed));
         let decision = index.decide(&read, Level::Story, None);
-        stories.insert(number, index.apply(decision));
+        stories.insert(number, index.apply(&decision));
     }
     let together = |number: u64| stories[&(2 * number)] == stories[&(2 * number + 1)];
     let same = pairs.iter().filter(|pair| pair.same).count();
@@ -120,7 +120,7 @@ fn folded(profile: Profile) -> Vec<Beside> {
             };
             let read = terms::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
-            index.apply(decision)
+            index.apply(&decision)
         };
         let one = step(1, 1, start, &pair.a);
         one == step(2, 1, start + TimeDelta::minutes(pair.minutes), &pair.b)

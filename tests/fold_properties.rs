@@ -72,7 +72,7 @@ fn step(index: &mut Index, entry: &Entry) -> (Fingerprint, StoryRef) {
     let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
     let decision: Decision = index.decide(&read, Level::Story, None);
     let fingerprint = decision.fingerprint.clone();
-    (fingerprint, index.apply(decision))
+    (fingerprint, index.apply(&decision))
 }
 
 fn rules() -> Rules {
@@ -98,7 +98,7 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
         }
         let fingerprint = Fingerprint::from_bytes(&decision.fingerprint.to_bytes()).unwrap();
         assert_eq!(fingerprint, decision.fingerprint);
-        let story = index.apply(decision);
+        let story = index.apply(&decision);
         stored.push(Stored {
             fingerprint,
             founded: entries.iter().find(|entry| entry.number == story.0).map(|founder| founder.at),
@@ -177,7 +177,7 @@ proptest! {
                 let article = Article { title: &title, summary: "", language: Some("de"), feed: Some(number), entry: EntryRef(number), ..article(entry) };
                 let read = terms::of(&article, index.boilerplate(article.feed));
                 let decision = index.decide(&read, Level::Story, None);
-                index.apply(decision);
+                index.apply(&decision);
             }
             mixed.push(step(&mut index, entry));
         }
@@ -191,7 +191,7 @@ proptest! {
             let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
             let read = terms::of(&article, index.boilerplate(None));
             let decision = index.decide(&read, Level::Story, None);
-            index.apply(decision);
+            index.apply(&decision);
         }
     }
 }
@@ -287,7 +287,7 @@ fn levels_include_one_another() {
             let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
             let linked = (entry.number == 1).then_some(Linked { story: StoryRef(0), matched: EntryRef(0) });
             let decision = index.decide(&read, level, linked);
-            stories.push(index.apply(decision));
+            stories.push(index.apply(&decision));
         }
         assert_eq!([1, 2, 3].map(|at| stories[at] == stories[0]), expected, "{level:?}");
     }

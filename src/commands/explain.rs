@@ -9,9 +9,8 @@ use rusqlite::Connection;
 use crate::commands::correct::{no_such, one_entry, story_named};
 use crate::commands::{Exit, print, table};
 use crate::config::Config;
-use crate::fold;
 use crate::fold::index::Index;
-use crate::fold::plan::{Match, Verdict};
+use crate::fold::plan::{Decision, Match, Verdict};
 use crate::model::{EntryRef, FeedRef};
 use crate::store::stories::{self, Story, Telling};
 use crate::store::{self, Reader, entries, feeds, fingerprints};
@@ -99,12 +98,12 @@ fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other:
     let (first, second) = (one.min(other), one.max(other));
     let mut index = Index::new(subscriptions::rules(config), fingerprints::weights(connection)?.1);
     let level = config.fold.level;
-    let decided = |index: &Index, entry: EntryRef| -> store::Result<fold::plan::Decision> {
+    let decided = |index: &Index, entry: EntryRef| -> store::Result<Decision> {
         let text = entries::text_of(connection, entry)?;
-        Ok(index.decide(&fold::terms::of(&text.article(), index.boilerplate(Some(text.feed.0))), level, None))
+        Ok(index.plan(&text.article(), level, None))
     };
     let founding = decided(&index, first)?;
-    index.apply(founding);
+    index.apply(&founding);
     let decision = decided(&index, second)?;
     let together = stories::told_by(connection, first)? == stories::told_by(connection, second)?;
     let mut words =

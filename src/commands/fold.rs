@@ -11,11 +11,11 @@ use rusqlite::Connection;
 use crate::clock;
 use crate::commands::{Exit, print};
 use crate::config::Config;
+use crate::fold::folding::Folding;
 use crate::fold::index::Index;
 use crate::fold::lines::{self, Options};
-use crate::fold::link::{Linked, Pages, Standing};
+use crate::fold::link::{Linked, Pages};
 use crate::fold::plan::Verdict;
-use crate::fold::terms;
 use crate::model::{EntryRef, Level, StoryRef};
 use crate::normalise::text;
 use crate::store::{self, Reader, corrections, entries, fingerprints, stories};
@@ -65,15 +65,13 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
         let linked = linked
             .map(|linked| Linked { story: now_in.get(&linked.matched).copied().unwrap_or(linked.story), ..linked });
         let article = text.article();
-        let decision = index.decide(&terms::of(&article, index.boilerplate(article.feed)), level, linked);
-        if let Verdict::Joins { found, absorbs, .. } = &decision.verdict {
+        let mut folding = Folding { index: Some(&mut index), pages: &mut pages };
+        let fold = folding.decide(&telling, Some(&article), level, linked);
+        if let Verdict::Joins { found, absorbs, .. } = &fold.verdict {
             now_in.values_mut().filter(|story| absorbs.contains(story)).for_each(|story| *story = found.story);
         }
-        let is_founder = matches!(decision.verdict, Verdict::New { .. });
-        let story = index.apply(decision);
-        let speaks = is_founder || pages.outranked(&telling, story).next().is_some();
-        pages.add(&telling, Standing { story, speaks, since: Some(article.at) });
-        now_in.insert(telling.entry, story);
+        folding.apply(&telling, &fold, article.at);
+        now_in.insert(telling.entry, fold.verdict.story(telling.entry));
         replayed.push((telling.entry, stored));
     }
     let place = |(entry, stored)| Replayed { entry, stored, now: now_in.get(&entry).copied().unwrap_or(stored) };

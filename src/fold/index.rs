@@ -16,10 +16,10 @@ use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
 use super::stories::{Stories, Story};
-use super::terms::Terms;
+use super::terms::{self, Terms};
 use super::vector::{self, Centroid, Open};
 use super::weights::{Weights, real};
-use super::{EntryRef, Level, Rules, StoryRef, score};
+use super::{Article, EntryRef, Level, Rules, StoryRef, score};
 
 mod compare;
 
@@ -167,15 +167,25 @@ impl Index {
         }
     }
 
+    /// Reads an entry, and plans what becomes of it as [`Index::decide`] does.
+    pub fn plan(&self, article: &Article<'_>, level: Level, linked: Option<Linked>) -> Decision {
+        self.decide(&terms::of(article, self.boilerplate(article.feed)), level, linked)
+    }
+
     /// Carries a plan out, and says which story the entry is in.
-    pub fn apply(&mut self, decision: Decision) -> StoryRef {
-        let story = decision.story();
-        if let Verdict::Joins { absorbs, .. } = decision.verdict {
+    pub fn apply(&mut self, decision: &Decision) -> StoryRef {
+        self.enter(&decision.fingerprint, &decision.verdict)
+    }
+
+    /// Takes an entry in as a plan has it, and says which story it is in.
+    pub fn enter(&mut self, fingerprint: &Fingerprint, verdict: &Verdict) -> StoryRef {
+        let story = verdict.story(fingerprint.entry);
+        if let Verdict::Joins { absorbs, .. } = verdict {
             for younger in absorbs {
-                self.absorb(story, younger);
+                self.absorb(story, *younger);
             }
         }
-        self.place(&decision.fingerprint, story, true);
+        self.place(fingerprint, story, true);
         story
     }
 

@@ -8,8 +8,9 @@ use std::io::{BufRead, Write};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::folding::Folding;
 use super::index::Index;
-use super::link::{Pages, Standing, Telling};
+use super::link::{Pages, Telling};
 use super::plan::{Match, Verdict};
 use super::terms;
 use super::weights::Weights;
@@ -130,7 +131,6 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             published,
         };
         ids.push(id.clone());
-        let read = terms::of(&article, index.boilerplate(article.feed));
         let telling = Telling {
             entry: article.entry,
             feed: article.feed,
@@ -140,14 +140,13 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             published: clock,
         };
         pages.note(&telling);
-        let decision = index.decide(&read, options.rules.level, pages.find(&telling));
+        let mut folding = Folding { index: Some(&mut index), pages: &mut pages };
+        let linked = folding.pages.find(&telling);
+        let fold = folding.decide(&telling, Some(&article), options.rules.level, linked);
         let name = |number: u64| usize::try_from(number).ok().and_then(|at| ids.get(at)).map_or("", String::as_str);
-        let (rule, found) = match &decision.verdict {
+        let (rule, found) = match &fold.verdict {
             Verdict::New { nearest } => ("new", nearest.as_deref()),
-            Verdict::Joins { rule, found, absorbs } => {
-                absorbs.iter().for_each(|younger| pages.absorb(found.story, *younger));
-                (rule.name(), Some(found.as_ref()))
-            }
+            Verdict::Joins { rule, found, .. } => (rule.name(), Some(found.as_ref())),
         };
         let joined = found.filter(|_| rule != "new");
         let folded = Folded {
@@ -161,7 +160,6 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         serde_json::to_writer(&mut writer, &folded).map_err(|error| stream(error.into()))?;
         writer.write_all(b"\n").map_err(stream)?;
         writer.flush().map_err(stream)?;
-        let story = index.apply(decision);
-        pages.add(&telling, Standing { story, speaks: true, since: Some(clock) });
+        folding.apply(&telling, &fold, clock);
     }
 }

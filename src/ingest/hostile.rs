@@ -5,15 +5,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::tests::terms_at;
 use super::*;
 use crate::config::{OutputConfig, Query, Rule as OutputRule};
-use crate::model::{Detail, EntryId, FeedRef};
+use crate::model::{Detail, EntryId, StoryRef};
 use crate::publish::Output;
 use crate::publish::select;
-use crate::store::{corrections, schema};
+use crate::store::{schema, search};
 
 const VICTIM: usize = 0;
 const OTHER: usize = 1;

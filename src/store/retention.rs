@@ -4,7 +4,7 @@
 //! is, `store.keep` later. Its id stays as a tombstone, so that an entry which comes back is no news.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::model::{EntryId, EntryRef, FeedRef, StoryRef};
 use crate::store::texts::{self, Place, place_columns};
@@ -93,7 +93,7 @@ fn forget(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> Resul
     Ok(story.map(StoryRef))
 }
 
-/// Whether anything of the feed is forgotten, so that [`recall`] may find it.
+/// Whether anything of the feed is forgotten, so that [`is_forgotten`] may be true of an entry.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -101,19 +101,23 @@ pub fn has_forgotten(connection: &Connection, feed: FeedRef) -> Result<bool> {
     Ok(connection.prepare_cached("SELECT 1 FROM tombstone WHERE feed = ?1 LIMIT 1")?.exists([feed.0])?)
 }
 
-/// Whether an entry of this id was known once and is forgotten. It is known again from now on.
+/// Whether an entry of this id was known once and is forgotten.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_forgotten(connection: &Connection, feed: FeedRef, id: &EntryId) -> Result<bool> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM tombstone WHERE feed = ?1 AND id_hash = ?2")?;
+    Ok(query.exists(params![feed.0, id.hash()])?)
+}
+
+/// Has an entry that was forgotten known again from now on.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn recall(connection: &Connection, feed: FeedRef, id: &EntryId) -> Result<bool> {
-    let mut query = connection.prepare_cached("SELECT 1 FROM tombstone WHERE feed = ?1 AND id_hash = ?2")?;
-    if query.query_row(params![feed.0, id.hash()], |_| Ok(())).optional()?.is_none() {
-        return Ok(false);
-    }
-    connection
-        .prepare_cached("DELETE FROM tombstone WHERE feed = ?1 AND id_hash = ?2")?
-        .execute(params![feed.0, id.hash()])?;
-    Ok(true)
+pub fn recall(connection: &Connection, feed: FeedRef, id: &EntryId) -> Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM tombstone WHERE feed = ?1 AND id_hash = ?2")?;
+    delete.execute(params![feed.0, id.hash()])?;
+    Ok(())
 }
 
 /// How many bytes of the file hold something, and how many are free to be given back.

@@ -2,12 +2,13 @@
 //!
 //! Edge: SQL on the connection it is given.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fold::canonical::{self, CanonicalCandidate, Site};
+use crate::fold::link::Linked;
 use crate::fold::plan::{Match, Rule};
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::permalink::Permalink;
@@ -143,9 +144,36 @@ pub struct Folded {
     pub evidence: String,
 }
 
-/// Stores the story that `entry` founds; `shown` is its date and place, `None` to keep it unpublished.
+/// The stories that bear these names, which are of one feed.
 ///
-/// Gives whether there was none of this name: one whose founder was forgotten lives on with those who joined it.
+/// One whose founder was forgotten lives on with those who joined it. Each is given as a link to who speaks for it, `None` where
+/// its row is damaged.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn namesakes(
+    connection: &Connection,
+    names: impl IntoIterator<Item = StoryId>,
+) -> Result<HashMap<StoryId, Option<Linked>>> {
+    let names: BTreeSet<StoryId> = names.into_iter().collect();
+    let mut namesakes = HashMap::new();
+    let (Some(first), Some(last)) = (names.first(), names.last()) else { return Ok(namesakes) };
+    // The names of one feed stand together, so one look is enough for a feed that comes for the first time.
+    let mut near = connection.prepare_cached("SELECT 1 FROM story WHERE public_id BETWEEN ?1 AND ?2")?;
+    if !near.exists([first.0, last.0])? {
+        return Ok(namesakes);
+    }
+    for name in &names {
+        if near.exists([name.0, name.0])? {
+            let own = by_id(connection, *name)?;
+            namesakes.insert(*name, own.map(|own| Linked { story: own.story, matched: own.canonical }));
+        }
+    }
+    Ok(namesakes)
+}
+
+/// Stores the story that `entry` founds; `shown` is its date and place, `None` to keep it unpublished. There is none of its name
+/// ([`namesakes`]).
 ///
 /// # Errors
 /// When the store refuses.
@@ -155,20 +183,20 @@ pub fn found(
     id: StoryId,
     shown: Option<Shown>,
     now: DateTime<Utc>,
-) -> Result<bool> {
+) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources, checksum)
          VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1, row_checksum(?1, ?2, ?1, NULL))
          ON CONFLICT (public_id) DO NOTHING",
     )?;
-    let founded = insert.execute(params![
+    insert.execute(params![
         StoryRef::founded_by(entry).0,
         id.0,
         millis(now),
         shown.map(|shown| millis(shown.published)),
         shown.map(|shown| millis(shown.sort_at))
     ])?;
-    Ok(founded > 0)
+    Ok(())
 }
 
 /// Where and with which date a story stands in what is published.
