@@ -20,8 +20,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::model::FeedRef;
 use crate::politeness::limiter::Limiter;
-use crate::poll::{InLine, PollJob, Poller, Recording, Report, SlowPoll, Subscription};
+use crate::poll::{InLine, PollJob, Poller, Recording, Report, SlowPoll};
 use crate::store;
+use crate::subscription::Subscription;
 
 /// How long a line without pauses keeps its place: a slow host takes turns with the others.
 const LONGEST_TURN: Duration = Duration::from_secs(1);
@@ -238,11 +239,9 @@ fn host_of(address: &Url) -> String {
 mod tests {
     use super::*;
     use crate::fetch::{Client, Settings, SystemNames};
-    use crate::ingest::Terms;
     use crate::model::history;
     use crate::politeness::Politeness;
     use crate::poll::Polled;
-    use crate::schedule::Cadence;
     use crate::store::{Store, feeds};
 
     #[tokio::test]
@@ -270,20 +269,7 @@ mod tests {
             look_up: Arc::new(SystemNames::default()),
             allow_networks: Vec::new(),
         };
-        let terms = Terms {
-            level: crate::model::Level::Off,
-            folding: crate::fold::Rules::default(),
-            backfill: Duration::MAX,
-            keep: Vec::new(),
-            drop: Vec::new(),
-            site: crate::fold::canonical::Site::default(),
-        };
-        let subscription = Subscription {
-            cadence: Cadence::Every(Duration::from_secs(3600)),
-            min_interval: Duration::from_secs(60),
-            access: Arc::default(),
-            terms: Arc::new(terms),
-        };
+        let subscription = Subscription::hourly();
         let poller = Arc::new(Poller::new(Client::new(settings, Politeness::default()), store.clone()));
         let limits = Limits { concurrency: 1, per_host: 1, gap: Duration::ZERO };
         let host_queue = HostQueue::new(poller, limits, mpsc::unbounded_channel().0);

@@ -48,6 +48,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod serve;
 pub mod store;
+pub mod subscription;
 pub mod subscriptions;
 pub mod systemd;
 pub mod terminal;

@@ -145,7 +145,7 @@ impl Cadence {
 
 /// What is known about a feed when its next poll is planned.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub struct ScheduleInputs<'a> {
     /// The feed's own cadence, or that of `[poll]`.
     pub cadence: &'a Cadence,
     /// No wait is shorter.
@@ -164,7 +164,7 @@ pub struct Terms<'a> {
     pub told_until: Option<DateTime<Utc>>,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> ScheduleInputs<'a> {
     /// Terms where nothing but the cadence is known, with the jitter of an empty address.
     pub fn of_cadence(cadence: &'a Cadence, min_interval: Duration) -> Self {
         const NONE: &Hints = &Hints { ttl_s: None, update_period_s: None, skip_hours: 0, skip_days: 0 };
@@ -198,8 +198,8 @@ pub struct Due {
 /// Jitter, which a feed's address settles for good, lengthens the wait by up to a tenth of the interval and 5 minutes, or 3 seconds for a crontab line; it never leads into an hour that is to be skipped.
 ///
 /// The wait is never shorter than `min_interval`, save that a crontab line's time may come up to a tenth (at most 30 s) sooner.
-pub fn next_poll(terms: Terms<'_>, now: DateTime<Utc>) -> Due {
-    let Terms { cadence, min_interval, address, freshness, retry_after, hints, failures, told_until } = terms;
+pub fn next_poll(inputs: ScheduleInputs<'_>, now: DateTime<Utc>) -> Due {
+    let ScheduleInputs { cadence, min_interval, address, freshness, retry_after, hints, failures, told_until } = inputs;
     let interval = cadence.interval(min_interval, now);
     let asked = |asked: Option<Duration>, longest: Duration, name: &str, place: &str| {
         let wait = asked?.min(longest);
@@ -429,7 +429,7 @@ mod tests {
 
     fn planned(cadence: &Cadence, hints: &Said, failures: u32, now: DateTime<Utc>) -> Due {
         next_poll(
-            Terms {
+            ScheduleInputs {
                 cadence,
                 min_interval: 5 * MINUTE,
                 address: ADDRESS,
@@ -653,8 +653,8 @@ mod tests {
             min_s in 1..4_000_u64, now in instants(), address in "[a-z]{1,12}",
         ) {
             let min_interval = Duration::from_secs(min_s);
-            let terms = Terms { cadence: &cadence, min_interval, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures, told_until: None };
-            let due = next_poll(terms, now);
+            let inputs = ScheduleInputs { cadence: &cadence, min_interval, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures, told_until: None };
+            let due = next_poll(inputs, now);
             let least = match cadence {
                 Cadence::Crontab(_) => min_interval.mul_f64(0.9),
                 _ => min_interval,
@@ -690,7 +690,7 @@ mod tests {
         ) {
             let hints = Said { skip_hours: hours, ..Said::default() };
             let cadence = Cadence::Every(HOUR);
-            let due = next_poll(Terms { cadence: &cadence, min_interval: MINUTE, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures: 0, told_until: None }, now);
+            let due = next_poll(ScheduleInputs { cadence: &cadence, min_interval: MINUTE, address: &address, freshness: hints.freshness, retry_after: hints.retry_after, hints: &hints.hints(), failures: 0, told_until: None }, now);
             prop_assert!(!skips_hour(due.at, &hints.hints()));
         }
 

@@ -12,15 +12,14 @@ use url::Url;
 use crate::config::{Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
-use crate::ingest::Terms;
 use crate::model::{Feed, FeedRef, Level};
 use crate::notify::Watcher;
 use crate::politeness::domain::domain_of;
-use crate::poll::Subscription;
 use crate::publish::Output;
 use crate::redact;
 use crate::schedule::{self, Due};
 use crate::store::{self, Policy, WriteContext, cooldowns, feeds, hubs, stories};
+use crate::subscription::{IngestOptions, Subscription};
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -46,9 +45,8 @@ impl Subscriptions {
             let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
             schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now)
         };
-        let terms = Self::of(config, (0..).map(FeedRef).zip(&config.feeds));
-        let configured: Vec<feeds::Configured> = terms
-            .members
+        let members = Self::of(config, (0..).map(FeedRef).zip(&config.feeds)).members;
+        let configured: Vec<feeds::Configured> = members
             .values()
             .map(|Member { config: feed, subscription }| {
                 let first = first_poll(feed);
@@ -57,8 +55,8 @@ impl Subscriptions {
                     name: feed.name.clone(),
                     standing: feeds::Standing {
                         priority: feed.priority,
-                        site: subscription.terms.site.clone(),
-                        is_closed: subscription.terms.level == Level::Off,
+                        site: subscription.options.site.clone(),
+                        is_closed: subscription.options.level == Level::Off,
                         is_named: !feed.name_is_derived,
                         is_private: feed.is_private.unwrap_or_else(|| redact::holds_key(&feed.url)),
                     },
@@ -119,7 +117,7 @@ impl Subscriptions {
     fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a Arc<FeedConfig>)>) -> Self {
         let feeds: Vec<(FeedRef, &Arc<FeedConfig>)> = feeds.collect();
         let member = |feed: &Arc<FeedConfig>| {
-            let terms = Terms {
+            let options = IngestOptions {
                 level: feed.fold.unwrap_or(config.fold.level),
                 folding: rules(config),
                 backfill: config.poll.backfill,
@@ -131,7 +129,7 @@ impl Subscriptions {
                 cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),
                 min_interval: config.poll.min_interval,
                 access: feed.access.clone(),
-                terms: Arc::new(terms),
+                options: Arc::new(options),
             };
             Member { config: feed.clone(), subscription: Arc::new(subscription) }
         };

@@ -12,12 +12,12 @@ use crate::commands::rewrite::{add_feeds, is_listed, remove_feed};
 use crate::commands::{Exit, print, runtime};
 use crate::config::edit::NewFeed;
 use crate::config::{self, Config, FeedConfig};
-use crate::fetch::access::Access;
-use crate::fetch::{Client, Fetched, Question, Settings, decode};
+use crate::fetch::{self, Client, Settings};
 use crate::normalise::text;
-use crate::parse::{self, Context, LinkedFeed};
+use crate::parse::{self, LinkedFeed};
 use crate::plural::counted;
 use crate::politeness::Politeness;
+use crate::poll::{self, LookError, Looked};
 use crate::sanitise;
 
 /// The most of a title that is shown, in characters.
@@ -128,24 +128,22 @@ enum Look {
 
 /// What there is at an address: a feed, or a page and the feeds that it names.
 async fn look(client: &Client, configured: &config::Access, url: &Url) -> anyhow::Result<Look> {
-    let access = Access::of(configured, url).map_err(|why| anyhow::anyhow!("{url} cannot be asked: {why}"))?;
-    let (document, reply) = match client.get(Question::first(url, &access), clock::now()).await? {
-        Fetched::Document(document, reply) => (document, reply),
-        Fetched::NotModified(_) => anyhow::bail!("{url} answered 304 although nothing was held"),
-        Fetched::Gone => anyhow::bail!("{url} is gone for good (410)"),
+    let Looked { feed, moved_to, address, .. } = match poll::look(client, configured, url, clock::now()).await {
+        Ok(looked) => looked,
+        Err(LookError::Fetch(fetch::Error::Access(why))) => anyhow::bail!("{url} cannot be asked: {why}"),
+        Err(error @ LookError::NothingHeld) => anyhow::bail!("{url} {error}"),
+        Err(error @ LookError::Gone) => anyhow::bail!("{url} is {error}"),
+        Err(error) => return Err(error.into()),
     };
-    let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
-    let context =
-        Context { base: Some(&document.address), content_type: document.content_type.as_deref(), ..Context::default() };
-    match parse::parse(&text, context) {
+    match feed {
         Ok(parsed) => Ok(Look::Feed(Found {
-            url: reply.moved_to.unwrap_or_else(|| url.clone()),
+            url: moved_to.unwrap_or_else(|| url.clone()),
             title: parsed.title,
             entries: parsed.entries.len(),
         })),
-        Err(error) => {
+        Err((error, text)) => {
             let page = String::from_utf8_lossy(&text);
-            let linked = parse::linked_feeds(&page, Some(&document.address));
+            let linked = parse::linked_feeds(&page, Some(&address));
             let is_page = page.to_ascii_lowercase().contains("<html") || !linked.is_empty();
             if is_page { Ok(Look::Page(linked)) } else { Err(error).with_context(|| url.to_string()) }
         }

@@ -11,12 +11,11 @@ use url::Host;
 use crate::clock;
 use crate::commands::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig, Secret};
-use crate::fetch::access::Access;
 use crate::fetch::address::refused;
-use crate::fetch::{self, Client, Fetched, Question, Settings, decode};
-use crate::parse::{self, Context};
+use crate::fetch::{Client, Settings};
 use crate::plural::counted;
 use crate::politeness::Politeness;
+use crate::poll::{self, LookError, Looked};
 use crate::publish::notice;
 use crate::publish::theme::Theme;
 use crate::publish::token;
@@ -149,24 +148,16 @@ async fn ask_all(config: &Config) -> anyhow::Result<Exit> {
 }
 
 async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
-    let access = Access::of(&feed.access, &feed.url).map_err(fetch::Error::Access)?;
-    let (document, reply) = match client.get(Question::first(&feed.url, &access), clock::now()).await? {
-        Fetched::Document(document, reply) => (document, reply),
-        Fetched::NotModified(_) => anyhow::bail!("answered 304 although nothing was held"),
-        Fetched::Gone => anyhow::bail!("answered 410 Gone: take it out of the configuration"),
-    };
-    let bytes = document.body.len();
-    let text = decode::decode(document.body, &document.coding, client.max_body_bytes())?;
-    let parsed = parse::parse(
-        &text,
-        Context { base: Some(&document.address), content_type: document.content_type.as_deref(), ..Context::default() },
-    )?;
+    let Looked { feed: parsed, moved_to, sends_validators, bytes, took, .. } =
+        match poll::look(client, &feed.access, &feed.url, clock::now()).await {
+            Ok(looked) => looked,
+            Err(LookError::Gone) => anyhow::bail!("answered 410 Gone: take it out of the configuration"),
+            Err(error) => return Err(error.into()),
+        };
+    let parsed = parsed.map_err(|(error, _)| error)?;
     let title = parsed.title.as_deref().unwrap_or("untitled");
-    let conditional = if reply.validators.is_empty() { ", sends no validators" } else { "" };
-    let moved = reply.moved_to.map(|moved| format!(", has moved for good to {moved}")).unwrap_or_default();
-    Ok(format!(
-        "{title:?}, {}, {bytes} bytes in {} ms{conditional}{moved}",
-        counted(parsed.entries.len(), "entry"),
-        reply.took.as_millis()
-    ))
+    let conditional = if sends_validators { "" } else { ", sends no validators" };
+    let moved = moved_to.map(|moved| format!(", has moved for good to {moved}")).unwrap_or_default();
+    let entries = counted(parsed.entries.len(), "entry");
+    Ok(format!("{title:?}, {entries}, {bytes} bytes in {} ms{conditional}{moved}", took.as_millis()))
 }

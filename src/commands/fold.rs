@@ -49,7 +49,7 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
     let subscriptions = Subscriptions::look_up(connection, config)?;
     let rules = subscriptions::rules(config);
     let begins = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
-    let level_of = |feed| subscriptions.subscription(feed).map_or(config.fold.level, |of| of.terms.level);
+    let level_of = |feed| subscriptions.subscription(feed).map_or(config.fold.level, |of| of.options.level);
     let mut index =
         Index::restore(rules, fingerprints::weights(connection)?.1, Vec::new(), corrections::splits(connection)?);
     let mut pages = Pages::default();

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use super::plan::{self, Addition, Listing, Told};
-use super::{Ingested, PollRecord};
+use super::record::{Ingested, PollRecord};
 use crate::fold::plan::{Rule, Verdict};
 use crate::model::{Entry, EntryRef, StoryRef};
 use crate::store::texts::{Kept, Place};

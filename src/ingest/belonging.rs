@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::apply::Transaction;
-use super::bring_up_the_index;
+use super::cache;
 use crate::fold::Article;
 use crate::fold::fingerprint::Fingerprint;
 use crate::fold::link::{Linked, Pages, Telling};
@@ -142,7 +142,7 @@ fn linked_elsewhere(transaction: &Transaction<'_>, left: &stories::Telling, from
         site: Some(left.candidate.site.clone()),
         published: left.published.unwrap_or(left.first_seen),
     };
-    let mut pages = match transaction.record.terms.level {
+    let mut pages = match transaction.record.options.level {
         Level::Off => Pages::default(),
         _ => entries::leading_to(transaction.tx, telling.permalinks.iter())?,
     };
@@ -158,12 +158,12 @@ fn belongs(
     linked: Option<Linked>,
 ) -> Result<(Option<Fingerprint>, Verdict)> {
     let Transaction { tx, record, .. } = transaction;
-    let level = record.terms.level;
+    let level = record.options.level;
     if level < Level::Copy {
         return Ok((None, linked.map_or(Verdict::New { nearest: None }, Verdict::from)));
     }
     let text = entries::text_of(tx, entry)?;
-    let index = bring_up_the_index(tx, memory, record)?;
+    let index = cache::bring_up(tx, memory, record)?;
     let Decision { fingerprint, verdict } = index.plan(&Article { at: record.at, ..text.article() }, level, linked);
     Ok((Some(fingerprint), verdict))
 }

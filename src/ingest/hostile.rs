@@ -5,16 +5,17 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::tests::terms_at;
 use super::*;
 use crate::config::{OutputConfig, Query, Rule as OutputRule};
-use crate::model::{Detail, EntryId, StoryRef};
+use crate::fold::canonical::Site;
+use crate::model::{Detail, EntryId, Level, StoryRef};
 use crate::publish::Output;
 use crate::publish::select;
 use crate::store::{schema, search};
+use crate::subscription::IngestOptions;
 
 const VICTIM: usize = 0;
 const OTHER: usize = 1;
@@ -99,14 +100,14 @@ impl World {
     fn take_in(&mut self, feed: usize, entries: Vec<Entry>) -> usize {
         self.now += TimeDelta::minutes(1);
         let state = feeds::one(&self.store, self.feeds[feed]).unwrap();
-        let terms = terms_at(self.level, Site::of(&state.address));
+        let options = IngestOptions::plain(self.level, Site::of(&state.address));
         let record = PollRecord {
             feed: state,
             at: self.now,
             is_first: false,
             is_partial: !self.is_whole,
             entries: entries.into(),
-            terms: Arc::new(terms),
+            options: Arc::new(options),
         };
         let steps = Arc::new(AtomicUsize::new(0));
         let counted = steps.clone();

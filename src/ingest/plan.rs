@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{PollRecord, Rest, Terms};
+use super::record::{PollRecord, Rest};
 use crate::config::{Judged, Rule};
 use crate::fold::Article;
 use crate::fold::folding::{Fold, Folding};
@@ -17,6 +17,7 @@ use crate::fold::plan::Verdict;
 use crate::model::{Entry, EntryId, EntryRef, Feed, Level, StoryId, StoryNames, Validators};
 use crate::normalise::text;
 use crate::store::stories::{Shown, Story};
+use crate::subscription::IngestOptions;
 use crate::update::{self, Changes, Known, Lately};
 
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.
@@ -185,11 +186,11 @@ pub(super) fn arrivals<'a>(
     EntryRef(first): EntryRef,
     before: &Before<'_>,
 ) -> Vec<Arrival<'a>> {
-    let PollRecord { feed, at, is_first, terms, .. } = record;
+    let PollRecord { feed, at, is_first, options, .. } = record;
     let arrival = |(handle, entry): (EntryRef, &&'a Entry)| {
-        let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(terms.backfill));
+        let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(options.backfill));
         let is_back = before.forgotten.contains(&entry.id);
-        let is_told = !is_dropped(entry, feed, terms) && !before.unwanted.contains(&entry.id);
+        let is_told = !is_dropped(entry, feed, options) && !before.unwanted.contains(&entry.id);
         Arrival {
             handle,
             entry,
@@ -208,7 +209,7 @@ fn telling(record: &PollRecord, entry: EntryRef, from: &Entry) -> Telling {
         feed: Some(record.feed.feed.0),
         permalinks: from.permalink.iter().chain(&from.id_permalink).cloned().collect(),
         title: from.title.clone(),
-        site: Some(record.terms.site.clone()),
+        site: Some(record.options.site.clone()),
         published: from.published.unwrap_or(record.at),
     }
 }
@@ -275,7 +276,7 @@ pub(super) fn additions<'a>(
 }
 
 fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: &Entry) -> Fold {
-    let level = record.terms.level;
+    let level = record.options.level;
     let linked = folding.pages.find(telling).filter(|_| level >= Level::Link);
     if folding.index.is_none() {
         return folding.decide(telling, None, level, linked);
@@ -295,10 +296,10 @@ fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: 
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.
-fn is_dropped(entry: &Entry, feed: &Feed, terms: &Terms) -> bool {
+fn is_dropped(entry: &Entry, feed: &Feed, options: &IngestOptions) -> bool {
     let judged = Judged::of(entry, &feed.name, feed.title.as_deref());
     let fits = |rule: &Rule| rule.fits(&judged);
-    (!terms.keep.is_empty() && !terms.keep.iter().any(fits)) || terms.drop.iter().any(fits)
+    (!options.keep.is_empty() && !options.keep.iter().any(fits)) || options.drop.iter().any(fits)
 }
 
 /// The date and place of a story founded by `entry`, first seen `now`.
@@ -325,7 +326,6 @@ fn delta(length: Duration) -> TimeDelta {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::tests::terms_at;
     use super::*;
     use crate::fold::canonical::Site;
     use crate::fold::link::{Pages, Standing};
@@ -355,7 +355,7 @@ mod tests {
             is_first: false,
             is_partial: false,
             entries: entries.into(),
-            terms: Arc::new(terms_at(Level::Link, Site::new(site))),
+            options: Arc::new(IngestOptions::plain(Level::Link, Site::new(site))),
         }
     }
 

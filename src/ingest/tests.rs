@@ -2,11 +2,15 @@
 //!
 //! Edge: a store in memory.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
+use crate::fold::canonical::Site;
 use crate::model::{Detail, EntryId, StoryId, StoryRef, Validators};
 use crate::store::{follows, schema};
+use crate::subscription::IngestOptions;
 
 fn entry(published: Option<&str>) -> Entry {
     Entry {
@@ -22,12 +26,6 @@ fn entry(published: Option<&str>) -> Entry {
 }
 
 const NOW: DateTime<Utc> = DateTime::from_timestamp(1_768_046_400, 0).unwrap();
-
-/// As the configuration has it where it names nothing but a level.
-pub(super) fn terms_at(level: Level, site: Site) -> Terms {
-    let (keep, drop) = (Vec::new(), Vec::new());
-    Terms { level, folding: Rules::default(), backfill: Duration::MAX, keep, drop, site }
-}
 
 /// A store that two feeds are taken into.
 struct Scene {
@@ -68,8 +66,8 @@ impl Scene {
     /// A feed's first document.
     fn record(&self, feed: usize, entries: Vec<Entry>) -> PollRecord {
         let feed = feeds::one(&self.store, self.feeds[feed]).unwrap();
-        let terms = terms_at(self.level, Site::of(&feed.address));
-        PollRecord { feed, at: NOW, is_first: true, is_partial: false, entries: entries.into(), terms: Arc::new(terms) }
+        let options = Arc::new(IngestOptions::plain(self.level, Site::of(&feed.address)));
+        PollRecord { feed, at: NOW, is_first: true, is_partial: false, entries: entries.into(), options }
     }
 
     /// Takes a document in, and says in how many steps.
@@ -195,12 +193,13 @@ fn a_first_subscription_publishes_nothing_old_however_many_polls_it_takes() {
             ..entry(Some("2020-01-01T00:00:00Z"))
         })
         .collect();
-    let terms = Terms { backfill: Duration::from_secs(3_600), ..(*scene.record(0, Vec::new()).terms).clone() };
+    let options =
+        IngestOptions { backfill: Duration::from_secs(3_600), ..(*scene.record(0, Vec::new()).options).clone() };
     let poll = |scene: &Scene, at: DateTime<Utc>| {
         let record = scene.record(0, archive.clone());
         let is_first = record.feed.last_success.is_none();
         let feed = Feed { last_success: Some(at), ..record.feed };
-        PollRecord { feed, at, is_first, terms: Arc::new(terms.clone()), ..record }
+        PollRecord { feed, at, is_first, options: Arc::new(options.clone()), ..record }
     };
     let took = [0, 2, 4].map(|hours| {
         let record = poll(&scene, NOW + TimeDelta::hours(hours));

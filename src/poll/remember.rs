@@ -1,6 +1,6 @@
 //! What a feed's row remembers of an answer.
 //!
-//! Pure: the feed as it was and the answer in, the feed as it is now out. Asking is `poll`'s work, and storing `ingest`'s.
+//! Pure: the feed as it was and the answer in, the feed as it is now out. Which answer is remembered how is `decide`'s to say.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use url::Url;
 use crate::fetch::Reply;
 use crate::model::history::{Outcome, Sample};
 use crate::model::{Feed, Validators};
-use crate::poll::Subscription;
 use crate::schedule;
+use crate::subscription::Subscription;
 
 /// The longest that a failure other than 429 and 503 can keep us away by its `Retry-After`.
 const LONGEST_OTHER_RETRY: Duration = schedule::LONGEST_WAIT;

@@ -1,0 +1,50 @@
+//! What the writer keeps in memory for taking documents in: the stories of the window, and the next handle.
+//!
+//! Edge: read from the store where it is not in memory yet.
+
+use chrono::DateTime;
+use rusqlite::Connection;
+
+use super::record::PollRecord;
+use crate::fold::index::Index;
+use crate::model::EntryRef;
+use crate::store::{Result, WriterCache, entries, fingerprints};
+
+/// After how many new entries the weights are kept and old prints forgotten.
+const TIDY_EVERY: u64 = 4096;
+
+/// The handles of so many new entries.
+pub(super) fn handles(tx: &Connection, memory: &mut WriterCache, count: usize) -> Result<Vec<EntryRef>> {
+    let EntryRef(first) = match memory.next_entry {
+        Some(next) => next,
+        None => entries::next_ref(tx)?,
+    };
+    let handles: Vec<EntryRef> = (first..).map(EntryRef).take(count).collect();
+    memory.next_entry = handles.last().map_or(Some(EntryRef(first)), |EntryRef(last)| Some(EntryRef(last + 1)));
+    Ok(handles)
+}
+
+/// Has the stories of the window in memory, under the rules by which the document is folded.
+pub(super) fn bring_up<'a>(tx: &Connection, memory: &'a mut WriterCache, record: &PollRecord) -> Result<&'a mut Index> {
+    let rules = record.options.folding;
+    let index = match memory.index.take() {
+        Some(index) if *index.rules() == rules => index,
+        _ => fingerprints::restore(tx, rules, record.at)?,
+    };
+    Ok(memory.index.insert(index))
+}
+
+/// Now and then, keeps what was learned and forgets what left the window.
+pub(super) fn tidy(
+    tx: &Connection,
+    memory: &WriterCache,
+    record: &PollRecord,
+    EntryRef(first): EntryRef,
+) -> Result<()> {
+    let (Some(index), Some(EntryRef(next))) = (&memory.index, memory.next_entry) else { return Ok(()) };
+    if next / TIDY_EVERY > first / TIDY_EVERY {
+        let begins = record.at.checked_sub_signed(index.rules().window).unwrap_or(DateTime::UNIX_EPOCH);
+        fingerprints::tidy(tx, index, EntryRef(next - 1), begins)?;
+    }
+    Ok(())
+}

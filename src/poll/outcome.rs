@@ -1,0 +1,124 @@
+//! What a poll comes to.
+//!
+//! Pure: values, and what an error counts as.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::fetch::{self, Reply, decode};
+use crate::ingest::Ingested;
+use crate::model::history::Outcome;
+use crate::model::{Entry, Feed, Hints};
+use crate::parse;
+use crate::politeness::connectivity::{Sign, Turn};
+use crate::websub::discovery::Found;
+
+/// What came of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// A new document.
+    Document(Ingested),
+    /// The document that we hold.
+    Unchanged,
+    /// The feed is gone for good.
+    Gone,
+    /// No document; why, for a person.
+    Failed(String),
+    /// Nobody was asked, or nobody could be; nothing counts.
+    Postponed(Postponement),
+}
+
+/// Why a poll was put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Postponement {
+    /// Its server asked to be left alone.
+    Held,
+    /// The network on our side is down.
+    Offline,
+}
+
+/// A poll that is done and recorded.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The feed as it is remembered now.
+    pub feed: Arc<Feed>,
+    /// What came of polling it.
+    pub polled: Polled,
+    /// What it counts as; `None` when nobody was asked.
+    pub outcome: Option<Outcome>,
+    /// What it says about the network on our side.
+    pub turn: Turn,
+}
+
+/// What a feed's server was asked, and what came.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Where the poll began.
+    pub(super) address: Url,
+    /// How long the answer took.
+    pub(super) took: Duration,
+    /// The answer, read.
+    pub(super) answer: Result<Answer, Error>,
+}
+
+/// What a feed's server says.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A document that we do not hold.
+    News(Box<News>),
+    /// The document that we hold.
+    Unchanged(Box<Reply>),
+    /// That there is none, and will be none.
+    Gone,
+}
+
+/// A document that was read.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) reply: Reply,
+    pub(super) hash: i64,
+    pub(super) title: Option<String>,
+    pub(super) link: Option<String>,
+    pub(super) hints: Hints,
+    pub(super) repairs: Vec<String>,
+    pub(super) is_cut_off: bool,
+    /// What it and the header fields say of hubs.
+    pub(super) found: Option<Found>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Why there is no document to store.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Fetch(#[from] fetch::Error),
+    #[error(transparent)]
+    Decode(#[from] decode::Error),
+    #[error(transparent)]
+    Parse(#[from] parse::Error),
+    #[error("reading the document failed in a way that is a fault of newsfold; please report it with the document")]
+    Panicked,
+}
+
+impl Error {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Fetch(error) => error.outcome(),
+            Self::Decode(decode::Error::TooLarge(_)) => Outcome::TooLarge,
+            Self::Decode(_) => Outcome::Damaged,
+            Self::Parse(_) | Self::Panicked => Outcome::Unreadable,
+        }
+    }
+
+    /// What it says about the network on our side, if anything.
+    pub(super) fn sign(&self) -> Option<Sign> {
+        match self.outcome() {
+            Outcome::Unreachable => Some(Sign::Unreachable),
+            // Silence may be theirs or ours, and what was never sent tells nothing.
+            Outcome::TimedOut | Outcome::Forbidden | Outcome::Ours => None,
+            _ => Some(Sign::Answered),
+        }
+    }
+}
