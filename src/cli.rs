@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Format};
+use crate::config::Format;
 use crate::model::{Level, Profile};
+use crate::units;
 
 /// Under which the help lists what can be said with each command, below the command's own.
 const OF_EVERY_COMMAND: &str = "Options of every command";
@@ -319,7 +320,7 @@ pub enum StoreCommand {
 }
 
 fn length(text: &str) -> Result<TimeDelta, String> {
-    let length = config::duration(text).map_err(|error| error.to_string())?;
+    let length = units::duration(text).map_err(|error| error.to_string())?;
     if length.is_zero() {
         return Err("has to be longer than nothing".to_owned());
     }

@@ -5,6 +5,7 @@
 
 mod add;
 mod check;
+mod console;
 mod correct;
 mod demo;
 mod explain;
@@ -24,6 +25,10 @@ mod table;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use console::Exit;
+
+use console::{print, runtime, runtime_of_the_daemon};
+
 use crate::cli::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::daemon;
@@ -31,29 +36,6 @@ use crate::fold::Rules;
 use crate::fold::lines::Options;
 use crate::publish::theme::ThemeError;
 use crate::store::{self, Reader};
-
-/// How a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done,
-    /// It failed, and said why.
-    Failed,
-    /// The configuration has to change first (`EX_CONFIG` of sysexits): a service manager should not try again.
-    Misconfigured,
-}
-
-impl Exit {
-    /// The exit status.
-    #[must_use]
-    pub fn status(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::Misconfigured => 78,
-        }
-    }
-}
 
 /// Does what the command line says.
 ///
@@ -201,32 +183,3 @@ fn store_path(config: &Config) -> PathBuf {
 
 /// What `StateDirectory=newsfold` is in `systemd/newsfold.service`.
 const SERVICE_STATE: &str = "/var/lib/newsfold";
-
-/// How many threads read documents and the store beside those that wait for the network.
-const READERS: usize = 3;
-/// In the daemon, where two documents are read, two pages rendered, the outputs rendered and their files written at a time, and
-/// none of these may keep the others waiting. Threads that are not needed are not there.
-const READERS_OF_THE_DAEMON: usize = 8;
-
-/// For a command that ends: one thread waits for the network.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().max_blocking_threads(READERS).enable_all().build()
-}
-
-/// For the daemon, which answers readers while it polls.
-fn runtime_of_the_daemon() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(READERS_OF_THE_DAEMON)
-        .enable_all()
-        .build()
-}
-
-/// Prints to standard output. A reader that went away, as `head` does, is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}

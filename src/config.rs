@@ -12,13 +12,11 @@ mod query;
 mod read;
 pub mod rules;
 mod table;
-mod units;
 
 pub use output::SHORTEST_TOKEN;
 pub use problem::{Problem, Problems};
 pub use query::Query;
 pub use rules::{Judged, Rule, RuleField};
-pub use units::{duration, print_duration, print_size, size};
 
 use crate::model::{Level, Profile};
 use crate::schedule::Cadence;

@@ -5,26 +5,28 @@
 //! moves the feed and a temporary one does not, and because each hop's address has to be checked.
 
 pub mod access;
-pub mod address;
 mod certificates;
 mod connect;
 mod cookies;
 mod cure;
 pub mod decode;
 mod error;
+mod fields;
 pub mod freshness;
 pub mod hub;
+mod names;
 pub mod notice;
 pub mod own;
+mod settings;
 
-pub use connect::{Found, LookUp, SystemNames};
 pub use error::Error;
+pub use names::{Found, LookUp, SystemNames};
+pub use settings::Settings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ipnet::IpNet;
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -32,16 +34,17 @@ use url::{Host, Url};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock;
-use crate::config::Config;
 use crate::model::Validators;
+use crate::net::blocklist;
+use crate::net::domain::domain_of;
 use crate::politeness::Politeness;
-use crate::politeness::domain::domain_of;
 use crate::politeness::host_limiter::Pass;
 
 use access::{Access, Route, SOCKS_PROXY};
 use connect::{Clients, Protocols};
 use cookies::Jar;
 use error::is_http_2_failure;
+use fields::all_text;
 
 /// A longer chain of redirects is somebody's joke.
 const MOST_HOPS: usize = 10;
@@ -49,42 +52,6 @@ const MOST_HOPS: usize = 10;
 const MOST_FORM_HOPS: usize = 3;
 /// The largest body for which room is made before it comes.
 const MOST_FORESEEN: u64 = 1 << 20;
-
-/// How to ask, for all feeds.
-#[derive(Clone)]
-pub struct Settings {
-    /// Who we say we are.
-    pub user_agent: String,
-    /// How long one poll may take in all, redirects and body included.
-    pub timeout: Duration,
-    /// The largest document, after unpacking.
-    pub max_body_bytes: u64,
-    /// Requests at a time to one host.
-    pub per_host: usize,
-    /// The pause between two requests to one host.
-    pub per_host_gap: Duration,
-    /// Networks that are not the public internet and may be asked all the same.
-    pub allow_networks: Vec<IpNet>,
-    /// What resolves names.
-    pub look_up: Arc<dyn LookUp>,
-}
-
-impl Settings {
-    /// As configured.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let poll = &config.poll;
-        Self {
-            user_agent: poll.user_agent.clone(),
-            timeout: poll.timeout,
-            max_body_bytes: poll.max_body_bytes,
-            per_host: poll.per_host,
-            per_host_gap: poll.per_host_gap,
-            allow_networks: poll.allow_networks.clone(),
-            look_up: Arc::new(SystemNames::default()),
-        }
-    }
-}
 
 /// What is asked.
 #[derive(Clone, Copy)]
@@ -249,7 +216,7 @@ impl Client {
                         .filter(|_| status.is_client_error() || status.is_server_error())
                         .and_then(|value| freshness::retry_after(&value, date.as_deref(), now));
                     // Many services share an address or a name there, and what one says is not said for the others.
-                    let domain = (!address::is_private(&target)).then(|| domain_of(&target));
+                    let domain = (!blocklist::is_private(&target)).then(|| domain_of(&target));
                     let cure = cure::of(status, headers, question.access.reach(&target));
                     return Err(Error::Status { status, cure, retry_after, domain });
                 }
@@ -344,11 +311,11 @@ impl Client {
     fn check_address(&self, target: &Url, way: &Route) -> Result<(), Error> {
         let allowed = &self.settings.allow_networks;
         let (host, why) = match target.host() {
-            Some(Host::Ipv4(literal)) => (literal.to_string(), address::refused(literal.into(), allowed)),
-            Some(Host::Ipv6(literal)) => (literal.to_string(), address::refused(literal.into(), allowed)),
+            Some(Host::Ipv4(literal)) => (literal.to_string(), blocklist::refused(literal.into(), allowed)),
+            Some(Host::Ipv6(literal)) => (literal.to_string(), blocklist::refused(literal.into(), allowed)),
             Some(Host::Domain(SOCKS_PROXY)) => (SOCKS_PROXY.to_owned(), Some("a name of our own")),
             Some(Host::Domain(name)) if way.resolves_elsewhere() => {
-                (name.to_owned(), address::refused_name(name, allowed))
+                (name.to_owned(), blocklist::refused_name(name, allowed))
             }
             Some(Host::Domain(_)) => return Ok(()),
             None => return Err(Error::Redirect("leads to an address without a host".into())),
@@ -500,9 +467,4 @@ fn fresh_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values = all_text(headers, name);
     (!values.is_empty()).then(|| values.join(", "))
-}
-
-/// Each field of this name as text: UTF-8 as far as it is, which is what servers mean by bytes that no header may hold.
-fn all_text(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }

@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use crate::fold::folding::Folding;
 use crate::fold::link::Pages;
 use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryNames};
 use crate::normalise::identity;
 use crate::plural::counted;
-use crate::store::{Result, WriteContext, WriterCache, corrections, entries, feeds, rekey, retention, stories};
+use crate::store::{
+    Connection, Result, WriteContext, WriterCache, corrections, entries, feeds, rekey, retention, stories,
+};
 use crate::update::{self, Changes, Known, Lately, matching};
 
 mod apply;

@@ -8,13 +8,15 @@
 //! | --- | --- |
 //! | what is said on the command line, and done about it | [`cli`], [`commands`], [`terminal`], [`plural`] |
 //! | what is configured | [`config`], [`secrets`] |
-//! | when a feed is due | [`schedule`] |
+//! | when a feed is due | [`schedule`], [`subscription`] |
 //! | who is polled, and in which order | [`subscriptions`], [`host_queue`] |
 //! | what all polls together owe to servers | [`politeness`] |
 //! | one feed, one poll | [`poll`] |
 //! | bytes from a server | [`fetch`] |
 //! | bytes to a feed | [`parse`] |
 //! | a feed to entries | [`normalise`] |
+//! | what all of them hand to each other | [`model`] |
+//! | what addresses, sizes and times say by themselves | [`net`], [`units`] |
 //! | entries to changes | [`update`] |
 //! | entries to stories | [`fold`] |
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
@@ -35,6 +37,7 @@ pub mod ingest;
 pub mod maintenance;
 pub mod metrics;
 pub mod model;
+pub mod net;
 pub mod normalise;
 pub mod notify;
 pub mod parse;
@@ -52,5 +55,6 @@ pub mod subscription;
 pub mod subscriptions;
 pub mod systemd;
 pub mod terminal;
+pub mod units;
 pub mod update;
 pub mod websub;

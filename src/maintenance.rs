@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::Connection;
 
 use crate::config::StoreConfig;
-use crate::store::{self, SideWriter, Store, retention, search};
+use crate::store::{self, Connection, SideWriter, Store, retention, search};
 
 /// How many entries are forgotten in one step.
 const ENTRIES: usize = 200;

@@ -3,6 +3,9 @@
 //! Pure: data and its spelling, no decisions. The stages that make and use them are named in `lib`.
 
 pub mod history;
+pub mod hub;
+pub mod permalink;
+pub mod rhythm;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +17,8 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::history::History;
-use crate::normalise::permalink::Permalink;
-use crate::schedule::rhythm::Rhythm;
+use crate::model::permalink::Permalink;
+use crate::model::rhythm::Rhythm;
 
 /// How far folding may go. Each level includes the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -3,11 +3,10 @@
 //! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
 //! is new is `update`'s work.
 
+pub mod hub_links;
 pub mod identity;
 pub mod language;
 pub mod media_type;
-pub mod permalink;
-pub mod redirects;
 pub mod spaceless;
 pub mod tags;
 pub mod text;
@@ -20,10 +19,10 @@ use chrono::{DateTime, Datelike, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, Entry, Fault, Person};
-use crate::normalise::permalink::Permalink;
+use crate::net::{LONGEST_ADDRESS, domain::site_of};
 use crate::parse::{self, ParsedEntry, ParsedFeed};
-use crate::politeness::domain::site_of;
 use crate::sanitise::{self, web_address};
 
 /// The most entries of one document that are kept, the newest.
@@ -197,7 +196,7 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
         image: address(parsed.image),
         comments: address(parsed.comments),
         comment_count: parsed.comment_count,
-        in_reply_to: parsed.in_reply_to.filter(|id| id.len() <= sanitise::LONGEST_ADDRESS && Url::parse(id).is_ok()),
+        in_reply_to: parsed.in_reply_to.filter(|id| id.len() <= LONGEST_ADDRESS && Url::parse(id).is_ok()),
         taken_from: parsed
             .source
             .and_then(|source| Some((text::shorten(&source.title?, LONGEST_TITLE), address(source.url)))),
@@ -229,7 +228,7 @@ fn person(person: Person) -> Person {
     Person {
         name: text::shorten(&name, LONGEST_NAME),
         email: email.filter(|email| email.len() <= LONGEST_NAME),
-        url: url.filter(|url| url.len() <= sanitise::LONGEST_ADDRESS),
+        url: url.filter(|url| url.len() <= LONGEST_ADDRESS),
     }
 }
 

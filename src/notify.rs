@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::Connection;
 use url::Url;
 
 use crate::config::NotifyConfig;
@@ -15,7 +14,7 @@ use crate::maintenance;
 use crate::model::{EntryRef, StoryId};
 use crate::publish::{self, Output, select};
 use crate::secrets;
-use crate::store::{self, Store, notices};
+use crate::store::{self, Connection, Store, notices};
 
 /// What is older is no news any more.
 const NEWS_FOR: TimeDelta = TimeDelta::hours(1);

@@ -5,7 +5,6 @@
 
 pub mod connectivity;
 pub mod cooldowns;
-pub mod domain;
 pub mod host_limiter;
 pub mod limiter;
 

@@ -26,12 +26,12 @@ use crate::fetch::{self, Client, Document, Fetched, Question, Reply};
 use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
 use crate::model::history::Outcome;
 use crate::model::{Entry, Feed, FeedRef};
+use crate::net::domain::domain_of;
+use crate::normalise::hub_links;
 use crate::politeness::connectivity::{Side, Sign, Turn};
-use crate::politeness::domain::domain_of;
 use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
 use crate::subscription::Subscription;
-use crate::websub::discovery;
 
 pub use job::{InLine, PollJob, Trigger};
 pub use look::{LookError, Looked, look};
@@ -262,6 +262,6 @@ impl Poller {
 
 /// By what a document is known again: its bytes, and what the header fields beside it say of hubs.
 fn hash_with_fields(document: &Document, reply: &Reply) -> i64 {
-    let named = discovery::named_in_fields(&reply.links, &document.address);
+    let named = hub_links::named_in_fields(&reply.links, &document.address);
     if named.is_empty() { document.hash } else { document.hash ^ xxh3_64(named.as_bytes()).cast_signed() }
 }

@@ -29,7 +29,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::Connection;
 use url::Url;
 
 use crate::clock;
@@ -44,7 +43,7 @@ use crate::publish::theme::Theme;
 use crate::publish::token::Token;
 use crate::store::outputs::{Closed, Served};
 use crate::store::stories::DamagedEntry;
-use crate::store::{self, Policy, Store, feeds, outputs, search};
+use crate::store::{self, Connection, Policy, Store, feeds, outputs, search};
 
 /// How many pages are kept that were rendered when they were asked for.
 const MOST_KEPT: usize = 1_000;

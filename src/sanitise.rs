@@ -31,8 +31,6 @@ use crate::normalise::tags;
 use parser::Bounded;
 use tree::Tree;
 
-/// The longest address, in bytes; what is longer is none. Browsers and servers take no more than a few thousand.
-pub const LONGEST_ADDRESS: usize = 4 * 1024;
 /// The most bytes that a character is written with: `&quot;`.
 const LONGEST_REFERENCE: usize = 6;
 /// The longest base that an element may set for the addresses in it, in bytes.

@@ -4,13 +4,12 @@
 //! The wait is the longest of what the configuration, the server and the feed itself ask for, so nobody is asked more often than anybody wants.
 
 mod crontab;
-pub mod rhythm;
 
+use crate::model::rhythm::Rhythm;
 pub use crontab::{Crontab, CrontabError};
-use rhythm::Rhythm;
 
-use crate::config::print_duration;
 use crate::model::Hints;
+use crate::units::print_duration;
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use std::borrow::Cow;
 use std::fmt;

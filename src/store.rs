@@ -20,7 +20,9 @@ pub mod fingerprints;
 pub mod follows;
 pub mod hubs;
 pub mod notices;
+mod open;
 pub mod outputs;
+mod reader;
 pub mod rekey;
 pub mod retention;
 pub mod salvage;
@@ -28,21 +30,25 @@ pub mod schema;
 pub mod search;
 pub mod stories;
 pub mod texts;
+mod time;
+mod whole_copy;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
 
 pub use error::{Error, Policy, Result};
+pub use reader::Reader;
+pub use rusqlite::Connection;
+pub use time::{instant, millis};
 pub use writer::{Submitted, Trouble, WriteContext, WriterCache};
 
 use crate::clock;
@@ -53,10 +59,6 @@ use writer::{Asked, Job, Signs, Writer};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How much polled text may wait for the writer, in KiB, before polls wait too.
 const QUEUE_KIB: u32 = 1536;
-/// After so many of its steps SQLite lets a reader look at the clock.
-const STEPS: i32 = 10_000;
-/// How many idle reading connections are kept.
-const IDLE_READERS: usize = 2;
 
 /// The store, open for writing. Clones share the one writer.
 #[derive(Clone)]
@@ -96,7 +98,7 @@ impl Store {
     fn open_with(path: &Path, patience: Option<Duration>) -> Result<Self> {
         let path = &file::resolved(path);
         let owned = file::own(path, PATIENCE)?;
-        let connection = file::open_as_owner(path, &owned)?;
+        let connection = open::open_as_owner(path, &owned)?;
         let file = OpenedFile::at(path)?;
         let (jobs, received) = channel();
         let room = Arc::new(Semaphore::new(QUEUE_KIB as usize));
@@ -117,7 +119,7 @@ impl Store {
                 drop(owned);
             })
             .map_err(|error| Error::Folder { path: path.to_owned(), error })?;
-        let reader = Reader { file: Some(file), ..Reader::open(path)? };
+        let reader = Reader::beside_writer(path, file)?;
         Ok(Self { jobs, queue: room, signs, reader, writer: Arc::new(Mutex::new(Some(writer))) })
     }
 
@@ -209,7 +211,7 @@ impl Store {
     /// Whether `path` leads to the store itself. No part of the program but SQLite may open that: see `store::file`.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
-        file::is_part_of(&self.reader.path, path)
+        file::is_part_of(self.reader.path(), path)
     }
 
     /// A reader of the same file, for code that is not async.
@@ -229,88 +231,6 @@ impl Store {
     }
 }
 
-/// Connections that can only read. Clones share them.
-#[derive(Clone)]
-pub struct Reader {
-    path: PathBuf,
-    /// The file that the writer has open; `None` where there is no writer.
-    file: Option<OpenedFile>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-}
-
-impl Reader {
-    /// A reader of the store at `path`, which may be in use by a daemon.
-    ///
-    /// # Errors
-    /// When there is no store, or it is not ours.
-    pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: file::resolved(path), file: None, idle: Arc::default() };
-        reader.read(|_| Ok(()))?;
-        Ok(reader)
-    }
-
-    /// Runs `look` within one view of the store, however much is written meanwhile.
-    ///
-    /// # Errors
-    /// What `look` returned, or why there is no connection.
-    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut connection = self.take()?;
-        let found = view(&mut connection, look)?;
-        self.give_back(connection);
-        found
-    }
-
-    /// Like [`read`](Self::read), and gives up when it takes longer than `most`: then there is `None`.
-    ///
-    /// # Errors
-    /// What `look` returned, or why there is no connection.
-    pub fn read_within<T>(&self, most: Duration, look: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<T>> {
-        let mut connection = self.take()?;
-        let begun = clock::instant();
-        connection.progress_handler(STEPS, Some(move || begun.elapsed() > most))?;
-        let found = view(&mut connection, look)?;
-        connection.progress_handler(0, None::<fn() -> bool>)?;
-        self.give_back(connection);
-        match found {
-            Err(Error::Sqlite(error))
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
-            {
-                Ok(None)
-            }
-            found => found.map(Some),
-        }
-    }
-
-    fn take(&self) -> Result<Connection> {
-        if let Some(file) = &self.file {
-            file.is_in_place()?;
-        }
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| file::open_for_reading(&self.path), Ok).map_err(|error| match error {
-            // It was opened before and is in its place, so this passes: too many files are open, or the disk fails.
-            Error::Folder { path, error } if self.file.is_some() => {
-                Error::Folder { path, error: std::io::Error::other(error) }
-            }
-            error => error,
-        })
-    }
-
-    fn give_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_READERS {
-            idle.push(connection);
-        }
-    }
-}
-
-/// Runs `look` within one view of the store.
-fn view<T>(connection: &mut Connection, look: impl FnOnce(&Connection) -> Result<T>) -> Result<Result<T>> {
-    let view = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let found = look(&view);
-    view.finish()?;
-    Ok(found)
-}
-
 impl From<JoinError> for Error {
     fn from(ended: JoinError) -> Self {
         // Only the end of the program cancels what the store was asked.
@@ -323,18 +243,6 @@ impl From<JoinError> for Error {
 pub fn log_bytes(connection: &Connection) -> u64 {
     let log = connection.path().map(|path| format!("{path}-wal"));
     log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len())
-}
-
-/// Milliseconds since 1970, as every time is stored.
-#[must_use]
-pub fn millis(at: DateTime<Utc>) -> i64 {
-    at.timestamp_millis()
-}
-
-/// The instant stored as `millis`.
-#[must_use]
-pub fn instant(millis: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 /// A connection that writes what a person commands, whether or not a daemon is running.
@@ -351,8 +259,8 @@ impl SideWriter {
         file::look_at(path)?;
         match file::own(path, Duration::ZERO) {
             // It is given back at once, because a daemon may start meanwhile.
-            Ok(owned) => file::open_as_owner(path, &owned),
-            Err(Error::Locked(_)) => file::open_beside_owner(path),
+            Ok(owned) => open::open_as_owner(path, &owned),
+            Err(Error::Locked(_)) => open::open_beside_owner(path),
             Err(error) => Err(error),
         }
         .map(Self)

@@ -12,6 +12,7 @@ use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::model::{Feed, Level};
 use crate::schedule::{self, Cadence, Due, ScheduleInputs};
+use crate::units;
 
 /// What the configuration says about polling one feed.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Subscription {
     #[must_use]
     pub fn plan_name(&self, is_told: bool) -> String {
         let told = if is_told { ", told by a hub" } else { "" };
-        format!("{}, at least {}{told}", self.cadence, config::print_duration(self.min_interval))
+        format!("{}, at least {}{told}", self.cadence, units::print_duration(self.min_interval))
     }
 
     /// When a feed that was polled before is due, now that its due time is not what the configuration asks for any more.

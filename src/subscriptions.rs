@@ -6,19 +6,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::Connection;
 use url::Url;
 
 use crate::config::{Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::model::{Feed, FeedRef, Level};
+use crate::net::domain::domain_of;
 use crate::notify::Watcher;
-use crate::politeness::domain::domain_of;
 use crate::publish::Output;
 use crate::redact;
 use crate::schedule::{self, Due};
-use crate::store::{self, Policy, WriteContext, cooldowns, feeds, hubs, stories};
+use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, stories};
 use crate::subscription::{IngestOptions, Subscription};
 
 /// The configured feeds.

@@ -4,7 +4,7 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | which hub and topic a document names | [`discovery`] |
+//! | which hub and topic a document names | `normalise::hub_links` |
 //! | asking hubs: subscriptions, renewals, farewells | [`subscriber`] |
 //! | what hubs say to us: questions and news | [`callback`] |
 //! | telling our hub of what we publish | [`publisher`] |
@@ -14,27 +14,6 @@
 //! polls find news that the hub did not tell, the feed is polled at its own cadence again.
 
 pub mod callback;
-pub mod discovery;
 pub mod publisher;
 pub mod signature;
 pub mod subscriber;
-
-/// What we ask of a hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// To tell us.
-    Subscribe,
-    /// To tell us no more.
-    Unsubscribe,
-}
-
-impl Mode {
-    /// Its name in requests and in the store.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Subscribe => "subscribe",
-            Self::Unsubscribe => "unsubscribe",
-        }
-    }
-}

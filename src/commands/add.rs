@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use url::Url;
 
 use crate::clock;
+use crate::commands::console::{Exit, print, runtime};
 use crate::commands::rewrite::{add_feeds, is_listed, remove_feed};
-use crate::commands::{Exit, print, runtime};
 use crate::config::edit::NewFeed;
 use crate::config::{self, Config, FeedConfig};
 use crate::fetch::{self, Client, Settings};

@@ -9,10 +9,10 @@ use std::path::Path;
 use url::Host;
 
 use crate::clock;
-use crate::commands::{Exit, print, runtime};
+use crate::commands::console::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig, Secret};
-use crate::fetch::address::refused;
 use crate::fetch::{Client, Settings};
+use crate::net::blocklist::refused;
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{self, LookError, Looked};

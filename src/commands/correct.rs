@@ -4,13 +4,12 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use crate::clock;
-use crate::commands::{Exit, print, table};
+use crate::commands::console::{Exit, print};
+use crate::commands::table;
 use crate::model::{EntryRef, StoryId, StoryRef};
 use crate::store::corrections::{self, Corrected, Correction, Kind};
-use crate::store::{self, Reader, SideWriter, stories};
+use crate::store::{self, Connection, Reader, SideWriter, stories};
 use crate::terminal;
 
 /// Takes an entry out of its story.

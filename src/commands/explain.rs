@@ -4,16 +4,15 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
-
+use crate::commands::console::{Exit, print};
 use crate::commands::correct::{no_such, one_entry, story_named};
-use crate::commands::{Exit, print, table};
+use crate::commands::table;
 use crate::config::Config;
 use crate::fold::index::Index;
 use crate::fold::plan::{Decision, Match, Verdict};
 use crate::model::{EntryRef, FeedRef};
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{self, Reader, entries, feeds, fingerprints};
+use crate::store::{self, Connection, Reader, entries, feeds, fingerprints};
 use crate::subscriptions;
 use crate::terminal;
 

@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::clock;
-use crate::commands::{Exit, print, table};
+use crate::commands::console::{Exit, print};
+use crate::commands::table;
 use crate::config::Config;
 use crate::model::Feed;
 use crate::model::history::Sample;

@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
 
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::console::{Exit, print};
 use crate::config::Config;
 use crate::fold::folding::Folding;
 use crate::fold::index::Index;
@@ -18,7 +17,7 @@ use crate::fold::link::{Linked, Pages};
 use crate::fold::plan::Verdict;
 use crate::model::{EntryRef, Level, StoryRef};
 use crate::normalise::text;
-use crate::store::{self, Reader, corrections, entries, fingerprints, stories};
+use crate::store::{self, Connection, Reader, corrections, entries, fingerprints, stories};
 use crate::subscriptions::{self, Subscriptions};
 
 /// Folds articles from standard input, line by line.

@@ -2,7 +2,7 @@
 //!
 //! Edge: asks it.
 
-use crate::commands::{Exit, print, runtime};
+use crate::commands::console::{Exit, print, runtime};
 use crate::config::Config;
 use crate::fetch::own;
 

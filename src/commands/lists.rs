@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use url::Url;
 
 use crate::commands::add::{LONGEST_LABEL, addresses};
+use crate::commands::console::{Exit, print};
 use crate::commands::rewrite::{add_feeds, is_listed};
-use crate::commands::{Exit, print};
 use crate::config::Config;
 use crate::config::edit::NewFeed;
 use crate::normalise::text;

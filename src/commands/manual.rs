@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use crate::cli::Arguments;
-use crate::commands::{Exit, print};
+use crate::commands::console::{Exit, print};
 use crate::config;
 
 /// Prints newsfold(1), or writes all pages into a folder.

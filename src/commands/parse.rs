@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::commands::{Exit, print};
-use crate::normalise::redirects;
+use crate::commands::console::{Exit, print};
+use crate::net::redirects;
 use crate::parse::{self, Context, ParsedEntry};
 use crate::sanitise::{self, Origin};
 

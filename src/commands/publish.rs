@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::commands::{Exit, print};
+use crate::commands::console::{Exit, print};
 use crate::config::{Config, Format};
 use crate::maintenance;
 use crate::publish::theme::Theme;

@@ -4,18 +4,16 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use crate::cli::StoreCommand;
 use crate::clock;
-use crate::commands::{Exit, print};
+use crate::commands::console::{Exit, print};
 use crate::config::Config;
 use crate::maintenance::{self, Kept};
 use crate::plural::counted;
 use crate::sanitise;
 use crate::store::copies::{self, DamagedRow, DamagedText};
 use crate::store::salvage::{self, Salvaged};
-use crate::store::{Reader, SideWriter, retention};
+use crate::store::{Connection, Reader, SideWriter, retention};
 
 pub(super) fn run(config: &Config, store: &Path, command: StoreCommand) -> anyhow::Result<Exit> {
     match command {

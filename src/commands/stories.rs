@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::clock;
-use crate::commands::{Exit, print, table};
+use crate::commands::console::{Exit, print};
+use crate::commands::table;
 use crate::model::FeedRef;
 use crate::store::stories::{self, Story, Telling};
 use crate::store::{Reader, feeds};

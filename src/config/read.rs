@@ -5,10 +5,11 @@
 use super::problem::Problems;
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify, output, units,
+    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify, output,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
+use crate::units;
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 //! Pure.
 
 use super::table::one_of;
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, Entry};
-use crate::normalise::permalink::Permalink;
 use crate::normalise::text;
 use regex::Regex;
 use std::fmt;

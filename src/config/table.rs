@@ -3,7 +3,7 @@
 //! Pure. It knows TOML, places and types; which keys there are and what they mean is `read`'s work.
 
 use super::problem::{Problem, place};
-use super::units;
+use crate::units;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;

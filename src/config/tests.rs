@@ -57,8 +57,8 @@ fn the_commented_file_says_every_default() {
     let commented = read(COMMENTED);
     assert_eq!(commented, read(""));
     // It also says so in the spelling that we print.
-    assert!(COMMENTED.contains(&format!("timeout = \"{}\"", print_duration(commented.poll.timeout))));
-    assert!(COMMENTED.contains(&format!("max_body = \"{}\"", print_size(commented.poll.max_body_bytes))));
+    assert!(COMMENTED.contains(&format!("timeout = \"{}\"", crate::units::print_duration(commented.poll.timeout))));
+    assert!(COMMENTED.contains(&format!("max_body = \"{}\"", crate::units::print_size(commented.poll.max_body_bytes))));
 }
 
 #[test]

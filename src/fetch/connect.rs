@@ -3,20 +3,22 @@
 //! Edge. Names are resolved here, and only to addresses that may be asked; what is resolved is what is connected to.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Proxy, redirect};
-use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use url::{Origin, Url};
 
 use crate::clock;
 use crate::fetch::access::{Route, SOCKS_PROXY};
-use crate::fetch::{Error, Settings, address, certificates};
+use crate::fetch::certificates;
+use crate::fetch::error::Error;
+use crate::fetch::names::LookUp;
+use crate::fetch::settings::Settings;
+use crate::net::blocklist;
 
 /// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1";
@@ -28,9 +30,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The same where no pause is made: then the feeds of a host are asked back to back.
 const BRIEF_IDLE_TIMEOUT: Duration = Duration::from_millis(150);
-
-/// How many names are looked up at once.
-const MOST_LOOK_UPS: usize = 32;
 
 /// How long a server is spoken to over HTTP/1.1 after HTTP/2 failed there.
 const OVER_HTTP_1: Duration = Duration::from_secs(86_400);
@@ -169,47 +168,6 @@ fn is_literal(host: &str) -> bool {
     host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
 }
 
-/// Finds the addresses of a name. The system's own way is [`SystemNames`]; a test may bring another.
-pub trait LookUp: Send + Sync {
-    /// The addresses of `name`, in no order; an error is a name that leads nowhere.
-    fn look_up(&self, name: String) -> Found;
-}
-
-/// What a [`LookUp`] comes to.
-pub type Found = std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
-
-/// Names as the system resolves them, `/etc/hosts` and all.
-///
-/// It may take half a minute to give a name up, which is longer than anybody waits here, and cannot be stopped. So each
-/// look-up has a thread of its own, and holds up nothing but other look-ups when there are very many.
-pub struct SystemNames {
-    places: Arc<Semaphore>,
-}
-
-impl Default for SystemNames {
-    fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(MOST_LOOK_UPS)) }
-    }
-}
-
-impl LookUp for SystemNames {
-    fn look_up(&self, name: String) -> Found {
-        let places = self.places.clone();
-        Box::pin(async move {
-            let place = places.acquire_owned().await.map_err(std::io::Error::other)?;
-            let (tell, told) = oneshot::channel();
-            let look_up = move || {
-                let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
-                drop(place);
-                // Nobody waits any more when it took too long.
-                let _ = tell.send(found);
-            };
-            std::thread::Builder::new().name("look-up".into()).spawn(look_up)?;
-            told.await.map_err(std::io::Error::other)?
-        })
-    }
-}
-
 /// Resolves names to those of their addresses that may be asked. What it gives is what is connected to: there is no second
 /// look-up in which a name could change its mind.
 struct PublicNames {
@@ -228,10 +186,10 @@ impl reqwest::dns::Resolve for PublicNames {
             let unresolved = |name: String| Error::Name { name, cure: "" };
             let found = found.await.map_err(|_| unresolved(name.clone()))?;
             let (fine, refused): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|found| is_proxy || address::refused(found.ip(), &allowed).is_none());
+                found.into_iter().partition(|found| is_proxy || blocklist::refused(found.ip(), &allowed).is_none());
             match (fine.is_empty(), refused.first()) {
                 (true, Some(first)) => {
-                    let why = address::refused(first.ip(), &allowed).unwrap_or("refused");
+                    let why = blocklist::refused(first.ip(), &allowed).unwrap_or("refused");
                     Err(Error::Refused(name, why).into())
                 }
                 (true, None) => Err(unresolved(name).into()),
@@ -253,15 +211,4 @@ fn told(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     words.join(": ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn names_are_those_of_the_system() {
-        let found = SystemNames::default().look_up("localhost".into()).await.unwrap();
-        assert!(!found.is_empty() && found.iter().all(|found| found.ip().is_loopback()), "{found:?}");
-    }
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use url::{Host, Url};
 
-use crate::politeness::domain::is_public_suffix;
+use crate::net::domain::is_public_suffix;
 
 /// The most that a chain may have us carry, in bytes. What is set beyond that is left.
 const MOST_BYTES: usize = 8 * 1024;

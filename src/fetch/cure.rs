@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, SERVER, WWW_AUTHENTICATE};
 
 use crate::fetch::access::Reach;
-use crate::fetch::all_text;
+use crate::fetch::fields::all_text;
 
 /// What bot walls put into an answer that lets nobody in: the header, what its value begins with, and whose wall it is.
 const WALLS: [(&str, &str, &str); 8] = [

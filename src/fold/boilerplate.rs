@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::chunked_queue::ChunkedQueue;
 use super::hash::Prehashed;
-use super::index::EntrySlot;
+use super::stories::EntrySlot;
 
 /// Entries of a feed that are looked back on.
 const LOOK_BACK: usize = 48;

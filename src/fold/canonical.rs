@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::model::EntryRef;
-use crate::normalise::permalink::Permalink;
-use crate::politeness::domain::site_of;
+use crate::model::permalink::Permalink;
+use crate::net::domain::site_of;
 
 /// The site of a feed or of a page: a registrable domain, or a host that has none. Nobody owns the pages of an empty one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

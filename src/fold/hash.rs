@@ -1,4 +1,4 @@
-//! Where hashes lie in a table.
+//! The hashes of words, and where they lie in a table.
 //!
 //! Pure but for a secret that each process draws once. Words are strangers' to choose, and so are their hashes: placed by those
 //! alone, they can be made to crowd in one corner of a table, where each is looked for among all others. The secret says where a
@@ -6,6 +6,25 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
+
+/// Bits of a term's hash that a cell holds, the upper ones.
+pub(super) const HASH_BITS: u32 = 27;
+
+/// The stable hash by which texts are told apart (XXH3, 64 bits).
+pub(super) fn hash_of(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// The lower half of a hash.
+pub(super) fn low(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The term that stands in a cell for a term's whole hash.
+pub(super) fn short(hash: u32) -> u32 {
+    hash >> (u32::BITS - HASH_BITS)
+}
 
 /// What spreads hashes over a table in a way that nobody outside can foresee.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ use super::link::Linked;
 use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
-use super::stories::{Stories, Story};
+use super::stories::{EntrySlot, Stories, Story};
 use super::terms::{self, Terms};
 use super::vector::{self, Centroid, Open};
 use super::weights::{Weights, real};
@@ -76,13 +76,6 @@ pub struct Index {
     cores: HashMap<u32, Kept, Prehashed>,
     postings: Postings,
     splits: BTreeSet<(EntryRef, StoryRef)>,
-}
-
-/// What a search reads of an entry: its story, and its feed as [`Boilerplate`] numbers it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EntrySlot {
-    pub(super) story: u32,
-    pub(super) feed: u32,
 }
 
 impl Index {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use frostem::{Algorithm, Stemmer};
 
 use super::hash::Prehashed;
-use super::terms::hash_of;
+use super::hash::hash_of;
 
 /// Letters kept of a word whose language no stemmer knows.
 const HEAD: usize = 6;

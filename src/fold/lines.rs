@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::folding::Folding;
+use super::hash;
 use super::index::Index;
 use super::link::{Pages, Telling};
 use super::plan::{Match, Verdict};
-use super::terms;
 use super::weights::Weights;
 use super::{Article, EntryRef, Rules};
 
@@ -122,7 +122,7 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         clock = published.unwrap_or(clock);
         let article = Article {
             entry: EntryRef(number),
-            feed: line.source.as_deref().filter(|source| !source.is_empty()).map(terms::hash_of),
+            feed: line.source.as_deref().filter(|source| !source.is_empty()).map(hash::hash_of),
             title: line.title.as_deref().unwrap_or_default(),
             summary: line.summary.as_deref().unwrap_or_default(),
             content: line.content.as_deref().unwrap_or_default(),

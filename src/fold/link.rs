@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::canonical::Site;
 use super::text::{self, Kind};
 use super::{EntryRef, StoryRef};
-use crate::normalise::permalink::Permalink;
+use crate::model::permalink::Permalink;
 
 /// So long before its owner's date a page may have been told of; who told of it earlier could not have known it. (Publishers'
 /// clocks and time zones are off by hours.)

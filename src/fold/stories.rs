@@ -21,6 +21,13 @@ pub(super) struct Story {
     pub(super) length: f32,
 }
 
+/// What a search reads of an entry: its story, and its feed as `boilerplate` numbers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntrySlot {
+    pub(super) story: u32,
+    pub(super) feed: u32,
+}
+
 impl Story {
     /// The number of members of a story that is gone.
     const GONE: u32 = u32::MAX;

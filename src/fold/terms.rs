@@ -3,10 +3,11 @@
 //! Pure. `terms::of` reads the text once; everything after it, the index, the store and a restart, works on the value it returns.
 
 use super::boilerplate::FeedBoilerplate;
+use super::hash::{hash_of, low, short};
 use super::language::{Guess, Language};
 use super::text::{self, Kind};
 use super::title::{self, Title};
-use super::{Article, EntryRef, copy, vector};
+use super::{Article, EntryRef, copy};
 use chrono::{DateTime, Utc};
 
 /// Characters of a title, a summary and a body that are read; the rest of a longer one is left alone.
@@ -90,7 +91,7 @@ pub struct Terms {
 impl Terms {
     /// The word behind a cell's term, as it stood in the text first, in lower case; `None` for a term that the entry has not.
     pub fn word_of(&self, cell: u32) -> Option<&str> {
-        let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| vector::short(term.hash)).ok()?)?;
+        let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| short(term.hash)).ok()?)?;
         let start = usize::try_from(term.start).ok()?;
         self.words.get(start..start.checked_add(usize::from(term.length))?)
     }
@@ -186,17 +187,6 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Terms {
         sentences,
         words: reader.words,
     }
-}
-
-/// The stable hash by which texts are told apart (XXH3, 64 bits).
-pub(super) fn hash_of(text: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
-}
-
-/// The lower half of a hash.
-pub(super) fn low(hash: u64) -> u32 {
-    let [a, b, c, d, ..] = hash.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 /// Whether a text is what an aggregator puts where an entry's text would stand: the entry's own headline and outlet, and below

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::hash::Prehashed;
+use super::hash::{hash_of, low};
 use super::language::Language;
-use super::terms::{hash_of, low};
 use super::text::{self, Kind};
 
 /// A title with its figures taken out, and the figures.

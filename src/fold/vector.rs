@@ -3,6 +3,7 @@
 //! Pure. Sums of whole numbers do not depend on their order, which keeps a restarted index equal to one that never stopped.
 
 use super::hash::Secret;
+use super::hash::short;
 use super::terms::Terms;
 use super::weights::Weights;
 
@@ -12,16 +13,8 @@ pub(super) const CELLS: usize = 64;
 /// What a vector of length one has as its length: the largest weight that a packed cell holds.
 const UNIT: f32 = 2_047.0;
 
-/// Bits of a term's hash that a cell holds, the upper ones.
-const HASH_BITS: u32 = 27;
-
 /// Terms by which an entry is looked for and found.
 pub const KEYS: usize = 12;
-
-/// The term that stands in a cell for a term's whole hash.
-pub(super) fn short(hash: u32) -> u32 {
-    hash >> (u32::BITS - HASH_BITS)
-}
 
 /// One term of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

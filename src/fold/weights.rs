@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::hash::Prehashed;
+use super::hash::{hash_of, low};
 use super::language::Language;
-use super::terms::{hash_of, low};
 
 /// How alike neighbours are in English, at the median: a cosine of .2, of 65,536; and how far one entry moves what is known.
 const ALIKE: u32 = 13_107;

@@ -6,14 +6,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
 
 use super::plan::{self, Addition, Listing, Told};
 use super::record::{Ingested, PollRecord};
 use crate::fold::plan::{Rule, Verdict};
 use crate::model::{Entry, EntryRef, StoryRef};
 use crate::store::texts::{Kept, Place};
-use crate::store::{Result, entries, fingerprints, follows, retention, search, stories, texts};
+use crate::store::{Connection, Result, entries, fingerprints, follows, retention, search, stories, texts};
 use crate::update::{Changes, Revision};
 
 /// A document on its way into the store.

@@ -3,12 +3,11 @@
 //! Edge: read from the store where it is not in memory yet.
 
 use chrono::DateTime;
-use rusqlite::Connection;
 
 use super::record::PollRecord;
 use crate::fold::index::Index;
 use crate::model::EntryRef;
-use crate::store::{Result, WriterCache, entries, fingerprints};
+use crate::store::{Connection, Result, WriterCache, entries, fingerprints};
 
 /// After how many new entries the weights are kept and old prints forgotten.
 const TIDY_EVERY: u64 = 4096;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::fold::plan::Rule as FoldRule;
+use crate::model::rhythm::Rhythm;
 use crate::model::{Entry, Feed};
-use crate::schedule::rhythm::Rhythm;
 use crate::subscription::IngestOptions;
 use crate::update;
 

@@ -93,7 +93,7 @@ impl Scene {
         let sql = "SELECT id, story, rule FROM entry LEFT JOIN fold ON entry = id ORDER BY id";
         let mut query = self.store.prepare(sql).unwrap();
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-        rows.collect::<rusqlite::Result<_>>().unwrap()
+        rows.map(Result::unwrap).collect()
     }
 }
 

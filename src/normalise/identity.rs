@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, Entry, EntryId};
-use crate::normalise::permalink::Permalink;
 use crate::parse::ParsedEntry;
 
 /// The longest id that is kept as it is, in bytes; what is longer is named by its hash.

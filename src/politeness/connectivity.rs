@@ -10,8 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use url::{Host, Url};
 
-use crate::fetch::address;
 use crate::model::FeedRef;
+use crate::net::blocklist;
 
 /// So many domains in a row have to be out of reach.
 const MANY: usize = 5;
@@ -65,7 +65,7 @@ impl Side {
             Some(Host::Domain("localhost")) => return Self::Private,
             Some(Host::Domain(_)) | None => return Self::Public,
         };
-        if address::refused(literal, &[]).is_some() { Self::Private } else { Self::Public }
+        if blocklist::refused(literal, &[]).is_some() { Self::Private } else { Self::Public }
     }
 }
 

@@ -14,12 +14,13 @@ use super::remember::{self, Failure, plan_next};
 use crate::fetch::{self, Reply};
 use crate::ingest::{Ingested, PollRecord};
 use crate::model::history::Outcome;
+use crate::model::hub::HubLinks;
 use crate::model::{Feed, FeedRef, Validators};
+use crate::normalise::hub_links;
 use crate::politeness::connectivity::Turn;
 use crate::redact;
 use crate::schedule;
 use crate::subscription::Subscription;
-use crate::websub::discovery::{self, Found};
 
 /// After so long a document is asked for in full, in case "not modified" was a lie.
 const FULL_AFTER: TimeDelta = TimeDelta::days(7);
@@ -55,14 +56,14 @@ pub(super) enum Stored {
         /// Whose server asks to be left alone, and until when.
         cooldown: Option<(String, DateTime<Utc>)>,
         /// What the header fields say of hubs; `None` when they leave it at that.
-        found: Option<Found>,
+        found: Option<HubLinks>,
     },
     /// What a document holds, with the feed's row.
     Document {
         /// The document.
         record: Arc<PollRecord>,
         /// What it and the header fields say of hubs,
-        found: Option<Found>,
+        found: Option<HubLinks>,
         /// which is all that there is to say, unless it breaks off.
         is_cut_off: bool,
     },
@@ -173,7 +174,7 @@ pub(super) fn after_poll(
             plan_next(&mut feed, subscription, reply.fresh_for, None, now + took);
             // What came with the same document was read with it; a 304 brings fields alone.
             let from = reply.read_from.as_ref().unwrap_or(&address);
-            let found = discovery::in_fields(&reply.links, from).filter(|_| !reply.is_full);
+            let found = hub_links::in_fields(&reply.links, from).filter(|_| !reply.is_full);
             let told = Told::Unchanged { duration_ms: remember::millis(reply.took) };
             intent(feed, Polled::Unchanged, Some(outcome), turn, told, Stored::Feed { cooldown: None, found })
         }

@@ -7,11 +7,11 @@ use url::Url;
 use super::outcome::{Error, News};
 use crate::fetch::{Document, Reply, decode};
 use crate::model::Fault;
+use crate::normalise::hub_links::discover;
 use crate::normalise::{self, text};
 use crate::parse::{self, Context, Deadline, ParsedFeed};
 use crate::redact;
 use crate::sanitise;
-use crate::websub::discovery::discover;
 
 /// The most lines that are remembered about what a document needed to be read, and the longest, in characters.
 const MOST_REPAIRS: usize = 50;

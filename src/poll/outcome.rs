@@ -10,10 +10,10 @@ use url::Url;
 use crate::fetch::{self, Reply, decode};
 use crate::ingest::Ingested;
 use crate::model::history::Outcome;
+use crate::model::hub::HubLinks;
 use crate::model::{Entry, Feed, Hints};
 use crate::parse;
 use crate::politeness::connectivity::{Sign, Turn};
-use crate::websub::discovery::Found;
 
 /// What came of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) struct News {
     pub(super) repairs: Vec<String>,
     pub(super) is_cut_off: bool,
     /// What it and the header fields say of hubs.
-    pub(super) found: Option<Found>,
+    pub(super) found: Option<HubLinks>,
     pub(super) entries: Vec<Entry>,
 }
 

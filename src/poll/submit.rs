@@ -10,11 +10,11 @@ use super::decide::{Intent, Stored, Told};
 use super::outcome::{Polled, Report};
 use super::readers::Place;
 use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
+use crate::model::hub::HubLinks;
 use crate::model::{Entry, Feed};
 use crate::politeness::Politeness;
 use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs};
 use crate::update;
-use crate::websub::discovery::Found;
 
 /// A poll that is done, and whose outcome is on its way into the store.
 #[must_use]
@@ -96,7 +96,7 @@ async fn store_feed(
     store: &Store,
     politeness: &Politeness,
     feed: Arc<Feed>,
-    (cooldown, found): (Option<(String, DateTime<Utc>)>, Option<Found>),
+    (cooldown, found): (Option<(String, DateTime<Utc>)>, Option<HubLinks>),
     now: DateTime<Utc>,
 ) -> store::Result<Storing> {
     let cooldown = cooldown.and_then(|(domain, until)| {
@@ -120,7 +120,7 @@ async fn store_feed(
 async fn store_document(
     store: &Store,
     record: Arc<PollRecord>,
-    found: Option<Found>,
+    found: Option<HubLinks>,
     is_cut_off: bool,
     place: Option<&Place>,
 ) -> store::Result<Storing> {

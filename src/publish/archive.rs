@@ -5,13 +5,12 @@
 //! brings more than the document has room for, parts of it are closed on the way, and give way to the whole at its end.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveTime, TimeDelta, Utc};
-use rusqlite::Connection;
 
 use crate::model::EntryRef;
 use crate::publish::Output;
 use crate::publish::select::Shown;
 use crate::store::outputs::{self, Closed};
-use crate::store::{Result, entries, stories};
+use crate::store::{Connection, Result, entries, stories};
 
 /// The most stories of a part of a month.
 const MOST_OF_A_PART: usize = 1_000;

@@ -5,7 +5,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::model::FeedRef;
@@ -14,7 +13,7 @@ use crate::publish::sight::Seen;
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::stories::Telling;
-use crate::store::{self, entries, feeds};
+use crate::store::{self, Connection, entries, feeds};
 
 /// A story and everyone who tells it, in the order in which they were seen; `None` when it is not published.
 ///

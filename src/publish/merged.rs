@@ -9,11 +9,12 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Content, Coverage, Format, OnCoverage};
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
-use crate::normalise::permalink::Permalink;
+use crate::net::LONGEST_ADDRESS;
 use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
-use crate::sanitise::{self, LONGEST_ADDRESS, Origin};
+use crate::sanitise::{self, Origin};
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Story, Telling};

@@ -7,17 +7,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
 
 use crate::config::{Judged, Order, OutputConfig, Query, Rule};
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::permalink::Permalink;
 use crate::publish::merged::{self, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
 use crate::publish::{Output, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
-use crate::store::{Policy, Result, entries, feeds, search, stories};
+use crate::store::{Connection, Policy, Result, entries, feeds, search, stories};
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {

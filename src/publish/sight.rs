@@ -3,13 +3,11 @@
 //! Edge: reads the store. Feeds that private outputs alone take stories from are for the readers of those: nobody else sees
 //! that one of them tells a story, what it says, or that there is a story that nobody else tells.
 
-use rusqlite::Connection;
-
 use crate::model::StoryId;
 use crate::publish::Output;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{Result, follows};
+use crate::store::{Connection, Result, follows};
 
 /// A story as some readers see it.
 pub struct Seen {

@@ -11,7 +11,8 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::tree::Tree;
-use super::{LONGEST_ADDRESS, LONGEST_BASE, Origin};
+use super::{LONGEST_BASE, Origin};
+use crate::net::LONGEST_ADDRESS;
 
 /// By how much all addresses of one text may grow when they are made absolute, in bytes.
 const MOST_JOINED: usize = 512 * 1024;

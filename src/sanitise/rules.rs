@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 
-use super::LONGEST_ADDRESS;
+use crate::net::LONGEST_ADDRESS;
 
 /// The markup without anything that could do harm. A paragraph is parted by a block that stands in it; what is left of it
 /// without a word goes.

@@ -2,19 +2,17 @@
 //!
 //! Edge: files and SQLite. A copy is made with SQLite's own means, never file by file, and nothing is ever overwritten.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::model::{EntryRef, FeedRef, StoryRef};
 use crate::store::checksum::{entry_is_whole, feed_is_whole, story_is_whole};
-use crate::store::file::{self, beside, folder_of};
+use crate::store::file::{self, beside};
 use crate::store::texts::{self, Block, Place, place_columns};
-use crate::store::{Error, Reader, Result, entries, feeds, schema, stories};
+use crate::store::{Error, Reader, Result, entries, feeds, schema, stories, whole_copy};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -25,7 +23,7 @@ const MOST_FAULTS: usize = 20;
 /// When `to` exists or cannot be written, or the copy is not whole; no half copy is left behind then.
 pub fn back_up(reader: &Reader, to: &Path) -> Result<()> {
     file::make_private(to).map_err(|error| Error::Copy { path: to.to_owned(), error })?;
-    let copied = reader.read(|connection| copy(connection, to));
+    let copied = reader.read(|connection| whole_copy::copy(connection, to));
     let whole = copied.and_then(|()| match check(to)?.as_slice() {
         [] => Ok(()),
         faults => Err(Error::Corrupt { path: to.to_owned(), what: faults.join("; ") }),
@@ -219,7 +217,7 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
     // The copy is whole under another name before anything is touched.
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let fresh = begin_fresh(path)?;
-    copy(&source, &fresh)?;
+    whole_copy::copy(&source, &fresh)?;
     file::look_through(&Connection::open(&fresh)?, from)?;
     put_in_place(path, &fresh, now)
 }
@@ -227,7 +225,7 @@ pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<Pa
 /// Makes the file that is to become the store at `path`, a resolved one; its owner calls.
 pub(super) fn begin_fresh(path: &Path) -> Result<PathBuf> {
     let fresh = path.with_added_extension("restored");
-    sweep(path);
+    whole_copy::sweep(path);
     file::make_private(&fresh).map_err(unusable(&fresh))?;
     Ok(fresh)
 }
@@ -259,30 +257,13 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path, now: DateTime<Utc>) -> Res
         kept = Some(aside);
     }
     std::fs::rename(fresh, path).map_err(unusable(path))?;
-    sync_folder(path).map_err(unusable(path))?;
+    whole_copy::sync_folder(path).map_err(unusable(path))?;
     Ok(kept)
 }
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |error| Error::Folder { path, error }
-}
-
-/// Copies the store at `path`, to which `from` leads, beside it, and checks the copy. Under its name, which is `path` with
-/// `ending`, there is never a part of it.
-///
-/// # Errors
-/// When the copy cannot be written, or is not whole.
-pub(super) fn keep(from: &Connection, path: &Path, ending: &str) -> Result<PathBuf> {
-    let (kept, unfinished) = (beside(path, ending), beside(path, &format!("{ending}.tmp")));
-    let unusable = |error| Error::Folder { path: kept.clone(), error };
-    sweep(path);
-    file::make_private(&unfinished).map_err(unusable)?;
-    copy(from, &unfinished)?;
-    file::look_through(&Connection::open(&unfinished)?, path)?;
-    std::fs::rename(&unfinished, &kept).map_err(unusable)?;
-    sync_folder(path).map_err(unusable)?;
-    Ok(kept)
 }
 
 /// A name beside `path` that no file has.
@@ -292,44 +273,6 @@ fn free_name(path: &Path, extension: &str) -> PathBuf {
         number => path.with_added_extension(format!("{extension}-{number}")),
     });
     names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| path.with_added_extension(extension))
-}
-
-/// Takes away what a crash left of copies at `path` that were not finished. For who owns the store.
-pub(super) fn sweep(path: &Path) {
-    let upgrades = (1..schema::MIGRATIONS.len()).map(|version| format!(".v{version}.tmp"));
-    for unfinished in upgrades.chain([".restored".to_owned()]) {
-        for ending in ["", "-journal", "-wal", "-shm"] {
-            // One that cannot be removed does no harm where it is.
-            let _ = std::fs::remove_file(beside(path, &format!("{unfinished}{ending}")));
-        }
-    }
-    // A second name of the store itself, which a restore had made when it was cut short, is no copy.
-    let same_file = |one: &Path| std::fs::metadata(one).map(|file| (file.dev(), file.ino())).ok();
-    let (Some(ours), Some(name)) = (same_file(path), path.file_name()) else { return };
-    let spare = format!("{}.before-", name.to_string_lossy());
-    for file in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
-        if file.file_name().to_string_lossy().starts_with(&spare) && same_file(&file.path()) == Some(ours) {
-            let _ = std::fs::remove_file(file.path());
-        }
-    }
-}
-
-/// Names that were changed beside `path` stay changed, whatever happens to the machine.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::File::open(folder_of(path))?.sync_all()
-}
-
-/// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.
-///
-/// # Errors
-/// When either cannot be used.
-pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
-    let mut to = Connection::open(to)?;
-    match Backup::new(from, &mut to)?.step(-1)? {
-        StepResult::Done => Ok(()),
-        // `step` may also come back with nothing copied because a file is in use.
-        _ => Err(Error::Busy),
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fold::link::Linked;
 use crate::fold::plan::Rule;
+use crate::model::permalink::Permalink;
 use crate::model::{Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::identity;
-use crate::normalise::permalink::Permalink;
 use crate::store::{Error, Result, entries, instant, millis, stories};
 
 mod undo;

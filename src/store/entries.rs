@@ -11,8 +11,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, p
 use crate::fold::Article;
 use crate::fold::canonical::Site;
 use crate::fold::link::{Pages, Standing, Telling};
+use crate::model::permalink::Permalink;
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::permalink::Permalink;
 use crate::normalise::{identity, text};
 use crate::store::checksum::{entry_checksum, entry_is_whole};
 use crate::store::texts::{self, Place, place_columns};

@@ -10,9 +10,9 @@ use url::Url;
 
 use crate::fold::canonical::Site;
 use crate::model::history::History;
+use crate::model::rhythm::Rhythm;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
 use crate::schedule::Due;
-use crate::schedule::rhythm::Rhythm;
 use crate::store::checksum::feed_is_whole;
 use crate::store::{Error, Result, instant, millis};
 

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use url::Url;
 
 use crate::model::FeedRef;
+use crate::model::hub::HubLinks;
+use crate::model::hub::HubMode;
 use crate::store::{Error, Result, millis};
-use crate::websub::Mode;
-use crate::websub::discovery::Found;
 
 /// How long a hub has to ask back before it, or the next one, is asked; twice as long when all had their turn, to a day.
 const FIRST_PATIENCE: TimeDelta = TimeDelta::hours(1);
@@ -39,7 +39,7 @@ pub struct Request {
     /// What it is to sign with.
     pub secret: String,
     /// What for.
-    pub mode: Mode,
+    pub mode: HubMode,
 }
 
 /// Whose news is expected.
@@ -61,10 +61,10 @@ pub struct Expected {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn note(tx: &Connection, feed: FeedRef, found: Option<&Found>, now: DateTime<Utc>) -> Result<()> {
+pub fn note(tx: &Connection, feed: FeedRef, found: Option<&HubLinks>, now: DateTime<Utc>) -> Result<()> {
     let mut query = tx.prepare_cached("SELECT hub, topic FROM hub_subscription WHERE feed = ?1")?;
     let known: Option<(String, String)> = query.query_row([feed.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let all = |found: &Found| found.hubs.iter().map(Url::as_str).collect::<Vec<_>>().join("\n");
+    let all = |found: &HubLinks| found.hubs.iter().map(Url::as_str).collect::<Vec<_>>().join("\n");
     match (known, found) {
         (None, None) => {}
         (Some((hub, topic)), Some(found))
@@ -158,15 +158,15 @@ pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime
             )?
             .query_row(params![feed.0, callback, secret, millis(now)], |row| {
                 let mode = match row.get::<_, String>(4)?.as_str() {
-                    "unsubscribe" => Mode::Unsubscribe,
-                    _ => Mode::Subscribe,
+                    "unsubscribe" => HubMode::Unsubscribe,
+                    _ => HubMode::Subscribe,
                 };
                 let request = (row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, mode, row.get(7)?);
                 Ok((request, row.get::<_, u32>(5)?, row.get::<_, Option<i64>>(6)?))
             })
             .optional()?;
         let Some(((hub, topic, callback, secret, mode, name), times, lease)) = asked else { continue };
-        if mode == Mode::Unsubscribe && (times > FAREWELLS || lease.is_none()) {
+        if mode == HubMode::Unsubscribe && (times > FAREWELLS || lease.is_none()) {
             forget(tx, *feed, now)?;
             continue;
         }
@@ -260,7 +260,7 @@ fn forget(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<()> {
 pub fn confirm(
     tx: &Connection,
     callback: &str,
-    mode: Mode,
+    mode: HubMode,
     topic: &str,
     lease: TimeDelta,
     now: DateTime<Utc>,
@@ -274,8 +274,8 @@ pub fn confirm(
         .optional()?;
     let Some((feed, name)) = meant else { return Ok(None) };
     match mode {
-        Mode::Unsubscribe => forget(tx, feed, now)?,
-        Mode::Subscribe => {
+        HubMode::Unsubscribe => forget(tx, feed, now)?,
+        HubMode::Subscribe => {
             // A fifth of its time is left for renewing it.
             tx.prepare_cached(
                 "UPDATE hub_subscription SET pending = NULL, lease_until = ?2, next_step = ?3, failures = 0 WHERE feed = ?1",

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
 
+use crate::model::permalink::Permalink;
 use crate::model::{Entry, EntryId, EntryRef, FeedRef};
 use crate::normalise::identity;
-use crate::normalise::permalink::Permalink;
 use crate::store::Result;
 use crate::store::checksum::entry_is_whole;
 use crate::store::entries::{KNOWN_COLUMNS, known_columns, read_known};

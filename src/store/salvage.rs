@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params_from_iter};
 
-use crate::store::{Error, Result, copies, file, schema, stories};
+use crate::store::{Error, Result, copies, file, open, schema, stories};
 
 /// The most row numbers between two damaged places that are tried one by one.
 const MOST_TRIED: i64 = 1_000_000;
@@ -44,7 +44,7 @@ pub fn salvage(path: &Path, now: DateTime<Utc>) -> Result<Salvaged> {
     }
     let fresh = copies::begin_fresh(path)?;
     let mut target = Connection::open(&fresh)?;
-    file::bring_up(&mut target, &fresh, false)?;
+    open::bring_up(&mut target, &fresh, false)?;
     target.pragma_update(None, "foreign_keys", false)?;
     let tx = target.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut damaged = Vec::new();
@@ -180,7 +180,7 @@ mod tests {
     /// A store with a feed, so many entries and their texts.
     fn filled(path: &Path, entries: u64) {
         let owned = file::own(path, Duration::ZERO).unwrap();
-        let store = file::open_as_owner(path, &owned).unwrap();
+        let store = open::open_as_owner(path, &owned).unwrap();
         store
             .execute_batch(
                 "INSERT INTO feed (id, identity, address, name, configured, next_poll, next_poll_why, etag)

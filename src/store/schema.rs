@@ -6,7 +6,7 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::normalise::permalink::Permalink;
+use crate::model::permalink::Permalink;
 use crate::store::checksum;
 
 /// Marks a SQLite file as ours ("nwsf").
@@ -63,7 +63,7 @@ mod tests {
     use crate::fold::canonical::Site;
     use crate::fold::link::Telling;
     use crate::model::EntryRef;
-    use crate::store::{copies, entries, file, search};
+    use crate::store::{copies, entries, file, open, search};
 
     const TEXT: &str = "<p>The text</p>";
 
@@ -171,7 +171,7 @@ mod tests {
             false
         };
         connection.progress_handler(1, Some(note)).unwrap();
-        file::bring_up(&mut connection, &path, false).unwrap();
+        open::bring_up(&mut connection, &path, false).unwrap();
         let mut seen = seen.lock().unwrap().clone();
         seen.push(look());
         let mut all = Vec::new();
@@ -199,7 +199,7 @@ mod tests {
             files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
             let (version, _) = file::identify(&Connection::open(&path).unwrap(), &path).unwrap();
             let owned = file::own(&path, Duration::ZERO).unwrap();
-            let connection = file::open_as_owner(&path, &owned).unwrap();
+            let connection = open::open_as_owner(&path, &owned).unwrap();
             check(version, folder.path(), &connection);
             drop(connection);
             assert_eq!(copies::check(&path).unwrap(), Vec::<String>::new());

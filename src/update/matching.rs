@@ -11,9 +11,9 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use super::{Known, KnownEntry};
+use crate::model::permalink::Permalink;
 use crate::model::{Entry, EntryId, EntryRef};
 use crate::normalise::identity;
-use crate::normalise::permalink::Permalink;
 
 /// A stored entry, with what tells it apart besides its id.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,14 +13,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fetch::Document;
 use crate::model::FeedRef;
-use crate::politeness::domain::domain_of;
+use crate::model::hub::HubMode;
+use crate::net::domain::domain_of;
 use crate::politeness::host_limiter::{HostLimiter, Pass};
 use crate::poll::Poller;
 use crate::redact;
 use crate::store::hubs::{self, Expected};
 use crate::store::{Result, Store};
 use crate::subscriptions::Subscriptions;
-use crate::websub::{Mode, signature};
+use crate::websub::signature;
 
 /// How many messages are received and taken in at a time, and how many of one publisher's hubs: each may be as large as
 /// `poll.max_body` allows, and a hub that dawdles holds up no other.
@@ -111,8 +112,8 @@ impl CallbackHandler {
                 let _ = self.words.send(Word::Ended(feed));
                 return Ok(Some(String::new()));
             }
-            "subscribe" => Mode::Subscribe,
-            "unsubscribe" => Mode::Unsubscribe,
+            "subscribe" => HubMode::Subscribe,
+            "unsubscribe" => HubMode::Unsubscribe,
             _ => return Ok(None),
         };
         let Some(challenge) = said("hub.challenge") else { return Ok(None) };
@@ -124,12 +125,12 @@ impl CallbackHandler {
         };
         let Some(name) = self.store.write(64, meant).await? else { return Ok(None) };
         match confirmed {
-            Mode::Subscribe => tracing::info!(
+            HubMode::Subscribe => tracing::info!(
                 feed.name = name,
                 until = %(now + lease).format("%Y-%m-%d %H:%MZ"),
                 "a hub tells of this feed's changes"
             ),
-            Mode::Unsubscribe => tracing::info!(feed.name = name, "a hub tells of this feed no more"),
+            HubMode::Unsubscribe => tracing::info!(feed.name = name, "a hub tells of this feed no more"),
         }
         Ok(Some(challenge))
     }

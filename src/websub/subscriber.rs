@@ -16,11 +16,12 @@ use crate::clock;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client};
 use crate::model::FeedRef;
-use crate::politeness::domain::domain_of;
+use crate::model::hub::HubMode;
+use crate::net::domain::domain_of;
 use crate::store::hubs::{self, Request};
 use crate::store::{self, Store};
 use crate::subscriptions::Subscriptions;
-use crate::websub::{Mode, signature};
+use crate::websub::signature;
 
 /// How many hubs are asked at a time, one request each: one that dawdles holds up no other.
 const AT_ONCE: usize = 4;
@@ -108,7 +109,7 @@ fn form(request: &Request, callback: &str) -> String {
     form.append_pair("hub.callback", callback)
         .append_pair("hub.mode", request.mode.name())
         .append_pair("hub.topic", &request.topic);
-    if request.mode == Mode::Subscribe {
+    if request.mode == HubMode::Subscribe {
         form.append_pair("hub.lease_seconds", &LEASE_S.to_string()).append_pair("hub.secret", &request.secret);
     }
     form.finish()

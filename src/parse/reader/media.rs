@@ -6,11 +6,11 @@
 use super::fields::MOST_PARTS;
 use super::{Field, Kind, Mode, Reader};
 use crate::model::Enclosure;
+use crate::net::LONGEST_ADDRESS;
 use crate::normalise::media_type;
 use crate::parse::ParsedEntry;
 use crate::parse::address::bare;
 use crate::parse::tokens::Attributes;
-use crate::sanitise::LONGEST_ADDRESS;
 
 /// Parts of addresses that pictures of people have: services that keep them, and the usual folders.
 const OF_PEOPLE: &[&str] = &[

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use minijinja::{Value, context};
-use rusqlite::Connection;
 
 use super::{layout, time};
 use crate::model::history::Sample;
@@ -18,7 +17,7 @@ use crate::publish::address::{FeedOrder, encoded};
 use crate::publish::merged::name_of;
 use crate::redact;
 use crate::sanitise;
-use crate::store::{self, entries, feeds, stories};
+use crate::store::{self, Connection, entries, feeds, stories};
 
 /// How many entries the page of a feed lists.
 const MOST_ENTRIES: usize = 50;

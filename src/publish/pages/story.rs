@@ -6,7 +6,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use minijinja::{Value, context};
-use rusqlite::Connection;
 
 use super::timeline::{self, Dot};
 use super::{layout, time};
@@ -19,7 +18,7 @@ use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Folded, Telling};
-use crate::store::{self, entries, feeds};
+use crate::store::{self, Connection, entries, feeds};
 
 /// How many labels are shown.
 const MOST_LABELS: usize = 12;

@@ -8,9 +8,9 @@ use std::str::FromStr;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::normalise::redirects;
-use crate::politeness::domain::site_of;
-use crate::sanitise::LONGEST_ADDRESS;
+use crate::net::LONGEST_ADDRESS;
+use crate::net::domain::site_of;
+use crate::net::redirects;
 
 /// What the address of a page ends with that lists entries or changes with each.
 const SECTIONS: &[&str] = &[

@@ -4,26 +4,17 @@
 
 use url::Url;
 
+use crate::model::hub::HubLinks;
 use crate::sanitise::web_address;
 
 /// A hub counts among so many of a document; a longer list is somebody's joke.
 const MOST_HUBS: usize = 8;
 
-/// What a feed says about being told of its changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The hubs, in the publisher's order; never empty.
-    pub hubs: Vec<Url>,
-    /// What to subscribe to: the feed's own address by its own word, letter for letter, because hubs know it by that (WebSub
-    /// §5.1).
-    pub topic: String,
-}
-
 /// What a document read from `address` says: its `Link` fields first, then what stands in it.
 ///
 /// `None` when it names no hub that can be asked.
 #[must_use]
-pub fn discover(links: &[String], hubs: &[String], self_link: Option<&str>, address: &Url) -> Option<Found> {
+pub fn discover(links: &[String], hubs: &[String], self_link: Option<&str>, address: &Url) -> Option<HubLinks> {
     let fields = Fields::of(links);
     let mut named: Vec<Url> = fields.by("hub").filter_map(|hub| web(hub, address)).take(MOST_HUBS).collect();
     if named.is_empty() {
@@ -34,12 +25,12 @@ pub fn discover(links: &[String], hubs: &[String], self_link: Option<&str>, addr
         .find_map(|own| as_written(own, address))
         .or_else(|| as_written(self_link?, address))
         .or_else(|| as_written("", address))?;
-    (!named.is_empty()).then_some(Found { hubs: named, topic })
+    (!named.is_empty()).then_some(HubLinks { hubs: named, topic })
 }
 
 /// What `Link` fields alone say, where they name both a hub and the feed's own address.
 #[must_use]
-pub fn in_fields(links: &[String], address: &Url) -> Option<Found> {
+pub fn in_fields(links: &[String], address: &Url) -> Option<HubLinks> {
     Fields::of(links).by("self").next()?;
     discover(links, &[], None, address)
 }
@@ -117,7 +108,7 @@ mod tests {
         let found = discover(&owned(links), &owned(hubs), self_link, &address);
         let url = |text: &&str| Url::parse(text).unwrap();
         let expected =
-            expected.map(|(hubs, topic)| Found { hubs: hubs.iter().map(url).collect(), topic: topic.to_owned() });
+            expected.map(|(hubs, topic)| HubLinks { hubs: hubs.iter().map(url).collect(), topic: topic.to_owned() });
         assert_eq!(found, expected, "{links:?} {hubs:?}");
     }
 

@@ -7,7 +7,7 @@
 use url::Url;
 use url::form_urlencoded;
 
-use crate::sanitise::LONGEST_ADDRESS;
+use crate::net::LONGEST_ADDRESS;
 
 /// So often one may lead to another.
 const MOST_STEPS: usize = 3;
