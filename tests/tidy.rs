@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use regex::Regex;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -186,4 +189,196 @@ fn words_that_were_replaced_do_not_come_back() {
             assert!(!REPLACED.contains(&word), "`{word}` is in {}", path.display());
         }
     }
+}
+
+/// The path of a module, such as `store::feeds`, in its parts.
+type Module = Vec<String>;
+
+/// Which files name what of which others, in production code.
+struct Arrows {
+    code: BTreeMap<Module, String>,
+    /// By module and name: what is handed on from elsewhere.
+    handed_on: BTreeMap<(Module, String), Module>,
+}
+
+impl Arrows {
+    fn read() -> Self {
+        let is_code = |path: &Path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            !["lib.rs", "main.rs", "tests.rs", "hostile.rs"].contains(&name.as_str())
+        };
+        let module = |path: &Path| path.with_extension("").iter().map(|part| part.to_string_lossy().into()).collect();
+        let files = sources().into_iter().filter(|(path, _)| is_code(path));
+        let whole: BTreeMap<Module, String> = files.map(|(path, text)| (module(&path), code(&text))).collect();
+        // What is handed on is no use of it.
+        let hands_on = Regex::new(r"(?m)^pub(?:\([a-z:]+\))? use ([^;]+);").unwrap();
+        let code = whole.iter().map(|(module, code)| (module.clone(), hands_on.replace_all(code, "").into_owned()));
+        let mut arrows = Self { code: code.collect(), handed_on: BTreeMap::new() };
+        for (module, code) in whole {
+            for path in hands_on.captures_iter(&code).flat_map(|statement| expand(&statement[1])) {
+                let name = path.last().unwrap().clone();
+                if let Some(path) = arrows.whole(&module, &path) {
+                    arrows.handed_on.insert((module.clone(), name), path);
+                }
+            }
+        }
+        arrows
+    }
+
+    /// A path as it is written in a module, from the root of the crate; `None` for one of another crate.
+    fn whole(&self, module: &Module, path: &Module) -> Option<Module> {
+        let ups = path.iter().take_while(|part| *part == "super").count();
+        match path.first()?.as_str() {
+            "crate" => Some(path[1..].to_vec()),
+            "self" => Some(module.iter().chain(&path[1..]).cloned().collect()),
+            "super" => {
+                Some(module[..module.len() - ups.min(module.len())].iter().chain(&path[ups..]).cloned().collect())
+            }
+            first => {
+                let child: Module = module.iter().cloned().chain([first.to_owned()]).collect();
+                self.code.contains_key(&child).then(|| module.iter().chain(path).cloned().collect())
+            }
+        }
+    }
+
+    /// The file that a path leads to, through what others hand on.
+    fn file(&self, path: &[String], depth: usize) -> Option<Module> {
+        let length = (1..=path.len()).rev().find(|length| self.code.contains_key(&path[..*length]))?;
+        let (file, rest) = path.split_at(length);
+        match rest.first().and_then(|name| self.handed_on.get(&(file.to_vec(), name.clone()))) {
+            Some(further) if depth < 8 => {
+                self.file(&further.iter().chain(&rest[1..]).cloned().collect::<Vec<_>>(), depth + 1)
+            }
+            _ => Some(file.to_vec()),
+        }
+    }
+
+    /// The files that each file uses.
+    fn all(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
+        let uses = Regex::new(r"(?m)^ *use ([^;]+);").unwrap();
+        let used = |module: &Module, code: &str| {
+            let mut paths: Vec<Module> = uses.captures_iter(code).flat_map(|statement| expand(&statement[1])).collect();
+            let rest = uses.replace_all(code, "");
+            let words = rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+            paths.extend(words.filter(|word| word.contains("::")).flat_map(expand));
+            let files = paths.iter().filter_map(|path| self.file(&self.whole(module, path)?, 0));
+            files.filter(|file| file != module).collect::<BTreeSet<Module>>()
+        };
+        self.code.iter().map(|(module, code)| (module, used(module, code))).collect()
+    }
+}
+
+/// The paths that a `use` names.
+fn expand(tree: &str) -> Vec<Module> {
+    let tree = tree.trim();
+    let parts =
+        |path: &str| path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    let Some((head, inner)) = tree.split_once('{') else {
+        let path: Module = parts(tree.split(" as ").next().unwrap());
+        return if path.is_empty() { Vec::new() } else { vec![path] };
+    };
+    let (mut depth, mut branches) = (0, vec![String::new()]);
+    for c in inner.trim_end().strip_suffix('}').unwrap_or(inner).chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                branches.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        branches.last_mut().unwrap().push(c);
+    }
+    let head: Module = parts(head);
+    let whole = |branch: Module| head.iter().cloned().chain(branch).collect();
+    branches.iter().flat_map(|branch| expand(branch)).map(whole).collect()
+}
+
+#[test]
+fn what_a_file_uses_is_read_as_the_compiler_reads_it() {
+    let paths = |tree: &str| expand(tree).iter().map(|path| path.join("::")).collect::<Vec<_>>();
+    assert_eq!(
+        paths("crate::store::{self, Error as Other, stories::{Story, Telling},}"),
+        ["crate::store::self", "crate::store::Error", "crate::store::stories::Story", "crate::store::stories::Telling"]
+    );
+    let arrows = Arrows::read();
+    let all = arrows.all();
+    let uses = |from: &str, to: &str| {
+        let module = |path: &str| path.split("::").map(str::to_owned).collect::<Module>();
+        all[&module(from)].contains(&module(to))
+    };
+    assert!(uses("poll", "ingest") && uses("poll", "poll::decide") && uses("poll::submit", "poll::readers"));
+    assert!(uses("ingest::apply", "store::error"), "through what `store` hands on");
+    assert!(!uses("store", "ingest") && !uses("poll::decide", "poll::submit"));
+}
+
+#[test]
+fn every_module_uses_only_those_below_it() {
+    // What is left: who uses what stands above it, and why.
+    const UPWARD: &[(&str, &str, &str)] = &[
+        (
+            "parse",
+            "normalise",
+            "plain text is `normalise::text`, and the second reader bounds entries as `normalise` does",
+        ),
+        ("sanitise", "normalise", "white space and the names of elements are `normalise::text` and `normalise::tags`"),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let (_, from) = architecture.split_once("\n## Layers\n").expect("ARCHITECTURE.md has a table of layers");
+    let table = from.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let rows: Vec<Vec<&str>> = table.map(|row| row.split('`').skip(1).step_by(2).collect()).collect();
+    let layer = |module: &str| {
+        let row = rows.iter().position(|row| row.contains(&module));
+        row.unwrap_or_else(|| panic!("`{module}` is in no layer of ARCHITECTURE.md"))
+    };
+    let mut met = BTreeSet::new();
+    let arrows = Arrows::read();
+    for (from, used) in arrows.all() {
+        for to in used.iter().filter(|to| to[0] != from[0]) {
+            if layer(&to[0]) > layer(&from[0]) {
+                continue;
+            }
+            let excuse = UPWARD.iter().find(|(user, used, _)| *user == from[0] && *used == to[0]);
+            let (user, used, _) = excuse
+                .unwrap_or_else(|| panic!("{} uses {}, which does not stand below it", from.join("::"), to.join("::")));
+            met.insert((*user, *used));
+        }
+    }
+    assert_eq!(met.len(), UPWARD.len(), "an exception is needed no more: only {met:?} are");
+}
+
+#[test]
+fn no_file_needs_a_file_that_needs_it() {
+    // What is left: within which modules there are circles, and why.
+    const CIRCLES: &[(&[&str], &str)] = &[
+        (&["config"], "its types stand in `config` itself, and are made by the files below it"),
+        (&["daemon"], "its parts are methods of one type, and their ends one type of event"),
+        (&["normalise", "parse"], "entries are bounded in one place for both readers"),
+        (&["parse"], "dates are read by files that share a cursor"),
+        (&["publish"], "what an output is stands in `publish` itself"),
+        (&["sanitise"], "its bounds stand in `sanitise` itself"),
+        (&["serve"], "what is served stands in `serve` itself, and answers are made in `answer`"),
+    ];
+    let arrows = Arrows::read();
+    let all = arrows.all();
+    let reached = |from: &Module| {
+        let (mut met, mut next) = (BTreeSet::new(), vec![from.clone()]);
+        while let Some(module) = next.pop() {
+            next.extend(all[&module].iter().filter(|used| met.insert((*used).clone())).cloned());
+        }
+        met
+    };
+    let reached: BTreeMap<&Module, BTreeSet<Module>> = all.keys().map(|module| (*module, reached(module))).collect();
+    let mut met = BTreeSet::new();
+    for (module, below) in reached.iter().filter(|(module, below)| below.contains(**module)) {
+        let circle: BTreeSet<&Module> = below.iter().filter(|other| reached[*other].contains(*module)).collect();
+        let tops: BTreeSet<&str> = circle.iter().map(|file| file[0].as_str()).collect();
+        let excuse = CIRCLES.iter().position(|(modules, _)| modules.iter().copied().collect::<BTreeSet<_>>() == tops);
+        met.insert(excuse.unwrap_or_else(|| {
+            panic!("these need each other: {:?}", circle.iter().map(|file| file.join("::")).collect::<Vec<_>>())
+        }));
+    }
+    assert_eq!(met.len(), CIRCLES.len(), "an exception is needed no more: only {met:?} are");
 }
