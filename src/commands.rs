@@ -82,7 +82,7 @@ fn with_config(command: Command, file: PathBuf) -> anyhow::Result<Exit> {
 
 fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Result<Exit> {
     if matches!(command, Command::Run | Command::Poll { .. } | Command::Check { .. }) {
-        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        config.warnings.iter().for_each(|warning| tracing::warn!(name: "config.warning", "{warning}"));
     }
     let store = store_path(&config);
     match command {

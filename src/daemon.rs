@@ -151,15 +151,21 @@ pub async fn run(
         }
     }
 
-    tracing::info!("stopping");
+    tracing::info!(name: "daemon.stopping", "stopping");
     systemd::stopping();
     tokio::select! {
         ended = daemon.end(stop, reports) => ended?,
         // What is stored is whole at any instant.
-        _ = terminate.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
-        _ = interrupt.recv() => tracing::warn!("told twice to stop, so nothing more is waited for"),
+        _ = terminate.recv() => tracing::warn!(
+            name: "daemon.stopped_at_once",
+            "told twice to stop, so nothing more is waited for"
+        ),
+        _ = interrupt.recv() => tracing::warn!(
+            name: "daemon.stopped_at_once",
+            "told twice to stop, so nothing more is waited for"
+        ),
     }
-    tracing::info!("stopped");
+    tracing::info!(name: "daemon.stopped", "stopped");
     Ok(())
 }
 
@@ -168,7 +174,10 @@ async fn open(path: &Path) -> Result<Store, Error> {
     loop {
         match Store::open(path) {
             Err(error) if error.policy() == Policy::Retry => {
-                tracing::warn!("the store cannot be opened now, which is tried again: {error}");
+                tracing::warn!(
+                    name: "store.not_opened",
+                    "the store cannot be opened now, which is tried again: {error}"
+                );
                 systemd::takes_its_time(&error.to_string());
                 tokio::time::sleep(REOPEN_EVERY).await;
             }
@@ -428,7 +437,7 @@ impl Daemon {
         };
         self.tasks.succeeded(work);
         if self.troubles.remove(&work).is_some() {
-            tracing::info!(task = work.name(), "what failed before was done now");
+            tracing::info!(name: "task.recovered", task = work.name(), "what failed before was done now");
         }
         match done {
             Done::Synced(synced) => self.apply(*synced),
@@ -476,7 +485,12 @@ impl Daemon {
         }
         self.tell_health();
         if is_new {
-            tracing::error!(task = work.name(), "{what}; it is tried again, first in {} s", pause.as_secs());
+            tracing::error!(
+                name: "task.failed",
+                task = work.name(),
+                "{what}; it is tried again, first in {} s",
+                pause.as_secs()
+            );
         }
         Ok(())
     }
@@ -524,9 +538,14 @@ impl Daemon {
         match self.awaited.take() {
             Some((Awaited::Start, _)) => self.greet(),
             Some((Awaited::Reload, _)) if is_in_force => {
-                tracing::info!(feeds = self.subscriptions.len(), "the configuration was read again")
+                tracing::info!(
+                    name: "config.reloaded",
+                    feeds = self.subscriptions.len(),
+                    "the configuration was read again"
+                )
             }
             Some((Awaited::Reload, _)) => tracing::warn!(
+                name: "config.waits",
                 "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
             ),
             None => return,
@@ -553,7 +572,10 @@ impl Daemon {
         let store = self.store.clone();
         drop(self);
         if tokio::time::timeout(LAST_WRITES, store.close()).await.is_err() {
-            tracing::warn!("the store could not be written to until the end; what was not stored is polled again");
+            tracing::warn!(
+                name: "store.not_written",
+                "the store could not be written to until the end; what was not stored is polled again"
+            );
         }
         Ok(())
     }
@@ -569,7 +591,7 @@ impl Daemon {
                 Err(failure) => self.failed(work, failure),
             };
             if let Err(error) = ended {
-                tracing::warn!("{error}");
+                tracing::warn!(name: "task.unfinished", "{error}");
             }
         }
     }
@@ -632,8 +654,16 @@ impl Daemon {
         let address = self.listener.as_ref().map(|listener| listener.address());
         let config = &self.config;
         match &address {
-            Some(address) => tracing::info!(feeds = config.feeds.len(), "listening on {address}"),
-            None => tracing::info!(feeds = config.feeds.len(), "nothing is served, because `serve.listen` is empty"),
+            Some(address) => {
+                tracing::info!(name: "serve.listening", feeds = config.feeds.len(), "listening on {address}")
+            }
+            None => {
+                tracing::info!(
+                    name: "serve.off",
+                    feeds = config.feeds.len(),
+                    "nothing is served, because `serve.listen` is empty"
+                )
+            }
         }
         for output in &config.outputs {
             let first = output.formats.first().copied().unwrap_or(Format::Atom);
@@ -641,16 +671,22 @@ impl Daemon {
             if address.is_some() {
                 let (root, name, ending) = (&config.serve.public_url, &output.name, first.ending());
                 match &output.token {
-                    None => tracing::info!("subscribe to {title} at {root}{name}{ending}"),
+                    None => tracing::info!(name: "output.served", "subscribe to {title} at {root}{name}{ending}"),
                     Some(_) => tracing::info!(
+                        name: "output.served",
                         "{title} is private: subscribe at {root}{name}{ending} with its token as the password, or at {root}t/TOKEN/{name}{ending}"
                     ),
                 }
             }
             match &output.directory {
-                Some(directory) => tracing::info!("{title} is written to {}", directory.display()),
+                Some(directory) => {
+                    tracing::info!(name: "output.written", "{title} is written to {}", directory.display())
+                }
                 None if address.is_none() => {
-                    tracing::warn!("{title} is neither served nor written: it has no `directory`")
+                    tracing::warn!(
+                        name: "output.unseen",
+                        "{title} is neither served nor written: it has no `directory`"
+                    )
                 }
                 None => {}
             }
@@ -737,8 +773,12 @@ impl Daemon {
 fn tell_kept(kept: Kept) {
     match kept {
         Kept { pruned: 0, is_too_large: false } => {}
-        Kept { pruned, is_too_large: false } => tracing::info!(pruned, "entries past `store.keep` are forgotten"),
-        Kept { pruned, is_too_large: true } => tracing::warn!(pruned, "{}", maintenance::TOO_LARGE),
+        Kept { pruned, is_too_large: false } => {
+            tracing::info!(name: "store.pruned", pruned, "entries past `store.keep` are forgotten")
+        }
+        Kept { pruned, is_too_large: true } => {
+            tracing::warn!(name: "store.too_large", pruned, "{}", maintenance::TOO_LARGE)
+        }
     }
 }
 

@@ -360,7 +360,11 @@ impl Client {
         let sent = request(&self.clients.by(way, protocols, &self.settings)?).send().await;
         let sent = match sent {
             Err(error) if protocols == Protocols::Both && is_http_2_failure(&error, target) => {
-                tracing::debug!(host = target.host_str(), "HTTP/2 does not work there; HTTP/1.1 is spoken for a day");
+                tracing::debug!(
+                    name: "fetch.http_1",
+                    host = target.host_str(),
+                    "HTTP/2 does not work there; HTTP/1.1 is spoken for a day"
+                );
                 self.clients.avoid_http_2(target);
                 request(&self.clients.by(way, Protocols::Http1, &self.settings)?).send().await
             }

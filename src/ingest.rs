@@ -109,8 +109,8 @@ fn known(tx: &Connection, record: &PollRecord, rest: Option<&Rest>) -> Result<(K
 fn tell_of_a_flood(feed: &Feed, intake: update::Intake) {
     if intake.floods >= update::FLOODS {
         tracing::warn!(
-            feed.name,
-            floods = intake.floods,
+            name: "feed.floods",
+            { feed.name, floods = intake.floods },
             "nearly every entry has been new poll after poll; only the newest are taken in"
         );
     }

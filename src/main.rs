@@ -37,7 +37,10 @@ fn log(arguments: &Arguments) -> Result<(), tracing_subscriber::filter::ParseErr
     let filter = filter(arguments.filter())?;
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(terminal::line).with_target(false);
     match arguments.log_format {
-        LogFormat::Json => logger.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            let lines = format().json().flatten_event(true).with_target(false);
+            logger.json().event_format(Named(lines)).init();
+        }
         LogFormat::Text if is_journal() => logger.event_format(Journal).init(),
         LogFormat::Text => {
             logger.with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
@@ -77,6 +80,26 @@ where
         };
         write!(writer, "<{level}>")?;
         format().without_time().with_level(false).with_target(false).format_event(context, writer, event)
+    }
+}
+
+/// Lines of JSON that begin with the name of their event, by which programs know it whatever its words are.
+struct Named<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Named<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        // Without a name of its own an event is called by the place where it stands.
+        match line.strip_prefix('{').filter(|_| !event.metadata().name().starts_with("event ")) {
+            Some(fields) => write!(writer, "{{\"event\":\"{}\",{fields}", event.metadata().name()),
+            None => writer.write_str(&line),
+        }
     }
 }
 

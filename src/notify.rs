@@ -72,7 +72,12 @@ async fn tell_one(
         Err(fault) => return Ok(Err(format!("`body` is no template for this story: {fault}"))),
     };
     if plan.too_many > 0 {
-        tracing::warn!(notify = config.name, stories = plan.too_many, "too much at once; nobody is told of these");
+        tracing::warn!(
+            name: "notify.too_many",
+            notify = config.name,
+            stories = plan.too_many,
+            "too much at once; nobody is told of these"
+        );
     }
     let Plan { due, passed_over, upto, .. } = plan;
     if !passed_over.is_empty() {
@@ -82,9 +87,11 @@ async fn tell_one(
     }
     for (story, body) in due {
         match send(config, body, agent).await {
-            Ok(()) => tracing::info!(notify = config.name, story.id = %story, "told"),
+            Ok(()) => tracing::info!(name: "notify.told", notify = config.name, story.id = %story, "told"),
             Err(SendError::Later(why)) => return Ok(Err(why)),
-            Err(refused) => tracing::error!(notify = config.name, story.id = %story, "{refused}"),
+            Err(refused) => {
+                tracing::error!(name: "notify.refused", notify = config.name, story.id = %story, "{refused}")
+            }
         }
         let name = config.name.clone();
         store.write(0, move |context| notices::note(context.tx, &name, story, now)).await?;

@@ -499,7 +499,8 @@ fn render_what_can_be(site: &Site, feed: &MergedFeed, format: Format) -> (Render
 
 fn tell_of_story(story: StoryId, why: &str) {
     tracing::error!(
-        story.id = %story,
+        name: "story.left_out",
+        { story.id = %story },
         "a story is left out, because it cannot be read or rendered: {why}; `newsfold explain {story}` shows what there is of it"
     );
 }
@@ -704,6 +705,7 @@ fn one(
             served = Some(Served { digest, modified });
             if shown.in_brief > 0 {
                 tracing::info!(
+                    name: "output.in_brief",
                     output = output.config.name,
                     stories = shown.in_brief,
                     "the longest stories of the output are shown in brief, with a link to their pages: it would have been too large otherwise"

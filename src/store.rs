@@ -89,7 +89,9 @@ impl Store {
         let begun = clock::instant();
         loop {
             match Self::open_with(path, Some(patience)) {
-                Err(Error::Busy) if begun.elapsed() < patience => tracing::warn!("{}; it is waited for", Error::Busy),
+                Err(Error::Busy) if begun.elapsed() < patience => {
+                    tracing::warn!(name: "store.busy", "{}; it is waited for", Error::Busy)
+                }
                 opened => return opened,
             }
         }

@@ -77,6 +77,6 @@ pub fn watchdog() -> Option<Duration> {
 /// A manager that does not listen is no reason to stop.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager could not be told");
+        tracing::debug!(name: "systemd.not_told", %error, "the service manager could not be told");
     }
 }

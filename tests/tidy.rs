@@ -133,9 +133,15 @@ fn the_store_opens_no_file_that_sqlite_has_open() {
 #[test]
 fn markdown_names_no_line_numbers_and_no_unfinished_work() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for name in
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/performance.md", "docs/releasing.md"]
-    {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/log.md",
+        "docs/performance.md",
+        "docs/releasing.md",
+    ] {
         let text = std::fs::read_to_string(root.join(name)).unwrap();
         for word in ["TODO", "FIXME", ".rs:"] {
             assert!(!text.contains(word), "{name} contains {word:?}");
@@ -189,6 +195,27 @@ fn words_that_were_replaced_do_not_come_back() {
             assert!(!REPLACED.contains(&word), "`{word}` is in {}", path.display());
         }
     }
+}
+
+#[test]
+fn every_event_of_the_log_has_a_name_and_is_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = std::fs::read_to_string(root.join("docs/log.md")).unwrap();
+    let rows = listed.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let listed: BTreeSet<(&str, &str)> = rows
+        .flat_map(|(name, row)| row.split(" | ").next().unwrap().split(", ").map(move |level| (name, level)))
+        .collect();
+    let event = Regex::new(r#"tracing::(error|warn|info|debug|trace)!\(\s*(?:name: "([a-z0-9_.]+)")?"#).unwrap();
+    let files = sources();
+    let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (path, text) in &files {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for found in event.captures_iter(code) {
+            let name = found.get(2).unwrap_or_else(|| panic!("an event of {} has no name", path.display()));
+            told.insert((name.as_str(), found.get(1).unwrap().as_str()));
+        }
+    }
+    assert_eq!(told, listed, "what the log tells, and what docs/log.md lists");
 }
 
 /// The path of a module, such as `store::feeds`, in its parts.

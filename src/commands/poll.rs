@@ -117,11 +117,11 @@ pub(super) async fn run(
         0
     };
     for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
-        tracing::warn!("{untold}");
+        tracing::warn!(name: "notify.not_told", "{untold}");
     }
     match maintenance::tidy(store.clone(), config.store.clone(), clock::now()).await {
         Err(error) if error.policy() != Policy::Exit => {
-            tracing::warn!("the store could not be tidied, which the next poll does: {error}")
+            tracing::warn!(name: "store.not_tidied", "the store could not be tidied, which the next poll does: {error}")
         }
         tidied => drop(tidied?),
     }
@@ -138,7 +138,7 @@ pub(super) async fn run(
 async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
     let published = publish::publish(store, &site, Published::default()).await?;
-    published.failures().iter().for_each(|failed| tracing::error!("{failed}"));
+    published.failures().iter().for_each(|failed| tracing::error!(name: "publish.failed", "{failed}"));
     let archives = files::write_new_archives(store, &published).await?;
     let documents = files::write(&published).await?;
     if let Some(hub) = &config.serve.hub {
@@ -149,7 +149,7 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
     let written = archives.and(documents).and(compared);
     after::owe(store, &site.outputs, &written).await?;
     for failed in after::run(store, &site.outputs).await? {
-        tracing::warn!("{failed}; the next poll tries it again");
+        tracing::warn!(name: "publish.command_failed", "{failed}; the next poll tries it again");
     }
     Ok(written.files)
 }
@@ -195,7 +195,11 @@ async fn gather(
             Err((_, error)) if error.policy() == Policy::Exit => return Err(error.into()),
             Err((feed, error)) => {
                 let name = subscriptions.name(feed).unwrap_or_default().to_owned();
-                tracing::warn!(feed.name = name, "what it brought could not be stored: {error}");
+                tracing::warn!(
+                    name: "feed.not_stored",
+                    { feed.name = name },
+                    "what it brought could not be stored: {error}"
+                );
                 came.is_store_refusing |= error.policy() == Policy::Retry;
                 came.unstored.push(name);
                 continue;

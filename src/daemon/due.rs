@@ -48,11 +48,19 @@ impl Daemon {
             ClockStep::None => {}
             ClockStep::Back(step) => {
                 self.rounds.clear();
-                tracing::warn!(seconds = step.num_seconds(), "the clock was put back, and due times with it");
+                tracing::warn!(
+                    name: "clock.put_back",
+                    seconds = step.num_seconds(),
+                    "the clock was put back, and due times with it"
+                );
                 self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
             }
             ClockStep::Ahead(step) => {
-                tracing::info!(seconds = step.num_seconds(), "the clock leapt ahead, or the machine slept");
+                tracing::info!(
+                    name: "clock.leapt",
+                    seconds = step.num_seconds(),
+                    "the clock leapt ahead, or the machine slept"
+                );
                 self.spread(now, |at, _| at <= now);
             }
         }
@@ -173,7 +181,8 @@ impl Daemon {
         self.due.push(Reverse((again, feed)));
         let (name, next) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
         tracing::warn!(
-            feed.name = name,
+            name: "feed.unreadable",
+            { feed.name = name },
             "the feed cannot be read from the store or written to it, next try {next}: {error}"
         );
         self.failing.insert(feed, error.to_string());
@@ -201,7 +210,11 @@ impl Daemon {
                     let again = schedule::after(clock::now(), least);
                     self.due.push(Reverse((again, feed)));
                     let (name, again) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
-                    tracing::warn!(feed.name = name, "what it brought could not be stored, next try {again}: {error}");
+                    tracing::warn!(
+                        name: "feed.not_stored",
+                        { feed.name = name },
+                        "what it brought could not be stored, next try {again}: {error}"
+                    );
                 }
             }
         }
@@ -263,7 +276,11 @@ impl Daemon {
             }
             Turn::Up => {
                 let offline = std::mem::take(&mut self.offline);
-                tracing::info!(feeds = offline.len(), "the network is back; what was missed is polled now, spread out");
+                tracing::info!(
+                    name: "network.up",
+                    feeds = offline.len(),
+                    "the network is back; what was missed is polled now, spread out"
+                );
                 self.spread(now, |_, feed| offline.contains(&feed));
             }
         }

@@ -39,7 +39,7 @@ pub(super) async fn render(store: Store, site: Site, before: Published, edition:
     let corrections = store.read(outputs::corrections).await?;
     let is_indexed = match index(&store, &site).await {
         Err(error) if error.policy() != Policy::Exit => {
-            tracing::warn!("new entries could not be indexed for searches: {error}");
+            tracing::warn!(name: "search.not_indexed", "new entries could not be indexed for searches: {error}");
             true
         }
         indexed => indexed?,
@@ -80,14 +80,15 @@ impl Daemon {
         let before = self.published.borrow().clone();
         for (story, title) in rendered.damaged().iter().filter(|(story, _)| !before.damaged().contains_key(story)) {
             tracing::error!(
-                story.id = %story,
+                name: "story.text_damaged",
+                { story.id = %story },
                 "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
             );
         }
         for DamagedEntry { entry, feed } in rendered.damaged_entries().difference(before.damaged_entries()) {
             tracing::error!(
-                feed.name = feed,
-                entry.id = entry.0,
+                name: "entry.damaged",
+                { feed.name = feed, entry.id = entry.0 },
                 "the entry is damaged in the store and not shown; `newsfold store check --repair` has its feed asked for it again"
             );
         }
@@ -99,7 +100,7 @@ impl Daemon {
             counters.render = took;
             counters.stories_left_out = rendered.stories_left_out();
         });
-        tracing::debug!(outputs = self.outputs.len(), "published");
+        tracing::debug!(name: "output.published", outputs = self.outputs.len(), "published");
         if edition == self.edition && self.is_synced {
             self.announce();
         }

@@ -63,11 +63,14 @@ impl Daemon {
     /// Takes up a configuration that was read again. It is in force once the store has it.
     pub(super) fn reload(&mut self, mut config: Config) {
         if config.serve.listen != self.config.serve.listen || config.store.path != self.config.store.path {
-            tracing::warn!("a changed `serve.listen` or `store.path` takes effect at the next start");
+            tracing::warn!(
+                name: "config.needs_restart",
+                "a changed `serve.listen` or `store.path` takes effect at the next start"
+            );
         }
         config.serve = config.serve.as_long_as_it_listens(&self.config.serve);
         let theme = Theme::from(config.serve.templates.as_deref())
-            .inspect_err(|error| tracing::error!("{error}; pages keep the look that they had"))
+            .inspect_err(|error| tracing::error!(name: "theme.refused", "{error}; pages keep the look that they had"))
             .ok();
         self.refused = None;
         self.pending = Some(Pending { config: Arc::new(config), theme });
@@ -75,7 +78,10 @@ impl Daemon {
 
     /// Keeps the configuration as it is, because the one in the file is wrong.
     pub(super) fn refuse(&mut self, problems: &str) {
-        tracing::error!("the configuration is wrong, and the one before it stays in force:\n{problems}");
+        tracing::error!(
+            name: "config.refused",
+            "the configuration is wrong, and the one before it stays in force:\n{problems}"
+        );
         self.refused = problems.lines().next().map(str::to_owned);
         self.counters.send_modify(|counters| counters.reload(true));
     }

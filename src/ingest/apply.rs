@@ -112,7 +112,11 @@ impl<'a> Transaction<'a> {
         let has_moved = match entries::revise(tx, feed.feed, revision, text, at) {
             // It stays as it is, and hidden where its row is damaged, until the store is repaired.
             Err(error) if error.is_corruption() => {
-                tracing::warn!(feed.name, entry.id = revision.entry.0, "an edited entry cannot be stored: {error}");
+                tracing::warn!(
+                    name: "entry.not_revised",
+                    { feed.name, entry.id = revision.entry.0 },
+                    "an edited entry cannot be stored: {error}"
+                );
                 return Ok(None);
             }
             revised => revised?,

@@ -47,12 +47,8 @@ impl Recording {
             let Feed { name, body_bytes, recent, .. } = &*report.feed;
             let duration_ms = recent.iter().next_back().map(|sample| sample.took_ms);
             tracing::info!(
-                feed.name = name,
-                added,
-                revised,
-                folded = folds.total(),
-                size_bytes = body_bytes,
-                duration_ms,
+                name: "feed.polled",
+                { feed.name = name, added, revised, folded = folds.total(), size_bytes = body_bytes, duration_ms },
                 "polled"
             );
             report.polled = Polled::Document(ingested);
@@ -168,26 +164,30 @@ fn tell(feed: &Feed, told: &Told) {
     let what = feed.last_error.as_deref().unwrap_or_default();
     match told {
         Told::Nothing => {}
-        Told::Unchanged { duration_ms } => tracing::debug!(feed.name, duration_ms, "unchanged"),
-        Told::Postponed => tracing::debug!(feed.name, "put off: {}", feed.next_poll_why),
+        Told::Unchanged { duration_ms } => {
+            tracing::debug!(name: "feed.unchanged", { feed.name, duration_ms }, "unchanged")
+        }
+        Told::Postponed => tracing::debug!(name: "feed.postponed", { feed.name }, "put off: {}", feed.next_poll_why),
         Told::Gone => tracing::warn!(
-            feed.name,
+            name: "feed.gone",
+            { feed.name },
             "the feed is gone for good (410) and is not polled any more; its entries are kept"
         ),
         Told::Failed => {
             let next = feed.next_poll.format("%Y-%m-%d %H:%MZ");
             tracing::warn!(
-                feed.name,
-                failures,
+                name: "feed.failed",
+                { feed.name, failures },
                 "{what}; its entries are kept, next try {next} ({})",
                 feed.next_poll_why
             );
         }
-        Told::Panicked => tracing::error!(feed.name, failures, "{what}"),
-        Told::Offline(words) => tracing::debug!(feed.name, "{words}"),
+        Told::Panicked => tracing::error!(name: "feed.panicked", { feed.name, failures }, "{what}"),
+        Told::Offline(words) => tracing::debug!(name: "feed.offline", { feed.name }, "{words}"),
         Told::WentOffline(words) => {
-            tracing::debug!(feed.name, "{words}");
+            tracing::debug!(name: "feed.offline", { feed.name }, "{words}");
             tracing::warn!(
+                name: "network.down",
                 "many servers that have nothing to do with each other cannot be reached, so the network here seems to be down; nothing is counted against the feeds, and a few are tried now and then"
             );
         }

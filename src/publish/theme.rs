@@ -115,7 +115,12 @@ impl Theme {
     #[must_use]
     pub fn page(&self, template: &str, shown: &Value) -> String {
         self.render(template, shown).unwrap_or_else(|error| {
-            tracing::error!(template, "{}; the program's own template is shown instead", told(&error));
+            tracing::error!(
+                name: "theme.failed",
+                template,
+                "{}; the program's own template is shown instead",
+                told(&error)
+            );
             OWN.render(template, shown).expect("the program's own templates show whatever there is")
         })
     }

@@ -225,11 +225,11 @@ async fn found_at(served: &Served, published: Published, path: &str, request: &R
                 Ok(Ok(found)) => found,
                 Ok(Err(why)) => return later(why, "10"),
                 Err(error) if error.policy() == Policy::Retry => {
-                    tracing::warn!(%error, "a page could not be rendered");
+                    tracing::warn!(name: "serve.page_failed", %error, "a page could not be rendered");
                     return later("the store cannot be read now; come again in a minute\n", "30");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a page could not be rendered");
+                    tracing::error!(name: "serve.page_failed", %error, "a page could not be rendered");
                     return plain(
                         StatusCode::INTERNAL_SERVER_ERROR,
                         "the page cannot be shown now; the log says why\n",
@@ -334,7 +334,7 @@ async fn metrics(served: &Served) -> Response {
     let figures = match figures.await {
         Ok(figures) => figures,
         Err(error) => {
-            tracing::error!(%error, "the metrics could not be read");
+            tracing::error!(name: "serve.metrics_failed", %error, "the metrics could not be read");
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read now; the log says why\n");
         }
     };

@@ -36,7 +36,7 @@ pub(super) async fn answer(callbacks: &CallbackHandler, callback: &str, request:
         }
     };
     let mut response = answered.unwrap_or_else(|error| {
-        tracing::error!(%error, "a hub could not be answered");
+        tracing::error!(name: "hub.not_answered", %error, "a hub could not be answered");
         let mut later = plain(StatusCode::SERVICE_UNAVAILABLE, "this cannot be stored now; send it again later\n");
         put(later.headers_mut(), header::RETRY_AFTER, "60");
         later

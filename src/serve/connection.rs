@@ -51,7 +51,10 @@ pub(super) async fn serve(listener: Arc<Listener>, served: Arc<Served>, stop: Ca
         let Some(Some((accepted, place))) = stop.run_until_cancelled(next).await else { break };
         while let Some(ended) = open.try_join_next() {
             if let Err(panicked) = ended {
-                tracing::error!("a request failed in a way that is a fault of newsfold; please report it: {panicked}");
+                tracing::error!(
+                    name: "serve.panicked",
+                    "a request failed in a way that is a fault of newsfold; please report it: {panicked}"
+                );
             }
         }
         match accepted {
@@ -63,7 +66,7 @@ pub(super) async fn serve(listener: Arc<Listener>, served: Arc<Served>, stop: Ca
                 open.spawn(converse(stream, served.clone(), stop.clone(), place));
             }
             Err(error) => {
-                tracing::debug!(%error, "a connection was not taken");
+                tracing::debug!(name: "serve.not_taken", %error, "a connection was not taken");
                 tokio::time::sleep(AFTER_TROUBLE).await;
             }
         }

@@ -447,7 +447,7 @@ pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<
 pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
     match place_of(connection, entry)?.map(|place| texts::read(connection, place)) {
         Some(Err(Error::Damaged(what))) => {
-            tracing::debug!(entry.id = entry.0, "{what}");
+            tracing::debug!(name: "entry.unreadable", { entry.id = entry.0 }, "{what}");
             Ok(Detail { is_damaged: true, ..Detail::default() })
         }
         found => found.unwrap_or_else(|| Ok(Detail::default())),

@@ -538,7 +538,13 @@ fn read(row: &Row<'_>) -> Result<Feed> {
 
 /// What was read of a feed's row; `None` when it cannot be read. Whoever polls it tells so.
 fn readable<T, E: std::fmt::Display>(row: &Row<'_>, came: Result<T, E>) -> Option<T> {
-    let told = |error: &E| tracing::debug!(feed.id = row.get::<_, u64>(0).ok(), "a feed's row is left out: {error}");
+    let told = |error: &E| {
+        tracing::debug!(
+            name: "feed.row_left_out",
+            { feed.id = row.get::<_, u64>(0).ok() },
+            "a feed's row is left out: {error}"
+        )
+    };
     came.inspect_err(told).ok()
 }
 

@@ -140,13 +140,19 @@ pub(super) fn tighten(path: &Path) {
         match std::fs::set_permissions(file.path(), Permissions::from_mode(PRIVATE)) {
             Ok(()) => tightened += 1,
             Err(error) => tracing::warn!(
+                name: "store.open_to_others",
                 "{}: others may read this file, which may hold secrets, and that cannot be changed: {error}",
                 file.path().display()
             ),
         }
     }
     if tightened > 0 {
-        tracing::info!(files = tightened, "{}: the store holds secrets; only its user may read it now", path.display());
+        tracing::info!(
+            name: "store.made_private",
+            files = tightened,
+            "{}: the store holds secrets; only its user may read it now",
+            path.display()
+        );
     }
 }
 
@@ -228,6 +234,7 @@ pub(super) fn look_through_for_writing(connection: &Connection, path: &Path) -> 
     }
     if let Some(what) = faults.first() {
         tracing::error!(
+            name: "store.damaged",
             "rows of the store are damaged ({what}); all others are shown; `newsfold store check --repair`, while no newsfold runs, puts it right"
         );
     }

@@ -88,7 +88,13 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path, stopped_unclean
     if version > 0 && version < schema::MIGRATIONS.len() {
         systemd::takes_its_time("bringing the store up to date");
         let copy = whole_copy::keep(connection, path, &format!(".v{version}"))?;
-        tracing::info!(from = version, to = schema::MIGRATIONS.len(), copy = %copy.display(), "the store is brought up to date; a copy was made");
+        tracing::info!(
+            name: "store.upgraded",
+            from = version,
+            to = schema::MIGRATIONS.len(),
+            copy = %copy.display(),
+            "the store is brought up to date; a copy was made"
+        );
     }
     schema::migrate(connection, version)?;
     // What a savepoint may have to restore; in a file it would be written for nothing. Only an upgrade restores more than

@@ -95,7 +95,11 @@ impl Signs {
         let took = begun.elapsed();
         self.longest_work_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if took > LONG_WORK {
-            tracing::info!(duration_ms = took.as_millis(), "one piece of work kept the store from others for long");
+            tracing::info!(
+                name: "store.slow",
+                duration_ms = took.as_millis(),
+                "one piece of work kept the store from others for long"
+            );
         }
         is_done
     }
@@ -114,8 +118,11 @@ impl Signs {
             let is_news = known.as_ref() != Some(&trouble);
             if is_news {
                 match &trouble {
-                    Trouble::Locked => tracing::warn!("{trouble}; what was polled waits until then"),
+                    Trouble::Locked => {
+                        tracing::warn!(name: "store.locked", "{trouble}; what was polled waits until then")
+                    }
                     Trouble::Refused(_) => tracing::error!(
+                        name: "store.refuses",
                         "{trouble}; what is published stays as it is, and what was polled is asked for again later"
                     ),
                 }
@@ -130,7 +137,7 @@ impl Signs {
         self.trouble.send_if_modified(|known| {
             let is_news = known.as_ref().is_some_and(is_over);
             if is_news {
-                tracing::info!("the store can be written to again");
+                tracing::info!(name: "store.recovered", "the store can be written to again");
                 *known = None;
             }
             is_news

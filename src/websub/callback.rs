@@ -106,7 +106,8 @@ impl CallbackHandler {
                 let why = said("hub.reason").filter(|why| !why.trim().is_empty());
                 let why = why.map_or_else(|| "it does not say why".to_owned(), |why| redact::message(&why));
                 tracing::warn!(
-                    feed.name = name,
+                    name: "hub.denied",
+                    { feed.name = name },
                     "the hub does not tell us of this feed ({why}); it is polled as configured"
                 );
                 let _ = self.words.send(Word::Ended(feed));
@@ -126,11 +127,13 @@ impl CallbackHandler {
         let Some(name) = self.store.write(64, meant).await? else { return Ok(None) };
         match confirmed {
             HubMode::Subscribe => tracing::info!(
-                feed.name = name,
-                until = %(now + lease).format("%Y-%m-%d %H:%MZ"),
+                name: "hub.subscribed",
+                { feed.name = name, until = %(now + lease).format("%Y-%m-%d %H:%MZ") },
                 "a hub tells of this feed's changes"
             ),
-            HubMode::Unsubscribe => tracing::info!(feed.name = name, "a hub tells of this feed no more"),
+            HubMode::Unsubscribe => {
+                tracing::info!(name: "hub.unsubscribed", { feed.name = name }, "a hub tells of this feed no more")
+            }
         }
         Ok(Some(challenge))
     }
@@ -164,7 +167,11 @@ impl CallbackHandler {
         let Expected { feed, name, secret, address, .. } = expected;
         let Message { signature, content_type, coding, body } = message;
         if !signature.is_some_and(|signature| signature::is_good(&signature, &secret, &body)) {
-            tracing::warn!(feed.name = name, "what came from a hub is not signed as it should be, and ignored");
+            tracing::warn!(
+                name: "hub.unsigned",
+                { feed.name = name },
+                "what came from a hub is not signed as it should be, and ignored"
+            );
             return Ok(());
         }
         let Means { subscriptions, poller } = self.means.borrow().clone();
@@ -175,18 +182,17 @@ impl CallbackHandler {
         match poller.hear(feed, document, subscription, now).await? {
             Ok(ingested) => {
                 tracing::info!(
-                    feed.name = name,
-                    added = ingested.added,
-                    revised = ingested.revised,
-                    folded = ingested.folds.total(),
-                    size_bytes,
+                    name: "hub.told",
+                    { feed.name = name, added = ingested.added, revised = ingested.revised, folded = ingested.folds.total(), size_bytes },
                     "told by a hub"
                 );
                 if ingested.changed() {
                     let _ = self.words.send(Word::News);
                 }
             }
-            Err(why) => tracing::warn!(feed.name = name, "what came from a hub is of no use: {why}"),
+            Err(why) => {
+                tracing::warn!(name: "hub.of_no_use", { feed.name = name }, "what came from a hub is of no use: {why}")
+            }
         }
         Ok(())
     }

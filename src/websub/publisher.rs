@@ -30,14 +30,17 @@ pub async fn tell_of_changes(
     let count = changed.len();
     for (address, etag) in changed {
         if let Err(error) = fetch::hub::tell(hub, &address, user_agent).await {
-            tracing::warn!("the hub was not told of a change: {error}; subscribers find it when they poll");
+            tracing::warn!(
+                name: "hub.not_told",
+                "the hub was not told of a change: {error}; subscribers find it when they poll"
+            );
             return Ok(());
         }
         let hub = hub.clone();
         store.write(64, move |context| hubs::tell_document(context.tx, &hub, &address, &etag)).await?;
     }
     if count > 0 {
-        tracing::debug!(documents = count, "the hub was told");
+        tracing::debug!(name: "hub.notified", documents = count, "the hub was told");
     }
     Ok(())
 }

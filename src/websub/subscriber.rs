@@ -60,6 +60,7 @@ impl Subscriber {
                 Ok((id, ())) => id,
                 Err(panicked) => {
                     tracing::error!(
+                        name: "hub.panicked",
                         "asking a hub failed in a way that is a fault of newsfold; please report it: {panicked}"
                     );
                     panicked.id()
@@ -120,15 +121,15 @@ fn tell(request: &Request, answer: Result<u16, fetch::Error>, is_next: bool) {
     let (name, mode) = (&request.name, request.mode.name());
     let then = if is_next { "the feed's next hub is asked" } else { "that is tried again later" };
     match answer {
-        Ok(200..=299) => tracing::debug!(feed.name = name, mode, "the hub was asked"),
+        Ok(200..=299) => tracing::debug!(name: "hub.asked", { feed.name = name, mode }, "the hub was asked"),
         Ok(status) => tracing::warn!(
-            feed.name = name,
-            mode,
+            name: "hub.refused",
+            { feed.name = name, mode },
             "the hub answered {status}; {then}, and the feed is polled meanwhile"
         ),
         Err(error) => tracing::warn!(
-            feed.name = name,
-            mode,
+            name: "hub.unreachable",
+            { feed.name = name, mode },
             "the hub could not be asked: {error}; {then}, and the feed is polled meanwhile"
         ),
     }

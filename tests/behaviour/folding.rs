@@ -191,7 +191,7 @@ fn the_demonstration_tells_the_jet_story_once_with_its_five_tellings() {
     scene.write("newsfold.toml", &demo.replace("127.0.0.1:8080", "127.0.0.1:0"));
     let mut daemon = scene.start();
     for _ in 0..6 {
-        daemon.wait_for("polled");
+        daemon.wait_for_event("feed.polled");
     }
     daemon.signal("TERM");
     daemon.ended();
@@ -244,7 +244,7 @@ fn what_a_person_had_forgotten_is_shown_nowhere_whatever_its_publisher_makes_of_
     let page = format!("/story/{}", story["id"].as_str().unwrap());
     assert!(daemon.get("/search?q=pills").1.contains("Cheap pills"));
     assert!(scene.must(&["forget", "https://hacked.example/pills"]).contains("Cheap pills"));
-    daemon.wait_for("published");
+    daemon.wait_for_event("output.published");
     for path in ["/", "/news.atom", "/news.json", "/feeds/paper", "/search?q=pills", &page] {
         assert!(!daemon.get(path).1.contains("Cheap pills"), "{path}");
     }

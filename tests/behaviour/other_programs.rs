@@ -21,8 +21,8 @@ fn the_daemon_keeps_its_lock_on_the_store_whatever_is_read_and_commanded() {
     let scene = Scene::with(&[("one", origin.url("/"))], "");
     let store = scene.path("newsfold.db");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     assert!(holds_a_lock(&daemon, &store));
     // More readers at once than connections are kept.
     let published = scene.json(&["publish", "--format", "json"]);
@@ -47,7 +47,7 @@ fn the_daemon_keeps_its_lock_on_the_store_whatever_is_read_and_commanded() {
         assert!(holds_a_lock(&daemon, &store), "{command:?}");
     }
     daemon.signal("HUP");
-    daemon.wait_for("read again");
+    daemon.wait_for_event("config.reloaded");
     assert!(holds_a_lock(&daemon, &store), "the configuration was read again");
 }
 
@@ -62,7 +62,7 @@ fn a_feed_that_is_the_store_itself_is_not_read_and_costs_no_lock() {
     scene.configure(&names.into_iter().zip(files).collect::<Vec<_>>(), "");
     let mut daemon = scene.start();
     for _ in names {
-        assert!(daemon.wait_for("its entries are kept").contains("this is the store"));
+        assert!(daemon.wait_for_event("feed.failed").contains("this is the store"));
     }
     assert!(holds_a_lock(&daemon, &store));
 }
@@ -125,7 +125,7 @@ fn a_correction_beside_a_daemon_does_not_look_the_whole_store_through() {
     origin.change(|_| Answer::ok(rss_of(&["a", "b", "c"])));
     let mut daemon = scene.start();
     daemon.signal("HUP");
-    daemon.wait_for("read again");
+    daemon.wait_for_event("config.reloaded");
     assert!(std::fs::metadata(scene.path("newsfold.db-wal")).unwrap().len() > 0, "its log is in use");
     let (one, two) = ("https://example.org/a", "https://example.org/b");
     scene.must(&["join", one, two]);

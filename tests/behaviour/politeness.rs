@@ -507,7 +507,7 @@ fn feeds_of_one_host_go_on_sharing_connections_round_after_round() {
     scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"3s\""));
     let mut daemon = scene.start();
     for _ in 0..FEEDS * (ROUNDS - 1) {
-        daemon.wait_for("unchanged");
+        daemon.wait_for_event("feed.unchanged");
     }
     drop(daemon);
     let connections: HashSet<usize> = origin.asked().iter().map(|request| request.connection).collect();

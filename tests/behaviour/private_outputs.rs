@@ -141,7 +141,7 @@ fn nobody_else_learns_what_a_private_output_shows() {
     let scene = scene(&public, &private, &(outputs(&format!("\"{TOKEN}\""), "") + &more));
     scene.must(&["poll"]);
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was told");
+    daemon.wait_for_event("hub.notified");
     let all = daemon.get(&format!("/t/{TOKEN}/inhouse.json")).1;
     let all: Value = serde_json::from_str(&all).unwrap();
     let id = |title: &str| {
@@ -247,7 +247,7 @@ fn a_changed_token_is_in_force_at_a_reload_and_one_that_cannot_be_read_opens_not
     assert!(daemon.get(&format!("/t/{TOKEN}/news.atom")).0.starts_with("HTTP/1.1 200"));
     let reload = |daemon: &mut Daemon| {
         daemon.signal("HUP");
-        daemon.wait_for("the configuration was read again");
+        daemon.wait_for_event("config.reloaded");
     };
     scene.write("token", "another token of some length");
     reload(&mut daemon);

@@ -213,11 +213,11 @@ fn what_a_poll_brings_is_served_without_a_restart() {
     let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
     let mut daemon = scene.start();
-    daemon.wait_for("published");
+    daemon.wait_for_event("output.published");
     assert!(daemon.get("/news.atom").1.contains("<title>a</title>"));
     let more = rss_of(&["b", "a"]);
     origin.change(move |_| Answer::ok(&more));
-    daemon.wait_for("published");
+    daemon.wait_for_event("output.published");
     assert!(daemon.get("/news.atom").1.contains("<title>b</title>"));
 }
 
@@ -301,7 +301,7 @@ fn a_command_follows_changed_files_and_is_run_again_when_it_failed() {
     daemon.wait_for("a command that follows changed files failed");
     assert!(daemon.get("/healthz").1.contains("`after` (sh) failed"));
     scene.write("open", "");
-    daemon.wait_for("what failed before was done now");
+    daemon.wait_for_event("task.recovered");
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
 }

@@ -74,7 +74,7 @@ fn a_backup_is_made_beside_a_running_daemon_and_restored_after_it() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let scene = Scene::with(&[("one", origin.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     let copy = scene.path("copy.db");
     let copy = copy.to_str().unwrap();
     scene.must(&["store", "backup", copy]);
@@ -109,7 +109,7 @@ fn what_a_restore_keeps_is_whole_without_its_log() {
     std::fs::remove_file(scene.path("newsfold.db")).unwrap();
     origin.change(|_| Answer::ok(rss_of(&["a", "b", "c", "d"])));
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     daemon.signal("KILL");
     daemon.ended();
     assert!(std::fs::metadata(scene.path("newsfold.db-wal")).unwrap().len() > 0, "it had no time to tidy up");
@@ -196,7 +196,7 @@ fn a_damaged_text_costs_its_entry_alone_is_told_and_comes_back_when_it_is_set_as
     scene.configure(&[("one", origin.url("/")), ("two", other.url("/"))], "");
 
     let mut daemon = scene.start();
-    daemon.wait_for("feed.name=\"two\"");
+    daemon.wait_for(r#""feed.name":"two""#);
     let published = scene.must(&["publish", "--format", "json"]);
     assert!(
         published.contains("A text that is whole.") && published.contains("https://example.org/hit"),

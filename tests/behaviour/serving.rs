@@ -60,8 +60,8 @@ fn a_reader_that_slept_finds_every_story_in_the_archives() {
     let origin = Origin::of(dated(&entries));
     let scene = Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\nlimit = 5\n");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     for (address, link) in [("/news.atom", ARCHIVES), ("/news.rss", ARCHIVES), ("/news.json", NEXT_URL)] {
         let documents = walk(&daemon, address, link);
         assert_eq!(documents.len(), 3, "{address}: what is new, March and January");
@@ -105,7 +105,7 @@ fn what_a_crash_left_of_files_is_taken_away_at_the_start() {
     let others = ["public/notes.5.tmp", "public/news.tmp"];
     strays.iter().chain(&others).for_each(|file| scene.write(file, "<feed"));
     let mut daemon = scene.start();
-    daemon.wait_for("published");
+    daemon.wait_for_event("output.published");
     assert!(strays.iter().all(|stray| !scene.path(stray).exists()));
     assert!(others.iter().all(|other| scene.path(other).exists()), "they are not ours");
 }
@@ -145,7 +145,7 @@ fn a_search_that_finds_much_has_pages_in_every_format() {
     let origin = Origin::of(dated(&entries));
     let scene = Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\n");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     let next = ("rel=\"next\"", "href=\"");
     for (address, link, first) in [
         ("/search.atom?q=storm*", next, true),
@@ -214,8 +214,8 @@ fn every_search_is_a_feed() {
     let scene =
         Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"sea\"\nquery = '\"grey sea\"'\n");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     let found = |query: &str| {
         let (head, body) = daemon.get(&format!("/search.json?q={query}"));
         assert!(head.starts_with("HTTP/1.1 200"), "{query}: {head}");
@@ -369,7 +369,7 @@ fn a_persons_correction_is_served_without_a_poll() {
     let mut daemon = scene.start();
     assert_eq!(daemon.get("/news.atom").1.matches("<entry").count(), 1);
     scene.must(&["split", "2"]);
-    daemon.wait_for("published");
+    daemon.wait_for_event("output.published");
     assert_eq!(daemon.get("/news.atom").1.matches("<entry").count(), 2);
 }
 
@@ -488,7 +488,7 @@ fn the_hub_is_told_of_a_change_and_named_to_subscribers() {
         format!("[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{public}\"\nhub = \"{}\"\n", hub.url("/hub"));
     let scene = Scene::with(&[("example", origin.url("/feed"))], &serve);
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was told");
+    daemon.wait_for_event("hub.notified");
     let mut told: Vec<String> = Vec::new();
     for ping in hub.asked() {
         let said: Vec<(String, String)> = form_urlencoded::parse(&ping.body).into_owned().collect();
@@ -540,7 +540,7 @@ fn the_hub_is_told_once_of_each_change_whoever_publishes_it() {
     store.execute("UPDATE feed SET next_poll = 0", []).unwrap();
     drop(store);
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was told");
+    daemon.wait_for_event("hub.notified");
     drop(daemon);
     assert_eq!(hub.asked().len(), 2, "a restart is no change, and what is polled then is");
     origin.change(|_| Answer::ok(rss_of(&["c", "b", "a"])));

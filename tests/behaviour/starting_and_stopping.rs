@@ -25,13 +25,13 @@ fn a_reader_that_dawdles_keeps_it_for_a_moment_and_not_at_all_when_it_is_told_tw
         let origin = Origin::of(rss_of(&["a"]));
         let scene = Scene::with(&[("example", origin.url("/"))], "");
         let mut daemon = scene.start();
-        daemon.wait_for("polled");
+        daemon.wait_for_event("feed.polled");
         let mut reader = TcpStream::connect(&daemon.address).unwrap();
         reader.write_all(b"GET /news.atom HTTP/1.1\r\n").unwrap();
         daemon.get("/healthz");
         let asked = clock::instant();
         daemon.signal("TERM");
-        daemon.wait_for("stopping");
+        daemon.wait_for_event("daemon.stopping");
         for _ in 1..times {
             daemon.signal("TERM");
         }
@@ -60,7 +60,7 @@ fn a_restart_polls_nothing_early() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = Scene::with(&[("example", origin.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     daemon.signal("TERM");
     daemon.ended();
     let daemon = scene.start();
@@ -79,7 +79,7 @@ fn a_stop_gives_up_the_polls_from_before_a_reload_too() {
         std::thread::yield_now();
     }
     daemon.signal("HUP");
-    daemon.wait_for("read again");
+    daemon.wait_for_event("config.reloaded");
     let told = clock::instant();
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
@@ -91,14 +91,14 @@ fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
     let [one, two] = ["a", "b"].map(|name| Origin::of(rss_of(&[name])));
     let scene = Scene::with(&[("one", one.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     scene.write("newsfold.toml", "[poll]\nintervall = 3\n");
     daemon.signal("HUP");
     daemon.wait_for("stays in force");
     scene.configure(&[("one", one.url("/")), ("two", two.url("/"))], "");
     daemon.signal("HUP");
-    daemon.wait_for("read again");
-    daemon.wait_for("polled");
+    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_event("feed.polled");
     assert_eq!((one.asked().len(), two.asked().len()), (1, 1));
 }
 
@@ -108,10 +108,10 @@ fn a_changed_address_is_asked_at_once() {
     let (old, new) = (Origin::of(rss_of(&["a"])), Origin::of(rss_of(&["b"])));
     let scene = Scene::with(&[("one", old.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     scene.configure(&[("one", new.url("/"))], "");
     daemon.signal("HUP");
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     assert_eq!((old.asked().len(), new.asked().len()), (1, 1));
 }
 
@@ -151,7 +151,7 @@ fn what_is_published_names_an_address_that_answers_after_a_reload_too() {
     let mut reload = |serve: &str| {
         scene.configure(&[], serve);
         daemon.signal("HUP");
-        daemon.wait_for("read again");
+        daemon.wait_for_event("config.reloaded");
         own_address(&daemon)
     };
     let elsewhere = reload("[serve]\nlisten = \"127.0.0.1:1\"\n");
@@ -171,7 +171,7 @@ fn a_shorter_interval_brings_the_next_poll_forward_at_a_reload_and_at_a_restart(
     let origin = Origin::of(rss_of(&["a"]));
     let scene = Scene::with(&[("example", origin.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     let configure = |keys: &str| {
         scene.write("newsfold.toml", &format!(
         "[poll]\nmin_interval = \"1s\"\nallow_networks = [\"127.0.0.0/8\"]\n[serve]\nlisten = \"127.0.0.1:0\"\n[[feed]]\nname = \"example\"\nurl = \"{}\"\n{keys}\n",
@@ -180,13 +180,13 @@ fn a_shorter_interval_brings_the_next_poll_forward_at_a_reload_and_at_a_restart(
     };
     configure("interval = \"30m\"");
     daemon.signal("HUP");
-    daemon.wait_for("read again");
+    daemon.wait_for_event("config.reloaded");
     let (wait, why) = plan(&scene);
     assert!((1800..=2000).contains(&wait), "{wait}");
     assert_eq!(why, "every 30m");
     configure("interval = \"1s\"");
     daemon.signal("HUP");
-    daemon.wait_for("unchanged");
+    daemon.wait_for_event("feed.unchanged");
     daemon.signal("TERM");
     daemon.ended();
     configure("interval = \"10m\"");

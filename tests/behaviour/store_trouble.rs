@@ -41,11 +41,11 @@ fn a_store_that_another_program_locks_is_waited_for_and_nothing_is_lost() {
         let origin = Origin::of(rss_of(&["a"]));
         let scene = scene_polled_often(&[("example", origin.url("/"))], "");
         let mut daemon = scene.start();
-        daemon.wait_for("polled");
-        daemon.wait_for("published");
+        daemon.wait_for_event("feed.polled");
+        daemon.wait_for_event("output.published");
         let other = lock(&scene, how);
         origin.change(|_| Answer::ok(rss_of(&["b", "a"])));
-        daemon.wait_for("another program holds the store locked");
+        daemon.wait_for_event("store.locked");
         while is_healthy(&daemon) {
             std::thread::yield_now();
         }
@@ -53,8 +53,8 @@ fn a_store_that_another_program_locks_is_waited_for_and_nothing_is_lost() {
         assert!(daemon.get("/news.atom").1.contains("<title>a</title>"));
         assert!(daemon.get("/metrics").1.contains("newsfold_store_writable 0.0"));
         other.execute_batch("ROLLBACK").unwrap();
-        daemon.wait_for("the store can be written to again");
-        daemon.wait_for("added=1");
+        daemon.wait_for_event("store.recovered");
+        daemon.wait_for(r#""added":1"#);
         while !is_healthy(&daemon) {
             std::thread::yield_now();
         }
@@ -69,15 +69,15 @@ fn a_start_while_the_store_is_locked_serves_what_it_holds_and_polls_afterwards()
     let origin = Origin::of(rss_of(&["a"]));
     let scene = scene_polled_often(&[("example", origin.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     daemon.signal("TERM");
     daemon.ended();
     let other = lock(&scene, "BEGIN IMMEDIATE");
     let mut daemon = scene.start();
     assert!(daemon.get("/news.atom").1.contains("<title>a</title>"));
     other.execute_batch("ROLLBACK").unwrap();
-    daemon.wait_for("unchanged");
+    daemon.wait_for_event("feed.unchanged");
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn a_reload_while_the_store_is_locked_comes_into_force_afterwards() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = Scene::with(&[("example", origin.url("/"))], "[[output]]\nname = \"news\"\ntitle = \"One\"\n");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     let other = lock(&scene, "BEGIN IMMEDIATE");
     let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     scene.write("newsfold.toml", &text.replace("\"One\"", "\"Two\""));
     daemon.signal("HUP");
-    daemon.wait_for("another program holds the store locked");
+    daemon.wait_for_event("store.locked");
     assert!(daemon.get("/news.atom").1.contains("<title>One</title>"));
     other.execute_batch("ROLLBACK").unwrap();
     while !daemon.get("/news.atom").1.contains("<title>Two</title>") {
@@ -103,9 +103,9 @@ fn the_end_does_not_wait_for_another_programs_lock() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = scene_polled_often(&[("example", origin.url("/"))], "");
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     let _other = lock(&scene, "BEGIN IMMEDIATE");
-    daemon.wait_for("another program holds the store locked");
+    daemon.wait_for_event("store.locked");
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
 }
@@ -116,19 +116,19 @@ fn a_disk_that_takes_nothing_more_leaves_what_is_published_and_a_reload_waits_fo
     let scene = Scene::with(&[("example", origin.url("/"))], "[[output]]\nname = \"news\"\ntitle = \"One\"\n");
     // No file can grow past a limit, as on a disk that is full; the signal that goes with it is for programs that ask for it.
     let mut daemon = scene.start_by(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     daemon.limit_files("1024:");
     let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     scene.write("newsfold.toml", &text.replace("\"One\"", "\"Two\""));
     daemon.signal("HUP");
-    daemon.wait_for("the store refuses to write");
+    daemon.wait_for_event("store.refuses");
     while is_healthy(&daemon) {
         std::thread::yield_now();
     }
     assert!(daemon.get("/news.atom").1.contains("<title>One</title>"));
     daemon.limit_files("unlimited:");
-    daemon.wait_for("the store can be written to again");
+    daemon.wait_for_event("store.recovered");
     while !daemon.get("/news.atom").1.contains("<title>Two</title>") || !is_healthy(&daemon) {
         std::thread::yield_now();
     }
@@ -165,9 +165,9 @@ fn files_on_a_disk_that_hangs_hold_up_neither_polls_nor_readers_nor_the_end() {
         }
     });
     let mut daemon = scene.start_with(&[("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "200000")]);
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     origin.change(|_| Answer::ok(rss_of(&["b", "a"])));
-    daemon.wait_for("polled");
+    daemon.wait_for_event("feed.polled");
     while !daemon.get("/news.atom").1.contains("<title>b</title>") {
         std::thread::yield_now();
     }
@@ -192,9 +192,9 @@ fn scene_with_a_damaged_row() -> (Scene, [Origin; 2]) {
 fn one_damaged_row_of_a_feed_costs_that_feed_alone() {
     let (scene, origins) = scene_with_a_damaged_row();
     let mut daemon = scene.start();
-    let told = daemon.wait_for("cannot be read from the store");
+    let told = daemon.wait_for_event("feed.unreadable");
     assert!(told.contains("ill"), "{told}");
-    daemon.wait_for("unchanged");
+    daemon.wait_for_event("feed.unchanged");
     assert_eq!(origins.map(|origin| origin.asked().len()), [1, 2]);
     for path in ["/metrics", "/feeds", "/feeds.opml", "/news.atom", "/healthz"] {
         assert!(daemon.get(path).0.starts_with("HTTP/1.1 200"), "{path}");
@@ -217,8 +217,8 @@ fn a_story_whose_text_cannot_be_read_is_shown_without_it_and_told_once() {
     scene.must(&["poll", "ill"]);
     assert_eq!(change(&scene, "UPDATE text_block SET bytes = x'07'"), 1);
     let mut daemon = scene.start();
-    daemon.wait_for("polled");
-    daemon.wait_for("published");
+    daemon.wait_for_event("feed.polled");
+    daemon.wait_for_event("output.published");
     let (head, feed) = daemon.get("/news.atom");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     for title in ["<title>a</title>", "<title>b</title>", "Another text."] {
@@ -242,6 +242,6 @@ fn a_changed_keep_holds_from_the_reload_on() {
     let mut daemon = scene.start();
     scene.configure(&[("one", origin.url("/"))], "[store]\nkeep = \"1h\"\n");
     daemon.signal("HUP");
-    let told = daemon.wait_for("entries past `store.keep` are forgotten");
-    assert!(told.contains("pruned=1"), "{told}");
+    let told = daemon.wait_for_event("store.pruned");
+    assert!(told.contains(r#""pruned":1"#), "{told}");
 }

@@ -71,13 +71,13 @@ fn ask_back(daemon: &Daemon, path: &str, mode: &str, topic: &str) -> (String, St
 /// Runs until the hub has been asked and has asked back.
 fn subscribed(scene: &Scene, hub: &Origin) -> (Daemon, Asked) {
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     let asked = asked(hub);
     assert_eq!((asked.mode.as_str(), asked.topic.as_str()), ("subscribe", TOPIC));
     assert!(asked.path.starts_with("/news/websub/") && asked.path.len() > 40 && asked.secret.len() >= 40);
     let answered = ask_back(&daemon, &asked.path, "subscribe", TOPIC);
     assert_eq!((answered.0.as_str(), answered.1.as_str()), ("HTTP/1.1 200 OK", "a challenge & more"));
-    daemon.wait_for("a hub tells of this feed's changes");
+    daemon.wait_for_event("hub.subscribed");
     (daemon, asked)
 }
 
@@ -101,7 +101,7 @@ fn what_a_hub_tells_is_published_without_a_poll() {
     let scene = scene(&origin, "");
     let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
     assert_eq!(notify(&daemon, &path, &secret, &rss_of(&["b"])), "HTTP/1.1 200 OK");
-    daemon.wait_for("told by a hub");
+    daemon.wait_for_event("hub.told");
     // What the poll before it brought may still be being rendered.
     let is_published = |page: &str| daemon.get("/news.json").1.contains(page);
     while !(is_published("org/a\"") && is_published("org/b\"")) {
@@ -131,14 +131,16 @@ fn what_a_hub_told_before_undoes_nothing() {
         )
     };
     let (first, second) = (told("Wrong", ""), told("Right", ""));
-    for (body, expected) in [(&first, "added=1"), (&second, "revised=1"), (&first, "revised=0")] {
+    for (body, expected) in [(&first, r#""added":1,"#), (&second, r#""revised":1,"#), (&first, r#""revised":0,"#)] {
         assert_eq!(notify(&daemon, &path, &secret, body), "HTTP/1.1 200 OK");
-        assert!(daemon.wait_for("told by a hub").contains(expected), "{expected}");
+        assert!(daemon.wait_for_event("hub.told").contains(expected), "{expected}");
     }
     let dated = |title, hour: u32| told(title, &format!("<updated>2026-01-01T{hour:02}:00:00Z</updated>"));
-    for (body, expected) in [(dated("Righter", 5), "revised=1"), (dated("Older and never told", 4), "revised=0")] {
+    for (body, expected) in
+        [(dated("Righter", 5), r#""revised":1,"#), (dated("Older and never told", 4), r#""revised":0,"#)]
+    {
         assert_eq!(notify(&daemon, &path, &secret, &body), "HTTP/1.1 200 OK");
-        assert!(daemon.wait_for("told by a hub").contains(expected), "{expected}");
+        assert!(daemon.wait_for_event("hub.told").contains(expected), "{expected}");
     }
     drop(daemon);
     assert!(scene.stories().iter().any(|(title, _)| title == "Righter"));
@@ -150,11 +152,11 @@ fn a_hub_cannot_flood_and_what_it_tells_too_much_of_is_polled_for() {
     let origin = feed(&hub);
     let scene = scene(&origin, "[fold]\nlevel = \"link\"\n");
     let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
-    for (round, expected) in [(0, "added=50"), (1, "added=0"), (2, "added=0")] {
+    for (round, expected) in [(0, r#""added":50,"#), (1, r#""added":0,"#), (2, r#""added":0,"#)] {
         let names: Vec<String> = (0..1_100).map(|name| format!("{round}-{name}")).collect();
         let document = rss_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(notify(&daemon, &path, &secret, &document), "HTTP/1.1 200 OK");
-        let told = daemon.wait_for("told by a hub");
+        let told = daemon.wait_for_event("hub.told");
         assert!(told.contains(expected), "{round}: {told}");
     }
     drop(daemon);
@@ -189,7 +191,7 @@ fn only_what_we_asked_for_is_confirmed() {
     let origin = feed(&hub);
     let scene = scene(&origin, "");
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     let Asked { path, secret, .. } = asked(&hub);
     assert!(notify(&daemon, &path, &secret, &rss_of(&["b"])).contains("410"), "nothing is confirmed yet");
     for (path, mode, topic) in [
@@ -217,7 +219,7 @@ fn a_subscription_outlives_a_restart_and_is_renewed_before_it_ends() {
     daemon.ended();
     let mut daemon = scene.start();
     assert!(notify(&daemon, &before.path, &before.secret, &rss_of(&["b"])).contains("200"));
-    daemon.wait_for("told by a hub");
+    daemon.wait_for_event("hub.told");
     assert_eq!(hub.asked().len(), 1, "nothing is asked twice");
     daemon.signal("TERM");
     daemon.ended();
@@ -229,7 +231,7 @@ fn a_subscription_outlives_a_restart_and_is_renewed_before_it_ends() {
     store.execute("UPDATE hub_subscription SET next_step = 0", []).unwrap();
     drop(store);
     let mut daemon = scene.start();
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     assert_eq!(asked(&hub), before, "the address and the secret stay");
     assert!(notify(&daemon, &before.path, &before.secret, &rss_of(&["c"])).contains("200"));
     assert!(ask_back(&daemon, &before.path, "subscribe", TOPIC).0.contains("200"));
@@ -244,7 +246,7 @@ fn a_feed_that_leaves_the_configuration_is_unsubscribed() {
     let (mut daemon, Asked { path, secret, .. }) = subscribed(&scene, &hub);
     scene.configure(&[], SERVE);
     daemon.signal("HUP");
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     let farewell = asked(&hub);
     assert_eq!((farewell.mode.as_str(), farewell.topic.as_str(), &farewell.path), ("unsubscribe", TOPIC, &path));
     assert!(notify(&daemon, &path, &secret, &rss_of(&["b"])).contains("410"));
@@ -253,7 +255,7 @@ fn a_feed_that_leaves_the_configuration_is_unsubscribed() {
     daemon.wait_for("no more");
     scene.configure(&[("example", origin.url("/feed"))], SERVE);
     daemon.signal("HUP");
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     let again = asked(&hub);
     assert!(again.mode == "subscribe" && again.path != path && again.secret != secret, "{again:?}");
 }
@@ -276,7 +278,7 @@ fn while_a_hub_tells_a_feed_is_polled_once_a_day_and_as_configured_when_it_ends(
     let topic = form_urlencoded::Serializer::new(String::new()).append_pair("hub.topic", TOPIC).finish();
     assert!(daemon.get(&format!("{path}?hub.mode=denied&{topic}")).0.starts_with("HTTP/1.1 200"));
     daemon.wait_for("polled as configured");
-    daemon.wait_for("unchanged");
+    daemon.wait_for_event("feed.unchanged");
 }
 
 #[test]
@@ -309,7 +311,7 @@ fn a_hub_in_a_private_network_is_not_asked() {
     let origin = Origin::start(move |_| Answer::new("200 OK", &[link], &document));
     let scene = scene(&origin, "");
     let mut daemon = scene.start();
-    let said = daemon.wait_for("the hub could not be asked");
+    let said = daemon.wait_for_event("hub.unreachable");
     assert!(said.contains("10.0.0.1 is") && said.contains("allow_networks"), "{said}");
 }
 
@@ -328,17 +330,17 @@ fn of_several_hubs_each_is_asked_in_turn_until_one_tells() {
     let origin = feed_with_fields(format!("{}, <{TOPIC}>; rel=self", hubs.join(", ")));
     let scene = scene(&origin, "");
     let mut daemon = scene.start();
-    assert!(daemon.wait_for("the hub answered 500").contains("next hub is asked"));
-    daemon.wait_for("the hub was asked");
+    assert!(daemon.wait_for_event("hub.refused").contains("next hub is asked"));
+    daemon.wait_for_event("hub.asked");
     let first = asked(&denying);
     let why = form_urlencoded::Serializer::new(String::new())
         .append_pair("hub.topic", TOPIC)
         .append_pair("hub.reason", "no such\ntopic here")
         .finish();
     assert!(daemon.get(&format!("{}?hub.mode=denied&{why}", first.path)).0.starts_with("HTTP/1.1 200"));
-    let denied = daemon.wait_for("the hub does not tell us");
+    let denied = daemon.wait_for_event("hub.denied");
     assert!(denied.contains("no such") && denied.contains("topic here"), "{denied}");
-    daemon.wait_for("the hub was asked");
+    daemon.wait_for_event("hub.asked");
     let second = asked(&willing);
     assert!(first.path != second.path && first.secret != second.secret, "a secret is for one hub");
     assert!(ask_back(&daemon, &first.path, "subscribe", TOPIC).0.contains("404"));

@@ -125,7 +125,7 @@ impl Scene {
     fn started(mut command: Command) -> Daemon {
         let mut child = command
             .stdin(Stdio::null())
-            .args(["--log", "debug", "run"])
+            .args(["--log", "debug", "--log-format", "json", "run"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -139,8 +139,9 @@ impl Scene {
                 let _ = Command::new("kill").args(["-KILL", &id]).status();
             }
         });
-        let listening = read_until(&mut lines, "listening on ");
-        let address = listening.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        let listening = read_until(&mut lines, &named("serve.listening"));
+        let said: Value = serde_json::from_str(&listening).unwrap();
+        let address = said["message"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
         Daemon { child, lines, address, _is_over: is_over }
     }
 }
@@ -155,6 +156,11 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    /// Reads the log until something of this name happens (docs/log.md); gives the line.
+    pub(crate) fn wait_for_event(&mut self, name: &str) -> String {
+        read_until(&mut self.lines, &named(name))
+    }
+
     /// Reads the log until a line says this; gives the line.
     pub(crate) fn wait_for(&mut self, words: &str) -> String {
         read_until(&mut self.lines, words)
@@ -227,6 +233,11 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How a line of the log begins that tells of an event.
+fn named(event: &str) -> String {
+    format!("{{\"event\":\"{event}\",")
 }
 
 fn read_until(lines: &mut impl BufRead, words: &str) -> String {
