@@ -3,6 +3,7 @@
 //! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
 //! is new is `update`'s work.
 
+pub mod elements;
 pub mod hub_links;
 pub mod identity;
 pub mod language;
@@ -21,7 +22,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, Entry, Fault, Person};
-use crate::net::{LONGEST_ADDRESS, domain::site_of};
+use crate::net::LONGEST_ADDRESS;
 use crate::parse::{self, ParsedEntry, ParsedFeed};
 use crate::sanitise::{self, web_address};
 
@@ -156,7 +157,7 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
     let permalink = permalink.map(Permalink::led_on);
     // An entry's own page is a fair base, also for the path of a file that lies beside it; a page elsewhere is none.
     let is_at_home =
-        !*is_atom && permalink.as_ref().is_some_and(|page| page.site() == site_of(base.host_str().unwrap_or_default()));
+        !*is_atom && permalink.as_ref().is_some_and(|page| page.is_on_site_of(base.host_str().unwrap_or_default()));
     let mut capped = |markup: Option<String>| {
         markup.map(|markup| {
             let markup = match markup.len() > LONGEST_MARKUP {

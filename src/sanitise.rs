@@ -20,6 +20,7 @@ mod text;
 mod tree;
 mod writer;
 
+use memchr::memmem;
 use url::Url;
 
 pub use address::web_address;
@@ -128,7 +129,9 @@ pub fn is_within_bounds(fragment: &str) -> bool {
 
 /// Markup without the characters that write text in the other direction. Embeddings stay: they end with their paragraph.
 fn without_overrides(markup: &str) -> String {
-    markup.replace(['\u{202d}', '\u{202e}'], "")
+    const OVERRIDES: [&str; 2] = ["\u{202d}", "\u{202e}"];
+    let is_written = |character: &&&str| memmem::find(markup.as_bytes(), character.as_bytes()).is_some();
+    OVERRIDES.iter().filter(is_written).fold(markup.to_owned(), |markup, character| markup.replace(*character, ""))
 }
 
 #[cfg(test)]

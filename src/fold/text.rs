@@ -2,6 +2,8 @@
 //!
 //! Pure. Knows scripts, not languages: stop words and stems are `language`'s, what counts how much is `terms`'.
 
+use std::str::Chars;
+
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// The longest word that counts; what is longer (a data URL, a megabyte of one letter) is cut here.
@@ -31,7 +33,7 @@ pub fn normal(text: &str) -> std::borrow::Cow<'_, str> {
 ///
 /// Web addresses are passed over, possessive endings are cut, and what has no letter or digit is no token.
 pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars();
     let mut word = String::with_capacity(WORD_CHARS);
     let mut last_unspaced = None;
     while let Some(first) = chars.next() {
@@ -56,7 +58,16 @@ pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
         let mut length = 0_usize;
         push_lower(&mut word, first);
         letters += usize::from(!first.is_numeric());
-        while let Some(&next) = chars.peek() {
+        loop {
+            let run = chars.as_str().bytes().take_while(u8::is_ascii_alphanumeric).count();
+            if let Some((run, rest)) = chars.as_str().split_at_checked(run).filter(|(run, _)| !run.is_empty()) {
+                let kept = run.get(..WORD_CHARS.saturating_sub(length + 1)).unwrap_or(run);
+                word.extend(kept.chars().map(|c| c.to_ascii_lowercase()));
+                letters += kept.bytes().filter(u8::is_ascii_alphabetic).count();
+                length += run.len();
+                chars = rest.chars();
+            }
+            let Some(next) = chars.clone().next() else { break };
             if is_unspaced(next) {
                 break;
             }
@@ -72,7 +83,7 @@ pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
                 chars.next();
             } else if letters == 0 && matches!(next, '.' | ',') {
                 chars.next();
-                match chars.peek() {
+                match chars.clone().next() {
                     Some(digit) if digit.is_ascii_digit() => {
                         if next == '.' || !thousands_follow(chars.clone()) {
                             word.push('.');
@@ -176,15 +187,14 @@ fn next_seam(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-fn skip_address(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    while chars.peek().is_some_and(|c| !c.is_whitespace()) {
-        chars.next();
-    }
+fn skip_address(chars: &mut Chars<'_>) {
+    let rest = chars.as_str();
+    *chars = rest.get(rest.find(char::is_whitespace).unwrap_or(rest.len())..).unwrap_or_default().chars();
 }
 
-fn thousands_follow(mut chars: std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+fn thousands_follow(mut chars: Chars<'_>) -> bool {
     let three = chars.by_ref().take(3).filter(char::is_ascii_digit).count() == 3;
-    three && !chars.peek().is_some_and(char::is_ascii_digit)
+    three && !chars.next().is_some_and(|c| c.is_ascii_digit())
 }
 
 fn push_lower(word: &mut String, c: char) {

@@ -195,6 +195,9 @@ impl Permalink {
     /// Where it leads, if it is a known redirect that names its page; else itself.
     #[must_use]
     pub fn led_on(self) -> Self {
+        if !redirects::may_lead_on(&self.text) {
+            return self;
+        }
         let target = Url::parse(&self.text).ok().and_then(|url| redirects::target(&url));
         target.and_then(|page| Self::new(page).ok()).unwrap_or(self)
     }
@@ -231,6 +234,13 @@ impl Permalink {
     #[must_use]
     pub fn site(&self) -> &str {
         site_of(host_in(&self.text))
+    }
+
+    /// Whether it is on the site of a host.
+    #[must_use]
+    pub fn is_on_site_of(&self, host: &str) -> bool {
+        // The hosts of most feeds are those of their pages.
+        host_in(&self.text) == host || self.site() == site_of(host)
     }
 
     /// Whether it is a site's front page, which many entries may link to and none owns: the bare site, its index by name, or

@@ -46,6 +46,12 @@ const SERVICES: &[Service] = &[
     Service("prf.hn", "/click", &["destination"]),
 ];
 
+/// Whether an address may be a redirect: each names its page in the query, or behind a mark in its path.
+#[must_use]
+pub fn may_lead_on(address: &str) -> bool {
+    address.contains('?') || address.contains(MARK)
+}
+
 /// Where an address leads that is a known redirect; `None` for any other.
 #[must_use]
 pub fn target(address: &Url) -> Option<Url> {
@@ -84,9 +90,12 @@ fn parameter(address: &Url, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()))
 }
 
-/// The page behind `/RU=` in the path, as Yahoo's search writes it.
+/// What stands before the page in the path of a redirect of Yahoo's search.
+const MARK: &str = "/RU=";
+
+/// The page behind the mark.
 fn behind_a_mark(address: &Url) -> Option<String> {
-    let (_, named) = address.path().split_once("/RU=")?;
+    let (_, named) = address.path().split_once(MARK)?;
     let named = named.split('/').next().unwrap_or_default();
     let query = format!("page={}", named.replace('&', "%26").replace('+', "%2B"));
     form_urlencoded::parse(query.as_bytes()).next().map(|(_, page)| page.into_owned())

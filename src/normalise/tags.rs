@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 use memchr::memchr;
+
+use super::elements;
 
 /// A fragment whose tags are tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +101,10 @@ impl<'a> Reader<'a> {
 
     /// Whether what looks like a start tag is meant to be read: nobody but the writer knows its name, and nothing closes it.
     fn is_words(&mut self, name: &str, after: &str) -> bool {
-        if self.foreign > 0 || ELEMENTS.contains(name) || !is_shown(name, after) {
+        if self.foreign > 0 || elements::of(name).is_some() || !is_shown(name, after) {
             return false;
         }
-        let lower = name.to_ascii_lowercase();
-        !ELEMENTS.contains(&*lower) && !self.ends().contains(&lower)
+        !self.ends().contains(&name.to_ascii_lowercase())
     }
 
     fn ends(&mut self) -> &HashSet<String> {
@@ -156,20 +156,6 @@ fn is_shown(name: &str, after: &str) -> bool {
 
 /// Vocabularies of their own, and text that a parser takes as it is.
 const FOREIGN: &[&str] = &["svg", "math", "xmp", "script", "style"];
-
-/// The elements of HTML, those included that it had once.
-static ELEMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br \
-     button canvas caption center cite code col colgroup command content data datalist dd del details dfn dialog dir div dl \
-     dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i \
-     iframe img input ins isindex kbd keygen label legend li link listing main map mark marquee math menu menuitem meta \
-     meter multicol nav nextid nobr noembed noframes noindex noscript object ol optgroup option output p param picture \
-     plaintext portal pre progress q rb rp rt rtc ruby s samp script search section select slot small source spacer span \
-     strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul \
-     var video wbr xmp"
-        .split_ascii_whitespace()
-        .collect()
-});
 
 #[cfg(test)]
 mod tests {

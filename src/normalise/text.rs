@@ -4,12 +4,12 @@
 
 use std::cell::{Cell, RefCell};
 
-use html5ever::LocalName;
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
+use html5ever::{LocalName, local_name};
 
-use crate::normalise::tags;
+use crate::normalise::{elements, tags};
 use crate::sanitise::is_hidden;
 
 /// The visible text of an HTML fragment: tags out, references decoded, white space folded to single spaces.
@@ -34,7 +34,15 @@ pub fn plain(html: &str) -> String {
 pub fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut is_between = false;
-    for c in text.chars().filter(|c| !is_invisible(*c)) {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // Most of most texts are words of ASCII.
+        let run = rest.bytes().take_while(u8::is_ascii_graphic).count();
+        let (next, after) = rest.split_at_checked(run.max(c.len_utf8())).unwrap_or((rest, ""));
+        rest = after;
+        if is_invisible(c) {
+            continue;
+        }
         if c.is_whitespace() || c.is_control() {
             is_between = !folded.is_empty();
             continue;
@@ -42,7 +50,7 @@ pub fn fold_space(text: &str) -> String {
         if std::mem::take(&mut is_between) {
             folded.push(' ');
         }
-        folded.push(c);
+        folded.push_str(next);
     }
     folded
 }
@@ -96,29 +104,76 @@ struct TextSink {
     is_formula: Cell<bool>,
 }
 
-/// Elements whose text is never shown. What a formula is annotated with says the same again.
-const HIDDEN: &[&str] = &[
-    "script",
-    "style",
-    "template",
-    "noscript",
-    "iframe",
-    "svg",
-    "textarea",
-    "select",
-    "head",
-    "annotation",
-    "annotation-xml",
-];
+/// Whether the text of an element is never shown. What a formula is annotated with says the same again.
+fn hides(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("script")
+            | local_name!("style")
+            | local_name!("template")
+            | local_name!("noscript")
+            | local_name!("iframe")
+            | local_name!("svg")
+            | local_name!("textarea")
+            | local_name!("select")
+            | local_name!("head")
+            | local_name!("annotation")
+            | local_name!("annotation-xml")
+    )
+}
 
-/// Elements that end where the next of their name begins.
-const SIBLINGS: &[&str] = &["p", "li", "dt", "dd", "tr", "td", "th", "option"];
+/// Whether an element ends where the next of its name begins.
+fn ends_with_sibling(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("p")
+            | local_name!("li")
+            | local_name!("dt")
+            | local_name!("dd")
+            | local_name!("tr")
+            | local_name!("td")
+            | local_name!("th")
+            | local_name!("option")
+    )
+}
 
-/// Elements that stand inside a word or line: no space is put in their place.
-const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd",
-    "mark", "math", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-];
+/// Whether an element stands inside a word or line: no space is put in its place.
+fn is_inline(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("a")
+            | local_name!("abbr")
+            | local_name!("acronym")
+            | local_name!("b")
+            | local_name!("bdi")
+            | local_name!("bdo")
+            | local_name!("big")
+            | local_name!("cite")
+            | local_name!("code")
+            | local_name!("del")
+            | local_name!("dfn")
+            | local_name!("em")
+            | local_name!("font")
+            | local_name!("i")
+            | local_name!("ins")
+            | local_name!("kbd")
+            | local_name!("mark")
+            | local_name!("math")
+            | local_name!("q")
+            | local_name!("s")
+            | local_name!("samp")
+            | local_name!("small")
+            | local_name!("span")
+            | local_name!("strong")
+            | local_name!("sub")
+            | local_name!("sup")
+            | local_name!("time")
+            | local_name!("tt")
+            | local_name!("u")
+            | local_name!("var")
+            | local_name!("wbr")
+    )
+}
 
 impl TextSink {
     /// Whether the tag is inside what is not shown, or its beginning or end.
@@ -127,7 +182,7 @@ impl TextSink {
         let is_start = tag.kind == TagKind::StartTag;
         match &mut *hidden {
             Some((name, open)) if *name == tag.name => {
-                let follows = is_start && SIBLINGS.contains(&&**name);
+                let follows = is_start && ends_with_sibling(name);
                 *open = if is_start && !follows { *open + 1 } else { *open - 1 };
                 if *open == 0 {
                     *hidden = None;
@@ -139,7 +194,7 @@ impl TextSink {
             Some(_) => return true,
             None => {}
         }
-        let hides = HIDDEN.contains(&&*tag.name) || (!tag.attrs.is_empty() && is_hidden_by(tag));
+        let hides = hides(&tag.name) || (!tag.attrs.is_empty() && is_hidden_by(tag));
         if is_start && hides && !tag.self_closing {
             *hidden = Some((tag.name.clone(), 1));
         }
@@ -149,10 +204,8 @@ impl TextSink {
 
 /// Whether an element's attributes hide it. KaTeX writes each formula a second time, for its own style sheet.
 fn is_hidden_by(tag: &Tag) -> bool {
-    const VOID: &[&str] =
-        &["br", "hr", "img", "input", "source", "wbr", "col", "embed", "link", "meta", "area", "track"];
     let value = |name: &str| tag.attrs.iter().find(|own| &*own.name.local == name).map(|own| &*own.value);
-    !VOID.contains(&&*tag.name) && (is_hidden(value) || value("class").is_some_and(|class| class == "katex-html"))
+    !elements::is_void(&tag.name) && (is_hidden(value) || value("class").is_some_and(|class| class == "katex-html"))
 }
 
 impl TokenSink for TextSink {
@@ -166,7 +219,7 @@ impl TokenSink for TextSink {
                 if name == "math" {
                     self.is_formula.set(tag.kind == TagKind::StartTag && !tag.self_closing);
                 }
-                if !INLINE.contains(&name) && !self.is_formula.get() {
+                if !is_inline(&tag.name) && !self.is_formula.get() {
                     self.text.borrow_mut().push(' ');
                 }
                 if self.is_skipped(&tag)

@@ -60,6 +60,11 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         text.push_str(before);
+        if let Some((character, after)) = usual(after) {
+            text.push(character);
+            rest = after;
+            continue;
+        }
         let met = raw.len() - after.len();
         if let Some((character, after)) = surrogates(after) {
             text.push(character);
@@ -69,7 +74,7 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
         let window = after.get(..after.floor_char_boundary(LONGEST)).unwrap_or(after);
         let reference = window.find(';').and_then(|end| after.split_at_checked(end + 1));
         let decoded = reference.is_some_and(|(reference, _)| {
-            let name = reference.trim_start_matches('&').trim_end_matches(';');
+            let name = reference.strip_prefix('&').and_then(|name| name.strip_suffix(';')).unwrap_or_default();
             name_into(name, text, declared, &mut found)
         });
         match reference {
@@ -86,6 +91,12 @@ pub(super) fn decode_into(raw: &str, text: &mut String, declared: &Declared<'_>)
     }
     text.push_str(rest);
     found
+}
+
+/// The character of a reference that markup is escaped with, and what stands behind it: nearly all references of a feed are such.
+fn usual(text: &str) -> Option<(char, &str)> {
+    const USUAL: [(&str, char); 5] = [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"'), ("&apos;", '\'')];
+    USUAL.iter().find_map(|(reference, character)| Some((*character, text.strip_prefix(reference)?)))
 }
 
 /// The character that two references to surrogates make together, as programs write an emoji that count in UTF-16, and what
@@ -147,43 +158,38 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
 
 /// Appends what `&name;` stands for; `false` when that is nothing.
 fn name_into(name: &str, text: &mut String, declared: &Declared<'_>, found: &mut Found) -> bool {
-    match name {
-        "amp" => text.push('&'),
-        "lt" => text.push('<'),
-        "gt" => text.push('>'),
-        "quot" => text.push('"'),
-        "apos" => text.push('\''),
-        _ => {
-            if let Some(number) = name.strip_prefix('#') {
-                let code = match number.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16),
-                    None => number.parse(),
-                };
-                let is_number = number.trim_start_matches(['x', 'X']).bytes().all(|b| b.is_ascii_hexdigit());
-                match code {
-                    Ok(code) => match character(code) {
-                        Some(c) => {
-                            found.windows |= (0x80..0xa0).contains(&code);
-                            text.push(c);
-                        }
-                        None => found.forbidden = true,
-                    },
-                    // Too large for a number: no character either.
-                    Err(_) if is_number && number.len() > 6 => found.forbidden = true,
-                    Err(_) => return false,
-                }
-                return true;
+    if let Some(number) = name.strip_prefix('#') {
+        return number_into(number, text, found);
+    }
+    if let Some(value) = declared.values.get(name)
+        && declared.expanded.get() < MOST_EXPANDED
+    {
+        declared.expanded.update(|sum| sum + value.len());
+        // One level: references inside it that are not characters stay as they stand.
+        decode_into(value, text, &Declared::default());
+        return true;
+    }
+    html_into(name, text, found)
+}
+
+/// Appends the character of a number, `xe9` or `233`; `false` when it is no number.
+fn number_into(number: &str, text: &mut String, found: &mut Found) -> bool {
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    let is_number = number.trim_start_matches(['x', 'X']).bytes().all(|b| b.is_ascii_hexdigit());
+    match code {
+        Ok(code) => match character(code) {
+            Some(c) => {
+                found.windows |= (0x80..0xa0).contains(&code);
+                text.push(c);
             }
-            if let Some(value) = declared.values.get(name)
-                && declared.expanded.get() < MOST_EXPANDED
-            {
-                declared.expanded.update(|sum| sum + value.len());
-                // One level: references inside it that are not characters stay as they stand.
-                decode_into(value, text, &Declared::default());
-                return true;
-            }
-            return html_into(name, text, found);
-        }
+            None => found.forbidden = true,
+        },
+        // Too large for a number: no character either.
+        Err(_) if is_number && number.len() > 6 => found.forbidden = true,
+        Err(_) => return false,
     }
     true
 }
@@ -241,6 +247,7 @@ mod tests {
     fn what_is_no_reference_stays() {
         check("AT&T & R&D; &; &unknown; &amp", "AT&T & R&D; &; &unknown; &amp");
         check("a?b=1&copy=2", "a?b=1&copy=2");
+        check("a &&lt; b &&eacute;", "a &< b &é");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! Pure. Making markup safe is `sanitise`'s work, plain text `normalise::text`'s.
 
-mod elements;
 mod tags;
 
 use std::borrow::Cow;
@@ -84,27 +83,6 @@ pub(super) fn without_cdata(raw: String) -> String {
 /// The inside of a text that is one CDATA section written twice; the text itself where it is none.
 pub(super) fn unwrapped(raw: &str) -> &str {
     tags::unwrapped(raw).unwrap_or(raw)
-}
-
-/// Whether HTML's element of this name has no end tag.
-pub(super) fn is_void(name: &str) -> bool {
-    matches!(
-        name,
-        "area"
-            | "base"
-            | "br"
-            | "col"
-            | "embed"
-            | "hr"
-            | "img"
-            | "input"
-            | "link"
-            | "meta"
-            | "param"
-            | "source"
-            | "track"
-            | "wbr"
-    )
 }
 
 /// The text without white space around it.

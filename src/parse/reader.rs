@@ -16,6 +16,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
+use crate::normalise::elements::is_void;
 use crate::normalise::text;
 use crate::parse::address::{Joiner, is_web};
 use crate::parse::entities::{Found, decode_into};
@@ -438,7 +439,7 @@ impl<'a, 'c> Reader<'a, 'c> {
         }
         let local = if vocabulary == Vocabulary::Other { frame.name } else { local };
         write_tag(&mut capture.text, local, attributes, &self.tokens);
-        let is_void = markup::is_void(local);
+        let is_void = is_void(local);
         let kind = if is_void { Kind::Unwrapped } else { Kind::Inline };
         (Frame { kind, ..frame }, is_void && !is_empty)
     }

@@ -17,6 +17,8 @@ use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 use html5ever::{Attribute, ExpandedName, LocalName, QualName, local_name, ns};
 use memchr::memchr_iter;
 
+use crate::normalise::elements;
+
 use super::tree::{DOCUMENT, Element, Kind, Tree};
 use super::{LONGEST_REFERENCE, LONGEST_VALUE, rules};
 
@@ -34,9 +36,6 @@ const PIECE: usize = 16 * 1024;
 /// Elements that a browser opens anew where the next block begins.
 pub(super) const FORMATTING: &[&str] =
     &["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
-/// Elements without an end.
-pub(super) const VOID: &[&str] =
-    &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 /// Elements that go with all that is in them: it is not text.
 pub(super) const UNSEEN: &[&str] = &["script", "style", "template", "noembed", "noframes", "iframe", "datalist"];
 
@@ -80,14 +79,14 @@ pub(super) fn looks_small(fragment: &str) -> bool {
 }
 
 fn leaves_little_open(bytes: &[u8]) -> bool {
+    const LONGEST_FORMATTING: usize = "strike".len();
     let mut open = 0_usize;
     memchr_iter(b'<', bytes).zip(1..).all(|(at, tags)| {
         let rest = bytes.get(at + 1..).unwrap_or_default();
         let (is_end, rest) = rest.strip_prefix(b"/").map_or((false, rest), |rest| (true, rest));
-        let is_formatting = FORMATTING.iter().any(|name| {
-            let (head, after) = rest.split_at_checked(name.len()).unwrap_or_default();
-            head.eq_ignore_ascii_case(name.as_bytes()) && !after.first().is_some_and(u8::is_ascii_alphanumeric)
-        });
+        let length = rest.iter().take(LONGEST_FORMATTING + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let name = rest.get(..length).unwrap_or_default();
+        let is_formatting = FORMATTING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         match (is_formatting, is_end) {
             (true, false) => open += 1,
             (true, true) => open = open.saturating_sub(1),
@@ -165,7 +164,7 @@ impl Builder {
             *count -= 1;
             return true;
         }
-        let is_left_out = !VOID.contains(&&*tag.name) && self.held() >= MOST_OPEN;
+        let is_left_out = !elements::is_void(&tag.name) && self.held() >= MOST_OPEN;
         if is_left_out && !tag.self_closing {
             *unopened.entry(tag.name.clone()).or_default() += 1;
         }

@@ -52,20 +52,20 @@ pub fn escape(text: &str) -> String {
 
 /// Appends plain text as HTML that shows it.
 pub fn escape_into(text: &str, escaped: &mut String) {
-    for piece in text.split_inclusive(['&', '<', '>', '"']) {
-        let (plain, special) = match piece.char_indices().next_back() {
-            Some((at, c @ ('&' | '<' | '>' | '"'))) => (piece.get(..at).unwrap_or_default(), Some(c)),
-            _ => (piece, None),
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let reference = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => continue,
         };
-        escaped.push_str(plain);
-        match special {
-            Some('&') => escaped.push_str("&amp;"),
-            Some('<') => escaped.push_str("&lt;"),
-            Some('>') => escaped.push_str("&gt;"),
-            Some('"') => escaped.push_str("&quot;"),
-            _ => {}
-        }
+        escaped.push_str(text.get(from..at).unwrap_or_default());
+        escaped.push_str(reference);
+        from = at + 1;
     }
+    escaped.push_str(text.get(from..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 
 use html5ever::{Attribute, ns};
 
-use super::parser::{FORMATTING, UNSEEN, VOID};
+use crate::normalise::elements;
+
+use super::parser::{FORMATTING, UNSEEN};
 use super::tree::{Element, Kind, Tree};
 use super::{escape_into, rules};
 
@@ -107,7 +109,7 @@ impl<'a> Writer<'a> {
         self.formatting += usize::from(is_formatting && is_written);
         self.formulas += usize::from(is_formula && is_written);
         self.open.push(Open {
-            name: Some(name).filter(|name| is_written && (is_formula || !VOID.contains(name))),
+            name: Some(name).filter(|name| is_written && (is_formula || !elements::is_void(name))),
             is_formatting: is_formatting && is_written,
             is_formula: is_formula && is_written,
         });

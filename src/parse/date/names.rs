@@ -141,14 +141,27 @@ const WEEKDAYS: [&[&str]; 7] = [
     ],
 ];
 
+/// The months and the weekdays that a word may name.
+pub(super) fn named(word: &str) -> (Set, Set) {
+    // Nearly every date of a feed is one of RFC 822: what its words name is found once.
+    const USUAL: [&str; 19] = [
+        "mon", "tue", "wed", "thu", "fri", "sat", "sun", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
+        "oct", "nov", "dec",
+    ];
+    static NAMED: LazyLock<[(Set, Set); USUAL.len()]> =
+        LazyLock::new(|| USUAL.map(|word| (months(word), weekdays(word))));
+    let usual = USUAL.iter().position(|usual| usual.eq_ignore_ascii_case(word));
+    usual.and_then(|at| NAMED.get(at).copied()).unwrap_or_else(|| (months(word), weekdays(word)))
+}
+
 /// The months that a word may name.
-pub(super) fn months(word: &str) -> Set {
+fn months(word: &str) -> Set {
     static NAMES: LazyLock<BTreeMap<String, Set>> = LazyLock::new(|| index(&MONTHS));
     find(&NAMES, word)
 }
 
 /// The weekdays that a word may name.
-pub(super) fn weekdays(word: &str) -> Set {
+fn weekdays(word: &str) -> Set {
     static NAMES: LazyLock<BTreeMap<String, Set>> = LazyLock::new(|| index(&WEEKDAYS));
     find(&NAMES, word)
 }

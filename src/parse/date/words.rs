@@ -126,7 +126,7 @@ impl Reading {
             "昭和" => self.years_before = 1925,
             "民國" | "中華民國" => self.years_before = 1911,
             _ => {
-                let named = (names::months(word), names::weekdays(word));
+                let named = names::named(word);
                 if named != (0, 0) {
                     self.words.push(named);
                 }

@@ -161,6 +161,9 @@ fn is_military(name: &str) -> bool {
 
 /// A zone by an abbreviation. Those that are words too are meant when they are written in capitals.
 pub(super) fn named(name: &str) -> Option<Named> {
+    if name == "GMT" {
+        return Some(Named::Fixed(0));
+    }
     let lower = name.to_ascii_lowercase();
     let is_capital = name.starts_with(|c: char| c.is_ascii_uppercase());
     if !is_capital && !matches!(lower.as_str(), "gmt" | "utc" | "z") {

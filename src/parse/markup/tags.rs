@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use memchr::{memchr, memchr2_iter, memmem};
 
-use super::elements::{self, Element};
 use super::is_reference;
+use crate::normalise::elements::{self, Element};
 
 /// How much of a text is looked at for markup: what has none so far has none.
 const LONGEST_LOOK: usize = 64 * 1024;
@@ -65,6 +65,11 @@ pub(in crate::parse) fn looks_like_html(text: &str) -> bool {
     memchr(b'<', look.as_bytes()).is_some_and(|at| is_markup_at(look, at) || List::of(look).is_markup())
 }
 
+/// The element of this name, if one is meant where it is written.
+fn element(name: &str) -> Option<Element> {
+    elements::of(name).filter(|element| *element != Element::Rare)
+}
+
 /// Whether what begins there shows by itself that a text is HTML.
 fn is_markup_at(text: &str, at: usize) -> bool {
     match begun(text.get(at..).unwrap_or_default(), &mut Missing::default()) {
@@ -76,7 +81,7 @@ fn is_markup_at(text: &str, at: usize) -> bool {
 
 /// Whether a tag shows that a text is HTML.
 fn is_markup_by(text: &str, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
-    let Some(element) = elements::of(tag.name) else { return false };
+    let Some(element) = element(tag.name) else { return false };
     if tag.looks != Looks::Sound {
         return tag.has_value;
     }
@@ -98,7 +103,7 @@ pub(super) fn settled_title(text: &str) -> String {
         escape_bare_into(before, &mut settled);
         let length = match begun {
             Begun::Tag(tag) if is_meant_in_title(tag, *is_paired) => {
-                let is_kept = elements::of(tag.name) != Some(Element::Hiding);
+                let is_kept = element(tag.name) != Some(Element::Hiding);
                 settled.push_str(text.get(*at..*at + tag.length).filter(|_| is_kept).unwrap_or_default());
                 tag.length
             }
@@ -115,7 +120,7 @@ pub(super) fn settled_title(text: &str) -> String {
 }
 
 fn is_meant_in_title(tag: &Tag<'_>, is_paired: bool) -> bool {
-    match elements::of(tag.name) {
+    match element(tag.name) {
         None => false,
         Some(Element::Break) => tag.looks == Looks::Sound,
         Some(Element::Void) => tag.looks == Looks::Sound && (tag.has_value || tag.is_self_closing),
@@ -172,6 +177,9 @@ pub(super) fn settled_body(html: String) -> String {
     settled
 }
 
+/// How long the names of elements are that hide their text, at least: most tags have shorter ones.
+const SHORTEST_HIDING: usize = "svg".len();
+
 /// What is wrong with a `<`.
 enum Fault {
     /// It begins no tag.
@@ -198,8 +206,8 @@ impl<'a> Body<'a> {
         let rest = self.html.get(at..).unwrap_or_default();
         match begun(rest, &mut self.missing) {
             Begun::Tag(tag) if self.is_meant(&tag, rest) => {
-                let Some(element @ (Element::Hiding | Element::Raw)) = elements::of(tag.name).filter(|_| !tag.is_end)
-                else {
+                let element = if tag.is_end || tag.name.len() < SHORTEST_HIDING { None } else { element(tag.name) };
+                let Some(element @ (Element::Hiding | Element::Raw)) = element else {
                     return (None, tag.length);
                 };
                 let unclosed = Fault::Unclosed { name: tag.name.len(), length: tag.length };
@@ -331,18 +339,21 @@ fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
     if missing.tag_end {
         return Begun::Text;
     }
+    if !matches!(bytes.get(1), Some(b'!' | b'?')) {
+        return tag(rest);
+    }
     if let Some(inside) = bytes.strip_prefix(b"<!--") {
         let end = if missing.comment_end { None } else { memmem::find(inside, b"-->") };
         missing.comment_end = end.is_none();
         return end.map_or(Begun::Text, |end| Begun::Comment(end + 7));
     }
     let is_doctype = rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case("<!doctype"));
-    if is_doctype || rest.starts_with("<?") {
-        let end = memchr(b'>', bytes);
-        missing.tag_end = end.is_none();
-        return end.map_or(Begun::Text, |end| Begun::Declaration(end + 1));
+    if !is_doctype && !rest.starts_with("<?") {
+        return Begun::Text;
     }
-    tag(rest)
+    let end = memchr(b'>', bytes);
+    missing.tag_end = end.is_none();
+    end.map_or(Begun::Text, |end| Begun::Declaration(end + 1))
 }
 
 fn tag(rest: &str) -> Begun<'_> {
@@ -404,7 +415,7 @@ fn tag(rest: &str) -> Begun<'_> {
 /// Whether what begins at `last` and ends at `end` is the beginning of an attribute's name.
 fn is_cut_word(rest: &str, last: Option<usize>, end: usize, name: &str) -> bool {
     let word = last.and_then(|last| rest.get(last..end)).unwrap_or_default();
-    name.len() > 1 && elements::of(name).is_some() && elements::begins_an_attribute(word)
+    name.len() > 1 && element(name).is_some() && elements::begins_an_attribute(word)
 }
 
 /// An attribute of a tag.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 /// What an element does with its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
+pub enum Element {
     /// Shows them.
     Plain,
     /// Shows them, and needs no end tag.
@@ -19,37 +19,54 @@ pub(super) enum Element {
     Hiding,
     /// Holds no words.
     Raw,
+    /// Is so rarely written that who writes its name more likely writes about it.
+    Rare,
 }
 
-/// The element of this name; `None` when HTML has none.
-pub(super) fn of(name: &str) -> Option<Element> {
-    let mut lower = [0; 16];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    let name = std::str::from_utf8(lower).ok()?;
-    let at = BY_NAME.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+/// The element of this name; `None` when HTML has none and never had.
+#[must_use]
+pub fn of(name: &str) -> Option<Element> {
+    let name = packed(name)?;
+    let at = BY_NAME.binary_search_by_key(&name, |(known, _)| *known).ok()?;
     BY_NAME.get(at).map(|(_, element)| *element)
 }
 
-/// [`ELEMENTS`] in the order of their names: every tag of every text is looked up.
-static BY_NAME: LazyLock<Vec<(&str, Element)>> = LazyLock::new(|| {
-    let named = |(element, names): &(Element, &'static [&'static str])| {
-        names.iter().map(|name| (*name, *element)).collect::<Vec<_>>()
+/// [`ELEMENTS`] in the order of their packed names: every tag of every text is looked up.
+static BY_NAME: LazyLock<Vec<(u128, Element)>> = LazyLock::new(|| {
+    let named = |(element, names): &(Element, &[&str])| {
+        names.iter().filter_map(|name| Some((packed(name)?, *element))).collect::<Vec<_>>()
     };
-    let mut all: Vec<(&str, Element)> = ELEMENTS.iter().flat_map(named).collect();
+    let mut all: Vec<(u128, Element)> = ELEMENTS.iter().flat_map(named).collect();
     all.sort_unstable_by_key(|(name, _)| *name);
     all
 });
 
+/// A name in lower case as one number, which is compared at once; `None` when it is longer than that of any element.
+fn packed(name: &str) -> Option<u128> {
+    let mut bytes = [0; 16];
+    bytes.get_mut(1..=name.len())?.copy_from_slice(name.as_bytes());
+    bytes.make_ascii_lowercase();
+    // The length tells a name from one that ends with a zero.
+    bytes[0] = u8::try_from(name.len()).ok()?;
+    Some(u128::from_be_bytes(bytes))
+}
+
+/// Whether HTML's element of this name has no end tag.
+#[must_use]
+pub fn is_void(name: &str) -> bool {
+    matches!(of(name), Some(Element::Void | Element::Break))
+}
+
 /// Whether HTML has an attribute of this name that is written without a value.
-pub(super) fn is_bare_attribute(name: &str) -> bool {
+#[must_use]
+pub fn is_bare_attribute(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     BARE.contains(&name.as_str()) || name.starts_with("data-") || name.starts_with("aria-")
 }
 
 /// Whether a word is the beginning of the name of an attribute that is met often.
-pub(super) fn begins_an_attribute(word: &str) -> bool {
+#[must_use]
+pub fn begins_an_attribute(word: &str) -> bool {
     const USUAL: &[&str] = &[
         "align", "alt", "bgcolor", "border", "class", "colspan", "data-", "height", "href", "id", "loading", "name",
         "rel", "rowspan", "sizes", "src", "srcset", "style", "target", "title", "type", "valign", "value", "width",
@@ -156,6 +173,39 @@ const ELEMENTS: &[(Element, &[&str])] = &[
         &["select", "textarea", "head", "object", "noscript", "iframe", "svg", "math", "template", "title"],
     ),
     (Element::Raw, &["script", "style"]),
+    (
+        Element::Rare,
+        &[
+            "applet",
+            "basefont",
+            "bgsound",
+            "command",
+            "content",
+            "datalist",
+            "dialog",
+            "hgroup",
+            "isindex",
+            "keygen",
+            "listing",
+            "menu",
+            "menuitem",
+            "multicol",
+            "nextid",
+            "noembed",
+            "noframes",
+            "noindex",
+            "output",
+            "plaintext",
+            "portal",
+            "progress",
+            "rb",
+            "rtc",
+            "search",
+            "slot",
+            "spacer",
+            "xmp",
+        ],
+    ),
 ];
 
 const BARE: &[&str] = &[
@@ -217,7 +267,8 @@ mod tests {
     #[test]
     fn names_are_known_in_any_case_and_once() {
         assert_eq!(of("BR"), Some(Element::Break));
-        assert_eq!((of("foo"), of(&"a".repeat(20)), of("")), (None, None, None));
+        assert_eq!((of("foo"), of(&"a".repeat(20)), of(""), of("p\0")), (None, None, None, None));
+        assert!(is_void("wbr") && is_void("IMG") && !is_void("p"));
         let names: Vec<&str> = ELEMENTS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         for name in &names {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
