@@ -9,6 +9,38 @@
 //! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `chunked_queue`),
 //! `plan` and `fingerprint` (what is decided and what is kept), `folding` (one entry after another). `words` asks whether an edited entry still says the same; `canonical`
 //! chooses who speaks; `lines` is `newsfold fold`.
+//!
+//! # Examples
+//! ```
+//! use chrono::{DateTime, TimeDelta};
+//! use newsfold::fold::index::Index;
+//! use newsfold::fold::weights::Weights;
+//! use newsfold::fold::{Article, EntryRef, Level, Rules};
+//!
+//! let mut index = Index::new(Rules::default(), Weights::default());
+//! let noon = DateTime::from_timestamp(1_767_268_800, 0).unwrap();
+//! let text = "All 212 passengers of the Lady Ansel were taken off by lifeboats in thick fog on Friday night.";
+//! let told = [("Ferry runs aground off Port Sable", text), ("Lifeboats take 212 off ferry", text), ("Fish market opens", "")];
+//! let stories: Vec<u64> = (1..)
+//!     .zip(told)
+//!     .map(|(number, (title, content))| {
+//!         let at = noon + TimeDelta::minutes(i64::try_from(number).unwrap_or_default());
+//!         let article = Article {
+//!             entry: EntryRef(number),
+//!             feed: Some(number),
+//!             title,
+//!             summary: "",
+//!             content,
+//!             language: Some("en"),
+//!             at,
+//!             published: Some(at),
+//!         };
+//!         let decision = index.plan(&article, Level::Story, None);
+//!         index.apply(&decision).0
+//!     })
+//!     .collect();
+//! assert_eq!(stories, [1, 1, 3], "the second tells the first one's story, the third one of its own");
+//! ```
 
 pub mod boilerplate;
 pub mod canonical;

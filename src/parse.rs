@@ -218,6 +218,19 @@ pub enum Error {
 ///
 /// # Errors
 /// When the document is no feed, or is broken beyond repair. Nothing of it should be stored then.
+///
+/// # Examples
+/// ```
+/// use newsfold::parse::{Context, parse};
+///
+/// let cut_off = b"<rss><channel><title>Harbour Post</title><item><title>Fish & chips</title>";
+/// let feed = parse(cut_off, Context::default())?;
+/// assert_eq!(feed.title.as_deref(), Some("Harbour Post"));
+/// assert_eq!(feed.entries[0].title.as_deref(), Some("Fish & chips"));
+/// assert_eq!(feed.entries[0].published, None, "what is not said stays absent");
+/// assert!(feed.is_cut_off && !feed.repairs.is_empty());
+/// # Ok::<(), newsfold::parse::Error>(())
+/// ```
 pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error> {
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty);

@@ -82,6 +82,19 @@ pub fn html(fragment: &str, base: Option<&Url>) -> String {
 ///
 /// Scripts, styles, forms, event handlers and classes are gone, and links lead only to `http`, `https` and `mailto`, or to a place
 /// in the text. So are pictures that only count readers, what is hidden, and elements that hold nothing. Frames are links.
+///
+/// # Examples
+/// ```
+/// use newsfold::sanitise::{Origin, sanitise};
+/// use url::Url;
+///
+/// let page = Url::parse("https://example.org/news/1")?;
+/// let text = r#"<p onclick="steal()">See <a href="/map">the map</a>.<script>steal()</script></p>"#;
+/// let clean = sanitise(text, Origin { base: Some(&page), page: Some(&page) }).html;
+/// assert!(clean.contains(r#"href="https://example.org/map""#) && clean.contains(">the map</a>."));
+/// assert!(!clean.contains("steal"));
+/// # Ok::<(), url::ParseError>(())
+/// ```
 #[must_use]
 pub fn sanitise(fragment: &str, origin: Origin<'_>) -> Sanitised {
     if !fragment.contains(['<', '&']) && fragment.len() <= parser::MOST_BYTES / LONGEST_REFERENCE {

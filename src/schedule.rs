@@ -197,6 +197,23 @@ pub struct Due {
 /// Jitter, which a feed's address settles for good, lengthens the wait by up to a tenth of the interval and 5 minutes, or 3 seconds for a crontab line; it never leads into an hour that is to be skipped.
 ///
 /// The wait is never shorter than `min_interval`, save that a crontab line's time may come up to a tenth (at most 30 s) sooner.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use chrono::{DateTime, TimeDelta};
+/// use newsfold::schedule::{Cadence, ScheduleInputs, next_poll};
+///
+/// let now = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+/// let hourly = Cadence::Every(Duration::from_secs(3600));
+/// let inputs = ScheduleInputs::of_cadence(&hourly, Duration::from_secs(300));
+/// assert_eq!(next_poll(inputs, now).reason, "every 1h");
+///
+/// let day = Duration::from_secs(86_400);
+/// let due = next_poll(ScheduleInputs { retry_after: Some(day), ..inputs }, now);
+/// assert!(due.at >= now + TimeDelta::days(1));
+/// ```
 pub fn next_poll(inputs: ScheduleInputs<'_>, now: DateTime<Utc>) -> Due {
     let ScheduleInputs { cadence, min_interval, address, freshness, retry_after, hints, failures, told_until } = inputs;
     let interval = cadence.interval(min_interval, now);

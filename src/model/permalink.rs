@@ -157,6 +157,16 @@ const TRACKING_PREFIXES: &[&str] =
 /// A web address in one spelling: host in lower case, no default port, no tracking parameters, fragment kept.
 ///
 /// Two permalinks that are `==` lead to the same page. `http` and `https` spellings differ as text, and share a [`key`](Self::key).
+///
+/// # Examples
+/// ```
+/// use newsfold::model::permalink::Permalink;
+///
+/// let shared: Permalink = "https://Example.org:443/a?id=7&utm_source=mail#latest".parse()?;
+/// assert_eq!(shared.as_str(), "https://example.org/a?id=7#latest");
+/// assert!("mailto:me@example.org".parse::<Permalink>().is_err());
+/// # Ok::<(), newsfold::model::permalink::PermalinkError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Permalink {
     text: String,
