@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What polling costs, beside the floor under it, in one run.
 
-    benches/poll.py WORKLOAD [--newsfold BIN] [--floor BIN] [--nginx BIN] [--runs N]
+    benches/poll.py WORKLOAD [--newsfold BIN] [--floor BIN] [--nginx BIN] [--runs N] [--level link|copy|story] [--as-run]
+
+With --as-run it measures the program as people run it: at level `link` with nothing written, at level `story` with nothing
+written, and at level `story` with an output of 500 stories written to a directory.
 
 WORKLOAD is a folder of feeds and of what serves them on loopback:
   urls.txt           a feed's address a line, answered with validators
@@ -39,6 +42,7 @@ def arguments():
     parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--level", default="link", help="the level of folding")
+    parser.add_argument("--as-run", action="store_true", help="with outputs, at the default level")
     return parser.parse_args(), target
 
 
@@ -60,12 +64,14 @@ def measured(command, **options):
     return usage.ru_utime + usage.ru_stime, time.monotonic() - begun, usage.ru_maxrss / 1024, out
 
 
-def configuration(folder, urls, level):
+def configuration(folder, urls, level, directory=None):
     lines = [
         "[store]", f'path = "{folder}/store.db"', "[fold]", f'level = "{level}"',
         "[poll]", 'interval = "1h"', 'min_interval = "1s"', "concurrency = 32", 'per_host_gap = "0s"',
         'backfill = "36500d"', 'allow_networks = ["127.0.0.0/8"]', "[serve]", 'listen = ""',
     ]
+    if directory:
+        lines += ["[[output]]", 'name = "news"', "limit = 500", f'directory = "{directory}"']
     for number, url in enumerate(urls):
         lines += ["[[feed]]", f'url = "{url}"', f'name = "feed-{number}"']
     path = pathlib.Path(folder) / "newsfold.toml"
@@ -105,13 +111,30 @@ def idle_memory(newsfold, config, environment=None):
         process.wait(timeout=10)
 
 
+def as_run(options, workload, urls, note):
+    """What polls cost as people run them: nothing changed, then some feeds changed."""
+    for level, is_written in [("link", False), ("story", False), ("story", True)]:
+        name = f"{level}, {'500 stories to files' if is_written else 'nothing written'}: "
+        with tempfile.TemporaryDirectory() as folder:
+            config = configuration(folder, urls, level, f"{folder}/public" if is_written else None)
+            poll = [options.newsfold, "--config", config, "--log", "warn", "poll"]
+            for what, generation in [("cold", "gen1"), ("warm, all 304", "gen1"), ("some feeds changed", "gen2")]:
+                serve(generation, workload)
+                cpu, wall, peak, _ = measured(poll)
+                note(f"{name}{what}, CPU s", cpu)
+                note(f"{name}{what}, wall s", wall)
+                note(f"{name}{what}, peak MB", peak)
+            note(f"{name}entries doubled", entries(folder)[1])
+            note(f"{name}store, MB", (pathlib.Path(folder) / "store.db").stat().st_size / 1e6)
+
+
 def main():
     options, target = arguments()
     workload = options.workload.resolve()
     manifest = json.loads((workload / "manifest.json").read_text())
     urls = (workload / "urls.txt").read_text().split()
     bare = (workload / "urls-novalid.txt").read_text().split()
-    floor = options.floor or max((path for path in (target / "release/deps").glob("floor-*") if not path.suffix), key=lambda path: path.stat().st_mtime)
+    floor = options.as_run or options.floor or max((path for path in (target / "release/deps").glob("floor-*") if not path.suffix), key=lambda path: path.stat().st_mtime)
     serve("gen1", workload)
     nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf"], stderr=subprocess.DEVNULL)
     figures = {}
@@ -122,6 +145,9 @@ def main():
     try:
         time.sleep(1)
         for _ in range(options.runs):
+            if options.as_run:
+                as_run(options, workload, urls, note)
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 cpu, _, _, _ = measured([floor, workload / "urls.txt"])
                 note("floor, CPU s", cpu)
@@ -163,9 +189,9 @@ def main():
         nginx.send_signal(signal.SIGQUIT)
         nginx.wait(timeout=10)
     print(f"{len(urls)} feeds; served: {json.dumps({k: v for k, v in manifest.items() if 'entr' in k or 'stor' in k})}")
-    print(f"{'':34}{'median':>10}{'min':>10}{'max':>10}")
+    print(f"{'':60}{'median':>10}{'min':>10}{'max':>10}")
     for name, values in figures.items():
-        print(f"{name:34}{statistics.median(values):10.3f}{min(values):10.3f}{max(values):10.3f}")
+        print(f"{name:60}{statistics.median(values):10.3f}{min(values):10.3f}{max(values):10.3f}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ use crate::poll::{PollJob, Polled, Poller, Postponement, Report, Trigger};
 use crate::publish::theme::Theme;
 use crate::publish::{self, Output, Published, Site, after, files};
 use crate::schedule;
-use crate::store::{Policy, Store, cooldowns, feeds};
+use crate::store::{self, Policy, Store, cooldowns, feeds, outputs};
 use crate::subscriptions::Subscriptions;
 use crate::terminal;
 use crate::websub::publisher;
@@ -137,6 +137,14 @@ pub(super) async fn run(
 /// Renders the outputs, writes those that have a directory there, and tells the hub of them; gives how many files were written.
 async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
+    let (change, made_of) = store.write(0, |context| outputs::note(context.tx)).await?;
+    // What a hub could not be told is known of what is rendered only.
+    let may_stay = config.serve.hub.is_none();
+    if may_stay && made_of == Some(files::made_of(&site, change)) {
+        tracing::debug!(name: "output.unchanged", "nothing that is published changed since the files were written");
+        run_commands(store, &site).await?;
+        return Ok(0);
+    }
     let published = publish::publish(store, &site, Published::default()).await?;
     published.failures().iter().for_each(|failed| tracing::error!(name: "publish.failed", "{failed}"));
     let archives = files::write_new_archives(store, &published).await?;
@@ -148,10 +156,20 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
     let compared = files::compare_archives(store, &published, clock::now()).await?;
     let written = archives.and(documents).and(compared);
     after::owe(store, &site.outputs, &written).await?;
+    if may_stay && published.failures().is_empty() {
+        let made_of = files::made_of(&site, change);
+        store.write(made_of.len(), move |context| outputs::wrote_files(context.tx, &made_of)).await?;
+    }
+    run_commands(store, &site).await?;
+    Ok(written.files)
+}
+
+/// Runs the commands that follow changed files.
+async fn run_commands(store: &Store, site: &Site) -> store::Result<()> {
     for failed in after::run(store, &site.outputs).await? {
         tracing::warn!(name: "publish.command_failed", "{failed}; the next poll tries it again");
     }
-    Ok(written.files)
+    Ok(())
 }
 
 /// Whether a feed may be asked without a person naming it: it is not gone, and its server does not want to be left alone.

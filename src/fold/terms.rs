@@ -350,9 +350,8 @@ impl Reader {
         if self.language.stops(word) || word.chars().nth(1).is_none() {
             return;
         }
-        let stem = self.stem.of(word);
         // The evidence shows the word as it stood, not its stem.
-        if let Some(at) = self.count(low(hash_of(&stem)), word, Kind::Word, field)
+        if let Some(at) = self.count(self.stem.hash_of(word, hash), word, Kind::Word, field)
             && let Some(stemmed) = self.stemmed.get_mut(place)
         {
             *stemmed = (hash, at + 1);

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     fn form(title: &str) -> Title {
-        of(title, Language::of_tag("en"))
+        of(title, Language::ENGLISH)
     }
 
     #[test]

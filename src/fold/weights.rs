@@ -77,7 +77,7 @@ impl Weights {
 
     /// How well the words of a language are known, 0 (not at all: every word seems rare) to 1 (from some hundred entries on).
     pub fn known(&self, language: Language) -> f32 {
-        let shipped = if language == Language::of_tag("en") { WARM_ENTRIES } else { 0 };
+        let shipped = if language == Language::ENGLISH { WARM_ENTRIES } else { 0 };
         (real(self.of(language).entries + shipped) / WELL_KNOWN).min(1.0)
     }
 
@@ -193,7 +193,7 @@ fn numbers(bytes: &[u8]) -> Option<([u32; 2], &[u8])> {
 /// Whether the shipped counts, which are of English words, hold for texts in this language; one that nobody could tell is
 /// English more often than not.
 fn is_warm(language: Language) -> bool {
-    language == Language::of_tag("en") || language == Language::UNKNOWN
+    language == Language::ENGLISH || language == Language::UNKNOWN
 }
 
 /// How many entries a language is taken to have had before its first one.
@@ -214,7 +214,7 @@ pub(super) fn real(count: u32) -> f32 {
 fn warm() -> &'static HashMap<u32, u32, Prehashed> {
     static COUNTS: OnceLock<HashMap<u32, u32, Prehashed>> = OnceLock::new();
     COUNTS.get_or_init(|| {
-        let english = Language::of_tag("en");
+        let english = Language::ENGLISH;
         let stem = english.stemmer("");
         let mut counts = HashMap::default();
         for (rank, word) in include_str!("warm.txt").split_whitespace().enumerate() {

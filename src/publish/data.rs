@@ -21,8 +21,7 @@ use crate::store::{self, Connection, entries, feeds};
 /// When the store cannot be read.
 pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::Result<Option<String>> {
     let Seen { story, coverage, .. } = seen;
-    let sources: HashMap<FeedRef, Source> =
-        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+    let sources = feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?;
     let detail = entries::detail_of(connection, story.canonical)?;
     let shown = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed));
     let Some(shown) = shown else { return Ok(None) };

@@ -2,14 +2,15 @@
 //!
 //! Edge: writes files. Each is replaced at once, and one that would hold what it holds is not touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock;
 use crate::config::{Format, OutputConfig};
@@ -190,6 +191,44 @@ fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError
         }
     }
     Ok(())
+}
+
+/// What the files of all outputs are made of. While it stays the same, writing them again would change nothing.
+///
+/// That is what is stored (`change`, see [`outputs::note`]), the configuration, the look, the program, and the files themselves,
+/// whoever wrote or removed one of them.
+#[must_use]
+pub fn made_of(site: &Site, change: i64) -> String {
+    let mut made_of = Xxh3::new();
+    let mut add = |of: String| {
+        made_of.update(of.as_bytes());
+        made_of.update(b"\n");
+    };
+    let written = |file: &Metadata| (file.len(), file.modified().ok());
+    let program = std::env::current_exe().and_then(std::fs::metadata);
+    add(format!("{:?}", program.ok().as_ref().map(written)));
+    add(format!("{change} {:?} {}", site.public_url, site.theme.digest()));
+    for output in &site.outputs {
+        let Output { config, public_url, named_under, hub, has_story_pages, feeds, tags, visible, hides_feeds } =
+            output;
+        add(format!("{config:?} {public_url} {named_under} {hub:?} {has_story_pages} {hides_feeds}"));
+        let feeds: Option<BTreeSet<u64>> = feeds.as_ref().map(|feeds| feeds.iter().map(|feed| feed.0).collect());
+        let tags: BTreeMap<u64, &Vec<String>> = tags.iter().map(|(feed, tags)| (feed.0, tags)).collect();
+        let visible: BTreeSet<u64> = visible.iter().map(|feed| feed.0).collect();
+        add(format!("{feeds:?} {tags:?} {visible:?}"));
+        if let Some(directory) = &config.directory {
+            for folder in [directory.clone(), directory.join("story"), directory.join(&config.name)] {
+                let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                let mut files: Vec<_> = files
+                    .filter_map(|file| Some((file.file_name(), file.metadata().ok().filter(Metadata::is_file)?)))
+                    .map(|(name, file)| format!("{} {:?}", name.display(), written(&file)))
+                    .collect();
+                files.sort_unstable();
+                add(files.concat());
+            }
+        }
+    }
+    format!("{:032x}", made_of.digest128())
 }
 
 /// Takes away what a crash left of files that were being written.

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Value};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::sanitise;
 
@@ -37,6 +38,8 @@ static OWN: LazyLock<Theme> =
 pub struct Theme {
     templates: Arc<Environment<'static>>,
     style: Arc<str>,
+    /// Of the texts of all of them.
+    digest: u64,
 }
 
 /// A template cannot be used.
@@ -86,6 +89,11 @@ impl Theme {
     }
 
     fn of(mut texts: BTreeMap<&'static str, String>) -> Result<Self, ThemeError> {
+        let mut digest = Xxh3::new();
+        for (name, text) in &texts {
+            digest.update(name.as_bytes());
+            digest.update(text.as_bytes());
+        }
         let style = texts.remove(STYLE).unwrap_or_default().into();
         let mut templates = Environment::new();
         if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
@@ -102,7 +110,13 @@ impl Theme {
         for (name, text) in texts {
             templates.add_template_owned(name, text).map_err(|error| ThemeError::Wrong(told(&error)))?;
         }
-        Ok(Self { templates: Arc::new(templates), style })
+        Ok(Self { templates: Arc::new(templates), style, digest: digest.digest() })
+    }
+
+    /// A number that other templates would not have.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 
     /// The style sheet.

@@ -13,8 +13,8 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 pub fn legal(text: &str) -> Cow<'_, str> {
     let is_forbidden =
         |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
-    // A text without control characters, and without what begins as U+FFFE does, needs no closer look.
-    let may_be = |byte: u8| byte < b' ' || byte == 0xef;
+    // Nearly every text holds neither a control character nor what begins as U+FFFE does.
+    let may_be = |byte: u8| byte == 0xef || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
     if !text.bytes().any(may_be) {
         return Cow::Borrowed(text);
     }

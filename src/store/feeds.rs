@@ -2,6 +2,7 @@
 //!
 //! Edge: SQL on the connection it is given.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,13 @@ macro_rules! columns {
         "id, identity, address, name, moved_to, etag, last_modified, body_hash, body_bytes, hints, title, link, next_poll, next_poll_why, \
          last_poll, last_success, last_full, failures, failing_since, last_error, retired_at, polls, not_modified, saved_bytes, response_ms, repairs, not_before, recent, read_from, rhythm, floods, planned_by, fresh_until, \
          (SELECT lease_until FROM hub_subscription AS hub WHERE hub.feed = feed.id AND hub.missed < 2 AND hub.pending IS NOT 'unsubscribe')"
+    };
+}
+
+/// The columns that [`source`] reads.
+macro_rules! source_columns {
+    () => {
+        concat!("id, identity, address, name, title, link, is_named, is_private, ", feed_is_whole!())
     };
 }
 
@@ -341,39 +349,57 @@ pub fn entry_counts(connection: &Connection) -> Result<HashMap<FeedRef, u64>> {
 /// # Errors
 /// When the store cannot be read.
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
-    let mut query = connection.prepare_cached(concat!(
-        "SELECT id, identity, address, name, title, link, is_named, is_private, ",
-        feed_is_whole!(),
-        " FROM feed"
-    ))?;
-    let source = |row: &Row<'_>| -> rusqlite::Result<Source> {
-        // What the configuration says of it is put right at each start.
-        if !row.get::<_, bool>(8)? {
-            let address: String = row.get(2)?;
-            return Ok(Source {
-                feed: FeedRef(row.get(0)?),
-                identity: address.clone(),
-                address,
-                name: row.get(3)?,
-                title: None,
-                link: None,
-                is_named: row.get(6)?,
-                is_private: row.get(7)?,
-            });
-        }
-        Ok(Source {
-            feed: FeedRef(row.get(0)?),
-            identity: row.get(1)?,
-            address: row.get(2)?,
-            name: row.get(3)?,
-            title: row.get(4)?,
-            link: row.get(5)?,
-            is_named: row.get(6)?,
-            is_private: row.get(7)?,
-        })
-    };
+    let mut query = connection.prepare_cached(concat!("SELECT ", source_columns!(), " FROM feed"))?;
     let rows = query.query_map([], |row| Ok(readable(row, source(row))))?;
     Ok(rows.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?)
+}
+
+/// Those of some feeds, by their handles.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn sources_of(
+    connection: &Connection,
+    feeds: impl IntoIterator<Item = FeedRef>,
+) -> Result<HashMap<FeedRef, Source>> {
+    let mut query = connection.prepare_cached(concat!("SELECT ", source_columns!(), " FROM feed WHERE id = ?1"))?;
+    let mut sources = HashMap::new();
+    for feed in feeds {
+        if let Entry::Vacant(place) = sources.entry(feed) {
+            let mut rows = query.query_map([feed.0], |row| Ok(readable(row, source(row))))?;
+            if let Some(source) = rows.find_map(Result::transpose).transpose()? {
+                place.insert(source);
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn source(row: &Row<'_>) -> rusqlite::Result<Source> {
+    // What the configuration says of it is put right at each start.
+    if !row.get::<_, bool>(8)? {
+        let address: String = row.get(2)?;
+        return Ok(Source {
+            feed: FeedRef(row.get(0)?),
+            identity: address.clone(),
+            address,
+            name: row.get(3)?,
+            title: None,
+            link: None,
+            is_named: row.get(6)?,
+            is_private: row.get(7)?,
+        });
+    }
+    Ok(Source {
+        feed: FeedRef(row.get(0)?),
+        identity: row.get(1)?,
+        address: row.get(2)?,
+        name: row.get(3)?,
+        title: row.get(4)?,
+        link: row.get(5)?,
+        is_named: row.get(6)?,
+        is_private: row.get(7)?,
+    })
 }
 
 /// A feed as credited in what we publish.

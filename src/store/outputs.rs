@@ -111,6 +111,26 @@ pub fn corrections(connection: &Connection) -> Result<u64> {
     Ok(connection.prepare_cached("SELECT corrections FROM tally")?.query_row([], |row| row.get(0))?)
 }
 
+/// Takes note of what is stored: gives a number that moves with the next change of anything that is shown, and what the
+/// outputs' files were made of when all of them were last written.
+///
+/// # Errors
+/// When the store refuses.
+pub fn note(connection: &Connection) -> Result<(i64, Option<String>)> {
+    connection.prepare_cached("UPDATE shown SET noted = change WHERE noted <> change")?.execute([])?;
+    let mut query = connection.prepare_cached("SELECT change, files FROM shown")?;
+    Ok(query.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// Remembers what the outputs' files were made of.
+///
+/// # Errors
+/// When the store refuses.
+pub fn wrote_files(connection: &Connection, made_of: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE shown SET files = ?1")?.execute([made_of])?;
+    Ok(())
+}
+
 /// Notes that an output's command is to be run.
 ///
 /// # Errors

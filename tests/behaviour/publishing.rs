@@ -157,6 +157,34 @@ fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
 }
 
 #[test]
+fn a_poll_that_brought_nothing_renders_nothing_unless_something_else_changed() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene =
+        Scene::with(&[("example", origin.url("/feed"))], "[[output]]\nname = \"news\"\ndirectory = \"public\"\n");
+    let renders = || !scene.run(&["--log", "debug", "poll"]).err.contains("nothing that is published changed");
+    let atom = || std::fs::read_to_string(scene.path("public/news.atom")).unwrap();
+    assert!(renders());
+    assert!(!renders());
+    std::fs::remove_file(scene.path("public/news.rss")).unwrap();
+    assert!(renders() && scene.path("public/news.rss").exists(), "a document that was taken away");
+    std::fs::write(scene.path("public/news.json"), "{}").unwrap();
+    assert!(renders() && !renders(), "one that somebody wrote over");
+    scene.must(&["forget", "1"]);
+    assert!(renders() && !renders(), "what a person decided");
+    assert_eq!(atom().matches("<entry>").count(), 1);
+    let configuration = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &configuration.replace("name = \"news\"", "name = \"news\"\ntitle = \"Ours\""));
+    assert!(renders() && !renders(), "the configuration");
+    assert!(atom().contains("<title>Ours</title>"));
+    origin.change(|_| Answer::ok(rss_of(&["a", "b", "c"])));
+    assert!(renders() && !renders(), "news");
+    assert_eq!(atom().matches("<entry>").count(), 2);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    store.execute("UPDATE entry SET title = 'By hand', checksum = NULL", []).unwrap();
+    assert!(renders() && atom().contains("By hand"), "whoever writes into the store");
+}
+
+#[test]
 fn outputs_take_their_stories_by_tag_sources_and_share() {
     let world = Origin::of(rss(
         "World",

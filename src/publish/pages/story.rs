@@ -2,20 +2,16 @@
 //!
 //! Edge: reads the store.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use minijinja::{Value, context};
 
 use super::timeline::{self, Dot};
 use super::{layout, time};
-use crate::model::FeedRef;
 use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
 use crate::publish::sight::{self, Seen};
 use crate::sanitise;
-use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Folded, Telling};
 use crate::store::{self, Connection, entries, feeds};
@@ -30,8 +26,7 @@ const MOST_LABELS: usize = 12;
 pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result<Option<(String, DateTime<Utc>)>> {
     let Some(output) = site.outputs.first() else { return Ok(None) };
     let Seen { story, coverage, unlisted, .. } = seen;
-    let sources: HashMap<FeedRef, Source> =
-        feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+    let sources = feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?;
     let detail = entries::detail_of(connection, story.canonical)?;
     let taken_from = detail.taken_from.clone();
     let Some(shown) = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed))
