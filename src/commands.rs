@@ -18,6 +18,7 @@ mod parse;
 mod poll;
 mod publish;
 mod rewrite;
+mod site;
 mod store_file;
 mod stories;
 mod table;

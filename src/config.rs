@@ -169,6 +169,8 @@ pub struct ServeConfig {
     pub socket_mode: u32,
     /// The group of a Unix socket; `None` is that of the process.
     pub socket_group: Option<String>,
+    /// Where operators look; [`Listen::Off`] is where readers do, as long as those are on this machine.
+    pub admin: Listen,
     /// Where readers find us; ends in `/`.
     pub public_url: Url,
     /// Whether to subscribe to hubs.
@@ -186,6 +188,7 @@ impl Default for ServeConfig {
             listen: Listen::Tcp(listen),
             socket_mode: 0o660,
             socket_group: None,
+            admin: Listen::Off,
             public_url: read::public_url_of(listen),
             websub: false,
             hub: None,
@@ -201,7 +204,7 @@ impl ServeConfig {
     pub fn as_long_as_it_listens(self, before: &Self) -> Self {
         let follows = self.public_url == read::public_url_at(&self.listen);
         let public_url = if follows { read::public_url_at(&before.listen) } else { self.public_url };
-        Self { listen: before.listen.clone(), public_url, ..self }
+        Self { listen: before.listen.clone(), admin: before.admin.clone(), public_url, ..self }
     }
 }
 
@@ -214,6 +217,17 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// The path of a Unix socket, absolute.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    /// As it is written in the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => Ok(()),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// A feed to poll.

@@ -49,7 +49,7 @@ use crate::poll::{Poller, Trigger};
 use crate::publish::files;
 use crate::publish::theme::{Theme, ThemeError};
 use crate::publish::{Output, Published, Site};
-use crate::serve::{self, Health, Pulse};
+use crate::serve::{self, Health, Listeners, OperatorsPages, Pulse};
 use crate::store::{self, Policy, Store, Trouble};
 use crate::subscriptions::Subscriptions;
 use crate::systemd;
@@ -111,8 +111,8 @@ pub async fn run(
     // short at any instant.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let listener = serve::listen(&config.serve).await?.map(Arc::new);
-    let (mut daemon, mut reports, mut words) = Daemon::start(config, store, listener).await?;
+    let listeners = Listeners::take(&config.serve).await?;
+    let (mut daemon, mut reports, mut words) = Daemon::start(config, store, listeners).await?;
     let stop = CancellationToken::new();
     daemon.serve(started, &stop);
     let mut watchdog = systemd::watchdog().map(tokio::time::interval);
@@ -269,7 +269,7 @@ struct Daemon {
     ask_hubs: bool,
     /// How many corrections by a person are published.
     corrections: u64,
-    listener: Option<Arc<serve::Listener>>,
+    listeners: Listeners,
     /// What a server is given, and how it is stopped.
     server: Option<(serve::Sources, CancellationToken)>,
     published: watch::Sender<Published>,
@@ -279,11 +279,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(
-        config: Config,
-        store: Store,
-        listener: Option<Arc<serve::Listener>>,
-    ) -> Result<(Self, Reports, Words), Error> {
+    async fn start(config: Config, store: Store, listeners: Listeners) -> Result<(Self, Reports, Words), Error> {
         let (reports, received) = mpsc::unbounded_channel();
         let (words, heard) = mpsc::unbounded_channel();
         let politeness = Politeness::default();
@@ -339,7 +335,7 @@ impl Daemon {
             look_for_corrections: false,
             ask_hubs: false,
             corrections: 0,
-            listener,
+            listeners,
             server: None,
             published: watch::Sender::default(),
             health: watch::Sender::default(),
@@ -615,14 +611,14 @@ impl Daemon {
 
     /// Begins to serve readers, if somebody is to be served.
     fn serve(&mut self, started: DateTime<Utc>, stop: &CancellationToken) {
-        if self.listener.is_some() {
+        if !self.listeners.is_empty() {
             self.server = Some((self.sources(started), stop.clone()));
         }
     }
 
     fn begin_to_serve(&mut self) {
-        if let (Some(listener), Some((sources, stop))) = (&self.listener, &self.server) {
-            let served = serve::serve(listener.clone(), sources.clone(), stop.clone());
+        if let Some((sources, stop)) = &self.server {
+            let served = serve::serve(self.listeners.clone(), sources.clone(), stop.clone());
             self.tasks.begin(Work::Serve, async move {
                 served.await;
                 Ok(Done::Served)
@@ -632,7 +628,15 @@ impl Daemon {
 
     /// What is to be published.
     fn site(&self) -> Site {
-        Site::new(self.outputs.clone(), self.theme.clone(), self.config.serve.public_url.clone())
+        Site {
+            shows_feeds: self.operators_pages() == OperatorsPages::WithReaders,
+            ..Site::new(self.outputs.clone(), self.theme.clone(), self.config.serve.public_url.clone())
+        }
+    }
+
+    /// Where operators' pages are.
+    fn operators_pages(&self) -> OperatorsPages {
+        self.listeners.operators_pages(&self.config.serve)
     }
 
     /// What the server is given.
@@ -646,12 +650,13 @@ impl Daemon {
             store: self.store.clone(),
             callbacks: self.callbacks.clone(),
             root: self.config.serve.public_url.path().to_owned(),
+            shows_feeds: self.operators_pages() == OperatorsPages::WithReaders,
         }
     }
 
     /// Says where to subscribe, or that nothing is served.
     fn greet(&self) {
-        let address = self.listener.as_ref().map(|listener| listener.address());
+        let address = self.listeners.readers.as_ref().map(|listener| listener.address());
         let config = &self.config;
         match &address {
             Some(address) => {
@@ -664,6 +669,10 @@ impl Daemon {
                     "nothing is served, because `serve.listen` is empty"
                 )
             }
+        }
+        let of_operators = self.listeners.operators.as_ref().map(|listener| listener.address());
+        if let Some(at) = of_operators.as_ref().or(address.as_ref()) {
+            tracing::info!(name: "serve.operators", "{}", self.operators_pages().told(at));
         }
         for output in &config.outputs {
             let first = output.formats.first().copied().unwrap_or(Format::Atom);

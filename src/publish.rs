@@ -129,13 +129,15 @@ pub struct Site {
     pub public_url: Option<Url>,
     /// Whether it is for some readers alone.
     pub is_private: bool,
+    /// Whether it has pages of how feeds are doing, where operators look at it too.
+    pub shows_feeds: bool,
 }
 
 impl Site {
     /// What is published of these outputs.
     #[must_use]
     pub fn new(outputs: Vec<Output>, theme: Theme, public_url: Url) -> Self {
-        Self { outputs, theme, public_url: Some(public_url), is_private: false }
+        Self { outputs, theme, public_url: Some(public_url), ..Self::default() }
     }
 
     /// What everybody sees of it.
@@ -162,6 +164,7 @@ impl Site {
             theme: self.theme.clone(),
             public_url: Some(public_url.clone()),
             is_private: true,
+            shows_feeds: false,
         }
     }
 }
@@ -302,6 +305,12 @@ impl Published {
         self.0.site.is_private
     }
 
+    /// Whether it has pages of how feeds are doing, where operators look at it too; `None` before anything is published.
+    #[must_use]
+    pub fn shows_feeds(&self) -> Option<bool> {
+        self.0.site.public_url.as_ref().map(|_| self.0.site.shows_feeds)
+    }
+
     /// What is written to files: what everybody sees, and what only some do.
     pub fn for_files(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.0.private.iter().map(|private| &private.plain))
@@ -344,6 +353,14 @@ impl Published {
         let site = &self.0.site;
         let page = |text, updated| Found::Ready(Arc::new(Rendered::new(Format::Html.media_type(), text, updated)));
         let in_json = |text| Found::Ready(Arc::new(Rendered::new("application/json; charset=utf-8", text, None)));
+        match wanted {
+            Wanted::Feeds(order) => return Ok(page(pages::feeds(connection, site, *order)?, None)),
+            Wanted::Feed(name) => {
+                let text = pages::feed(connection, site, name)?;
+                return Ok(text.map_or(Found::Nothing, |text| page(text, None)));
+            }
+            _ => {}
+        }
         let Some(first) = site.outputs.first() else { return Ok(Found::Nothing) };
         let seen = |id| sight::story(connection, first, id);
         Ok(match wanted {
@@ -374,11 +391,7 @@ impl Published {
                     (Err(_), _) => Found::Nothing,
                 }
             }
-            Wanted::Feeds(order) => page(pages::feeds(connection, site, *order)?, None),
-            Wanted::Feed(name) => match pages::feed(connection, site, name)? {
-                Some(text) => page(text, None),
-                None => Found::Nothing,
-            },
+            Wanted::Feeds(_) | Wanted::Feed(_) => Found::Nothing,
             Wanted::Opml => {
                 Found::Ready(Arc::new(Rendered::new("text/x-opml; charset=utf-8", list(connection, first)?, None)))
             }

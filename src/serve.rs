@@ -15,6 +15,7 @@ mod callback;
 mod connection;
 mod listener;
 mod negotiate;
+mod operators;
 
 use std::sync::Arc;
 
@@ -22,8 +23,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use listener::{ListenError, Listener, listen};
+pub use listener::{ListenError, Listener, listen, listen_for_operators};
+pub use operators::OperatorsPages;
 
+use crate::config::ServeConfig;
 use crate::metrics::Counters;
 use crate::publish::Published;
 use crate::store::Store;
@@ -79,6 +82,50 @@ pub struct Sources {
     pub callbacks: CallbackHandler,
     /// The path of the address that readers know us by, with a slash at its end, until something is published, which says it.
     pub root: String,
+    /// Whether operators' pages are where readers look, until something is published, which says it.
+    pub shows_feeds: bool,
+}
+
+/// Where the server stands ready.
+#[derive(Clone)]
+pub struct Listeners {
+    /// For readers.
+    pub readers: Option<Arc<Listener>>,
+    /// For operators, where that is another address.
+    pub operators: Option<Arc<Listener>>,
+}
+
+impl Listeners {
+    /// Takes all addresses.
+    ///
+    /// # Errors
+    /// When one of them is taken, or not ours to take.
+    pub async fn take(serve: &ServeConfig) -> Result<Self, ListenError> {
+        let (readers, operators) = (listen(serve).await?, listen_for_operators(serve).await?);
+        Ok(Self { readers: readers.map(Arc::new), operators: operators.map(Arc::new) })
+    }
+
+    /// Whether nothing is served.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.readers.is_none() && self.operators.is_none()
+    }
+
+    /// Where operators' pages are under this configuration.
+    #[must_use]
+    pub fn operators_pages(&self, serve: &ServeConfig) -> OperatorsPages {
+        match &self.readers {
+            Some(readers) => OperatorsPages::of(serve, readers.is_local()),
+            None => OperatorsPages::configured(serve),
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Readers,
+    Operators,
 }
 
 /// What every connection shares.
@@ -91,8 +138,14 @@ struct Served {
 }
 
 /// Serves until `stop` is cancelled, then finishes the answers under way.
-pub async fn serve(listener: Arc<Listener>, sources: Sources, stop: CancellationToken) {
+pub async fn serve(listeners: Listeners, sources: Sources, stop: CancellationToken) {
     let (rendering, searching) = (Semaphore::new(RENDERING), Semaphore::new(SEARCHING));
     let served = Served { sources, rendering, searching, indexing: Mutex::default() };
-    connection::serve(listener, Arc::new(served), stop).await;
+    let served = Arc::new(served);
+    let at = async |listener: Option<Arc<Listener>>, audience| {
+        if let Some(listener) = listener {
+            connection::serve(listener, audience, served.clone(), stop.clone()).await;
+        }
+    };
+    tokio::join!(at(listeners.readers, Audience::Readers), at(listeners.operators, Audience::Operators));
 }

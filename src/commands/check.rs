@@ -10,7 +10,7 @@ use url::Host;
 
 use crate::clock;
 use crate::commands::console::{Exit, print, runtime};
-use crate::config::{Config, FeedConfig, Secret};
+use crate::config::{Config, FeedConfig, Listen, Secret};
 use crate::fetch::{Client, Settings};
 use crate::net::blocklist::refused;
 use crate::plural::counted;
@@ -20,6 +20,7 @@ use crate::publish::notice;
 use crate::publish::theme::Theme;
 use crate::publish::token;
 use crate::secrets;
+use crate::serve::OperatorsPages;
 
 pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     if let Err(error) = Theme::from(config.serve.templates.as_deref()) {
@@ -48,6 +49,11 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
         count => format!("{} above to look at", counted(count, "warning")),
     };
     print(&format!("{}: {feeds} and {outputs}, {verdict}\n", config.file.display()))?;
+    let serve = &config.serve;
+    let at = if serve.admin == Listen::Off { &serve.listen } else { &serve.admin };
+    if *at != Listen::Off {
+        print(&format!("{}\n", OperatorsPages::configured(serve).told(at)))?;
+    }
     if online { runtime()?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::commands::console::{Exit, print};
+use crate::commands::site::site;
 use crate::config::Config;
 use crate::fetch::{Client, Settings};
 use crate::host_queue::{HostQueue, Limits};
@@ -24,7 +25,6 @@ use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::politeness::cooldowns::Cooldowns;
 use crate::poll::{PollJob, Polled, Poller, Postponement, Report, Trigger};
-use crate::publish::theme::Theme;
 use crate::publish::{self, Output, Published, Site, after, files};
 use crate::schedule;
 use crate::store::{self, Policy, Store, cooldowns, feeds, outputs};
@@ -111,8 +111,7 @@ pub(super) async fn run(
         maintenance::index(&store, usize::MAX).await?;
     }
     let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
-        let theme = Theme::from(config.serve.templates.as_deref())?;
-        publish_files(&store, Site::new(outputs, theme, config.serve.public_url.clone()), config).await?
+        publish_files(&store, site(config, outputs)?, config).await?
     } else {
         0
     };

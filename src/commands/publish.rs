@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use crate::commands::console::{Exit, print};
+use crate::commands::site::site;
 use crate::config::{Config, Format};
 use crate::maintenance;
-use crate::publish::theme::Theme;
-use crate::publish::{self, Site};
+use crate::publish;
 use crate::store::{Reader, search};
 use crate::subscriptions::Subscriptions;
 
@@ -27,8 +27,7 @@ pub(super) fn run(config: &Config, store: &Path, output: Option<&str>, format: F
         maintenance::index_beside(store)?;
     }
     let feed = reader.read(|connection| publish::merge(connection, chosen))?;
-    let theme = Theme::from(config.serve.templates.as_deref())?;
-    let site = Site::new(outputs.clone(), theme, config.serve.public_url.clone()).as_seen_with(chosen);
+    let site = site(config, outputs.clone())?.as_seen_with(chosen);
     print(&String::from_utf8_lossy(&publish::render(&site, &feed, format).body))?;
     Ok(Exit::Done)
 }

@@ -42,7 +42,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("fold", &["level", "profile", "window"]),
-    ("serve", &["listen", "socket_mode", "socket_group", "public_url", "websub", "hub", "templates"]),
+    ("serve", &["listen", "socket_mode", "socket_group", "admin", "public_url", "websub", "hub", "templates"]),
     (
         "feed",
         &[
@@ -444,7 +444,7 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
     let default = ServeConfig::default();
     let listen = table
         .get("listen")
-        .and_then(|value| value.parsed("\"127.0.0.1:8080\"", |text| listen(text, folder)))
+        .and_then(|value| value.parsed("\"127.0.0.1:8080\"", |text| listen_at(text, folder)))
         .unwrap_or(default.listen);
     let socket_mode = table.get("socket_mode").and_then(|value| value.parsed("\"0660\"", socket_mode));
     let socket_group = table
@@ -452,6 +452,10 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         .and_then(|value| value.text("\"www-data\""))
         .filter(|name| !name.is_empty())
         .map(str::to_owned);
+    let admin = table
+        .get("admin")
+        .and_then(|value| value.parsed("\"127.0.0.1:8081\"", |text| listen_at(text, folder)))
+        .unwrap_or(default.admin);
     let public_url = table.get("public_url").and_then(|value| {
         value.parsed("\"https://news.example/\"", |text| {
             let mut url = web_address(text)?;
@@ -495,7 +499,7 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         (!text.is_empty()).then(|| folder.join(text))
     });
     let socket_mode = socket_mode.unwrap_or(default.socket_mode);
-    ServeConfig { listen, socket_mode, socket_group, public_url, websub, hub, templates }
+    ServeConfig { listen, socket_mode, socket_group, admin, public_url, websub, hub, templates }
 }
 
 /// Reads the mode of a socket, which its owner has to be able to use.
@@ -504,7 +508,7 @@ fn socket_mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "is not a mode of a socket; write octal digits, for example `0660` or `0666`".to_owned())
 }
 
-fn listen(text: &str, folder: &Path) -> Result<Listen, String> {
+fn listen_at(text: &str, folder: &Path) -> Result<Listen, String> {
     if text.is_empty() {
         return Ok(Listen::Off);
     }

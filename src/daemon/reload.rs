@@ -62,10 +62,12 @@ pub(super) async fn sync(store: Store, pending: Pending, now: DateTime<Utc>) -> 
 impl Daemon {
     /// Takes up a configuration that was read again. It is in force once the store has it.
     pub(super) fn reload(&mut self, mut config: Config) {
-        if config.serve.listen != self.config.serve.listen || config.store.path != self.config.store.path {
+        let (serve, before) = (&config.serve, &self.config.serve);
+        if (&serve.listen, &serve.admin, &config.store.path) != (&before.listen, &before.admin, &self.config.store.path)
+        {
             tracing::warn!(
                 name: "config.needs_restart",
-                "a changed `serve.listen` or `store.path` takes effect at the next start"
+                "a changed `serve.listen`, `serve.admin` or `store.path` takes effect at the next start"
             );
         }
         config.serve = config.serve.as_long_as_it_listens(&self.config.serve);

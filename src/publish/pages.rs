@@ -84,6 +84,7 @@ fn layout(site: &Site, title: &str, current: Option<&str>) -> Value {
         site => first.map(|output| &output.config.title),
         root => root(site),
         is_private => site.is_private,
+        shows_feeds => site.shows_feeds,
         outputs,
         main => links(site, first.map_or("", |output| &output.config.name)),
     }

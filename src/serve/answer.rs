@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::negotiate::{choose, is_held};
-use super::{Health, Pulse, Served, callback};
+use super::{Audience, Health, Pulse, Served, callback};
 use crate::clock;
 use crate::maintenance;
 use crate::metrics::{self, Figures};
@@ -53,7 +53,7 @@ enum Age {
     Asked,
 }
 
-pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response {
+pub(super) async fn answer(served: &Served, audience: Audience, request: Request<Body>) -> Response {
     let is_head = request.method() == Method::HEAD;
     let root = served.sources.published.borrow().root().unwrap_or(&served.sources.root).to_owned();
     let callback = below(&root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
@@ -62,7 +62,7 @@ pub(super) async fn answer(served: &Served, request: Request<Body>) -> Response 
     } else if let Some(callback) = callback.map(str::to_owned) {
         callback::answer(&served.sources.callbacks, &callback, request).await
     } else if matches!(*request.method(), Method::GET | Method::HEAD) {
-        at(served, &root, &request.map(drop)).await
+        at(served, audience, &root, &request.map(drop)).await
     } else {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -101,8 +101,11 @@ fn names_host<B>(request: &Request<B>) -> bool {
 }
 
 /// `root` is the path of the address that readers know us by, with a slash at its end.
-async fn at(served: &Served, root: &str, request: &Request<()>) -> Response {
+async fn at(served: &Served, audience: Audience, root: &str, request: &Request<()>) -> Response {
     let Some(path) = below(root, request.uri().path()) else { return moved(root) };
+    if audience == Audience::Readers && is_for_operators(path) && !shows_feeds(served) {
+        return nothing();
+    }
     match path {
         // Addresses for machines that watch over us.
         "/healthz" => healthz(&served.sources.health.borrow()),
@@ -247,10 +250,22 @@ async fn found_at(served: &Served, published: Published, path: &str, request: &R
             later("the stories are being indexed for the first search; come again in a minute\n", "30")
         }
         Found::NotRendered => later("this is being rendered for the first time; come again in a minute\n", "30"),
-        Found::Nothing | Found::Askable(_) => {
-            plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
-        }
+        Found::Nothing | Found::Askable(_) => nothing(),
     }
+}
+
+fn nothing() -> Response {
+    plain(StatusCode::NOT_FOUND, "there is nothing here; the merged feed is linked from /\n")
+}
+
+/// Whether what is at a path is nobody's but the operator's.
+fn is_for_operators(path: &str) -> bool {
+    matches!(path, "/readyz" | "/metrics") || matches!(Wanted::at(path, None), Some(Wanted::Feeds(_) | Wanted::Feed(_)))
+}
+
+/// Whether operators look where readers do.
+fn shows_feeds(served: &Served) -> bool {
+    served.sources.published.borrow().shows_feeds().unwrap_or(served.sources.shows_feeds)
 }
 
 /// What is published. A reader that comes while the daemon starts waits for what it asks for, as long as that is bearable.

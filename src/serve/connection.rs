@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Listener, Served, answer};
+use super::{Audience, Listener, Served, answer};
 
 /// The most connections at a time; who comes then waits in line.
 const MOST_CONNECTIONS: usize = 512;
@@ -40,7 +40,7 @@ const MOST_FIELDS: usize = 64;
 const AFTER_TROUBLE: Duration = Duration::from_millis(100);
 
 /// Takes connections until `stop` is cancelled, then waits for those that are being answered. Aborted, it drops them.
-pub(super) async fn serve(listener: Arc<Listener>, served: Arc<Served>, stop: CancellationToken) {
+pub(super) async fn serve(listener: Arc<Listener>, audience: Audience, served: Arc<Served>, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut open = JoinSet::new();
     loop {
@@ -60,10 +60,10 @@ pub(super) async fn serve(listener: Arc<Listener>, served: Arc<Served>, stop: Ca
         match accepted {
             Ok(Accepted::Tcp(stream)) => {
                 let _ = stream.set_nodelay(true);
-                open.spawn(converse(stream, served.clone(), stop.clone(), place));
+                open.spawn(converse(stream, audience, served.clone(), stop.clone(), place));
             }
             Ok(Accepted::Unix(stream)) => {
-                open.spawn(converse(stream, served.clone(), stop.clone(), place));
+                open.spawn(converse(stream, audience, served.clone(), stop.clone(), place));
             }
             Err(error) => {
                 tracing::debug!(name: "serve.not_taken", %error, "a connection was not taken");
@@ -93,13 +93,14 @@ async fn accept(listener: &Listener) -> std::io::Result<Accepted> {
 /// Requests and answers on one connection.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    audience: Audience,
     served: Arc<Served>,
     stop: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
     let answer = service_fn(move |request: Request<Incoming>| {
         let served = served.clone();
-        async move { Ok::<_, Infallible>(answer::answer(&served, request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(answer::answer(&served, audience, request.map(Body::new)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -28,6 +28,19 @@ pub struct ListenError {
     cure: String,
 }
 
+/// Takes the address that operators look at, where they have one of their own.
+///
+/// # Errors
+/// When the address is taken, or not ours to take.
+pub async fn listen_for_operators(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
+    if serve.admin == serve.listen {
+        return Ok(None);
+    }
+    let of_admin =
+        |error: ListenError| ListenError { cure: error.cure.replace("serve.listen", "serve.admin"), ..error };
+    listen_at(&serve.admin, serve).await.map_err(of_admin)
+}
+
 /// Takes the socket that the service manager passed, else the configured address; `None` when nothing is to be served.
 ///
 /// # Errors
@@ -41,7 +54,11 @@ pub async fn listen(serve: &ServeConfig) -> Result<Option<Listener>, ListenError
     if let Some(socket) = systemd::socket().map_err(of_the_unit)? {
         return Listener::of(socket).map(Some).map_err(of_the_unit);
     }
-    match &serve.listen {
+    listen_at(&serve.listen, serve).await
+}
+
+async fn listen_at(listen: &Listen, serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
+    match listen {
         Listen::Off => Ok(None),
         Listen::Tcp(address) => match TcpListener::bind(address).await {
             Ok(listener) => Ok(Some(Listener::Tcp(listener))),
@@ -121,6 +138,15 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 UnixListener::from_std(listener).map(|listener| Self::Unix(listener, None))
             }
+        }
+    }
+
+    /// Whether it is for this machine alone, as far as it says so itself: who may use a socket is its folder's and mode's to say.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().is_ok_and(|address| address.ip().is_loopback()),
+            Self::Unix(..) => true,
         }
     }
 

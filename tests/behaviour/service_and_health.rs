@@ -89,3 +89,58 @@ fn metrics_tell_of_polls_feeds_and_the_store() {
         .unwrap();
     assert!(store > 0.0);
 }
+
+#[test]
+fn what_is_for_operators_is_not_where_the_world_reads() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let feeds = [("one", origin.url("/"))];
+    const PAGES: [&str; 6] = ["/feeds", "/feeds?sort=next", "/feeds/one", "/metrics", "/readyz", "/planet/metrics"];
+    let serve =
+        |more: &str| format!("[serve]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://example.org/planet/\"\n{more}");
+    let scene = Scene::with(&feeds, &serve("admin = \"unix:admin.sock\"\n"));
+    scene.must(&["poll"]);
+    assert!(scene.must(&["check"]).contains("operators find /feeds, /metrics and /readyz at unix:"));
+    let mut daemon = scene.start();
+    daemon.wait_for("operators find /feeds, /metrics and /readyz at unix:");
+    let at_operators = |path: &str| {
+        use std::io::{Read, Write};
+        let mut connection = std::os::unix::net::UnixStream::connect(scene.path("admin.sock")).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: newsfold\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for page in PAGES {
+        for method in ["GET", "HEAD"] {
+            assert!(daemon.ask(method, page, &[]).0.starts_with("HTTP/1.1 404"), "{page}");
+        }
+        assert!(at_operators(page).starts_with("HTTP/1.1 200"), "{page}");
+    }
+    for page in ["/%6detrics", "//metrics", "/metrics/", "/./metrics", "/feeds/", "/METRICS", "/planet//feeds"] {
+        assert!(daemon.get(page).0.starts_with("HTTP/1.1 404"), "{page}");
+    }
+    assert!(
+        daemon.get("/healthz").0.starts_with("HTTP/1.1 200") && at_operators("/news.atom").contains("<title>a</title>")
+    );
+    assert!(!daemon.get("/").1.contains("/planet/feeds\""), "no page leads there");
+    assert!(at_operators("/feeds").contains("/planet/feeds\""));
+    assert!(scene.must(&["health"]).contains("\"ok\""));
+    // A reload may make the world of it, and take that back.
+    scene.configure(&feeds, "[serve]\nlisten = \"127.0.0.1:0\"\n");
+    daemon.signal("HUP");
+    daemon.wait_for_event("config.needs_restart");
+    daemon.wait_for_event("config.reloaded");
+    assert!(daemon.get("/metrics").0.starts_with("HTTP/1.1 404"), "operators still have an address of their own");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), 0);
+    assert!(!scene.path("admin.sock").exists());
+    let mut daemon = scene.start();
+    daemon.wait_for("operators find /feeds, /metrics and /readyz at 127.0.0.1:");
+    PAGES.iter().take(5).for_each(|page| assert!(daemon.get(page).0.starts_with("HTTP/1.1 200"), "{page}"));
+    assert!(daemon.get("/").1.contains("href=\"/feeds\""));
+    scene.configure(&feeds, &serve(""));
+    daemon.signal("HUP");
+    daemon.wait_for_event("config.reloaded");
+    PAGES.iter().for_each(|page| assert!(daemon.get(page).0.starts_with("HTTP/1.1 404"), "{page}"));
+    assert!(scene.must(&["check"]).contains("served nowhere, because `serve.public_url` is for the world"));
+}

@@ -399,7 +399,7 @@ fn readers_find_us_behind_a_reverse_proxy_with_a_path() {
     scene.must(&["poll"]);
     let daemon = scene.start();
     for path in
-        ["/news.atom", "/planet/news.atom", "/planet/", "/planet/style.css", "/feeds", "/planet/feeds?sort=next"]
+        ["/news.atom", "/planet/news.atom", "/planet/", "/planet/style.css", "/feeds.opml", "/planet/feeds.json"]
     {
         assert!(daemon.get(path).0.starts_with("HTTP/1.1 200"), "{path}");
     }

@@ -71,12 +71,12 @@ def status(address, headers=None):
 
 
 def behind(name, configured):
-    ours, theirs = free_port(), free_port()
+    ours, theirs, operators = free_port(), free_port(), free_port()
     base = f"http://127.0.0.1:{theirs}/planet/"
     folder = scratch()
     shutil.copytree("config/demo", folder / "demo")
     text = pathlib.Path("config/demo.toml").read_text()
-    text, changed = re.subn(r'listen = ".*"', f'listen = "127.0.0.1:{ours}"\npublic_url = "{base}"', re.sub(r"public_url = .*\n", "", text))
+    text, changed = re.subn(r'listen = ".*"', f'listen = "127.0.0.1:{ours}"\nadmin = "127.0.0.1:{operators}"\npublic_url = "{base}"', re.sub(r"public_url = .*\n", "", text))
     check(changed == 1, "config/demo.toml does not say where it listens")
     (folder / "demo.toml").write_text(text)
     environment = {**os.environ, "HOME": str(folder)}
@@ -85,7 +85,11 @@ def behind(name, configured):
     with ours_running as daemon, running(configured(folder, ours, theirs), **quiet) as proxy:
         stories = await_answer(f"{base}news.json", daemon, proxy)
         check(status(f"http://127.0.0.1:{theirs}/planet")[0] in (200, 404), f"{name}: /planet is a loop")
-        pages = [base, f"{base}feeds", f"{base}search?q=the", f"{base}story/{stories[0]['id'].split(':')[-1]}"]
+        for page in ("feeds", "feeds/meridian", "metrics", "readyz"):
+            check(status(f"{base}{page}")[0] == 404, f"{name}: readers find {page}")
+            check(status(f"http://127.0.0.1:{operators}/{page}")[0] == 200, f"{name}: operators find no {page}")
+        say(f"{name}: what is for operators is found at their address alone")
+        pages = [base, f"{base}search?q=the", f"{base}story/{stories[0]['id'].split(':')[-1]}"]
         named = set()
         for page in pages:
             hrefs = re.findall(r'(?:href|action)="([^"#]+)"', get(page).decode())

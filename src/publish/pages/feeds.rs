@@ -36,8 +36,7 @@ pub fn feeds(connection: &Connection, site: &Site, order: FeedOrder) -> store::R
         .iter()
         .map(|(name, column, heading)| context! { name => *name, heading => *heading, is_sorted => *column == order })
         .collect();
-    let page =
-        context! { rows, columns, totals => totals(connection, &states, &counts)?, ..layout(site, "Feeds", None) };
+    let page = context! { rows, columns, shows_feeds => true, totals => totals(connection, &states, &counts)?, ..layout(site, "Feeds", None) };
     Ok(site.theme.page("feeds.html", &page))
 }
 
@@ -63,6 +62,7 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         .collect();
     let page = context! {
         feed => row(feed, &counts),
+        shows_feeds => true,
         address => redact::address(feed.address.as_str()),
         link => &feed.link,
         own_title => feed.title.as_deref().map(name_of),
