@@ -174,6 +174,7 @@ fn merged_feed() -> MergedFeed {
         follows: None,
         sources: 1,
         is_damaged: false,
+        digest: None,
     };
     let heading = Heading {
         name: "news".into(),

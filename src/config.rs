@@ -19,7 +19,7 @@ pub use query::Query;
 pub use rules::{Judged, Rule, RuleField};
 
 use crate::model::{Level, Profile};
-use crate::schedule::Cadence;
+use crate::schedule::{Cadence, Crontab};
 use chrono_tz::Tz;
 use ipnet::IpNet;
 use std::fmt;
@@ -344,6 +344,8 @@ pub struct OutputConfig {
     pub bump_at: Vec<usize>,
     /// Names that it had before: their addresses lead to this one.
     pub formerly: Vec<String>,
+    /// When it tells of the stories since the last time, in one entry; `None`: it shows each story by itself.
+    pub digest: Option<Crontab>,
     /// What a reader has to know to see it; `None` is for everybody.
     pub token: Option<Secret>,
 }
@@ -469,6 +471,7 @@ impl Default for OutputConfig {
             coverage: Coverage::default(),
             bump_at: Vec::new(),
             formerly: Vec::new(),
+            digest: None,
             token: None,
         }
     }

@@ -46,9 +46,9 @@ use crate::notify::Watcher;
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{Poller, Trigger};
-use crate::publish::files;
 use crate::publish::theme::{Theme, ThemeError};
 use crate::publish::{Output, Published, Site};
+use crate::publish::{digest, files};
 use crate::serve::{self, Health, Listeners, OperatorsPages, Pulse};
 use crate::store::{self, Policy, Store, Trouble};
 use crate::subscriptions::Subscriptions;
@@ -267,6 +267,8 @@ struct Daemon {
     tidy_at: Instant,
     look_for_corrections: bool,
     ask_hubs: bool,
+    /// When the next digest is due.
+    digest_at: Option<DateTime<Utc>>,
     /// How many corrections by a person are published.
     corrections: u64,
     listeners: Listeners,
@@ -334,6 +336,7 @@ impl Daemon {
             tidy_at: now,
             look_for_corrections: false,
             ask_hubs: false,
+            digest_at: None,
             corrections: 0,
             listeners,
             server: None,
@@ -494,6 +497,16 @@ impl Daemon {
     /// What no event tells of is to be looked for.
     fn look_around(&mut self) {
         (self.look_for_corrections, self.ask_hubs) = (true, true);
+        let now = clock::now();
+        if self.digest_at.is_some_and(|at| at <= now) {
+            self.is_stale = true;
+            self.plan_digests(now);
+        }
+    }
+
+    /// Looks up when the next digest is due.
+    fn plan_digests(&mut self, now: DateTime<Utc>) {
+        self.digest_at = self.outputs.iter().filter_map(|output| digest::next(output, now)).min();
     }
 
     /// Has the service manager be told that all goes on: this loop turns, and once the writer of the store does, so does that.

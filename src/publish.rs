@@ -9,6 +9,7 @@ pub mod after;
 pub mod archive;
 pub mod atom;
 pub mod data;
+pub mod digest;
 pub mod files;
 mod isolate;
 pub mod json;
@@ -36,14 +37,15 @@ use crate::config::{Format, Order, OutputConfig, Query, Secret};
 use crate::model::{FeedRef, StoryId};
 use crate::plural::counted;
 use crate::publish::address::Wanted;
-use crate::publish::merged::{Credit, Heading, MergedFeed};
+use crate::publish::digest::Due;
+use crate::publish::merged::{Credit, Heading, MergedFeed, MergedStory};
 use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
 use crate::publish::theme::Theme;
 use crate::publish::token::Token;
 use crate::store::outputs::{Closed, Served};
 use crate::store::stories::DamagedEntry;
-use crate::store::{self, Connection, Policy, Store, feeds, outputs, search};
+use crate::store::{self, Connection, Policy, Store, digests, feeds, outputs, search};
 
 /// How many pages are kept that were rendered when they were asked for.
 const MOST_KEPT: usize = 1_000;
@@ -90,7 +92,7 @@ impl Output {
     /// Whether every story that it shows stays in it until newer ones push it out. Only then has it a past to keep.
     #[must_use]
     pub fn has_archives(&self) -> bool {
-        self.config.order == Order::Newest && self.config.per_feed == 0
+        self.config.order == Order::Newest && self.config.per_feed == 0 && self.config.digest.is_none()
     }
 }
 
@@ -528,13 +530,16 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
     let mut published = before;
     loop {
         let (site, now) = (site.clone(), clock::now());
-        let (rendered, Chores { served, archives }) =
+        let (rendered, Chores { served, archives, digests }) =
             store.read(move |connection| all(connection, &site, &published, now)).await?;
-        if !archives.is_empty() {
-            // An archive that was closed is named in the document that it belongs to, so that one is rendered again.
+        if !archives.is_empty() || !digests.is_empty() {
+            // An archive that was closed is named in the document that it belongs to, and a digest stands in one, so that they
+            // are rendered again.
             store
                 .write(0, move |context| {
-                    archives.iter().try_for_each(|(output, closed)| outputs::close(context.tx, output, closed))
+                    archives.iter().try_for_each(|(output, closed)| outputs::close(context.tx, output, closed))?;
+                    let put = |(output, due): &(String, Due)| digests::put(context.tx, output, &due.made, due.progress);
+                    digests.iter().try_for_each(put)
                 })
                 .await?;
             published = rendered;
@@ -612,7 +617,16 @@ fn one_site(
         let name = &output.config.name;
         let dated = dated.map(|dated| dated.date_of(output).unwrap_or(now));
         match isolate::work(|| one(connection, &site, output, served.get(name), dated, now)) {
-            Ok(OutputRendered { documents, story_pages, served, closed, without_text, damaged: hidden, left_out }) => {
+            Ok(OutputRendered {
+                documents,
+                story_pages,
+                served,
+                closed,
+                without_text,
+                damaged: hidden,
+                left_out,
+                digests,
+            }) => {
                 damaged.extend(without_text);
                 damaged_entries.extend(hidden);
                 for (format, page) in documents {
@@ -624,6 +638,7 @@ fn one_site(
                 story_pages.into_iter().for_each(|(path, page)| put(path, page));
                 chores.served.extend(served.map(|served| (name.clone(), served)));
                 chores.archives.extend((!closed.is_empty()).then(|| (name.clone(), closed)));
+                chores.digests.extend(digests.map(|due| (name.clone(), due)));
                 spoiled.stories.extend(left_out);
             }
             Err(error) if error.policy() == Policy::Report => {
@@ -679,6 +694,8 @@ struct OutputRendered {
     /// What is to be remembered of its documents, where they are new.
     served: Option<Served>,
     closed: Vec<Closed>,
+    /// Digests that are due.
+    digests: Option<Due>,
     /// Stories that are shown without their texts, with their titles.
     without_text: Vec<(StoryId, String)>,
     /// Entries that are not shown, because their rows are damaged.
@@ -696,6 +713,8 @@ fn one(
     now: DateTime<Utc>,
 ) -> store::Result<OutputRendered> {
     let OutputConfig { formats, directory, .. } = &output.config;
+    // What is due is stored first, and rendered then.
+    let digests = if dated.is_some() { None } else { digest::due(connection, output, now)? };
     let mut shown = select::current(connection, output)?;
     let mut left_out = std::mem::take(&mut shown.spoiled);
     let without_text = shown.feed.stories.iter().filter(|story| story.is_damaged);
@@ -730,16 +749,17 @@ fn one(
     let documents = documents.into_iter().map(|(format, page)| (format, page.modified(modified))).collect();
     let mut story_pages = Vec::new();
     if directory.is_some() && formats.contains(&Format::Html) {
-        for shown in &shown.feed.stories {
-            match isolate::work(|| story_page(connection, site, shown.id)) {
-                Ok(page) => story_pages.extend(page.map(|page| (format!("/story/{}", shown.id), page))),
-                Err(error) if error.policy() == Policy::Report => left_out.push((shown.id, error.to_string())),
+        for id in shown.feed.stories.iter().flat_map(MergedStory::linked) {
+            match isolate::work(|| story_page(connection, site, id)) {
+                Ok(page) => story_pages.extend(page.map(|page| (format!("/story/{id}"), page))),
+                Err(error) if error.policy() == Policy::Report => left_out.push((id, error.to_string())),
                 Err(error) => return Err(error),
             }
         }
     }
     let closed = archive::due(connection, output, &shown, now)?;
-    Ok(OutputRendered { documents, story_pages, served, closed, without_text, damaged: shown.damaged, left_out })
+    let damaged = shown.damaged;
+    Ok(OutputRendered { documents, story_pages, served, closed, digests, without_text, damaged, left_out })
 }
 
 /// The page of a story, to be written to an output's directory.
@@ -757,11 +777,14 @@ struct Chores {
     served: Vec<(String, Served)>,
     /// Archives to close, by output.
     archives: Vec<(String, Vec<Closed>)>,
+    /// Digests that are due, by output.
+    digests: Vec<(String, Due)>,
 }
 
 impl Chores {
     fn add(&mut self, mut others: Self) {
         self.served.append(&mut others.served);
         self.archives.append(&mut others.archives);
+        self.digests.append(&mut others.digests);
     }
 }

@@ -12,6 +12,7 @@ mod checksum;
 pub mod cooldowns;
 pub mod copies;
 pub mod corrections;
+pub mod digests;
 pub mod entries;
 mod error;
 pub mod feeds;

@@ -110,11 +110,9 @@ pub(super) async fn run(
     if outputs.iter().any(|output| output.config.query.is_some()) {
         maintenance::index(&store, usize::MAX).await?;
     }
-    let files = if outputs.iter().any(|output| output.config.directory.is_some()) {
-        publish_files(&store, site(config, outputs)?, config).await?
-    } else {
-        0
-    };
+    let is_rendered = |output: &Output| output.config.directory.is_some() || output.config.digest.is_some();
+    let files =
+        if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };
     for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
         tracing::warn!(name: "notify.not_told", "{untold}");
     }
@@ -137,8 +135,8 @@ pub(super) async fn run(
 async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
     let (change, made_of) = store.write(0, |context| outputs::note(context.tx)).await?;
-    // What a hub could not be told is known of what is rendered only.
-    let may_stay = config.serve.hub.is_none();
+    // What a hub could not be told, and which digest is due, is known of what is rendered only.
+    let may_stay = config.serve.hub.is_none() && site.outputs.iter().all(|output| output.config.digest.is_none());
     if may_stay && made_of == Some(files::made_of(&site, change)) {
         tracing::debug!(name: "output.unchanged", "nothing that is published changed since the files were written");
         run_commands(store, &site).await?;

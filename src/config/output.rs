@@ -6,6 +6,8 @@ use super::feed::secret;
 use super::read::{CENTURY, MINUTE};
 use super::table::{Table, listed, nearest, one_of};
 use super::{Content, Coverage, Format, OnCoverage, Order, OutputConfig, Query, Rule, Secret};
+use crate::schedule::Crontab;
+use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -22,6 +24,7 @@ pub(super) fn outputs(
     known_tags: &BTreeSet<&str>,
     feeds: usize,
     folder: &Path,
+    timezone: Tz,
 ) -> Vec<OutputConfig> {
     // Of an output whose name is no good, nothing is said but that.
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
@@ -40,7 +43,7 @@ pub(super) fn outputs(
                 }
                 None => {}
             }
-            output(table, name, known_tags, feeds, folder)
+            OutputConfig { digest: digest(table, timezone), ..output(table, name, known_tags, feeds, folder) }
         })
         .collect();
     for (table, output) in tables.iter().zip(&outputs) {
@@ -197,6 +200,23 @@ fn after(table: &Table<'_>) -> Vec<String> {
         value.problem("follows files, and there are none without a `directory`; name one");
     }
     command
+}
+
+/// When an output tells of what came since the last time.
+fn digest(table: &Table<'_>, timezone: Tz) -> Option<Crontab> {
+    let value = table.get("digest")?;
+    for key in ["order", "per_feed", "bump_at", "on_coverage", "source_in_title", "content", "coverage"] {
+        if let Some(other) = table.get(key) {
+            other
+                .problem("says how stories are shown, and a `digest` lists them in one entry; take one of the two out");
+        }
+    }
+    value.parsed("\"0 7 * * *\"", |text| {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Crontab::parse(text, timezone).map(Some).map_err(|error| error.to_string())
+    })?
 }
 
 /// What a reader has to know. It stands in addresses and is sent as a password, so that it has to be hard to guess.

@@ -74,6 +74,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "compress",
             "after",
             "formerly",
+            "digest",
             "token",
         ],
     ),
@@ -182,7 +183,7 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
         notes.warning(poll_section.at, message);
     }
     let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
-    let mut outputs = output::outputs(&array(&root, "output"), &tags, feeds.len(), folder);
+    let mut outputs = output::outputs(&array(&root, "output"), &tags, feeds.len(), folder, poll.timezone);
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }

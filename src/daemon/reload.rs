@@ -104,6 +104,7 @@ impl Daemon {
         self.outputs = subscriptions.outputs(&config);
         self.watchers = subscriptions.watchers(&config).into();
         self.config = config;
+        self.plan_digests(clock::now());
         // What is under way asks the address from before; the one of now is asked next, and not when that was to be asked.
         let is_moved = |feed: &&FeedRef| {
             let (before, now) = (self.subscriptions.address(**feed), subscriptions.address(**feed));

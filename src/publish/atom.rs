@@ -120,7 +120,10 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     if let Some(image) = &story.image {
         document.empty("media:thumbnail", &[("url", Some(image))]);
     }
-    source(document, &story.source, story.source_updated);
+    // What is our own is from no other feed.
+    if story.digest.is_none() {
+        source(document, &story.source, story.source_updated);
+    }
     document.close();
 }
 

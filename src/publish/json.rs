@@ -89,6 +89,19 @@ fn item(story: &MergedStory) -> Value {
             own[name] = value;
         }
     }
+    if let Some(listed) = &story.digest {
+        let stories = listed.iter().map(|story| {
+            json!({
+                "id": story.id,
+                "title": story.title,
+                "url": story.url,
+                "source": story.source,
+                "sources": story.sources,
+                "date_published": chrono::DateTime::from_timestamp_millis(story.published).map(instant),
+            })
+        });
+        own = json!({ "digest": stories.collect::<Vec<_>>() });
+    }
     set("_newsfold", own);
     Value::Object(item)
 }

@@ -15,6 +15,7 @@ use crate::net::LONGEST_ADDRESS;
 use crate::normalise::{language, media_type, text};
 use crate::publish::texts;
 use crate::sanitise::{self, Origin};
+use crate::store::digests::Listed;
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Story, Telling};
@@ -235,6 +236,8 @@ pub struct MergedStory {
     pub sources: u32,
     /// Whether the text of its canonical entry is damaged in the store.
     pub is_damaged: bool,
+    /// What it lists, where it is a digest of our own and no story.
+    pub digest: Option<Vec<Listed>>,
 }
 
 /// A feed, credited.
@@ -427,6 +430,7 @@ pub fn story<'a>(
         follows: None,
         sources: story.sources,
         is_damaged: detail.is_damaged,
+        digest: None,
     })
 }
 
@@ -643,6 +647,54 @@ impl MergedStory {
         self.told_below.append(&mut self.content, &self.others);
     }
 
+    /// An entry that nobody told but we: a digest, with its title, the beginning of its text and the whole, and where it is.
+    #[must_use]
+    pub fn of_our_own(
+        heading: &Heading,
+        id: StoryId,
+        (title, lead, content): (String, String, String),
+        page: String,
+        at: DateTime<Utc>,
+        digest: Vec<Listed>,
+    ) -> Self {
+        let link = Some(heading.address(""));
+        Self {
+            id,
+            headline: title.clone(),
+            title,
+            permalink: Some(page),
+            published: at,
+            updated: at,
+            authors: Vec::new(),
+            summary: None,
+            content,
+            lead,
+            categories: Vec::new(),
+            enclosures: Vec::new(),
+            language: None,
+            image: None,
+            comments: None,
+            comment_count: None,
+            in_reply_to: None,
+            tags: Vec::new(),
+            source: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link },
+            outlet: heading.title.clone(),
+            source_updated: at,
+            others: Vec::new(),
+            told_below: Below::default(),
+            follows: None,
+            sources: 1,
+            is_damaged: false,
+            digest: Some(digest),
+        }
+    }
+
+    /// The stories whose pages it leads to.
+    pub fn linked(&self) -> impl Iterator<Item = StoryId> {
+        let listed = self.digest.iter().flatten().filter_map(|listed| listed.id.parse().ok());
+        self.digest.is_none().then_some(self.id).into_iter().chain(listed)
+    }
+
     /// Where it has its page, with everybody who tells it; `None` where it has none.
     #[must_use]
     pub fn page(&self) -> Option<&str> {
@@ -710,6 +762,7 @@ mod tests {
             follows: None,
             sources: 1,
             is_damaged: false,
+            digest: None,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::config::Format;
 use crate::publish::Site;
 use crate::publish::merged::{MergedFeed, MergedStory, Part};
 use crate::sanitise;
+use crate::store::digests::Listed;
 
 /// How many labels a story is shown with.
 const MOST_LABELS: usize = 4;
@@ -118,8 +119,11 @@ fn links(site: &Site, name: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The stories by day. What is sorted otherwise than by time is one group without a date.
+/// The stories by day. What is sorted otherwise than by time is one group without a date, and what a digest lists is one.
 fn days(feed: &MergedFeed) -> Vec<Value> {
+    if feed.stories.iter().any(|story| story.digest.is_some()) {
+        return feed.stories.iter().map(digest).collect();
+    }
     let is_by_time = feed.stories.is_sorted_by(|one, two| one.published.date_naive() >= two.published.date_naive());
     let groups: Vec<&[MergedStory]> = if is_by_time {
         feed.stories.chunk_by(|one, two| one.published.date_naive() == two.published.date_naive()).collect()
@@ -138,6 +142,28 @@ fn days(feed: &MergedFeed) -> Vec<Value> {
             }
         })
         .collect()
+}
+
+fn digest(digest: &MergedStory) -> Value {
+    let story = |listed: &Listed| {
+        context! {
+            id => listed.id.trim_start_matches("urn:uuid:"),
+            title => &listed.title,
+            permalink => &listed.url,
+            lead => (!listed.lead.is_empty()).then_some(&listed.lead),
+            source => &listed.source,
+            sources => listed.sources,
+            time => DateTime::from_timestamp_millis(listed.published).map(|at| time(at, "%-d %b %Y %H:%M")),
+            labels => Vec::<String>::new(),
+            media => Vec::<String>::new(),
+        }
+    };
+    context! {
+        id => digest.id.to_string(),
+        date => digest.published.to_rfc3339_opts(SecondsFormat::Secs, true),
+        label => &digest.title,
+        stories => digest.digest.iter().flatten().map(story).collect::<Vec<_>>(),
+    }
 }
 
 fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {

@@ -12,7 +12,7 @@ use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::publish::merged::{self, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
-use crate::publish::{Output, isolate, sight};
+use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
@@ -39,6 +39,12 @@ pub struct Shown {
 /// # Errors
 /// When the store cannot be read.
 pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
+    if output.config.digest.is_some() {
+        let feed =
+            merged::feed(output.heading(), Part::Current { newest_archive: None }, digest::shown(connection, output)?);
+        let (places, spoiled, damaged) = Default::default();
+        return Ok(Shown { feed, places, left_out: None, spoiled, damaged, in_brief: 0 });
+    }
     let OutputConfig { name, order, .. } = &output.config;
     let selection = Selection::new(connection, output)?;
     let mut page = Page {
@@ -107,7 +113,7 @@ impl Page<'_> {
     fn take(&mut self, story: &Story) -> Result<bool> {
         let OutputConfig { per_feed, limit, .. } = &self.selection.output.config;
         let has_room = |feed: FeedRef| *per_feed == 0 || self.led.get(&feed).is_none_or(|leads| leads < per_feed);
-        let chosen = self.selection.guard(story, || self.selection.choose_among(story, has_room))?;
+        let chosen = self.selection.guard(story, || self.selection.choose_among(story, |_| true, has_room))?;
         let Some(Chosen { story, coverage }) = chosen else { return Ok(true) };
         if self.shown.len() == *limit {
             self.left_out = story.sort_at;
@@ -200,6 +206,10 @@ pub struct Entered {
     pub story: StoryRef,
     /// As it is shown.
     pub shown: MergedStory,
+    /// The telling that speaks for it.
+    pub speaker: Telling,
+    /// The entry with which it had the sources and the tag asked for.
+    pub with: EntryRef,
     /// When the entry was published with which it had the sources and the tag asked for, or seen where that is not known.
     pub since: DateTime<Utc>,
 }
@@ -209,17 +219,45 @@ pub struct Entered {
 /// # Errors
 /// When the store cannot be read.
 pub fn entered_after(connection: &Connection, output: &Output, upto: EntryRef) -> Result<Vec<Entered>> {
+    entered_among(connection, output, upto, |_| true)
+}
+
+/// The stories that entered an output with an entry after one and not after another, as those told them who had by then.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn entered_between(
+    connection: &Connection,
+    output: &Output,
+    after: EntryRef,
+    upto: EntryRef,
+) -> Result<Vec<Entered>> {
+    let mut found = entered_among(connection, output, after, |telling| telling.entry <= upto)?;
+    found.retain(|entered| entered.with > after);
+    Ok(found)
+}
+
+/// The stories that an output takes of those which entries after `upto` tell, as those tellings make them that `counts`.
+fn entered_among(
+    connection: &Connection,
+    output: &Output,
+    upto: EntryRef,
+    counts: impl Fn(&Telling) -> bool,
+) -> Result<Vec<Entered>> {
     let selection = Selection::new(connection, output)?;
     let mut found = Vec::new();
     for story in stories::told_after(connection, upto)? {
         let story = stories::one(connection, story)?;
-        let Some(Chosen { story, coverage }) = selection.guard(&story, || selection.choose(&story))? else { continue };
-        let entered = selection.entered(&coverage);
-        let entered = coverage.iter().find(|telling| Some(telling.entry) == entered);
-        if let (Some(entered), Some(shown)) =
-            (entered, selection.guard(&story, || selection.merged(&story, &coverage))?)
+        let chosen = selection.guard(&story, || selection.choose_among(&story, &counts, |_| true))?;
+        let Some(Chosen { story, coverage }) = chosen else { continue };
+        let with = selection.entered(&coverage);
+        let entered = coverage.iter().find(|telling| Some(telling.entry) == with);
+        let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).cloned();
+        if let (Some(entered), Some(speaker), Some(shown)) =
+            (entered, speaker, selection.guard(&story, || selection.merged(&story, &coverage))?)
         {
-            found.push(Entered { story: story.story, shown, since: entered.shown_at() });
+            let (with, since) = (entered.entry, entered.shown_at());
+            found.push(Entered { story: story.story, shown, speaker, with, since });
         }
     }
     Ok(found)
@@ -266,11 +304,17 @@ impl<'a> Selection<'a> {
 
     /// The story, if the output takes it.
     fn choose(&self, story: &Story) -> Result<Option<Chosen>> {
-        self.choose_among(story, |_| true)
+        self.choose_among(story, |_| true, |_| true)
     }
 
-    /// The same, spoken for by a feed that `may_speak`. Of the tellings that pass the output's rules the best one speaks.
-    fn choose_among(&self, story: &Story, may_speak: impl Fn(FeedRef) -> bool) -> Result<Option<Chosen>> {
+    /// The same, told by those tellings that `counts`, and spoken for by a feed that `may_speak`. Of the tellings that pass the
+    /// output's rules the best one speaks.
+    fn choose_among(
+        &self,
+        story: &Story,
+        counts: impl Fn(&Telling) -> bool,
+        may_speak: impl Fn(FeedRef) -> bool,
+    ) -> Result<Option<Chosen>> {
         let min_sources = self.output.config.min_sources;
         let is_told = |sources: u32| usize::try_from(sources).is_ok_and(|sources| sources >= min_sources);
         if !is_told(story.sources) || self.found.as_ref().is_some_and(|found| !found.stories.contains(&story.story)) {
@@ -278,7 +322,7 @@ impl<'a> Selection<'a> {
         }
         let (mut coverage, damaged) = stories::coverage_and_damage(self.connection, story.story)?;
         self.damaged.borrow_mut().extend(damaged);
-        coverage.retain(|telling| self.output.visible.contains(&telling.feed));
+        coverage.retain(|telling| self.output.visible.contains(&telling.feed) && counts(telling));
         let is_ours =
             self.output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
         if !is_told(stories::count_feeds(&coverage)) || !is_ours {

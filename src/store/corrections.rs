@@ -12,7 +12,7 @@ use crate::fold::plan::Rule;
 use crate::model::permalink::Permalink;
 use crate::model::{Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::identity;
-use crate::store::{Error, Result, entries, instant, millis, stories};
+use crate::store::{Error, Result, digests, entries, instant, millis, stories};
 
 mod undo;
 
@@ -275,6 +275,7 @@ pub fn forget(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> R
     let Some(story) = stories::told_by(connection, entry)? else { return Ok(Corrected::Already) };
     connection.prepare_cached("UPDATE entry SET story = NULL WHERE id = ?1")?.execute([entry.0])?;
     stories::settle(connection, story, now)?;
+    digests::forget(connection, entry)?;
     note(connection, Kind::Forget, [entry.0, story.0, story.0], &Undo::default(), now)?;
     Ok(Corrected::Done(stories::one(connection, story)?.id))
 }

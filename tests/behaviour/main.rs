@@ -5,6 +5,7 @@
 mod add_import_export;
 mod configuring;
 mod credentials_and_proxies;
+mod digests;
 mod document_faults;
 mod folding;
 mod http_dialects;
