@@ -72,7 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 }
 
 fn with_config(command: Command, file: PathBuf) -> anyhow::Result<Exit> {
-    match daemon::read_config(&file) {
+    match config::load::read(&file) {
         Ok(config) => run_configured(command, config, file).or_else(told_if_misconfigured),
         Err(problems) => {
             eprintln!("{problems}");
@@ -89,7 +89,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
     match command {
         Command::Run => {
             let runtime = runtime_of_the_daemon()?;
-            let ended = runtime.block_on(daemon::run(config, &store, move || daemon::read_config(&file)));
+            let ended = runtime.block_on(daemon::run(config, &store, move || config::load::read(&file)));
             // A name that is being looked up would keep us for as long as its server likes.
             runtime.shutdown_background();
             match ended {

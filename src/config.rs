@@ -1,10 +1,11 @@
 //! From the text of a configuration file to a [`Config`], or to everything that is wrong with it.
 //!
-//! Pure: nothing is opened and no secret is fetched.
+//! Pure but for `load`, which opens the files: no secret is fetched.
 //! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
 
 pub mod edit;
 mod feed;
+pub mod load;
 mod notify;
 mod output;
 mod problem;
@@ -40,7 +41,26 @@ pub const COMMENTED: &str = include_str!("../config/newsfold.toml");
 ///
 /// Every problem of the file, in its order; to be shown to whoever wrote it.
 pub fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
-    read::config(text, file)
+    from_files(text, file, &[])
+}
+
+/// Reads a configuration with the files in `feeds.d` beside it, whose feeds come behind its own. Their paths are relative to the
+/// folder of `file`, too.
+///
+/// # Errors
+///
+/// Every problem of the files, in their order.
+pub fn from_files(text: &str, file: &Path, further: &[Further]) -> Result<Config, Problems> {
+    read::config(text, file, further)
+}
+
+/// A file with feeds alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Further {
+    /// As it is named in messages.
+    pub file: PathBuf,
+    /// What stands in it.
+    pub text: String,
 }
 
 /// A configuration that was checked.
@@ -56,8 +76,10 @@ pub struct Config {
     pub fold: FoldConfig,
     /// `[serve]`
     pub serve: ServeConfig,
-    /// Each `[[feed]]`, in the order of the file.
+    /// Each `[[feed]]`, in the order of the files.
     pub feeds: Vec<Arc<FeedConfig>>,
+    /// The files that feeds stand in, in their order, each with how many these are.
+    pub feed_files: Vec<(PathBuf, usize)>,
     /// Each `[[output]]`, in the order of the file; never empty.
     pub outputs: Vec<OutputConfig>,
     /// Each `[[notify]]`, in the order of the file.
@@ -67,6 +89,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// The file that the feed at this position stands in, and its position there.
+    #[must_use]
+    pub fn place_of_feed(&self, mut position: usize) -> Option<(&Path, usize)> {
+        for (file, count) in &self.feed_files {
+            if position < *count {
+                return Some((file, position));
+            }
+            position -= count;
+        }
+        None
+    }
+
     /// The file of the store.
     ///
     /// A relative `store.path` is relative to `state_directory` (systemd's `$STATE_DIRECTORY`) if there is one, else to the configuration file.

@@ -24,7 +24,6 @@ mod tasks;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::{self, Config, Format};
+use crate::config::{Config, Format};
 use crate::fetch::{Client, Settings};
 use crate::host_queue::{HostQueue, Limits, Outcome};
 use crate::maintenance::{self, Kept};
@@ -807,28 +806,4 @@ fn tell_kept(kept: Kept) {
 fn poller(config: &Config, store: &Store, politeness: &Politeness) -> Arc<Poller> {
     let client = Client::new(Settings::of(config), politeness.clone());
     Arc::new(Poller::new(client, store.clone()))
-}
-
-/// Reads the configuration, or says what is wrong with it, a problem a line.
-///
-/// # Errors
-/// The problems, for a person.
-pub fn read_config(file: &Path) -> Result<Config, String> {
-    let in_words = |error: std::io::Error| {
-        let cure = match error.kind() {
-            ErrorKind::NotFound => "name another file with `--config FILE`, or write one with `newsfold init`",
-            ErrorKind::PermissionDenied => "run this as a user who may read it, or let this one (`chmod`, `chgrp`)",
-            _ => "see to the file",
-        };
-        format!("{}: cannot be read: {error}; {cure}", file.display())
-    };
-    let text = String::from_utf8(std::fs::read(file).map_err(in_words)?).map_err(|error| {
-        let before =
-            String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default());
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}: not valid UTF-8; save the file as UTF-8 in your editor", file.display())
-    })?;
-    let whole = std::path::absolute(file).map_err(in_words)?;
-    config::from_toml(&text, &whole).map_err(|problems| problems.shown_as(file).to_string())
 }

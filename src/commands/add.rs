@@ -54,8 +54,8 @@ pub(super) fn remove(config: &Config, named: &str) -> anyhow::Result<Exit> {
     let Some(position) = config.feeds.iter().position(is_meant) else {
         anyhow::bail!("{} has no feed `{named}`; `newsfold feeds` lists their names", config.file.display());
     };
-    remove_feed(config, position)?;
-    print(&format!("removed {named} from {}\n", config.file.display()))?;
+    let file = remove_feed(config, position)?;
+    print(&format!("removed {named} from {}\n", file.display()))?;
     eprintln!(
         "a running newsfold shows nothing of it from SIGHUP on (`systemctl reload newsfold`); what was stored stays for a while, should it come back"
     );

@@ -59,20 +59,23 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
 
 /// What is told of secrets that every user of this machine may read.
 fn open_secrets(config: &Config) -> Vec<String> {
-    let secrets = config.feeds.iter().flat_map(|feed| {
+    let main = config.file.as_path();
+    let secrets = config.feeds.iter().enumerate().flat_map(|(position, feed)| {
         let own = feed.access.password.iter().chain(feed.access.headers.iter().map(|(_, secret)| secret));
-        own.map(|secret| (format!("feed `{}`", feed.name), secret))
+        let file = config.place_of_feed(position).map_or(main, |(file, _)| file);
+        own.map(move |secret| (format!("feed `{}`", feed.name), secret, file))
     });
     let of_notices = config.notify.iter().flat_map(|notify| {
         let own = std::iter::once(&notify.url).chain(notify.headers.iter().map(|(_, secret)| secret));
-        own.map(|secret| (format!("notify `{}`", notify.name), secret))
+        own.map(|secret| (format!("notify `{}`", notify.name), secret, main))
     });
-    let of_outputs =
-        config.outputs.iter().filter_map(|output| Some((format!("output `{}`", output.name), output.token.as_ref()?)));
+    let of_outputs = config
+        .outputs
+        .iter()
+        .filter_map(|output| Some((format!("output `{}`", output.name), output.token.as_ref()?, main)));
     let secrets = secrets.chain(of_notices).chain(of_outputs);
-    let is_file_open = secrets::is_open_to_all(&config.file);
-    let open = secrets.filter_map(|(name, secret)| match secret {
-        Secret::Literal(_) if is_file_open => Some((name, config.file.as_path())),
+    let open = secrets.filter_map(|(name, secret, file)| match secret {
+        Secret::Literal(_) => secrets::is_open_to_all(file).then_some((name, file)),
         secret => Some((name, secrets::open_to_all(secret)?)),
     });
     let warn = |(owner, file): (String, &Path)| {

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use url::Url;
 
 use crate::config::edit::{NewFeed, with_feeds, without_feed};
-use crate::config::{self, Config};
+use crate::config::{self, Config, load};
 
 /// Whether the configuration has a feed of this address.
 pub(super) fn is_listed(config: &Config, address: &Url) -> bool {
@@ -27,24 +27,33 @@ pub(super) fn is_listed(config: &Config, address: &Url) -> bool {
 
 /// Adds feeds to the configuration file, unless that would make it wrong.
 pub(super) fn add_feeds(config: &Config, feeds: &[NewFeed]) -> anyhow::Result<()> {
-    change(config, |before| with_feeds(before, feeds))
+    change(config, &config.file, |before| with_feeds(before, feeds))
 }
 
-/// Takes the feed at this position out of the configuration file.
-pub(super) fn remove_feed(config: &Config, position: usize) -> anyhow::Result<()> {
-    change(config, |before| without_feed(before, position))
+/// Takes the feed at this position out of the file that it stands in; gives that file.
+pub(super) fn remove_feed(config: &Config, position: usize) -> anyhow::Result<&Path> {
+    let (file, position) = config.place_of_feed(position).context("it stands in no file")?;
+    change(config, file, |before| without_feed(before, position))?;
+    Ok(file)
 }
 
-/// Changes the configuration file, unless that would make it wrong.
-fn change(config: &Config, edit: impl Fn(&str) -> Result<String, String>) -> anyhow::Result<()> {
+/// Changes a file of the configuration, unless that would make it wrong.
+fn change(config: &Config, named: &Path, edit: impl Fn(&str) -> Result<String, String>) -> anyhow::Result<()> {
     // A link is followed, so that it is not replaced by a file.
-    let file = config.file.canonicalize().unwrap_or_else(|_| config.file.clone());
+    let file = named.canonicalize().unwrap_or_else(|_| named.to_owned());
     let cannot = || format!("{} cannot be changed", file.display());
     let before = std::fs::read_to_string(&file).with_context(cannot)?;
     let after = edit(&before).map_err(|why| anyhow::anyhow!("{}: {why}", cannot()))?;
-    config::from_toml(&after, &config.file).map_err(|problems| {
-        anyhow::anyhow!("{}, because it would be wrong then:\n{}", cannot(), problems.shown_as(&config.file))
-    })?;
+    let mut further = load::further(&config.file).map_err(anyhow::Error::msg)?;
+    let main = if named == config.file {
+        after.clone()
+    } else {
+        let changed = further.iter_mut().filter(|further| further.file == named);
+        changed.for_each(|further| further.text.clone_from(&after));
+        std::fs::read_to_string(&config.file).with_context(cannot)?
+    };
+    config::from_files(&main, &config.file, &further)
+        .map_err(|problems| anyhow::anyhow!("{}, because it would be wrong then:\n{problems}", cannot()))?;
     replace(&file, &after).with_context(cannot)
 }
 

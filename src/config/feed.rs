@@ -3,7 +3,7 @@
 //! Pure. Secrets stay where they are until `fetch` needs them.
 
 use super::read::{cadence, proxy, web_address};
-use super::table::{Table, Value, listed, shown};
+use super::table::{Notes, Table, Value, listed, shown};
 use super::{Access, FeedConfig, PollConfig, Rule, Secret};
 use crate::model::Level;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,21 +31,21 @@ const OWN_HEADERS: &[&str] = &[
 
 /// Reads every `[[feed]]`; one without a usable address is noted and left out.
 pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> Vec<Arc<FeedConfig>> {
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    let mut urls: BTreeMap<Url, (String, usize)> = BTreeMap::new();
-    let mut spellings: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    let mut names: BTreeMap<String, (&Notes<'_>, usize)> = BTreeMap::new();
+    let mut urls: BTreeMap<Url, (String, &Notes<'_>, usize)> = BTreeMap::new();
+    let mut spellings: BTreeMap<String, (String, &Notes<'_>, usize)> = BTreeMap::new();
     let mut feeds = Vec::new();
     for table in tables {
         let name = name(table);
         if let Some((name, at)) = &name {
-            let line = table.notes.line(*at);
-            if let Some(first) = names.get(name) {
+            if let Some((notes, first)) = names.get(name) {
+                let first = notes.place(*first, table.notes);
                 table.notes.problem(
                     *at,
-                    format!("feed `{name}`: the feed on line {first} has this name too; give one of the two another"),
+                    format!("feed `{name}`: the feed on {first} has this name too; give one of the two another"),
                 );
             } else {
-                names.insert(name.clone(), line);
+                names.insert(name.clone(), (table.notes, *at));
             }
         }
         let url = url(table, folder);
@@ -53,27 +53,28 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
         let Some((url, at)) = url else {
             continue;
         };
-        let line = table.notes.line(at);
         let mut document = url.clone();
         document.set_fragment(None);
-        if let Some((first, first_line)) = urls.get(&document) {
+        if let Some((first, notes, first_at)) = urls.get(&document) {
+            let first_place = notes.place(*first_at, table.notes);
             table.notes.problem(
                 at,
-                format!("{}url is also that of {first} on line {first_line}; take one of the two out", table.subject),
+                format!("{}url is also that of {first} on {first_place}; take one of the two out", table.subject),
             );
         } else {
             let label = table.subject.trim_end_matches(": ").to_owned();
-            if let Some((first, first_line)) = spellings.get(&spelling(&document)) {
+            if let Some((first, notes, first_at)) = spellings.get(&spelling(&document)) {
+                let first_place = notes.place(*first_at, table.notes);
                 table.notes.warning(
                     at,
                     format!(
-                        "{}url looks like that of {first} on line {first_line} in another spelling; if it is the same feed, take one of the two out",
+                        "{}url looks like that of {first} on {first_place} in another spelling; if it is the same feed, take one of the two out",
                         table.subject
                     ),
                 );
             }
-            spellings.insert(spelling(&document), (label.clone(), line));
-            urls.insert(document, (label, line));
+            spellings.insert(spelling(&document), (label.clone(), table.notes, at));
+            urls.insert(document, (label, table.notes, at));
         }
         feeds.push(FeedConfig {
             url,

@@ -30,9 +30,9 @@ impl fmt::Display for Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// The same problems with the file named otherwise, such as the way the user typed it.
-    pub fn shown_as(mut self, file: &Path) -> Self {
-        for problem in &mut self.0 {
+    /// The same problems with a file named otherwise, such as the way the user typed it.
+    pub fn shown_as(mut self, known: &Path, file: &Path) -> Self {
+        for problem in self.0.iter_mut().filter(|problem| problem.file == known) {
             problem.file = file.to_owned();
         }
         self

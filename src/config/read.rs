@@ -2,10 +2,11 @@
 //!
 //! Pure. Feeds are read by `feed`; types and places are `table`'s work.
 
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify, output,
+    Config, FoldConfig, Further, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify,
+    output,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 use toml::de::DeTable;
 use url::Url;
 
@@ -96,32 +98,59 @@ const POLITE_INTERVAL: Duration = Duration::from_secs(300);
 /// So many feeds are polled without asking for a contact.
 const UNREMARKED_FEEDS: usize = 5;
 
-/// Reads a whole file.
-pub(super) fn config(text: &str, file: &Path) -> Result<Config, Problems> {
-    let notes = Notes::new(text, file);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    let mut broken_lines = BTreeSet::new();
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start);
-        broken_lines.insert(notes.line(at));
-        notes.problem(at, syntax_problem(text, at, error.message()));
-    }
-    let mut config = sections(root.get_ref(), &notes, file);
-    let (mut problems, warnings) = notes.into_lists();
-    if !errors.is_empty() {
-        // What stands on a line that could not be read is the parser's guess, and no second fault;
-        // nor are keys that seem to stand at the top because the section above was not read.
-        let mut seen = BTreeSet::new();
-        problems.retain(|problem| {
-            (!broken_lines.contains(&problem.line) && !problem.message.starts_with("unknown key"))
-                || (problem.message.starts_with(SYNTAX) && seen.insert(problem.line))
-        });
+/// Reads a configuration and the files with further feeds.
+pub(super) fn config(text: &str, file: &Path, further: &[Further]) -> Result<Config, Problems> {
+    let main = Document::parse(text, file);
+    let further: Vec<Document<'_>> =
+        further.iter().map(|further| Document::parse(&further.text, &further.file)).collect();
+    let mut config = sections(&main, &further, file);
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for document in std::iter::once(main).chain(further) {
+        let (wrong, doubtful) = document.into_lists();
+        problems.extend(wrong);
+        warnings.extend(doubtful);
     }
     if problems.is_empty() {
         config.warnings = warnings;
         Ok(config)
     } else {
         Err(Problems(problems))
+    }
+}
+
+/// A file, as far as it could be read.
+struct Document<'t> {
+    notes: Notes<'t>,
+    root: Spanned<DeTable<'t>>,
+    broken_lines: BTreeSet<usize>,
+}
+
+impl<'t> Document<'t> {
+    fn parse(text: &'t str, file: &'t Path) -> Self {
+        let notes = Notes::new(text, file);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut broken_lines = BTreeSet::new();
+        for error in &errors {
+            let at = error.span().map_or(0, |span| span.start);
+            broken_lines.insert(notes.line(at));
+            notes.problem(at, syntax_problem(text, at, error.message()));
+        }
+        Self { notes, root, broken_lines }
+    }
+
+    /// Its problems and its warnings.
+    fn into_lists(self) -> (Vec<Problem>, Vec<Problem>) {
+        let (mut problems, warnings) = self.notes.into_lists();
+        if !self.broken_lines.is_empty() {
+            // What stands on a line that could not be read is the parser's guess, and no second fault;
+            // nor are keys that seem to stand at the top because the section above was not read.
+            let mut seen = BTreeSet::new();
+            problems.retain(|problem| {
+                (!self.broken_lines.contains(&problem.line) && !problem.message.starts_with("unknown key"))
+                    || (problem.message.starts_with(SYNTAX) && seen.insert(problem.line))
+            });
+        }
+        (problems, warnings)
     }
 }
 
@@ -143,8 +172,9 @@ fn syntax_problem(text: &str, at: usize, message: &str) -> String {
     format!("{SYNTAX}{fault}")
 }
 
-fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> Config {
-    let root = Table::open(notes, String::new(), 0, SECTIONS, Some(root), |key| {
+fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t Path) -> Config {
+    let notes = &main.notes;
+    let root = Table::open(notes, String::new(), 0, SECTIONS, Some(main.root.get_ref()), |key| {
         let owner = owner_of(key)?;
         Some(format!("it belongs below {owner}"))
     });
@@ -161,7 +191,14 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
                 .to_owned(),
         );
     }
-    let feeds = feed::feeds(&array(&root, "feed"), &poll, folder);
+    let mut tables = array(&root, "feed");
+    let mut feed_files = vec![(file.to_owned(), tables.len())];
+    for document in further {
+        let found = further_feeds(document, file);
+        feed_files.push((document.notes.file.to_owned(), found.len()));
+        tables.extend(found);
+    }
+    let feeds = feed::feeds(&tables, &poll, folder);
     if feeds.is_empty() {
         notes.warning(
             0,
@@ -188,7 +225,16 @@ fn sections<'t>(root: &'t DeTable<'t>, notes: &'t Notes<'t>, file: &'t Path) -> 
         outputs.push(OutputConfig::default());
     }
     let notify = notify::notify(&array(&root, "notify"), &outputs, &tags, feeds.len(), folder);
-    Config { file: file.to_owned(), store, poll, fold, serve, feeds, outputs, notify, warnings: Vec::new() }
+    let (file, warnings) = (file.to_owned(), Vec::new());
+    Config { file, store, poll, fold, serve, feeds, feed_files, outputs, notify, warnings }
+}
+
+/// Opens the feeds of a file that may hold nothing else.
+fn further_feeds<'t>(document: &'t Document<'t>, main: &Path) -> Vec<Table<'t>> {
+    let main = main.file_name().unwrap_or_default().display();
+    let elsewhere = |_: &str| Some(format!("only `[[feed]]` may stand here; write it into {main}"));
+    let root = Table::open(&document.notes, String::new(), 0, &["feed"], Some(document.root.get_ref()), elsewhere);
+    array(&root, "feed")
 }
 
 /// Opens `[name]`, which need not be there.

@@ -16,7 +16,7 @@ pub(super) struct Notes<'t> {
     text: &'t str,
     /// Where each line begins: a large configuration asks for the line of every feed.
     line_starts: Vec<usize>,
-    file: &'t Path,
+    pub(super) file: &'t Path,
     problems: RefCell<Vec<(usize, String)>>,
     warnings: RefCell<Vec<(usize, String)>>,
 }
@@ -38,6 +38,12 @@ impl<'t> Notes<'t> {
     /// The line of the byte at `at`, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    /// Where something stands, told in a message about `other`: by its line, and by its file where that is another.
+    pub(super) fn place(&self, at: usize, other: &Self) -> String {
+        let line = self.line(at);
+        if self.file == other.file { format!("line {line}") } else { format!("line {line} of {}", self.file.display()) }
     }
 
     /// Problems and warnings, each in the order of the file.

@@ -10,7 +10,7 @@ fn read(text: &str) -> Config {
 /// The problems of `text`, in a file called `n`, one a line.
 fn problems(text: &str) -> String {
     let problems = from_toml(text, Path::new("/etc/newsfold.toml")).unwrap_err();
-    problems.shown_as(Path::new("n")).to_string()
+    problems.shown_as(Path::new("/etc/newsfold.toml"), Path::new("n")).to_string()
 }
 
 /// Checks the one problem of `text`.

@@ -1,6 +1,6 @@
 //! What the program says about its configuration.
 
-use crate::support::{Origin, Scene, rss};
+use crate::support::{Origin, Scene, rss, rss_of};
 
 #[test]
 fn what_init_writes_is_a_configuration_with_nothing_wrong() {
@@ -169,4 +169,55 @@ fn each_command_has_help_with_its_own_options_first_and_an_example() {
         assert!(at("--tag") < at("Options of every command") && at("--config") > at("--tag"));
         assert!(help.contains("newsfold add https://example.org/"), "{help}");
     }
+}
+
+#[test]
+fn further_files_hold_feeds_and_are_told_of_by_name() {
+    let [one, two, three] = ["a", "b", "c"].map(|name| Origin::of(rss_of(&[name])));
+    let scene = Scene::with(&[("one", one.url("/"))], "");
+    let table = |name: &str, url: String| format!("[[feed]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+    scene.write("feeds.d/b.toml", &table("two", two.url("/")));
+    scene.write("feeds.d/.hidden.toml", "nonsense");
+    scene.write("feeds.d/b.toml~", "nonsense");
+    scene.write("feeds.d/notes.txt", "nonsense");
+    scene.must(&["poll"]);
+    assert_eq!(scene.stories().len(), 2);
+    let mut daemon = scene.start();
+    // A reload takes up what is new, and refuses what is wrong with its place.
+    scene.write("feeds.d/c.toml", &(table("three", three.url("/")) + "\n[[output]]\nname = \"x\"\n"));
+    daemon.signal("HUP");
+    assert!(daemon.wait_for_event("config.refused").contains(
+        "feeds.d/c.toml:5:3: unknown key `output`; only `[[feed]]` may stand here; write it into newsfold.toml"
+    ));
+    scene.write("feeds.d/c.toml", &table("three", three.url("/")));
+    daemon.signal("HUP");
+    daemon.wait_for_event("config.reloaded");
+    assert_eq!(scene.json(&["feeds", "--json"]).as_array().unwrap().len(), 3);
+    // What stands in two files is told of with both.
+    scene.write("feeds.d/d.toml", &format!("# one\n{}", table("two", two.url("/"))));
+    let told = scene.run(&["check"]);
+    assert_eq!(told.status, 78);
+    let lines: Vec<&str> = told.err.lines().collect();
+    assert!(lines[0].starts_with("feeds.d/d.toml:3:8: feed `two`: the feed on line 2 of /"), "{told:?}");
+    assert!(
+        lines[1].starts_with("feeds.d/d.toml:4:7: feed `two`: url is also that of feed `two` on line 3 of /"),
+        "{told:?}"
+    );
+    scene.write("feeds.d/d.toml", "[[feed]]\nurl = \n");
+    assert!(scene.run(&["check"]).err.contains("feeds.d/d.toml:2:"));
+    std::fs::write(scene.path("feeds.d/d.toml"), b"[[feed]]\n# \xff").unwrap();
+    assert!(scene.run(&["check"]).err.contains("feeds.d/d.toml:2:3: not valid UTF-8"));
+    std::fs::remove_file(scene.path("feeds.d/d.toml")).unwrap();
+    // Whoever adds writes to the file that is named, and whoever removes finds the one where it stands.
+    let four = Origin::of(rss_of(&["d"]));
+    scene.must(&["add", &four.url("/"), "--name", "four"]);
+    assert!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("name = \"four\""));
+    let again = scene.run(&["add", &three.url("/"), "--name", "three-again"]);
+    assert!(again.out.contains("already"), "{again:?}");
+    let removed = scene.must(&["remove", "three"]);
+    assert!(removed.trim_end().ends_with("feeds.d/c.toml"), "{removed}");
+    assert!(!std::fs::read_to_string(scene.path("feeds.d/c.toml")).unwrap().contains("three"));
+    scene.must(&["remove", "one"]);
+    assert!(!std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("\"one\""));
+    assert!(std::fs::read_to_string(scene.path("feeds.d/b.toml")).unwrap().contains("two"));
 }
