@@ -14,6 +14,7 @@ mod read;
 pub mod rules;
 mod table;
 
+pub use feed::derived_name;
 pub use output::SHORTEST_TOKEN;
 pub use problem::{Problem, Problems};
 pub use query::Query;
@@ -76,7 +77,7 @@ pub struct Config {
     pub fold: FoldConfig,
     /// `[serve]`
     pub serve: ServeConfig,
-    /// Each `[[feed]]`, in the order of the files.
+    /// Each `[[feed]]`, in the order of the files, and each `[[list]]` behind them.
     pub feeds: Vec<Arc<FeedConfig>>,
     /// The files that feeds stand in, in their order, each with how many these are.
     pub feed_files: Vec<(PathBuf, usize)>,
@@ -291,6 +292,22 @@ pub struct FeedConfig {
     pub is_private: Option<bool>,
     /// How it is reached, and with which credentials.
     pub access: Arc<Access>,
+    /// What it is.
+    pub role: Role,
+}
+
+/// What the document at a feed's address is to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A feed that the configuration names.
+    #[default]
+    Feed,
+    /// A list of feeds (`[[list]]`).
+    List,
+    /// A feed that a list of this name names,
+    Listed(String),
+    /// or named once: what it told stays, and it is not asked any more.
+    Left(String),
 }
 
 /// How a feed is reached, and with which credentials.

@@ -115,10 +115,10 @@ impl Poller {
             Ok(Fetched::Gone) => (Ok(Answer::Gone), None),
             Ok(Fetched::Document(mut document, reply)) => {
                 document.hash = hash_with_fields(&document, &reply);
-                if Some(document.hash) == job.feed.body_hash {
+                if Some(document.hash) == job.feed.body_hash && !job.subscription.is_list {
                     (Ok(Answer::Unchanged(Box::new(reply))), None)
                 } else {
-                    match self.read(job.feed.feed, document, reply).await {
+                    match self.read((job.feed.feed, job.subscription.is_list), document, reply).await {
                         Ok((news, place)) => (Ok(Answer::News(Box::new(news))), Some(place)),
                         Err(error) => (Err(error), None),
                     }
@@ -126,7 +126,7 @@ impl Poller {
             }
             Err(error) => (Err(error.into()), None),
         };
-        (Asked { address, took, answer }, place)
+        (Asked { address, trigger: job.trigger, took, answer }, place)
     }
 
     /// Sends the request, conditional where it can be.
@@ -160,10 +160,20 @@ impl Poller {
     }
 
     /// Unpacks and reads a document on a thread of its own.
-    async fn read(&self, feed: FeedRef, document: Document, reply: Reply) -> Result<(News, Place), Error> {
+    async fn read(
+        &self,
+        (feed, is_list): (FeedRef, bool),
+        document: Document,
+        reply: Reply,
+    ) -> Result<(News, Place), Error> {
         let most = self.client.max_body_bytes();
         let read = move |place, is_over: &dyn Fn() -> bool| {
-            document::read(document, reply, most, is_over).map(|news| (news, place))
+            let news = if is_list {
+                document::read_list(document, reply, most)
+            } else {
+                document::read(document, reply, most, is_over)
+            };
+            news.map(|news| (news, place))
         };
         self.readers.run(feed, read).await.map_err(|_| Error::Panicked)?
     }
@@ -228,7 +238,7 @@ impl Poller {
         now: DateTime<Utc>,
     ) -> store::Result<Result<Ingested, String>> {
         let hash = document.hash;
-        let (News { entries, .. }, place) = match self.read(feed, document, Reply::default()).await {
+        let (News { entries, .. }, place) = match self.read((feed, false), document, Reply::default()).await {
             Ok(read) => read,
             Err(error) => return Ok(Err(redact::message(&error.to_string()))),
         };

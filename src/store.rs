@@ -20,6 +20,7 @@ mod file;
 pub mod fingerprints;
 pub mod follows;
 pub mod hubs;
+pub mod lists;
 pub mod notices;
 mod open;
 pub mod outputs;

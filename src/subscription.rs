@@ -25,6 +25,8 @@ pub struct Subscription {
     pub access: Arc<config::Access>,
     /// How what it brings is taken in.
     pub options: Arc<IngestOptions>,
+    /// Whether it is a list of feeds.
+    pub is_list: bool,
 }
 
 /// What the configuration says about taking a feed's entries in.
@@ -129,6 +131,7 @@ impl Subscription {
             min_interval: Duration::from_secs(60),
             access: Arc::default(),
             options: Arc::new(IngestOptions::plain(Level::Off, Site::default())),
+            is_list: false,
         }
     }
 }

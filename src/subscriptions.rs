@@ -2,13 +2,13 @@
 //!
 //! Pure but for [`Subscriptions::sync`], which makes the store's feeds those of the configuration.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use crate::config::{Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig};
+use crate::config::{Access, Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig, Role, derived_name};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::model::{Feed, FeedRef, Level};
@@ -17,8 +17,9 @@ use crate::notify::Watcher;
 use crate::publish::Output;
 use crate::redact;
 use crate::schedule::{self, Due};
-use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, stories};
+use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, lists, stories};
 use crate::subscription::{IngestOptions, Subscription};
+use crate::update::listing::Standing;
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
@@ -40,11 +41,12 @@ impl Subscriptions {
     /// When the store refuses.
     pub fn sync(context: &mut WriteContext<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
         let tx = context.tx;
+        let feeds = with_listed(tx, config)?;
         let first_poll = |feed: &FeedConfig| {
             let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
-            schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), config.feeds.len(), now)
+            schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), feeds.len(), now)
         };
-        let members = Self::of(config, (0..).map(FeedRef).zip(&config.feeds)).members;
+        let members = Self::of(config, (0..).map(FeedRef).zip(&feeds)).members;
         let configured: Vec<feeds::Configured> = members
             .values()
             .map(|Member { config: feed, subscription }| {
@@ -75,11 +77,19 @@ impl Subscriptions {
         if reconfigured.joins_changed {
             context.memory.index = None;
         }
-        let subscriptions = Self::of(config, reconfigured.handles.into_iter().zip(&config.feeds));
+        let subscriptions = Self::of(config, reconfigured.handles.into_iter().zip(&feeds));
         hubs::sync(tx, config.serve.websub, now)?;
         let held = cooldowns::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
             let Some(Member { config, subscription }) = subscriptions.members.get(&feed) else { continue };
+            if let Role::Left(list) = &config.role {
+                // Should the list name it again, it is planned anew.
+                let wanted = format!("left the list `{list}`");
+                if wanted != planned_by {
+                    feeds::plan(tx, feed, &Due { at: NEVER, reason: wanted.clone() }, &wanted)?;
+                }
+                continue;
+            }
             let wanted = subscription.plan_name(is_told);
             // One more poll finds what was published before the hub began to tell.
             let is_newly_told = is_told && planned_by == subscription.plan_name(false);
@@ -109,7 +119,8 @@ impl Subscriptions {
         let sources = feeds::sources(connection)?;
         let handles: HashMap<&str, FeedRef> =
             sources.iter().map(|source| (source.address.as_str(), source.feed)).collect();
-        let known = config.feeds.iter().filter_map(|feed| Some((*handles.get(feed.url.as_str())?, feed)));
+        let feeds = with_listed(connection, config)?;
+        let known = feeds.iter().filter_map(|feed| Some((*handles.get(feed.url.as_str())?, feed)));
         Ok(Self::of(config, known))
     }
 
@@ -129,6 +140,7 @@ impl Subscriptions {
                 min_interval: config.poll.min_interval,
                 access: feed.access.clone(),
                 options: Arc::new(options),
+                is_list: feed.role == Role::List,
             };
             Member { config: feed.clone(), subscription: Arc::new(subscription) }
         };
@@ -152,10 +164,12 @@ impl Subscriptions {
         self.members.is_empty()
     }
 
-    /// How to poll a feed; `None` when the configuration does not name it.
+    /// How to poll a feed; `None` when it is not to be polled, because the configuration does not name it, or the list does not
+    /// any more that named it.
     #[must_use]
     pub fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
-        self.members.get(&feed).map(|member| &member.subscription)
+        let member = self.members.get(&feed).filter(|member| !matches!(member.config.role, Role::Left(_)));
+        member.map(|member| &member.subscription)
     }
 
     /// When a feed is due again should a poll begun at `now` never end.
@@ -198,9 +212,10 @@ impl Subscriptions {
     }
 
     fn outputs_of(&self, config: &Config, outputs: &[OutputConfig]) -> Vec<Output> {
+        // A list tells nothing itself.
+        let feeds = || self.members.iter().filter(|(_, member)| member.config.role != Role::List);
         let tagged = |tags: &[String]| -> HashSet<FeedRef> {
-            self.members
-                .iter()
+            feeds()
                 .filter(|(_, member)| member.config.tags.iter().any(|tag| tags.contains(tag)))
                 .map(|(handle, _)| *handle)
                 .collect()
@@ -208,7 +223,7 @@ impl Subscriptions {
         let with_tags = self.members.iter().filter(|(_, member)| !member.config.tags.is_empty());
         let tags: Arc<HashMap<FeedRef, Vec<String>>> =
             Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
-        let all: HashSet<FeedRef> = self.handles().collect();
+        let all: HashSet<FeedRef> = feeds().map(|(handle, _)| *handle).collect();
         let taken = |output: &OutputConfig| if output.tags.is_empty() { all.clone() } else { tagged(&output.tags) };
         let taken_by = |is_meant: &dyn Fn(&OutputConfig) -> bool| -> HashSet<FeedRef> {
             config.outputs.iter().filter(|output| is_meant(output)).flat_map(taken).collect()
@@ -242,6 +257,50 @@ impl Subscriptions {
         };
         outputs.iter().map(output).collect()
     }
+}
+
+/// When a feed is due that is not to be polled.
+const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).unwrap();
+
+/// The configured feeds, and behind them those that lists name or named, each once.
+fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Arc<FeedConfig>>> {
+    let mut feeds = config.feeds.clone();
+    let mut taken: HashSet<Url> = feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
+    let mut names: BTreeSet<String> = feeds.iter().map(|feed| feed.name.clone()).collect();
+    for list in config.feeds.iter().filter(|feed| feed.role == Role::List) {
+        for (address, standing) in lists::named_by(connection, list.url.as_str())? {
+            let Some(url) = Url::parse(&address).ok().filter(|url| taken.insert(url.clone())) else { continue };
+            let name = derived_name(&url, &names);
+            names.insert(name.clone());
+            let role = match standing {
+                Standing::Named => Role::Listed(list.name.clone()),
+                Standing::Left => Role::Left(list.name.clone()),
+            };
+            feeds.push(Arc::new(FeedConfig {
+                url,
+                name,
+                name_is_derived: true,
+                tags: list.tags.clone(),
+                cadence: None,
+                priority: 0,
+                home: None,
+                fold: None,
+                keep: Vec::new(),
+                drop: Vec::new(),
+                is_private: None,
+                // Neither the credentials of the list nor its authorities are for the feeds that it names.
+                access: Arc::new(Access { proxy: config.poll.proxy.clone(), ..Access::default() }),
+                role,
+            }));
+        }
+    }
+    Ok(feeds)
+}
+
+fn without_fragment(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
 }
 
 /// What folding goes by, as configured.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{Entry, EntryId, EntryRef};
 
+pub mod listing;
 pub mod matching;
 
 /// How often an entry may change without its publisher saying so and without another title, before such changes have to wait.

@@ -10,9 +10,10 @@ use url::Host;
 
 use crate::clock;
 use crate::commands::console::{Exit, print, runtime};
-use crate::config::{Config, FeedConfig, Listen, Secret};
+use crate::config::{Config, FeedConfig, Listen, Role, Secret};
 use crate::fetch::{Client, Settings};
 use crate::net::blocklist::refused;
+use crate::parse::opml;
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{self, LookError, Looked};
@@ -43,7 +44,10 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
         Some(format!("notify `{}`: `body` is no template: {fault}", notify.name))
     }));
     found.iter().for_each(|warning| eprintln!("newsfold: {warning}"));
-    let (feeds, outputs) = (counted(config.feeds.len(), "feed"), counted(config.outputs.len(), "output"));
+    let (feeds, outputs) = (
+        counted(config.feeds.iter().filter(|feed| feed.role == Role::Feed).count(), "feed"),
+        counted(config.outputs.len(), "output"),
+    );
     let verdict = match found.len() + config.warnings.len() {
         0 => "nothing wrong".to_owned(),
         count => format!("{} above to look at", counted(count, "warning")),
@@ -163,6 +167,10 @@ async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
             Err(LookError::Gone) => anyhow::bail!("answered 410 Gone: take it out of the configuration"),
             Err(error) => return Err(error.into()),
         };
+    if let (Role::List, Err((_, text))) = (&feed.role, &parsed) {
+        let named = opml::read(text).map_err(|error| anyhow::anyhow!("line {error}"))?.outlines.len();
+        return Ok(format!("a list of {}, {bytes} bytes in {} ms", counted(named, "feed"), took.as_millis()));
+    }
     let parsed = parsed.map_err(|(error, _)| error)?;
     let title = parsed.title.as_deref().unwrap_or("untitled");
     let conditional = if sends_validators { "" } else { ", sends no validators" };

@@ -11,8 +11,8 @@ use url::Url;
 use crate::commands::add::{LONGEST_LABEL, addresses};
 use crate::commands::console::{Exit, print};
 use crate::commands::rewrite::{add_feeds, is_listed};
-use crate::config::Config;
 use crate::config::edit::NewFeed;
+use crate::config::{Config, Role};
 use crate::normalise::text;
 use crate::parse::opml::{self, List, Outline};
 use crate::plural::counted;
@@ -100,7 +100,8 @@ pub(super) fn export(config: &Config, store: &Path) -> anyhow::Result<Exit> {
     let sources = Reader::open(store).and_then(|reader| reader.read(feeds::sources)).unwrap_or_default();
     let pages: HashMap<&str, &str> =
         sources.iter().filter_map(|source| Some((source.address.as_str(), source.link.as_deref()?))).collect();
-    let of_the_web = || config.feeds.iter().filter(|feed| feed.url.scheme() != "file");
+    let feeds = || config.feeds.iter().filter(|feed| feed.role == Role::Feed);
+    let of_the_web = || feeds().filter(|feed| feed.url.scheme() != "file");
     let listed: Vec<Listed<'_>> = of_the_web()
         .map(|feed| Listed {
             name: &feed.name,
@@ -110,7 +111,7 @@ pub(super) fn export(config: &Config, store: &Path) -> anyhow::Result<Exit> {
         })
         .collect();
     print(&render("Feeds of newsfold", &listed, None))?;
-    let left_out = config.feeds.len() - listed.len();
+    let left_out = feeds().count() - listed.len();
     if left_out > 0 {
         eprintln!("{} of this machine left out: no other reader has them", counted(left_out, "file"));
     }

@@ -43,6 +43,58 @@ pub(super) async fn run(
     names: &[String],
 ) -> anyhow::Result<Exit> {
     let store = Store::open_within(store_path, FOR_A_LOCK)?;
+    let mut round = poll_once(config, &store, (only_due, names), &HashSet::new()).await?;
+    if round.came.lists_changed {
+        // What a list names is polled like the rest.
+        let more = poll_once(config, &store, (only_due, &[]), &round.asked).await?;
+        round.came.add(more.came);
+        (round.subscriptions, round.all) = (more.subscriptions, round.all + more.all);
+    }
+    let Round { subscriptions, came, all, left_alone, .. } = round;
+
+    let outputs = subscriptions.outputs(config);
+    if outputs.iter().any(|output| output.config.query.is_some()) {
+        maintenance::index(&store, usize::MAX).await?;
+    }
+    let is_rendered = |output: &Output| output.config.directory.is_some() || output.config.digest.is_some();
+    let files =
+        if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };
+    for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
+        tracing::warn!(name: "notify.not_told", "{untold}");
+    }
+    match maintenance::tidy(store.clone(), config.store.clone(), clock::now()).await {
+        Err(error) if error.policy() != Policy::Exit => {
+            tracing::warn!(name: "store.not_tidied", "the store could not be tidied, which the next poll does: {error}")
+        }
+        tidied => drop(tidied?),
+    }
+    store.close().await;
+    let failed = came.failed.len() + came.offline + came.unstored.len();
+    let has_failed = came.is_store_refusing || (all > 0 && failed == all);
+    if has_failed || !is_quiet {
+        print(&came.summary(all, left_alone + came.held, files))?;
+    }
+    Ok(if has_failed { Exit::Failed } else { Exit::Done })
+}
+
+/// What came of polling feeds once.
+struct Round {
+    subscriptions: Subscriptions,
+    came: Came,
+    /// The feeds that were not to be left alone.
+    asked: HashSet<FeedRef>,
+    /// How many were to be polled.
+    all: usize,
+    left_alone: usize,
+}
+
+/// Polls each feed once that is wanted and was not `already` known.
+async fn poll_once(
+    config: &Config,
+    store: &Store,
+    (only_due, names): (bool, &[String]),
+    already: &HashSet<FeedRef>,
+) -> anyhow::Result<Round> {
     let now = clock::now();
     let synced = config.clone();
     let subscriptions = store.write(0, move |context| Subscriptions::sync(context, &synced, now)).await?;
@@ -65,21 +117,23 @@ pub(super) async fn run(
         });
         at <= now
     };
-    let known = states.len();
-    let read: HashSet<FeedRef> = states.iter().map(|state| state.feed).collect();
-    let is_wanted = |feed: &FeedRef| wanted.as_ref().is_none_or(|wanted| wanted.contains(feed));
+    let known: HashSet<FeedRef> = states.iter().map(|state| state.feed).collect();
+    let is_wanted =
+        |feed: &FeedRef| !already.contains(feed) && wanted.as_ref().is_none_or(|wanted| wanted.contains(feed));
     let unread: Vec<String> = subscriptions
         .handles()
-        .filter(|feed| is_wanted(feed) && !read.contains(feed))
+        .filter(|feed| is_wanted(feed) && !known.contains(feed))
         .filter_map(|feed| subscriptions.name(feed).map(str::to_owned))
         .collect();
+    let is_polled = |feed: &Feed| is_wanted(&feed.feed) && subscriptions.subscription(feed.feed).is_some();
+    let polled = states.iter().filter(|feed| is_polled(feed)).count();
     let chosen: Vec<Feed> = states
         .into_iter()
-        .filter(|feed| is_wanted(&feed.feed))
+        .filter(is_polled)
         .filter(|feed| !only_due || is_due(feed))
         .filter(|feed| (wanted.is_some() && !only_due) || may_be_asked(feed, &held, now))
         .collect();
-    let left_alone = if only_due || wanted.is_some() { 0 } else { known - chosen.len() };
+    let left_alone = if only_due || wanted.is_some() { 0 } else { polled - chosen.len() };
     let leases: Vec<_> = chosen.iter().map(|feed| (feed.feed, subscriptions.after_a_crash(feed, now))).collect();
     store.write(chosen.len() * 64, move |context| feeds::lease(context.tx, &leases, now)).await?;
 
@@ -105,30 +159,8 @@ pub(super) async fn run(
     host_queue.stop().await;
     drop(host_queue);
     came.unstored.extend(unread);
-
-    let outputs = subscriptions.outputs(config);
-    if outputs.iter().any(|output| output.config.query.is_some()) {
-        maintenance::index(&store, usize::MAX).await?;
-    }
-    let is_rendered = |output: &Output| output.config.directory.is_some() || output.config.digest.is_some();
-    let files =
-        if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };
-    for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
-        tracing::warn!(name: "notify.not_told", "{untold}");
-    }
-    match maintenance::tidy(store.clone(), config.store.clone(), clock::now()).await {
-        Err(error) if error.policy() != Policy::Exit => {
-            tracing::warn!(name: "store.not_tidied", "the store could not be tidied, which the next poll does: {error}")
-        }
-        tidied => drop(tidied?),
-    }
-    store.close().await;
-    let failed = came.failed.len() + came.offline + came.unstored.len();
-    let has_failed = came.is_store_refusing || (all > 0 && failed == all);
-    if has_failed || !is_quiet {
-        print(&came.summary(all, left_alone + came.held, files))?;
-    }
-    Ok(if has_failed { Exit::Failed } else { Exit::Done })
+    let asked = subscriptions.handles().filter(|feed| subscriptions.subscription(*feed).is_some()).collect();
+    Ok(Round { subscriptions, came, asked, all, left_alone })
 }
 
 /// Renders the outputs, writes those that have a directory there, and tells the hub of them; gives how many files were written.
@@ -194,6 +226,8 @@ struct Came {
     unstored: Vec<String>,
     /// Whether it was for the store's own sake: what was polled is not all written.
     is_store_refusing: bool,
+    /// Whether a list of feeds names others than before.
+    lists_changed: bool,
 }
 
 async fn gather(
@@ -227,6 +261,11 @@ async fn gather(
                 came.unchanged += usize::from(!ingested.changed());
                 came.ingested.add(ingested);
             }
+            Polled::List(is_changed) => {
+                came.lists_changed |= is_changed;
+                came.feeds_with_news += usize::from(is_changed);
+                came.unchanged += usize::from(!is_changed);
+            }
             Polled::Unchanged => came.unchanged += 1,
             Polled::Gone => came.gone.push(feed.name.clone()),
             Polled::Failed(_) => came.failed.push(feed.name.clone()),
@@ -238,6 +277,18 @@ async fn gather(
 }
 
 impl Came {
+    fn add(&mut self, more: Self) {
+        self.ingested.add(more.ingested);
+        self.feeds_with_news += more.feeds_with_news;
+        self.unchanged += more.unchanged;
+        self.held += more.held;
+        self.offline += more.offline;
+        self.gone.extend(more.gone);
+        self.failed.extend(more.failed);
+        self.unstored.extend(more.unstored);
+        self.is_store_refusing |= more.is_store_refusing;
+    }
+
     fn summary(&self, asked: usize, left_alone: usize, files: usize) -> String {
         let Ingested { added, revised, folds, .. } = self.ingested;
         let mut parts = vec![format!(

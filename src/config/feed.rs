@@ -4,7 +4,7 @@
 
 use super::read::{cadence, proxy, web_address};
 use super::table::{Notes, Table, Value, listed, shown};
-use super::{Access, FeedConfig, PollConfig, Rule, Secret};
+use super::{Access, FeedConfig, PollConfig, Role, Rule, Secret};
 use crate::model::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -79,6 +79,7 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
         feeds.push(FeedConfig {
             url,
             name_is_derived: name.is_none(),
+            role: if table.is_of("list") { Role::List } else { Role::Feed },
             name: name.map(|(name, _)| name).unwrap_or_default(),
             ..feed
         });
@@ -101,7 +102,7 @@ fn spelling(url: &Url) -> String {
 }
 
 /// A name made from an address: its host without `www.`, or its file without what follows the dot; numbered from the second on.
-fn derived_name(url: &Url, taken: &BTreeSet<String>) -> String {
+pub fn derived_name(url: &Url, taken: &BTreeSet<String>) -> String {
     let base = match url.host_str() {
         Some(host) => host.trim_start_matches("www.").to_owned(),
         None => url
@@ -127,18 +128,21 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
             .notes
             .problem(table.at, format!("{}only one of `username` and `password` is given; give both", table.subject));
     }
+    // How entries are taken in is said of feeds alone.
+    let own = |key| if table.is_of("list") { None } else { table.get(key) };
     FeedConfig {
         url: Url::parse("about:blank").expect("it is an address"),
         name: String::new(),
         name_is_derived: true,
         tags: tags(table),
         cadence: cadence(table, poll.timezone, poll.min_interval),
-        priority: table.number("priority", 0, (-1_000_000, 1_000_000)),
-        home: table.get("home").and_then(|value| value.parsed("\"https://example.org/\"", web_address)),
-        fold: table.choice("fold", &Level::NAMES),
-        keep: table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse),
-        drop: table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse),
+        priority: own("priority").map_or(0, |_| table.number("priority", 0, (-1_000_000, 1_000_000))),
+        home: own("home").and_then(|value| value.parsed("\"https://example.org/\"", web_address)),
+        fold: own("fold").and_then(|_| table.choice("fold", &Level::NAMES)),
+        keep: own("keep").map(|_| table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse)).unwrap_or_default(),
+        drop: own("drop").map(|_| table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse)).unwrap_or_default(),
         is_private: table.get("private").is_some().then(|| table.flag("private", false)),
+        role: Role::Feed,
         access: Arc::new(Access {
             username,
             password,

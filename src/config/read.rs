@@ -22,7 +22,7 @@ use toml::de::DeTable;
 use url::Url;
 
 /// Every section and the keys that may stand in it.
-pub(super) const KEYS: [(&str, &[&str]); 7] = [
+pub(super) const KEYS: [(&str, &[&str]); 8] = [
     ("store", &["path", "keep", "max_size"]),
     (
         "poll",
@@ -80,11 +80,15 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "token",
         ],
     ),
+    (
+        "list",
+        &["url", "name", "tags", "interval", "schedule", "username", "password", "headers", "proxy", "ca", "private"],
+    ),
     ("notify", &["name", "output", "tags", "keep", "drop", "query", "min_sources", "url", "method", "headers", "body"]),
 ];
 
 /// The sections, which are all that may stand at the top.
-const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "output", "notify"];
+const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "list", "output", "notify"];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -198,6 +202,10 @@ fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t P
         feed_files.push((document.notes.file.to_owned(), found.len()));
         tables.extend(found);
     }
+    let lists = array(&root, "list");
+    // How many feeds lists name is not known here.
+    let most_feeds = if lists.is_empty() { tables.len() } else { usize::MAX };
+    tables.extend(lists);
     let feeds = feed::feeds(&tables, &poll, folder);
     if feeds.is_empty() {
         notes.warning(
@@ -220,11 +228,11 @@ fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t P
         notes.warning(poll_section.at, message);
     }
     let tags: BTreeSet<&str> = feeds.iter().flat_map(|feed| feed.tags.iter().map(String::as_str)).collect();
-    let mut outputs = output::outputs(&array(&root, "output"), &tags, feeds.len(), folder, poll.timezone);
+    let mut outputs = output::outputs(&array(&root, "output"), &tags, most_feeds, folder, poll.timezone);
     if outputs.is_empty() {
         outputs.push(OutputConfig::default());
     }
-    let notify = notify::notify(&array(&root, "notify"), &outputs, &tags, feeds.len(), folder);
+    let notify = notify::notify(&array(&root, "notify"), &outputs, &tags, most_feeds, folder);
     let (file, warnings) = (file.to_owned(), Vec::new());
     Config { file, store, poll, fold, serve, feeds, feed_files, outputs, notify, warnings }
 }
@@ -281,7 +289,7 @@ fn keys_of(section: &str) -> &'static [&'static str] {
 /// The section that knows `key`, as it is written.
 fn owner_of(key: &str) -> Option<String> {
     KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| match *name {
-        "feed" | "output" | "notify" => format!("`[[{name}]]`"),
+        "feed" | "list" | "output" | "notify" => format!("`[[{name}]]`"),
         _ => format!("`[{name}]`"),
     })
 }

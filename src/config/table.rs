@@ -105,6 +105,11 @@ impl<'t> Table<'t> {
         Self { notes, subject, at, keys, entries }
     }
 
+    /// Whether it is one of the `[[section]]`s.
+    pub(super) fn is_of(&self, section: &str) -> bool {
+        self.subject.split([' ', '.']).next() == Some(section)
+    }
+
     /// The value of `key`, if the file gives one.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'t>> {
         debug_assert!(self.keys.contains(&key), "`{key}` is not among the keys");

@@ -84,7 +84,7 @@ fn publishers_are_told_where_to_write_and_no_address_is_made_up() {
 fn the_commented_file_has_every_key() {
     let text = with_examples();
     for (section, keys) in read::KEYS {
-        let start = ["feed", "output", "notify"].contains(&section);
+        let start = ["feed", "list", "output", "notify"].contains(&section);
         let heading = if start { format!("\n[[{section}]]\n") } else { format!("\n[{section}]\n") };
         let (_, below) = text.split_once(&heading).unwrap();
         let below = below.split("\n[").next().unwrap();
@@ -98,7 +98,11 @@ fn the_commented_file_has_every_key() {
 #[test]
 fn the_examples_of_the_commented_file_are_right() {
     let config = read(&with_examples().replace("[\"title ~ '(?i)kim'\"]", "[]"));
-    let [feed] = &config.feeds[..] else { panic!("one feed") };
+    let [feed, list] = &config.feeds[..] else { panic!("one feed and one list") };
+    assert_eq!(
+        (list.name.as_str(), &list.role, list.tags.as_slice()),
+        ("planet", &Role::List, &["world".to_owned()][..])
+    );
     assert_eq!(feed.name, "example");
     assert_eq!(feed.priority, 0);
     assert_eq!((feed.keep.len(), feed.drop.len()), (0, 0));

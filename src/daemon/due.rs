@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
+use super::reload::Pending;
 use super::rounds::Due;
 use super::tasks::{Came, Done, Work};
 use super::{Daemon, Error};
@@ -235,6 +236,10 @@ impl Daemon {
         });
         self.pulse.send_modify(|pulse| pulse.polls += 1);
         self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
+        if polled == Polled::List(true) && self.pending.is_none() {
+            // The feeds that it names are taken up as those of a configuration that was read again.
+            self.pending = Some(Pending { config: self.config.clone(), theme: Some(self.theme.clone()) });
+        }
         let is_moved = self.moved.remove(&feed.feed);
         if let Some(subscription) =
             self.subscriptions.subscription(feed.feed).filter(|_| is_moved || feed.retired_at.is_none())
@@ -253,7 +258,7 @@ impl Daemon {
             Polled::Failed(why) => {
                 self.failing.insert(feed.feed, why);
             }
-            Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
+            Polled::List(_) | Polled::Document(_) | Polled::Unchanged | Polled::Gone => {
                 self.failing.remove(&feed.feed);
             }
             Polled::Postponed(Postponement::Held) => {}

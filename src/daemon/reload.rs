@@ -43,6 +43,7 @@ pub(super) async fn sync(store: Store, pending: Pending, now: DateTime<Utc>) -> 
     let synced = move |context: &mut store::WriteContext<'_>| {
         let subscriptions = Subscriptions::sync(context, &config, now)?;
         let mut due = feeds::due_times(context.tx)?;
+        due.retain(|(feed, _)| subscriptions.subscription(*feed).is_some());
         let mut wrong = Vec::new();
         for (feed, at) in &mut due {
             let Some(subscription) = subscriptions.subscription(*feed) else { continue };

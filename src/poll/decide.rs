@@ -3,6 +3,7 @@
 //! Pure: the feed as it was and what came of asking in, an [`Intent`] out. What a feed's row remembers of an answer is
 //! `remember`'s to say, and carrying an intent out is `submit`'s work.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ pub(super) enum Stored {
         found: Option<HubLinks>,
         /// which is all that there is to say, unless it breaks off.
         is_cut_off: bool,
+    },
+    /// Which feeds a list names, with its row.
+    List {
+        /// Their addresses.
+        named: BTreeSet<String>,
+        /// Whether a person has asked.
+        is_asked_for: bool,
     },
     /// The feed's row, and then that nothing counts against those that could not be reached either.
     Excused {
@@ -157,7 +165,7 @@ pub(super) fn postpone(mut feed: Feed, (postponement, until, why): Later) -> Int
 pub(super) fn after_poll(
     mut feed: Feed,
     subscription: &Subscription,
-    Asked { address, took, answer }: Asked,
+    Asked { address, trigger, took, answer }: Asked,
     turn: Turn,
     now: DateTime<Utc>,
 ) -> Intent {
@@ -166,7 +174,7 @@ pub(super) fn after_poll(
     }
     feed.polls += 1;
     match answer {
-        Ok(Answer::News(news)) => take_in(feed, subscription, &address, *news, turn, now),
+        Ok(Answer::News(news)) => take_in(feed, subscription, (&address, trigger), *news, turn, now),
         Ok(Answer::Unchanged(reply)) => {
             let outcome = if reply.is_full { Outcome::Same } else { Outcome::NotModified };
             remember::answered(&mut feed, &address, &reply, outcome, now);
@@ -193,13 +201,13 @@ pub(super) fn after_poll(
 fn take_in(
     mut feed: Feed,
     subscription: &Subscription,
-    asked: &url::Url,
+    (asked, trigger): (&url::Url, Trigger),
     news: News,
     turn: Turn,
     now: DateTime<Utc>,
 ) -> Intent {
     let is_first = feed.last_success.is_none();
-    let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries } = news;
+    let News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, list } = news;
     remember::answered(&mut feed, asked, &reply, Outcome::Document, now);
     let Reply { validators, fresh_for, bytes, took, .. } = reply;
     if !is_cut_off {
@@ -209,6 +217,16 @@ fn take_in(
     // A document that comes cut off twice in a row is all there is, and its validators are taken then.
     (feed.body_hash, feed.body_bytes) = (Some(hash), Some(bytes));
     (feed.title, feed.link, feed.hints, feed.repairs) = (title.or(feed.title), link.or(feed.link), hints, repairs);
+    if let Some(named) = list {
+        plan_next(&mut feed, subscription, fresh_for, None, now + took);
+        let (polled, stored) = if is_cut_off {
+            feed.repairs.push("the list breaks off, and nothing of it is taken".into());
+            (Polled::Unchanged, Stored::Feed { cooldown: None, found: None })
+        } else {
+            (Polled::List(false), Stored::List { named, is_asked_for: trigger == Trigger::Person })
+        };
+        return intent(feed, polled, Some(Outcome::Document), turn, Told::Nothing, stored);
+    }
     let (entries, options) = (entries.into(), subscription.options.clone());
     let mut record = PollRecord { feed, at: now, is_first, is_partial: false, entries, options };
     record.feed.rhythm = record.rhythm_after(&record.feed.rhythm);
@@ -293,7 +311,8 @@ mod tests {
     }
 
     fn after(feed: Feed, answer: Result<Answer, Error>, turn: Turn) -> Intent {
-        let asked = Asked { address: feed.target().clone(), took: Duration::from_secs(1), answer };
+        let (address, trigger) = (feed.target().clone(), Trigger::Due);
+        let asked = Asked { address, trigger, took: Duration::from_secs(1), answer };
         after_poll(feed, &Subscription::hourly(), asked, turn, NOW)
     }
 
@@ -309,6 +328,7 @@ mod tests {
             is_cut_off,
             found: None,
             entries: Vec::new(),
+            list: None,
         })))
     }
 
@@ -372,7 +392,8 @@ mod tests {
     fn a_feed_is_gone_when_its_server_says_so_a_day_apart() {
         let first = after(feed(), Ok(Answer::Gone), Turn::None);
         assert!(matches!(first.polled, Polled::Failed(_)), "{:?}", first.polled);
-        let asked = Asked { address: first.feed.target().clone(), took: Duration::ZERO, answer: Ok(Answer::Gone) };
+        let (address, trigger) = (first.feed.target().clone(), Trigger::Due);
+        let asked = Asked { address, trigger, took: Duration::ZERO, answer: Ok(Answer::Gone) };
         let later = NOW + TimeDelta::days(1);
         let second = after_poll((*first.feed).clone(), &Subscription::hourly(), asked, Turn::None, later);
         assert_eq!((second.polled, second.told, second.feed.retired_at), (Polled::Gone, Told::Gone, Some(later)));

@@ -2,14 +2,17 @@
 //!
 //! Pure: whoever has it read says when its time is over.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use super::outcome::{Error, News};
 use crate::fetch::{Document, Reply, decode};
 use crate::model::Fault;
+use crate::net::blocklist;
 use crate::normalise::hub_links::discover;
 use crate::normalise::{self, text};
-use crate::parse::{self, Context, Deadline, ParsedFeed};
+use crate::parse::{self, Context, Deadline, ParsedFeed, opml};
 use crate::redact;
 use crate::sanitise;
 
@@ -39,6 +42,43 @@ impl Unpacked {
     }
 }
 
+/// The most feeds that are taken from a list.
+const MOST_LISTED: usize = 2_000;
+
+/// Bytes to the addresses of the feeds that a list names. What a list of the internet names in a private network is left out:
+/// its keeper is a stranger.
+pub(super) fn read_list(document: Document, reply: Reply, most: u64) -> Result<News, Error> {
+    let hash = document.hash;
+    let Unpacked { text, address, .. } = Unpacked::of(document, most)?;
+    let opml::List { outlines, breaks_off } = opml::read(&text)?;
+    let is_ours = blocklist::is_private(&address);
+    let (mut named, mut repairs) = (BTreeSet::new(), Vec::new());
+    for outline in outlines {
+        let line = outline.line;
+        let mut leave_out = |why: &str| repairs.push(format!("line {line}: {why}"));
+        match sanitise::web_address(&outline.url, Some(&address)) {
+            _ if outline.is_scraped => leave_out("a page that another reader makes a feed of is left out"),
+            None => leave_out("what is not on the web is left out"),
+            Some(feed) if !feed.username().is_empty() || feed.password().is_some() => {
+                leave_out("an address with a user is left out");
+            }
+            Some(feed) if !is_ours && blocklist::is_private(&feed) => {
+                leave_out("a feed in a private network is left out; name it in a `[[feed]]` of its own");
+            }
+            Some(_) if named.len() >= MOST_LISTED => leave_out("a list may name 2000 feeds; this one is left out"),
+            Some(mut feed) => {
+                feed.set_fragment(None);
+                named.insert(feed.into());
+            }
+        }
+    }
+    bound(&mut repairs);
+    let repairs = repairs.iter().map(|repair| redact::message(repair)).collect();
+    let is_cut_off = breaks_off.is_some();
+    let (title, link, hints, found, entries) = Default::default();
+    Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, list: Some(named) })
+}
+
 /// Bytes to entries, unless `is_over` says that they took too long.
 pub(super) fn read(document: Document, reply: Reply, most: u64, is_over: &dyn Fn() -> bool) -> Result<News, Error> {
     let hash = document.hash;
@@ -56,7 +96,7 @@ pub(super) fn read(document: Document, reply: Reply, most: u64, is_over: &dyn Fn
     bound(&mut repairs);
     let repairs = repairs.iter().map(|repair| redact::message(repair)).collect();
     let link = link.and_then(|link| sanitise::web_address(&link, Some(&address))).map(Into::into);
-    Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries })
+    Ok(News { reply, hash, title, link, hints, repairs, is_cut_off, found, entries, list: None })
 }
 
 /// Keeps as many lines as a person would read.

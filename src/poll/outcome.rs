@@ -2,11 +2,13 @@
 //!
 //! Pure: values, and what an error counts as.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::job::Trigger;
 use crate::fetch::{self, Reply, decode};
 use crate::ingest::Ingested;
 use crate::model::history::Outcome;
@@ -20,6 +22,8 @@ use crate::politeness::connectivity::{Sign, Turn};
 pub enum Polled {
     /// A new document.
     Document(Ingested),
+    /// A list of feeds, and whether it names others than before.
+    List(bool),
     /// The document that we hold.
     Unchanged,
     /// The feed is gone for good.
@@ -57,6 +61,8 @@ pub struct Report {
 pub(super) struct Asked {
     /// Where the poll began.
     pub(super) address: Url,
+    /// Why it was made.
+    pub(super) trigger: Trigger,
     /// How long the answer took.
     pub(super) took: Duration,
     /// The answer, read.
@@ -87,6 +93,8 @@ pub(super) struct News {
     /// What it and the header fields say of hubs.
     pub(super) found: Option<HubLinks>,
     pub(super) entries: Vec<Entry>,
+    /// The addresses of the feeds that it names, where it is a list of them.
+    pub(super) list: Option<BTreeSet<String>>,
 }
 
 /// Why there is no document to store.
@@ -98,6 +106,8 @@ pub(super) enum Error {
     Decode(#[from] decode::Error),
     #[error(transparent)]
     Parse(#[from] parse::Error),
+    #[error("line {0}")]
+    List(#[from] parse::opml::Error),
     #[error("reading the document failed in a way that is a fault of newsfold; please report it with the document")]
     Panicked,
 }
@@ -108,7 +118,7 @@ impl Error {
             Self::Fetch(error) => error.outcome(),
             Self::Decode(decode::Error::TooLarge(_)) => Outcome::TooLarge,
             Self::Decode(_) => Outcome::Damaged,
-            Self::Parse(_) | Self::Panicked => Outcome::Unreadable,
+            Self::Parse(_) | Self::List(_) | Self::Panicked => Outcome::Unreadable,
         }
     }
 

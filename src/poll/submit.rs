@@ -13,8 +13,9 @@ use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
 use crate::model::hub::HubLinks;
 use crate::model::{Entry, Feed};
 use crate::politeness::Politeness;
-use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs};
+use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs, lists};
 use crate::update;
+use crate::update::listing::{AGREEING_READINGS, Changes, Doubt};
 
 /// A poll that is done, and whose outcome is on its way into the store.
 #[must_use]
@@ -29,6 +30,8 @@ enum Storing {
     Soon(Submitted<Option<Ingested>>),
     /// It is done.
     Already(Ingested),
+    /// A list is on its way; what it changes.
+    List(Submitted<Changes>),
 }
 
 impl Recording {
@@ -39,6 +42,12 @@ impl Recording {
     pub async fn stored(self) -> store::Result<Report> {
         let Self { mut report, progress } = self;
         let ingested = match progress {
+            Storing::List(submitted) => {
+                let changes = submitted.committed().await?;
+                tell_of_a_list(&report.feed, &changes);
+                report.polled = Polled::List(!changes.joined.is_empty() || !changes.left.is_empty());
+                return Ok(report);
+            }
             Storing::Soon(submitted) => submitted.committed().await?,
             Storing::Already(ingested) => Some(ingested),
         };
@@ -78,6 +87,20 @@ pub(super) async fn submit(
                 Ok(None)
             };
             Storing::Soon(store.submit(64, work).await?)
+        }
+        Stored::List { named, is_asked_for } => {
+            let saved = feed.clone();
+            let work = move |context: &mut WriteContext<'_>| {
+                let changes = lists::take(context.tx, saved.address.as_str(), &named, is_asked_for, now)?;
+                let mut saved = (*saved).clone();
+                if changes.doubt.is_some() {
+                    // The next reading has to be one, to agree or not.
+                    (saved.validators, saved.body_hash) = Default::default();
+                }
+                feeds::save(context.tx, &saved, Some(&[]))?;
+                Ok(changes)
+            };
+            Storing::List(store.submit(size_of::<Feed>(), work).await?)
         }
         Stored::Document { record, found, is_cut_off } => {
             store_document(store, record, found, is_cut_off, place.as_ref()).await?
@@ -155,6 +178,20 @@ pub(super) async fn store_by_parts(
             Progress::Done(ingested) => return Ok(ingested),
             Progress::Partly(more) => rest = Some(more),
         }
+    }
+}
+
+/// Tells the log what a list names.
+fn tell_of_a_list(feed: &Feed, Changes { joined, left, doubt }: &Changes) {
+    let (joined, left) = (joined.len(), left.len());
+    match doubt {
+        None => tracing::info!(name: "list.read", { feed.name, joined, left }, "the list was read"),
+        Some(Doubt { readings, .. }) => tracing::warn!(
+            name: "list.doubtful",
+            { feed.name, joined, readings },
+            "the list names far fewer feeds than before, and none of them leaves until {AGREEING_READINGS} readings in a row say so; if it is right, `newsfold poll {}` takes it at its word",
+            feed.name
+        ),
     }
 }
 

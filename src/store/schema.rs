@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/14.sql"),
     include_str!("schema/15.sql"),
     include_str!("schema/16.sql"),
+    include_str!("schema/17.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.

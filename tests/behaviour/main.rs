@@ -9,6 +9,7 @@ mod digests;
 mod document_faults;
 mod folding;
 mod http_dialects;
+mod lists_elsewhere;
 mod notifying;
 mod other_programs;
 mod outputs;

@@ -5,7 +5,7 @@ mod origin;
 mod scene;
 
 pub(crate) use identity::{Identity, Stream, answer_once};
-pub(crate) use origin::{Answer, Origin};
+pub(crate) use origin::{Answer, Origin, Request};
 pub(crate) use scene::{Daemon, Scene};
 
 /// An RSS document with these entries: `(guid, link, title, description)`.
