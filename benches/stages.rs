@@ -166,7 +166,7 @@ fn merged_feed() -> MergedFeed {
         comment_count: None,
         in_reply_to: None,
         tags: Vec::new(),
-        outlet: source.title.clone(),
+        outlet: source.clone(),
         source: source.clone(),
         source_updated: at(),
         others: Vec::new(),

@@ -122,7 +122,7 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     }
     // What is our own is from no other feed.
     if story.digest.is_none() {
-        source(document, &story.source, story.source_updated);
+        source(document, &story.outlet, story.source_updated);
     }
     document.close();
 }

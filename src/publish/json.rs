@@ -73,7 +73,7 @@ fn item(story: &MergedStory) -> Value {
         json!({ "source": other.source, "title": other.title, "url": other.permalink, "date": instant(other.at) })
     });
     let source =
-        json!({ "title": story.source.title, "feed_url": story.source.address, "home_page_url": story.source.link });
+        json!({ "title": story.outlet.title, "feed_url": story.outlet.address, "home_page_url": story.outlet.link });
     let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
     for (name, value) in [
         ("story_url", json!(story.page())),

@@ -222,8 +222,8 @@ pub struct MergedStory {
     pub tags: Vec<String>,
     /// The feed of the canonical entry.
     pub source: Credit,
-    /// Who wrote it: that feed, or whom it says that it took the entry from.
-    pub outlet: String,
+    /// Who wrote it: that feed, or whom it says that it took the entry from, however many took it before.
+    pub outlet: Credit,
     /// The state of that feed which the canonical entry was taken from.
     pub source_updated: DateTime<Utc>,
     /// The tellings of all other feeds, oldest first.
@@ -302,6 +302,16 @@ impl Credit {
     }
 }
 
+impl Credit {
+    /// How somebody is credited whom a feed names as the source of an entry. Where it is polled is not known.
+    fn by_its_word(title: &str, page: Option<&str>) -> Self {
+        let title = name_of(title);
+        let link = page.and_then(|page| sanitise::web_address(page, None)).map(String::from);
+        let identity = link.as_deref().unwrap_or(&title);
+        Self { id: StoryId::derive(identity, &EntryId(String::new())).urn(), title, address: None, link }
+    }
+}
+
 /// The operator's name for a feed, in the feed's own spelling where that is all in which its title differs; where the operator
 /// gave none, its title.
 fn title_of(source: &Source) -> String {
@@ -342,8 +352,9 @@ pub fn story<'a>(
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let source = Credit::of(source_of(speaker)?);
-    let taken_from = detail.taken_from.as_ref().map(|(title, _)| name_of(title)).filter(|title| !title.is_empty());
-    let outlet = taken_from.unwrap_or_else(|| source.title.clone());
+    let taken_from = detail.taken_from.as_ref().map(|(title, page)| Credit::by_its_word(title, page.as_deref()));
+    let is_another = |outlet: &Credit| !outlet.title.is_empty() && outlet.title != source.title;
+    let outlet = taken_from.filter(is_another).unwrap_or_else(|| source.clone());
     let permalink = page_of(speaker);
     let [base, page] = [&detail.base, &permalink].map(|address| Url::parse(address.as_deref()?).ok());
     // The base may be that of the whole feed, in which no place of the text is.
@@ -677,8 +688,8 @@ impl MergedStory {
             comment_count: None,
             in_reply_to: None,
             tags: Vec::new(),
-            source: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link },
-            outlet: heading.title.clone(),
+            source: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link: link.clone() },
+            outlet: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link },
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
@@ -705,10 +716,9 @@ impl MergedStory {
     /// or the outlet alone.
     #[must_use]
     pub fn bylines(&self) -> Vec<Person> {
-        let outlet = &self.outlet;
+        let outlet = &self.outlet.title;
         if self.authors.is_empty() {
-            let url = self.source.link.clone().filter(|_| *outlet == self.source.title);
-            return vec![Person { name: outlet.clone(), url, email: None }];
+            return vec![Person { name: outlet.clone(), url: self.outlet.link.clone(), email: None }];
         }
         let byline = |person: &Person| {
             let is_named = person.name.to_lowercase().contains(&outlet.to_lowercase());
@@ -755,7 +765,7 @@ mod tests {
             in_reply_to: None,
             tags: Vec::new(),
             source: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
-            outlet: "Source".into(),
+            outlet: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
@@ -775,7 +785,7 @@ mod tests {
         };
         assert_eq!(by(&[]), ["Source"]);
         assert_eq!(by(&["Tom Reed", "the source newsroom"]), ["Tom Reed (Source)", "the source newsroom"]);
-        let passed_on = MergedStory { outlet: "One".into(), ..told("") };
+        let passed_on = MergedStory { outlet: Credit { title: "One".into(), ..told("").source }, ..told("") };
         assert_eq!(passed_on.bylines().first().map(|person| person.name.as_str()), Some("One"), "credit is kept");
     }
 

@@ -120,10 +120,10 @@ fn item(document: &mut Document, story: &MergedStory) {
             .empty("atom:link", &[("rel", Some("related")), ("href", Some(&followed.page)), ("title", Some(&title))]);
     }
     // RSS wants the address of the feed; its page is the next best, and without either the credit goes to `dc:publisher`.
-    match story.source.address.as_ref().or(story.source.link.as_ref()) {
+    match story.outlet.address.as_ref().or(story.outlet.link.as_ref()) {
         _ if story.digest.is_some() => {}
-        Some(address) => document.leaf("source", &[("url", Some(address))], &story.source.title),
-        None => document.leaf("dc:publisher", &[], &story.source.title),
+        Some(address) => document.leaf("source", &[("url", Some(address))], &story.outlet.title),
+        None => document.leaf("dc:publisher", &[], &story.outlet.title),
     }
     document.close();
 }

@@ -10,6 +10,7 @@ mod document_faults;
 mod folding;
 mod http_dialects;
 mod lists_elsewhere;
+mod newsfolds_in_a_row;
 mod notifying;
 mod other_programs;
 mod outputs;
