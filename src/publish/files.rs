@@ -207,7 +207,7 @@ pub fn made_of(site: &Site, change: i64) -> String {
     let written = |file: &Metadata| (file.len(), file.modified().ok());
     let program = std::env::current_exe().and_then(std::fs::metadata);
     add(format!("{:?}", program.ok().as_ref().map(written)));
-    add(format!("{change} {:?} {}", site.public_url, site.theme.digest()));
+    add(format!("{change} {:?} {} {}", site.public_url, site.shows_feeds, site.theme.digest()));
     for output in &site.outputs {
         let Output { config, public_url, named_under, hub, has_story_pages, feeds, tags, visible, hides_feeds } =
             output;
