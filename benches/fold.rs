@@ -19,7 +19,7 @@ use newsfold::fold::fingerprint::Fingerprint;
 use newsfold::fold::index::{Index, Stored};
 use newsfold::fold::plan::Verdict;
 use newsfold::fold::weights::Weights;
-use newsfold::fold::{Article, EntryRef, Level, Rules, StoryRef, terms};
+use newsfold::fold::{Article, EntryRef, Level, Rules, StoryRef, features};
 use serde::Deserialize;
 
 /// Entries that are timed once the window is full.
@@ -114,7 +114,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
             published: None,
         };
         let begun = clock::instant();
-        let read = terms::of(&article, index.boilerplate(article.feed));
+        let read = features::of(&article, index.boilerplate(article.feed));
         let reading = begun.elapsed();
         let decision = index.decide(&read, Level::Story, None);
         let deciding = begun.elapsed() - reading;

@@ -7,7 +7,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use newsfold::fold::index::Index;
 use newsfold::fold::weights::Weights;
-use newsfold::fold::{Article, EntryRef, Level, Rules, terms};
+use newsfold::fold::{Article, EntryRef, Level, Rules, features};
 use newsfold::model::{Detail, Entry, StoryId};
 use newsfold::normalise::{self, text};
 use newsfold::parse::{self, Context};
@@ -130,7 +130,7 @@ fn fold(bencher: Bencher<'_, '_>) {
                 at: at(),
                 published: None,
             };
-            let read = terms::of(&article, index.boilerplate(article.feed));
+            let read = features::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(&decision);
         }

@@ -1,11 +1,11 @@
 //! Which entries tell one story.
 //!
-//! Pure: no clock, no network, no disk. An entry is read into [`terms::Terms`]; [`index::Index::decide`] plans what it joins and
+//! Pure: no clock, no network, no disk. An entry is read into [`features::Features`]; [`index::Index::decide`] plans what it joins and
 //! why; [`index::Index::apply`] carries the plan out on the index. Storing both is the caller's work, and from what was stored
 //! [`index::Index::restore`] makes the index anew without reading a text or deciding anything a second time.
 //!
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
-//! `boilerplate` (what a feed repeats), `terms` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
+//! `boilerplate` (what a feed repeats), `features` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
 //! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `chunked_queue`),
 //! `plan` and `fingerprint` (what is decided and what is kept), `folding` (one entry after another). `words` asks whether an edited entry still says the same; `canonical`
 //! chooses who speaks; `lines` is `newsfold fold`.
@@ -46,6 +46,7 @@ pub mod boilerplate;
 pub mod canonical;
 mod chunked_queue;
 pub mod copy;
+pub mod features;
 pub mod fingerprint;
 pub mod folding;
 mod hash;
@@ -58,7 +59,6 @@ pub mod plan;
 mod postings;
 pub mod score;
 mod stories;
-pub mod terms;
 pub mod text;
 pub mod title;
 pub mod vector;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::fold::folding::Folding;
 use crate::fold::link::Pages;
-use crate::model::{Entry, EntryRef, Feed, FeedRef, Level, StoryNames};
+use crate::model::{Entry, EntryRef, Feed, FeedRef, Level};
 use crate::normalise::identity;
 use crate::plural::counted;
 use crate::store::{
@@ -139,14 +139,13 @@ fn add(
     }
     let mut texts = transaction.keep(changes.added.iter().copied())?.into_iter();
     let mut statement = entries::Additions::begin(tx)?;
-    let names = StoryNames::of(&record.feed.identity);
     let mut arrivals = arrivals.into_iter();
     while !arrivals.as_slice().is_empty() {
-        let tell = |arrival: &Arrival<'_>| arrival.telling.as_ref().map(|_| names.story(&arrival.entry.id));
-        let namesakes = stories::namesakes(tx, arrivals.as_slice().iter().filter_map(tell))?;
+        let name = |arrival: &Arrival<'_>| arrival.telling.as_ref().map(|_| arrival.name);
+        let namesakes = stories::namesakes(tx, arrivals.as_slice().iter().filter_map(name))?;
         let index = memory.index.as_mut().filter(|_| level >= Level::Copy);
         let mut folding = Folding { index, pages: &mut pages };
-        let additions = plan::additions(record, &mut arrivals, &mut folding, &names, &namesakes);
+        let additions = plan::additions(record, &mut arrivals, &mut folding, &namesakes);
         for (addition, text) in additions.iter().zip(&mut texts) {
             transaction.add(&mut statement, addition, text, ingested)?;
         }

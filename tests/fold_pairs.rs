@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use newsfold::fold::index::Index;
 use newsfold::fold::weights::Weights;
-use newsfold::fold::{Article, EntryRef, Level, Profile, Rules, StoryRef, terms};
+use newsfold::fold::{Article, EntryRef, Level, Profile, Rules, StoryRef, features};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
             at,
             published: Some(at),
         };
-        let read = terms::of(&article, index.boilerplate(article.feed));
+        let read = features::of(&article, index.boilerplate(article.feed));
         let decision = index.decide(&read, Level::Story, None);
         stories.insert(number, index.apply(&decision));
     }
@@ -118,7 +118,7 @@ fn folded(profile: Profile) -> Vec<Beside> {
                 at,
                 published: Some(at),
             };
-            let read = terms::of(&article, index.boilerplate(article.feed));
+            let read = features::of(&article, index.boilerplate(article.feed));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(&decision)
         };

@@ -10,7 +10,7 @@ use newsfold::fold::lines::{self, Options};
 use newsfold::fold::link::Linked;
 use newsfold::fold::plan::Decision;
 use newsfold::fold::weights::Weights;
-use newsfold::fold::{self, Article, EntryRef, Level, Profile, Rules, StoryRef, terms};
+use newsfold::fold::{self, Article, EntryRef, Level, Profile, Rules, StoryRef, features};
 use proptest::prelude::*;
 
 const WORDS: [&str; 24] = [
@@ -69,7 +69,7 @@ fn article(entry: &Entry) -> Article<'_> {
 }
 
 fn step(index: &mut Index, entry: &Entry) -> (Fingerprint, StoryRef) {
-    let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
+    let read = features::of(&article(entry), index.boilerplate(Some(entry.feed)));
     let decision: Decision = index.decide(&read, Level::Story, None);
     let fingerprint = decision.fingerprint.clone();
     (fingerprint, index.apply(&decision))
@@ -90,7 +90,7 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
     let mut weights = Weights::default();
     let mut stored: Vec<Stored> = Vec::new();
     for (at, entry) in entries.iter().take(cut).enumerate() {
-        let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
+        let read = features::of(&article(entry), index.boilerplate(Some(entry.feed)));
         let decision = index.decide(&read, Level::Story, None);
         if let fold::plan::Verdict::Joins { absorbs, .. } = &decision.verdict {
             let story = decision.story();
@@ -175,7 +175,7 @@ proptest! {
                 number += 1;
                 let title = format!("Fähre{} strandet vor Elmstadt{} im Nebel", number % 3, number % 5);
                 let article = Article { title: &title, summary: "", language: Some("de"), feed: Some(number), entry: EntryRef(number), ..article(entry) };
-                let read = terms::of(&article, index.boilerplate(article.feed));
+                let read = features::of(&article, index.boilerplate(article.feed));
                 let decision = index.decide(&read, Level::Story, None);
                 index.apply(&decision);
             }
@@ -189,7 +189,7 @@ proptest! {
         let mut index = Index::new(rules(), Weights::default());
         for number in 0..2 {
             let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
-            let read = terms::of(&article, index.boilerplate(None));
+            let read = features::of(&article, index.boilerplate(None));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(&decision);
         }
@@ -249,7 +249,7 @@ fn a_persons_split_and_join_are_respected() {
     index.split(EntryRef(1), story, StoryRef(1));
     assert_eq!(index.stories(), 2);
     // Decided anew, it stays out of the story that it was taken from; and a third telling does not merge the two.
-    let again = terms::of(&article(&entry(1)), index.boilerplate(Some(1)));
+    let again = features::of(&article(&entry(1)), index.boilerplate(Some(1)));
     assert_ne!(index.decide(&again, Level::Story, None).story(), story);
     step(&mut index, &entry(2));
     assert_eq!(index.stories(), 2);
@@ -284,7 +284,7 @@ fn levels_include_one_another() {
         ];
         let mut stories = Vec::new();
         for entry in &entries {
-            let read = terms::of(&article(entry), index.boilerplate(Some(entry.feed)));
+            let read = features::of(&article(entry), index.boilerplate(Some(entry.feed)));
             let linked = (entry.number == 1).then_some(Linked { story: StoryRef(0), matched: EntryRef(0) });
             let decision = index.decide(&read, level, linked);
             stories.push(index.apply(&decision));

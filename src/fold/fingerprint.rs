@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::EntryRef;
 use super::copy::Sketch;
+use super::features::{Amount, Features};
 use super::language::Language;
-use super::terms::{Amount, Terms};
 use super::title::{Date, Signs, Title};
 use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
@@ -53,23 +53,23 @@ pub struct Fingerprint {
 
 impl Fingerprint {
     /// Weighs what was read of an entry.
-    pub fn of(terms: &Terms, weights: &Weights) -> Self {
+    pub fn of(features: &Features, weights: &Weights) -> Self {
         Self {
-            entry: terms.entry,
-            feed: terms.feed,
+            entry: features.entry,
+            feed: features.feed,
             is_claim: false,
-            at: terms.at,
-            minutes_old: terms.published.and_then(|published| minutes_between(published, terms.at)),
+            at: features.at,
+            minutes_old: features.published.and_then(|published| minutes_between(published, features.at)),
             nearest: None,
-            language: terms.language,
-            amount: terms.amount,
-            figures: terms.figures,
-            title: terms.title,
-            outlet: terms.outlet,
-            vector: vector::of(terms, weights),
-            sketch: terms.sketch.clone(),
-            sentences: terms.sentences.clone().into_boxed_slice(),
-            terms: terms.terms.iter().map(|term| term.hash).collect(),
+            language: features.language,
+            amount: features.amount,
+            figures: features.figures,
+            title: features.title,
+            outlet: features.outlet,
+            vector: vector::of(features, weights),
+            sketch: features.sketch.clone(),
+            sentences: features.sentences.clone().into_boxed_slice(),
+            terms: features.terms.iter().map(|term| term.hash).collect(),
         }
     }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::boilerplate::{Boilerplate, FeedBoilerplate, NO_FEED};
 use super::chunked_queue::ChunkedQueue;
+use super::features::{self, Features};
 use super::fingerprint::Fingerprint;
 use super::hash::Prehashed;
 use super::link::Linked;
@@ -16,8 +17,7 @@ use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
 use super::stories::{EntrySlot, Stories, Story};
-use super::terms::{self, Terms};
-use super::vector::{self, Centroid, Open};
+use super::vector::{self, Centroid, ProbeVector};
 use super::weights::{Weights, real};
 use super::{Article, EntryRef, Level, Rules, StoryRef, score};
 
@@ -119,7 +119,7 @@ impl Index {
         index
     }
 
-    /// What a feed repeats, for [`super::terms::of`].
+    /// What a feed repeats, for [`super::features::of`].
     pub fn boilerplate(&self, feed: Option<u64>) -> FeedBoilerplate<'_> {
         self.boilerplate.of(feed, &self.hot, self.members.first())
     }
@@ -147,14 +147,14 @@ impl Index {
 
     /// Plans what becomes of an entry; `level` is its feed's, and `linked` the telling that leads to the same page, which
     /// may be older than the window.
-    pub fn decide(&self, terms: &Terms, level: Level, linked: Option<Linked>) -> Decision {
-        let fingerprint = Fingerprint::of(terms, &self.weights);
+    pub fn decide(&self, features: &Features, level: Level, linked: Option<Linked>) -> Decision {
+        let fingerprint = Fingerprint::of(features, &self.weights);
         match linked.filter(|_| level >= Level::Link) {
             Some(linked) => {
                 Decision { fingerprint: Fingerprint { is_claim: true, ..fingerprint }, verdict: linked.into() }
             }
             None => {
-                let (verdict, nearest) = self.verdict(terms, &fingerprint, level);
+                let (verdict, nearest) = self.verdict(features, &fingerprint, level);
                 Decision { fingerprint: Fingerprint { nearest, ..fingerprint }, verdict }
             }
         }
@@ -162,7 +162,7 @@ impl Index {
 
     /// Reads an entry, and plans what becomes of it as [`Index::decide`] does.
     pub fn plan(&self, article: &Article<'_>, level: Level, linked: Option<Linked>) -> Decision {
-        self.decide(&terms::of(article, self.boilerplate(article.feed)), level, linked)
+        self.decide(&features::of(article, self.boilerplate(article.feed)), level, linked)
     }
 
     /// Carries a plan out, and says which story the entry is in.
@@ -208,7 +208,7 @@ impl Index {
         self.link(arrival, own);
         self.refresh(own);
         self.refresh(serial);
-        self.bury(serial);
+        self.remove_if_empty(serial);
     }
 
     /// Takes in an entry that is in this story already, as an edit has it.
@@ -224,7 +224,7 @@ impl Index {
             hot.story = NOWHERE;
         }
         self.refresh(serial);
-        self.bury(serial);
+        self.remove_if_empty(serial);
     }
 
     /// Says that an entry is in its story for where it leads alone: whose page that is has come.
@@ -253,22 +253,22 @@ impl Index {
             let Some(EntrySlot { story: serial, feed }) = self.hot.front().copied() else { return };
             self.unlink(arrival);
             self.refresh_oldest(serial, arrival, feed);
-            self.bury(serial);
+            self.remove_if_empty(serial);
             self.hot.pop_front();
             let keys = vector::keys(self.members.vector(arrival).cells());
-            self.postings.call_up(keys.iter().map(|key| key.hash));
+            self.postings.prefetch(keys.iter().map(|key| key.hash));
             self.postings.pop(keys.iter().map(|key| key.hash));
             self.members.pop_front();
             self.boilerplate.forget(feed, arrival);
         }
     }
 
-    fn verdict(&self, terms: &Terms, fingerprint: &Fingerprint, level: Level) -> (Verdict, Option<u8>) {
+    fn verdict(&self, features: &Features, fingerprint: &Fingerprint, level: Level) -> (Verdict, Option<u8>) {
         if level < Level::Copy {
             return (Verdict::New { nearest: None }, None);
         }
         let (candidates, frame) = self.candidates(fingerprint);
-        let open = Open::new(&fingerprint.vector);
+        let probe = ProbeVector::new(&fingerprint.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
         let mut alike: Option<u8> = None;
@@ -276,7 +276,7 @@ impl Index {
         let mut compared: Vec<(&Candidate, Rule, Match)> = candidates
             .iter()
             .filter_map(|candidate| {
-                self.compare(fingerprint, &open, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
+                self.compare(fingerprint, &probe, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
             })
             .collect();
         self.note_rivals(&mut compared);
@@ -299,14 +299,14 @@ impl Index {
             if let Some(found) = nearest.as_mut().filter(|found| found.follows)
                 && let Some(serial) = self.stories.of(found.story)
             {
-                found.terms = self.carrying(terms, &open, serial);
+                found.terms = self.shared_terms(features, &probe, serial);
             }
             return (Verdict::New { nearest: nearest.map(Box::new) }, alike);
         };
         let (older, absorbs) = self.mergeable(&passed, fingerprint);
         let mut found = best.found.clone();
         found.story = older;
-        found.terms = self.carrying(terms, &open, best.serial);
+        found.terms = self.shared_terms(features, &probe, best.serial);
         (Verdict::Joins { rule: best.rule, found: Box::new(found), absorbs }, alike)
     }
 
@@ -406,7 +406,7 @@ impl Index {
         let mut left = POSTINGS_AT_MOST;
         let mut keys = fingerprint.vector.keys();
         keys.sort_by_key(|key| (std::cmp::Reverse(key.rarity), std::cmp::Reverse(key.weight), key.hash));
-        self.postings.call_up(keys.iter().map(|key| key.hash));
+        self.postings.prefetch(keys.iter().map(|key| key.hash));
         let feed = self.boilerplate.number(fingerprint.feed);
         for (turn, key) in (0_u16..).zip(keys) {
             let weight = u32::from(key.weight) * u32::from(key.weight);
@@ -457,16 +457,16 @@ impl Index {
             }
         }
         candidates.iter_mut().for_each(|candidate| candidate.compared.push(candidate.story.first));
-        self.members.call_up(candidates.iter().flat_map(|candidate| &candidate.compared).copied());
+        self.members.prefetch(candidates.iter().flat_map(|candidate| &candidate.compared).copied());
         candidates
     }
 
     /// The words that an entry shares with a story, heaviest first.
-    fn carrying(&self, terms: &Terms, open: &Open<'_>, serial: u32) -> Vec<String> {
+    fn shared_terms(&self, features: &Features, probe: &ProbeVector<'_>, serial: u32) -> Vec<String> {
         let Some(story) = self.stories.get(serial) else { return Vec::new() };
-        let mut shared = open.shared_with(self.compared(story).map(|arrival| self.members.vector(arrival)));
+        let mut shared = probe.shared_with(self.compared(story).map(|arrival| self.members.vector(arrival)));
         shared.sort_unstable_by_key(|cell| (std::cmp::Reverse(cell.weight), cell.hash));
-        shared.iter().take(8).filter_map(|cell| terms.word_of(cell.hash)).map(str::to_owned).collect()
+        shared.iter().take(8).filter_map(|cell| features.word_of(cell.hash)).map(str::to_owned).collect()
     }
 
     fn place(&mut self, fingerprint: &Fingerprint, id: StoryRef, count: bool) {
@@ -484,7 +484,7 @@ impl Index {
         }
         let feed = self.boilerplate.learn(fingerprint.feed, arrival, &fingerprint.sentences);
         let keys = fingerprint.vector.keys();
-        self.postings.call_up(keys.iter().map(|key| key.hash));
+        self.postings.prefetch(keys.iter().map(|key| key.hash));
         self.postings.push(keys.iter().map(|key| key.hash));
         self.hot.push_back(EntrySlot { story: serial, feed });
         self.members.push(fingerprint);
@@ -570,10 +570,10 @@ impl Index {
     }
 
     /// Removes a story that has no entry left.
-    fn bury(&mut self, serial: u32) {
+    fn remove_if_empty(&mut self, serial: u32) {
         if self.stories.get(serial).is_some_and(|story| story.members == 0) {
             self.cores.remove(&serial);
-            self.stories.bury(serial);
+            self.stories.remove(serial);
         }
     }
 
@@ -587,7 +587,7 @@ impl Index {
             self.unlink(arrival);
             self.link(arrival, into);
         }
-        self.bury(from);
+        self.remove_if_empty(from);
         self.refresh(into);
     }
 

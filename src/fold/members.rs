@@ -8,9 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use super::EntryRef;
 use super::chunked_queue::{ChunkedQueue, PIECE};
 use super::copy::SIZE;
+use super::features::Amount;
 use super::fingerprint::{Fingerprint, UNDATED};
 use super::hash::Prehashed;
-use super::terms::Amount;
 use super::title::{Date, Signs};
 use super::vector::{CELLS, Cell, Packed};
 
@@ -246,7 +246,7 @@ impl Members {
     /// Reads a little of some entries that are about to be compared.
     ///
     /// They lie all over memory. Read one after another, each is waited for; asked for at once, they are waited for together.
-    pub(super) fn call_up(&self, arrivals: impl Iterator<Item = u32>) {
+    pub(super) fn prefetch(&self, arrivals: impl Iterator<Item = u32>) {
         let bytes: Vec<&[u8]> = arrivals.filter_map(|arrival| Some(self.bytes_of(arrival)?.1)).collect();
         let read = |at: usize| bytes.iter().fold(0, |all, bytes| all ^ bytes.get(at).copied().unwrap_or(0));
         std::hint::black_box((read(0), read(64), read(128), read(192)));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::fingerprint::Fingerprint;
 use super::link::Linked;
-use super::score::{Likeness, Veto};
+use super::score::{Similarity, Veto};
 use super::{EntryRef, StoryRef};
 
 /// By which rule an entry joined a story.
@@ -97,7 +97,7 @@ pub struct Match {
     pub veto: Option<Veto>,
     /// The measurements; none were taken for a link.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub likeness: Option<Likeness>,
+    pub likeness: Option<Similarity>,
     /// The words that carried it, heaviest first, as they stood in the entry.
     pub terms: Vec<String>,
 }

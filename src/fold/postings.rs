@@ -47,7 +47,7 @@ impl Postings {
     }
 
     /// Reads a little of the lists of some keys that are about to be read or changed, so that all are waited for together.
-    pub(super) fn call_up(&self, keys: impl Iterator<Item = u32>) {
+    pub(super) fn prefetch(&self, keys: impl Iterator<Item = u32>) {
         let slots: Vec<Slot> = keys.filter_map(|key| self.table.find(key)).map(|at| self.table.get(at)).collect();
         let blocks = slots.iter().filter_map(|slot| match slot.place() {
             Place::One(_) => None,

@@ -8,7 +8,7 @@ use super::weights::real;
 
 /// What an entry and a story have in common, as far as it was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Likeness {
+pub struct Similarity {
     /// Cosine to the nearest member.
     pub nearest: f32,
     /// Cosine to the story's core.
@@ -109,7 +109,7 @@ impl Veto {
     }
 }
 
-impl Likeness {
+impl Similarity {
     /// Whether an entry that does not join the story follows it: it would join if it had come at once and the story began with
     /// the same.
     pub fn would_follow(&self) -> bool {
@@ -391,8 +391,8 @@ static MEASURE: Measure = Measure {
 mod tests {
     use super::*;
 
-    fn alike() -> Likeness {
-        Likeness {
+    fn alike() -> Similarity {
+        Similarity {
             nearest: 0.6,
             core: 0.6,
             founder: 0.6,
@@ -405,16 +405,16 @@ mod tests {
             numbers_agree: 1.0,
             known: 1.0,
             members: 1,
-            ..Likeness::default()
+            ..Similarity::default()
         }
     }
 
-    fn margin(likeness: &Likeness) -> f32 {
+    fn margin(likeness: &Similarity) -> f32 {
         likeness.score() - likeness.threshold()
     }
 
     /// What it costs that something is so.
-    fn cost(of: Likeness) -> f32 {
+    fn cost(of: Similarity) -> f32 {
         margin(&alike()) - margin(&of)
     }
 
@@ -422,13 +422,13 @@ mod tests {
     fn what_speaks_against_a_fold_costs() {
         assert!(margin(&alike()) > 0.0);
         let against = [
-            Likeness { same_feed: true, ..alike() },
-            Likeness { gap_days: 2.0, ..alike() },
-            Likeness { opposed: true, ..alike() },
-            Likeness { differs_in_time: true, ..alike() },
-            Likeness { explains: true, ..alike() },
-            Likeness { rival: 1.0, ..alike() },
-            Likeness { founder: 0.1, title_in_founder: 0.1, founder_title_in: 0.1, ..alike() },
+            Similarity { same_feed: true, ..alike() },
+            Similarity { gap_days: 2.0, ..alike() },
+            Similarity { opposed: true, ..alike() },
+            Similarity { differs_in_time: true, ..alike() },
+            Similarity { explains: true, ..alike() },
+            Similarity { rival: 1.0, ..alike() },
+            Similarity { founder: 0.1, title_in_founder: 0.1, founder_title_in: 0.1, ..alike() },
         ];
         for likeness in against {
             assert!(cost(likeness) > 0.0, "{likeness:?}");
@@ -437,48 +437,50 @@ mod tests {
 
     #[test]
     fn each_hour_of_a_young_story_costs_more_than_those_after() {
-        let at = |days| cost(Likeness { story_age_days: days, ..alike() });
+        let at = |days| cost(Similarity { story_age_days: days, ..alike() });
         assert!(at(0.25) > 0.0 && at(0.5) > at(0.25) && at(1.5) > at(0.5));
         assert!(at(0.5) / 0.5 >= at(1.5) - at(0.5), "per day");
     }
 
     #[test]
     fn silence_costs_less_where_two_feeds_share_much() {
-        let late = |mass| Likeness { gap_days: 2.0, mass, ..alike() };
-        let cost = |late: Likeness| margin(&Likeness { gap_days: 0.0, ..late }) - margin(&late);
+        let late = |mass| Similarity { gap_days: 2.0, mass, ..alike() };
+        let cost = |late: Similarity| margin(&Similarity { gap_days: 0.0, ..late }) - margin(&late);
         assert!(cost(late(80.0)) < cost(late(20.0)));
-        assert!(cost(late(80.0)) < cost(Likeness { same_feed: true, ..late(80.0) }));
+        assert!(cost(late(80.0)) < cost(Similarity { same_feed: true, ..late(80.0) }));
     }
 
     #[test]
     fn tables_are_held_to_their_numbers() {
-        let table = Likeness { figures: 30, ..alike() };
+        let table = Similarity { figures: 30, ..alike() };
         assert!(margin(&table) > 0.0);
-        assert!(margin(&Likeness { numbers_agree: 0.0, ..table }) < 0.0);
+        assert!(margin(&Similarity { numbers_agree: 0.0, ..table }) < 0.0);
     }
 
     #[test]
     fn less_is_asked_of_a_language_whose_neighbours_are_less_alike() {
-        assert!(cost(Likeness { language_unlike: 0.04, ..alike() }) < 0.0);
+        assert!(cost(Similarity { language_unlike: 0.04, ..alike() }) < 0.0);
     }
 
     #[test]
     fn some_things_forbid_a_fold_however_alike() {
-        fn check(likeness: Likeness, expected: Option<Veto>) {
+        fn check(likeness: Similarity, expected: Option<Veto>) {
             assert_eq!(likeness.veto(), expected, "{likeness:?}");
         }
         check(alike(), None);
-        check(Likeness { other_edition: true, nearest: 1.0, ..alike() }, Some(Veto::OtherEdition));
-        check(Likeness { members: 5, founder: 0.01, ..alike() }, Some(Veto::Drift));
-        check(Likeness { story_age_days: 3.1, ..alike() }, Some(Veto::Late));
-        check(Likeness { further: true, ..alike() }, Some(Veto::Further));
+        check(Similarity { other_edition: true, nearest: 1.0, ..alike() }, Some(Veto::OtherEdition));
+        check(Similarity { members: 5, founder: 0.01, ..alike() }, Some(Veto::Drift));
+        check(Similarity { story_age_days: 3.1, ..alike() }, Some(Veto::Late));
+        check(Similarity { further: true, ..alike() }, Some(Veto::Further));
     }
 
     #[test]
     fn what_would_have_joined_at_once_follows() {
-        let late = Likeness { story_age_days: 2.0, gap_days: 1.0, differs_in_time: true, ..alike() };
+        let late = Similarity { story_age_days: 2.0, gap_days: 1.0, differs_in_time: true, ..alike() };
         assert!(margin(&late) < 0.0 && late.would_follow());
-        assert!(!Likeness { nearest: 0.1, core: 0.1, title_in_other: 0.1, other_title_in: 0.1, ..late }.would_follow());
-        assert!(!Likeness { other_edition: true, ..late }.would_follow());
+        assert!(
+            !Similarity { nearest: 0.1, core: 0.1, title_in_other: 0.1, other_title_in: 0.1, ..late }.would_follow()
+        );
+        assert!(!Similarity { other_edition: true, ..late }.would_follow());
     }
 }

@@ -116,7 +116,7 @@ impl Stories {
     }
 
     /// Removes a story.
-    pub(super) fn bury(&mut self, serial: u32) {
+    pub(super) fn remove(&mut self, serial: u32) {
         let Some(id) = self.get(serial).map(Story::id) else { return };
         let mut hole = self.home(id);
         while self.slots.get(hole).is_some_and(|taken| *taken != serial) {
@@ -206,7 +206,7 @@ mod tests {
             let most = if step / 4_000 % 2 == 0 { 2_000 } else { 5 };
             while plain.len() > most {
                 let id = *plain.keys().next().unwrap();
-                stories.bury(plain.remove(&id).unwrap());
+                stories.remove(plain.remove(&id).unwrap());
                 assert_eq!(stories.of(StoryRef(id)), None);
             }
             assert_eq!(stories.len(), plain.len());

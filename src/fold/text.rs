@@ -1,6 +1,6 @@
 //! Words, numbers and sentences of a text.
 //!
-//! Pure. Knows scripts, not languages: stop words and stems are `language`'s, what counts how much is `terms`'.
+//! Pure. Knows scripts, not languages: stop words and stems are `language`'s, what counts how much is `features`'.
 
 use std::str::Chars;
 

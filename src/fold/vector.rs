@@ -2,18 +2,18 @@
 //!
 //! Pure. Sums of whole numbers do not depend on their order, which keeps a restarted index equal to one that never stopped.
 
+use super::features::Features;
 use super::hash::Secret;
 use super::hash::short;
-use super::terms::Terms;
 use super::weights::Weights;
 
-/// Terms kept of an entry: the heaviest.
+/// Features kept of an entry: the heaviest.
 pub(super) const CELLS: usize = 64;
 
 /// What a vector of length one has as its length: the largest weight that a packed cell holds.
 const UNIT: f32 = 2_047.0;
 
-/// Terms by which an entry is looked for and found.
+/// Features by which an entry is looked for and found.
 pub const KEYS: usize = 12;
 
 /// One term of a vector.
@@ -76,13 +76,13 @@ pub struct Vector {
 }
 
 /// Weighs the terms of an entry by where they stand, how often, and how rare they are.
-pub fn of(terms: &Terms, weights: &Weights) -> Vector {
-    let mut raw: Vec<(f32, Cell)> = terms
+pub fn of(features: &Features, weights: &Weights) -> Vector {
+    let mut raw: Vec<(f32, Cell)> = features
         .terms
         .iter()
         .map(|term| {
             let often = f32::from(term.title) + 0.7 * f32::from(term.summary) + 0.15 * f32::from(term.body);
-            let rarity = weights.rarity(terms.language, term.hash);
+            let rarity = weights.rarity(features.language, term.hash);
             let weight = (1.0 + often).log2() * rarity;
             let flags = if term.title > 0 { Cell::TITLE } else { 0 } | if term.number { Cell::NUMBER } else { 0 };
             (weight, Cell { hash: short(term.hash), weight: 0, rarity: tick(rarity), flags })
@@ -161,12 +161,12 @@ pub(super) struct Overlap {
     pub(super) shared: u64,
 }
 
-/// Slots in which an open vector's cells are found.
+/// Slots in which a probe's cells are found.
 const SLOTS: usize = 1 << u8::BITS;
 
-/// A vector laid open for comparing it with many others.
+/// A vector made ready for comparing it with many others.
 #[derive(Debug)]
-pub(super) struct Open<'a> {
+pub(super) struct ProbeVector<'a> {
     vector: &'a Vector,
     /// One more than the place of each cell, by the lower bits of its hash; what is taken goes to the next slot.
     slots: [u8; SLOTS],
@@ -176,7 +176,7 @@ pub(super) struct Open<'a> {
     numbers: u16,
 }
 
-impl<'a> Open<'a> {
+impl<'a> ProbeVector<'a> {
     pub(super) fn new(vector: &'a Vector) -> Self {
         let mut slots = [0; SLOTS];
         let (mut title, mut whole, mut numbers) = (0, 0, 0);

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::boilerplate::FeedBoilerplate;
-use super::{Article, terms};
+use super::{Article, features};
 
 /// The words of an entry that say something, by their stems.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ impl Words {
     /// The words of a title and its text.
     #[must_use]
     pub fn of(article: &Article<'_>) -> Self {
-        Self(terms::of(article, FeedBoilerplate::default()).terms.iter().map(|term| term.hash).collect())
+        Self(features::of(article, FeedBoilerplate::default()).terms.iter().map(|term| term.hash).collect())
     }
 
     /// Whether the two say something of the same: a quarter of the words of the one that has fewer, and three at least, or all

@@ -164,6 +164,8 @@ pub(super) struct Arrival<'a> {
     pub(super) entry: &'a Entry,
     /// As far as its links are looked at; `None` for one that is not published, and tells no story.
     pub(super) telling: Option<Telling>,
+    /// The name of the story that it would found.
+    pub(super) name: StoryId,
     /// Its date and place in what is published; `None` where it is no news.
     pub(super) shown: Option<Shown>,
     /// Whether it was known once, and is forgotten.
@@ -187,6 +189,7 @@ pub(super) fn arrivals<'a>(
     before: &Before<'_>,
 ) -> Vec<Arrival<'a>> {
     let PollRecord { feed, at, is_first, options, .. } = record;
+    let names = StoryNames::of(&feed.identity);
     let arrival = |(handle, entry): (EntryRef, &&'a Entry)| {
         let is_old = *is_first && entry.published.is_some_and(|published| *at - published > delta(options.backfill));
         let is_back = before.forgotten.contains(&entry.id);
@@ -195,6 +198,7 @@ pub(super) fn arrivals<'a>(
             handle,
             entry,
             telling: is_told.then(|| telling(record, handle, entry)),
+            name: names.story(&entry.id),
             shown: (!is_back && !is_old).then(|| shown(entry, *at, *is_first)),
             is_back,
         }
@@ -248,7 +252,6 @@ pub(super) fn additions<'a>(
     record: &PollRecord,
     arrivals: &mut impl Iterator<Item = Arrival<'a>>,
     folding: &mut Folding<'_>,
-    names: &StoryNames,
     namesakes: &Namesakes,
 ) -> Vec<Addition<'a>> {
     let mut additions: Vec<Addition<'a>> = Vec::new();
@@ -256,13 +259,12 @@ pub(super) fn additions<'a>(
         let told = arrival.telling.as_ref().map(|telling| {
             let mut fold = decide(record, folding, telling, arrival.entry);
             let is_founder = matches!(fold.verdict, Verdict::New { .. });
-            let name = names.story(&arrival.entry.id);
-            let namesake = namesakes.get(&name).filter(|_| is_founder);
+            let namesake = namesakes.get(&arrival.name).filter(|_| is_founder);
             // One that founded a story, was forgotten and came back is in that one again.
             if let Some(Some(own)) = namesake {
                 fold.verdict = (*own).into();
             }
-            let founds = (is_founder && namesake.is_none()).then_some(name);
+            let founds = (is_founder && namesake.is_none()).then_some(arrival.name);
             let made_way = folding.apply(telling, &fold, record.at);
             Told { fold, founds, is_founder, made_way }
         });
@@ -365,7 +367,7 @@ mod tests {
         let arrivals = arrivals(record, &added, EntryRef(10), &Before::default());
         arrivals.iter().filter_map(|arrival| arrival.telling.as_ref()).for_each(|telling| pages.note(telling));
         let mut folding = Folding { index: None, pages };
-        additions(record, &mut arrivals.into_iter(), &mut folding, &names(), namesakes)
+        additions(record, &mut arrivals.into_iter(), &mut folding, namesakes)
     }
 
     fn names() -> StoryNames {

@@ -5,12 +5,12 @@
 use super::{Candidate, Index, Kept, LEAST_CORE, SUPPORT, days, days_after};
 use crate::fold::boilerplate::NO_FEED;
 use crate::fold::copy;
+use crate::fold::features::Amount;
 use crate::fold::fingerprint::Fingerprint;
 use crate::fold::members::Member;
 use crate::fold::plan::{Match, Rule};
-use crate::fold::score::{Likeness, Veto};
-use crate::fold::terms::Amount;
-use crate::fold::vector::{self, Open, Overlap, Packed};
+use crate::fold::score::{Similarity, Veto};
+use crate::fold::vector::{self, Overlap, Packed, ProbeVector};
 
 /// How far apart a feed may put out two headlines of one text; what it says again later, it means to say again.
 const VARIANT_MINUTES: i64 = 60;
@@ -59,25 +59,25 @@ impl Index {
     pub(super) fn compare(
         &self,
         fingerprint: &Fingerprint,
-        open: &Open<'_>,
+        probe: &ProbeVector<'_>,
         frame: &[u32],
         candidate: &Candidate,
     ) -> Option<(Rule, Match)> {
         let story = &candidate.story;
-        let (beside, core) = self.lay_beside(fingerprint, open, candidate)?;
+        let (beside, core) = self.lay_beside(fingerprint, probe, candidate)?;
         let speaks = |beside: &&Beside<'_>| matches!(beside.kin, Kin::Others | Kin::Variants);
         // What a feed tells once more is never the same for its own likeness, but may be for what others tell.
         let nearest = most_alike(beside.iter().filter(speaks)).or_else(|| most_alike(beside.iter()))?;
         // What stands under every entry of a publisher is not the entry: a text holds words of its headline.
         let has_its_text = |beside: &&Beside<'_>| {
             beside.contained.is_some() && {
-                let overlap = open.overlap(beside.vector);
+                let overlap = probe.overlap(beside.vector);
                 overlap.title_in_other.max(overlap.other_title_in) >= copy::OTHER_TITLE
             }
         };
         let copied = beside.iter().filter(speaks).filter(has_its_text);
         let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
-        let overlap = open.overlap(nearest.vector);
+        let overlap = probe.overlap(nearest.vector);
         let mut likeness = self.likeness(fingerprint, candidate, &nearest, &overlap);
         likeness.core = core.unwrap_or(nearest.cosine);
         likeness.language_unlike = self.weights.unlike(fingerprint.language);
@@ -90,9 +90,9 @@ impl Index {
         likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
         likeness.own_before = beside.iter().any(|beside| beside.kin == Kin::Further);
         likeness.beyond_frame =
-            (nearest.kin != Kin::Others && !frame.is_empty()).then(|| open.beyond(frame, overlap.shared));
+            (nearest.kin != Kin::Others && !frame.is_empty()).then(|| probe.beyond(frame, overlap.shared));
         if let Some(first) = beside.iter().find(|beside| beside.arrival == story.first) {
-            let held = open.overlap(first.vector);
+            let held = probe.overlap(first.vector);
             likeness.founder = first.cosine;
             likeness.title_in_founder = held.title_in_other;
             likeness.founder_title_in = held.other_title_in;
@@ -124,7 +124,7 @@ impl Index {
     fn lay_beside<'a>(
         &'a self,
         fingerprint: &Fingerprint,
-        open: &Open<'_>,
+        probe: &ProbeVector<'_>,
         candidate: &Candidate,
     ) -> Option<(Vec<Beside<'a>>, Option<f32>)> {
         let Candidate { story, core, compared, .. } = candidate;
@@ -138,7 +138,7 @@ impl Index {
         for &arrival in compared {
             let Some(member) = self.members.get(arrival).filter(|member| !member.is_claim) else { continue };
             let vector = self.members.vector(arrival);
-            let product = open.dot(vector);
+            let product = probe.dot(vector);
             if tellers.iter().any(|(_, counts)| *counts == arrival) {
                 dot += product;
             }
@@ -156,7 +156,7 @@ impl Index {
             };
             let is_one_text = runs >= copy::RUNS && contained >= copy::SHARE;
             let kin = if is_own {
-                kin_within_a_feed(fingerprint, &member, &open.overlap(vector), is_one_text.then_some(runs))
+                kin_within_a_feed(fingerprint, &member, &probe.overlap(vector), is_one_text.then_some(runs))
             } else {
                 Kin::Others
             };
@@ -184,7 +184,7 @@ impl Index {
         candidate: &Candidate,
         nearest: &Beside<'_>,
         overlap: &Overlap,
-    ) -> Likeness {
+    ) -> Similarity {
         let Beside { member, .. } = nearest;
         let now = fingerprint.at.timestamp_micros();
         let told = fingerprint.told().timestamp_micros();
@@ -193,7 +193,7 @@ impl Index {
             Some(kept) => Kept::len(kept),
             None => self.tellers_among(&candidate.compared.iter().rev().copied().collect::<Vec<u32>>()).len(),
         };
-        Likeness {
+        Similarity {
             nearest: nearest.cosine,
             title_in_other: overlap.title_in_other,
             other_title_in: overlap.other_title_in,
@@ -219,7 +219,7 @@ impl Index {
             explains: fingerprint.title.signs.explains(),
             known: self.weights.known(fingerprint.language),
             members: u32::try_from(members).unwrap_or(u32::MAX),
-            ..Likeness::default()
+            ..Similarity::default()
         }
     }
 }

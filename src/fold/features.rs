@@ -1,6 +1,6 @@
 //! What an entry says, as numbers: weighted words, the form of its title, its sentences and links.
 //!
-//! Pure. `terms::of` reads the text once; everything after it, the index, the store and a restart, works on the value it returns.
+//! Pure. `features::of` reads the text once; everything after it, the index, the store and a restart, works on the value it returns.
 
 use super::boilerplate::FeedBoilerplate;
 use super::hash::{hash_of, low, short};
@@ -60,7 +60,7 @@ pub enum Amount {
 
 /// An entry, read.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct Features {
     /// The entry.
     pub entry: EntryRef,
     /// Its feed; `None` when nobody said, and then it is taken for a feed of its own.
@@ -88,7 +88,7 @@ pub struct Terms {
     words: String,
 }
 
-impl Terms {
+impl Features {
     /// The word behind a cell's term, as it stood in the text first, in lower case; `None` for a term that the entry has not.
     pub fn word_of(&self, cell: u32) -> Option<&str> {
         let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| short(term.hash)).ok()?)?;
@@ -108,7 +108,7 @@ enum Field {
 /// Reads an entry.
 ///
 /// `boilerplate` are what its feed is known to repeat; sentences and title segments found there count nothing.
-pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Terms {
+pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     let title = text::normal(head(article.title, TITLE_CHARS));
     let own = |text| if lists_headlines(article.title, text) { "" } else { text };
     let summary = text::normal(head(own(article.summary.trim()), SUMMARY_CHARS));
@@ -172,7 +172,7 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Terms {
     };
     let mut terms = reader.found;
     terms.sort_unstable_by_key(|term| term.hash);
-    Terms {
+    Features {
         entry: article.entry,
         feed: article.feed,
         at: article.at,
