@@ -16,7 +16,7 @@
 //! | bytes to a feed | [`parse`] |
 //! | a feed to entries | [`normalise`] |
 //! | what all of them hand to each other | [`model`] |
-//! | what addresses, sizes and times say by themselves | [`net`], [`units`] |
+//! | what markup, addresses, sizes and times say by themselves | [`text`], [`net`], [`units`] |
 //! | entries to changes | [`update`] |
 //! | entries to stories | [`fold`] |
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
@@ -55,6 +55,7 @@ pub mod subscription;
 pub mod subscriptions;
 pub mod systemd;
 pub mod terminal;
+pub mod text;
 pub mod units;
 pub mod update;
 pub mod websub;

@@ -4,6 +4,7 @@
 
 pub mod history;
 pub mod hub;
+pub mod media_type;
 pub mod permalink;
 pub mod rhythm;
 

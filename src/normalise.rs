@@ -3,14 +3,10 @@
 //! Pure. Identity, addresses and plain text are settled here, once; past this line nobody checks them again. Deciding what
 //! is new is `update`'s work.
 
-pub mod elements;
 pub mod hub_links;
 pub mod identity;
 pub mod language;
-pub mod media_type;
 pub mod spaceless;
-pub mod tags;
-pub mod text;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -20,14 +16,14 @@ use chrono::{DateTime, Datelike, Utc};
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::model::media_type;
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, Entry, Fault, Person};
 use crate::net::LONGEST_ADDRESS;
-use crate::parse::{self, ParsedEntry, ParsedFeed};
+use crate::parse::{self, MOST_ENTRIES, ParsedEntry, ParsedFeed};
 use crate::sanitise::{self, web_address};
+use crate::text;
 
-/// The most entries of one document that are kept, the newest.
-pub const MOST_ENTRIES: usize = 5_000;
 /// The longest title of an entry or a feed, in characters.
 pub const LONGEST_TITLE: usize = 1_000;
 /// The most markup of one text, in bytes, without what is long and never shown. An entry has two of them; how much of a text is

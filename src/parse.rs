@@ -37,6 +37,8 @@ use crate::model::{Enclosure, Fault, Hints, Person};
 pub use diagnose::{LinkedFeed, linked_feeds};
 use repairs::Repairs;
 
+/// The most entries of one document that are kept, the newest.
+pub const MOST_ENTRIES: usize = 5_000;
 /// A feed document, read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParsedFeed {

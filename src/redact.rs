@@ -5,8 +5,8 @@
 
 use url::Url;
 
-use crate::normalise::text;
 use crate::sanitise;
+use crate::text;
 
 /// A part of a path with so many letters and digits in one run may be a key. Words of news are shorter.
 const SHORTEST_KEY: usize = 16;

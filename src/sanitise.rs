@@ -25,10 +25,9 @@ use url::Url;
 
 pub use address::web_address;
 pub use bulk::without_bulk;
-pub(crate) use hidden::is_hidden;
 pub use text::{escape, escape_into, line};
 
-use crate::normalise::tags;
+use crate::text::tags;
 use parser::Bounded;
 use tree::Tree;
 

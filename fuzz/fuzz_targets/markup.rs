@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use newsfold::{normalise::text, sanitise};
+use newsfold::{text, sanitise};
 use url::Url;
 
 fuzz_target!(|fragment: &str| {

@@ -13,12 +13,12 @@ use crate::commands::rewrite::{add_feeds, is_listed, remove_feed};
 use crate::config::edit::NewFeed;
 use crate::config::{self, Config, FeedConfig};
 use crate::fetch::{self, Client, Settings};
-use crate::normalise::text;
 use crate::parse::{self, LinkedFeed};
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{self, LookError, Looked};
 use crate::sanitise;
+use crate::text;
 
 /// The most of a title that is shown, in characters.
 pub(super) const LONGEST_LABEL: usize = 100;

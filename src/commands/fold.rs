@@ -16,9 +16,9 @@ use crate::fold::lines::{self, Options};
 use crate::fold::link::{Linked, Pages};
 use crate::fold::plan::Verdict;
 use crate::model::{EntryRef, Level, StoryRef};
-use crate::normalise::text;
 use crate::store::{self, Connection, Reader, corrections, entries, fingerprints, stories};
 use crate::subscriptions::{self, Subscriptions};
+use crate::text;
 
 /// Folds articles from standard input, line by line.
 pub(super) fn stream(options: &Options) -> anyhow::Result<Exit> {

@@ -13,13 +13,13 @@ use crate::commands::console::{Exit, print};
 use crate::commands::rewrite::{add_feeds, is_listed};
 use crate::config::edit::NewFeed;
 use crate::config::{Config, Role};
-use crate::normalise::text;
 use crate::parse::opml::{self, List, Outline};
 use crate::plural::counted;
 use crate::publish::opml::{Listed, render};
 use crate::redact;
 use crate::sanitise;
 use crate::store::{Reader, feeds};
+use crate::text;
 
 /// Adds the feeds of a list that are not there yet.
 pub(super) fn import(config: &Config, file: &Path) -> anyhow::Result<Exit> {

@@ -5,7 +5,7 @@
 use super::table::one_of;
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, Entry};
-use crate::normalise::text;
+use crate::text;
 use regex::Regex;
 use std::fmt;
 

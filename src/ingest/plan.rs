@@ -15,9 +15,9 @@ use crate::fold::folding::{Fold, Folding};
 use crate::fold::link::{Linked, Telling};
 use crate::fold::plan::Verdict;
 use crate::model::{Entry, EntryId, EntryRef, Feed, Level, StoryId, StoryNames, Validators};
-use crate::normalise::text;
 use crate::store::stories::{Shown, Story};
 use crate::subscription::IngestOptions;
+use crate::text;
 use crate::update::{self, Changes, Known, Lately};
 
 /// How far before we first saw it a new entry may stand among the published: what a publisher dates back is not buried.

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use url::Url;
 
 use crate::net::LONGEST_ADDRESS;
-use crate::normalise::text::is_invisible;
+use crate::text::is_invisible;
 
 /// By how much all addresses of a document may grow when they are joined to their base, in bytes. A base is written once in a
 /// document and joined to each of its addresses.

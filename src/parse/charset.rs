@@ -11,8 +11,8 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memmem;
 
-use crate::normalise::text::shorten;
 use crate::parse::repairs::told_at;
+use crate::text::shorten;
 use damaged::{Damage, Mended};
 
 /// How far the XML declaration is looked for.

@@ -4,11 +4,11 @@
 
 use url::Url;
 
-use crate::normalise::text;
 use crate::parse::address::absolute;
 use crate::parse::entities::{Declared, decode_into};
 use crate::parse::names::lower;
 use crate::parse::tokens::{Attributes, Token, Tokens};
+use crate::text;
 
 /// How much of a document is looked at for what it seems to be.
 const LONGEST_LOOK: usize = 256 * 1024;

@@ -11,12 +11,12 @@ use std::borrow::Cow;
 use serde_json::error::Category;
 
 use crate::model::{Enclosure, Fault, Person};
-use crate::normalise::text;
 use crate::parse::address::{Joiner, bare};
 use crate::parse::entities::decoded;
 use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
 use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, Source, date, lines, markup};
+use crate::text;
 use shape::{Attachment, Author, Hub, Item, Tag, Taken};
 
 /// Reads a JSON Feed.

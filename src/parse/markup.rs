@@ -1,6 +1,6 @@
 //! Small questions about markup and names that every format asks.
 //!
-//! Pure. Making markup safe is `sanitise`'s work, plain text `normalise::text`'s.
+//! Pure. Making markup safe is `sanitise`'s work, plain text `text`'s.
 
 mod tags;
 
@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use html5ever::data::NAMED_ENTITIES;
 
 use crate::model::Person;
-use crate::normalise::text::plain;
 use crate::parse::entities::without_surrogates;
 use crate::parse::tokens::{Token, Tokens};
 pub(super) use crate::sanitise::{escape, escape_into};
+use crate::text::plain;
 pub(super) use tags::looks_like_html;
 
 fn is_reference(rest: &str) -> bool {
@@ -118,7 +118,7 @@ pub(super) fn base64(text: &str) -> Option<String> {
 
 /// A person as RSS writes one: `mail (Name)`, `Name <mail>`, `Name (mail)`, a mail address, or a name.
 pub(super) fn person(said: &str) -> Person {
-    let said = if looks_like_html(said) { plain(said) } else { crate::normalise::text::fold_space(said) };
+    let said = if looks_like_html(said) { plain(said) } else { crate::text::fold_space(said) };
     let (outside, inside) = match bracketed(&said, '(', ')').or_else(|| bracketed(&said, '<', '>')) {
         Some(parts) => parts,
         None => (said.clone(), String::new()),

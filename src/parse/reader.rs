@@ -16,8 +16,6 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use crate::normalise::elements::is_void;
-use crate::normalise::text;
 use crate::parse::address::{Joiner, is_web};
 use crate::parse::entities::{Found, decode_into};
 use crate::parse::names::{Bindings, Vocabulary, lower};
@@ -25,6 +23,8 @@ use crate::parse::repairs::{Repair, Repairs, place};
 use crate::parse::tokens::{Attributes, Token, Tokens};
 use crate::parse::{Context, Error, ParsedFeed, markup};
 use crate::sanitise::LONGEST_BASE;
+use crate::text;
+use crate::text::elements::is_void;
 use fields::{Draft, PersonDraft};
 pub(super) use fields::{body, link_by_id, resolve, title};
 

@@ -13,10 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use feed_rs::model::{self as other, FeedType};
 
 use crate::model::{Enclosure, Hints, Person};
-use crate::normalise;
 use crate::parse::reader::{self, Mode};
 use crate::parse::tokens::{Token, Tokens};
-use crate::parse::{Context, ParsedEntry, ParsedFeed, date};
+use crate::parse::{Context, MOST_ENTRIES, ParsedEntry, ParsedFeed, date};
 
 /// The largest document that feed-rs is given, in bytes: it holds twice the memory that our own reader holds.
 const LARGEST: usize = 1024 * 1024;
@@ -44,8 +43,7 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Option<ParsedFeed> {
     };
     let found = catch_unwind(AssertUnwindSafe(|| parser.parse(body.as_bytes()))).ok()?.ok()?;
     let format = format(&found.feed_type);
-    let entries =
-        found.entries.into_iter().take(normalise::MOST_ENTRIES).map(|entry| read_entry(entry, &found.feed_type));
+    let entries = found.entries.into_iter().take(MOST_ENTRIES).map(|entry| read_entry(entry, &found.feed_type));
     let entries: Vec<ParsedEntry> = entries.collect();
     let linked = |rel: &'static str| {
         found.links.iter().filter(move |link| link.rel.as_deref() == Some(rel)).map(|link| link.href.clone())

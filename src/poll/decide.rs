@@ -161,7 +161,7 @@ pub(super) fn postpone(mut feed: Feed, (postponement, until, why): Later) -> Int
     intent(feed, Polled::Postponed(postponement), None, Turn::None, Told::Postponed, stored)
 }
 
-/// What is to be remembered of an answer, or of none, and `turn` is what that says about the network on our side.
+/// What is to be remembered of an answer, or of none; `turn` is what that says about the network on our side.
 pub(super) fn after_poll(
     mut feed: Feed,
     subscription: &Subscription,

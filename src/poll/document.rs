@@ -10,11 +10,12 @@ use super::outcome::{Error, News};
 use crate::fetch::{Document, Reply, decode};
 use crate::model::Fault;
 use crate::net::blocklist;
+use crate::normalise;
 use crate::normalise::hub_links::discover;
-use crate::normalise::{self, text};
 use crate::parse::{self, Context, Deadline, ParsedFeed, opml};
 use crate::redact;
 use crate::sanitise;
+use crate::text;
 
 /// The most lines that are remembered about what a document needed to be read, and the longest, in characters.
 const MOST_REPAIRS: usize = 50;

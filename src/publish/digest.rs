@@ -109,7 +109,7 @@ fn listed(entered: &Entered) -> Listed {
         url: shown.permalink.clone(),
         source: shown.source.title.clone(),
         sources: shown.sources,
-        lead: crate::normalise::text::shorten(&shown.lead, LONGEST_LEAD),
+        lead: crate::text::shorten(&shown.lead, LONGEST_LEAD),
         published: millis(shown.published),
     }
 }

@@ -9,16 +9,18 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Content, Coverage, Format, OnCoverage};
+use crate::model::media_type;
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
 use crate::net::LONGEST_ADDRESS;
-use crate::normalise::{language, media_type, text};
+use crate::normalise::language;
 use crate::publish::texts;
 use crate::sanitise::{self, Origin};
 use crate::store::digests::Listed;
 use crate::store::feeds::Source;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Story, Telling};
+use crate::text;
 
 /// The longest title made from a text that has none, in characters.
 const TITLE_FROM_TEXT: usize = 90;

@@ -7,10 +7,10 @@
 use html5ever::{LocalName, QualName, ns};
 use unicode_normalization::UnicodeNormalization;
 
-use super::hidden::property;
 use super::rules;
 use super::tree::{Element, Kind, Tree};
-use crate::normalise::text;
+use crate::text;
+use crate::text::hidden::property;
 
 /// The deepest formula that is read from a drawing.
 const DEEPEST: usize = 64;

@@ -4,19 +4,7 @@
 //! the copy of a picture that only old programs were to show.
 
 use super::tree::Tree;
-
-/// Classes by which style sheets hide a text from the eye.
-const UNSEEN: &[&str] = &[
-    "a11y-hidden",
-    "hidden-visually",
-    "screen-reader-only",
-    "screen-reader-text",
-    "screenreader-only",
-    "sr-only",
-    "u-hidden-visually",
-    "visually-hidden",
-    "visuallyhidden",
-];
+use crate::text::hidden::is_hidden;
 
 /// Takes the element with this number out of the text if it is hidden.
 pub(super) fn settle(tree: &mut Tree, number: usize) {
@@ -25,65 +13,5 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     });
     if is_out {
         tree.detach(number);
-    }
-}
-
-/// Whether an element with these attributes is hidden with all that is in it.
-pub(crate) fn is_hidden<'a>(value: impl Fn(&str) -> Option<&'a str>) -> bool {
-    value("hidden").is_some_and(|until| !until.trim().eq_ignore_ascii_case("until-found"))
-        || value("style").is_some_and(is_hiding)
-        || value("class").is_some_and(|classes| classes.split_ascii_whitespace().any(|class| UNSEEN.contains(&class)))
-}
-
-/// Whether a style hides; of several that say how, the last one counts.
-fn is_hiding(style: &str) -> bool {
-    let is =
-        |name: &str, expected: &str| property(style, name).is_some_and(|value| value.eq_ignore_ascii_case(expected));
-    is("display", "none") || is("visibility", "hidden") || is("mso-hide", "all")
-}
-
-/// The value of a property of a style, without `!important`.
-pub(super) fn property<'a>(style: &'a str, name: &str) -> Option<&'a str> {
-    let value = style.rsplit(';').find_map(|declaration| {
-        let (own, value) = declaration.split_once(':')?;
-        own.trim().eq_ignore_ascii_case(name).then_some(value)
-    })?;
-    Some(value.split('!').next().unwrap_or(value).trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_hides_is_told_from_what_shows() {
-        let check = |name: &'static str, value: &'static str, expected: bool| {
-            assert_eq!(is_hidden(|own| (own == name).then_some(value)), expected, "{name}={value}");
-        };
-        for (name, value) in [
-            ("hidden", ""),
-            ("hidden", "hidden"),
-            ("style", "display:none"),
-            ("style", "color: red; DISPLAY : None !important"),
-            ("style", "display:block;display:none;"),
-            ("style", "visibility:hidden"),
-            ("style", "mso-hide:all"),
-            ("class", "a sr-only"),
-            ("class", "screen-reader-text"),
-        ] {
-            check(name, value, true);
-        }
-        for (name, value) in [
-            ("hidden", "until-found"),
-            ("style", "display:none;display:block"),
-            ("style", "display:inline"),
-            ("style", "--display:none-of-it"),
-            ("style", "content: 'display'"),
-            ("style", "visibility:visible"),
-            ("class", "hidden-gem not-sr-only"),
-            ("title", "hidden"),
-        ] {
-            check(name, value, false);
-        }
     }
 }

@@ -17,7 +17,7 @@ use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 use html5ever::{Attribute, ExpandedName, LocalName, QualName, local_name, ns};
 use memchr::memchr_iter;
 
-use crate::normalise::elements;
+use crate::text::elements;
 
 use super::tree::{DOCUMENT, Element, Kind, Tree};
 use super::{LONGEST_REFERENCE, LONGEST_VALUE, rules};

@@ -4,9 +4,9 @@
 
 use url::Url;
 
-use super::hidden::property;
 use super::pictures::{is_tiny, source};
 use super::tree::{Element, Tree};
+use crate::text::hidden::property;
 
 /// Elements that show a film by its number, and where it is found.
 const FILMS: &[(&str, &str)] = &[

@@ -3,8 +3,8 @@
 //! Pure. White space in an element inside a line is text (`<span> </span>` stands between the words of highlighted code). A block
 //! that holds nothing else is a gap that only its style gave a meaning.
 
-use super::hidden::property;
 use super::tree::{Element, Kind, Tree};
+use crate::text::hidden::property;
 
 /// Blocks that show nothing when they hold nothing.
 const BLOCKS: &[&str] = &[

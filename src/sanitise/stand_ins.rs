@@ -2,9 +2,9 @@
 //!
 //! Pure. A section is a block, a task box is a sign, and a style that turns the direction of a text is its direction.
 
-use super::hidden::property;
 use super::rules;
 use super::tree::{Kind, Tree};
+use crate::text::hidden::property;
 
 /// Settles an element that may not stay as it is.
 pub(super) fn settle(tree: &mut Tree, number: usize) {

@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use crate::normalise::text;
+use crate::text;
 
 /// Plain text on one line, without what could reach out of its place: control characters, those that turn the direction of
 /// all that follows, and those that nobody sees.

@@ -6,7 +6,7 @@
 
 use html5ever::{Attribute, ns};
 
-use crate::normalise::elements;
+use crate::text::elements;
 
 use super::parser::{FORMATTING, UNSEEN};
 use super::tree::{Element, Kind, Tree};

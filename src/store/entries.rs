@@ -13,10 +13,11 @@ use crate::fold::canonical::Site;
 use crate::fold::link::{Pages, Standing, Telling};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::normalise::{identity, text};
+use crate::normalise::identity;
 use crate::store::checksum::{entry_checksum, entry_is_whole};
 use crate::store::texts::{self, Place, place_columns};
 use crate::store::{Error, Result, feeds, instant, millis};
+use crate::text;
 use crate::update::{Known, KnownEntry, Revision};
 
 /// The columns of what deciding needs of an entry; [`KNOWN_COLUMNS`] of them, read by [`read_known`].

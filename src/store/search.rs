@@ -9,8 +9,9 @@ use rusqlite::{Connection, params};
 
 use crate::config::Query;
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryRef};
-use crate::normalise::{spaceless, text};
+use crate::normalise::spaceless;
 use crate::store::{Result, entries};
+use crate::text;
 
 /// The most matches that are looked at, the newest first.
 const MOST_MATCHES: usize = 20_000;

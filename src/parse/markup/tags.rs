@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use memchr::{memchr, memchr2_iter, memmem};
 
 use super::is_reference;
-use crate::normalise::elements::{self, Element};
+use crate::text::elements::{self, Element};
 
 /// How much of a text is looked at for markup: what has none so far has none.
 const LONGEST_LOOK: usize = 64 * 1024;

@@ -9,10 +9,10 @@ use super::media::Media;
 use super::texts::Texts;
 use super::{Capture, Field, Kind, Mode, Reader};
 use crate::model::Person;
-use crate::normalise::text;
 use crate::parse::address::{Joiner, is_absolute, is_web};
 use crate::parse::repairs::Repair;
 use crate::parse::{Context, ParsedEntry, ParsedFeed, date, lines, markup};
+use crate::text;
 
 /// The longest title that is looked at, in bytes.
 const LONGEST_TITLE: usize = 64 * 1024;

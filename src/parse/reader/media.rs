@@ -6,8 +6,8 @@
 use super::fields::MOST_PARTS;
 use super::{Field, Kind, Mode, Reader};
 use crate::model::Enclosure;
+use crate::model::media_type;
 use crate::net::LONGEST_ADDRESS;
-use crate::normalise::media_type;
 use crate::parse::ParsedEntry;
 use crate::parse::address::bare;
 use crate::parse::tokens::Attributes;

@@ -63,7 +63,7 @@ pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
                 .map(|dot| context! { x => fixed(x(dot.at)), speaks => dot.speaks, title => &dot.title, at => moment(dot.at) })
                 .collect();
             let begins = told.first().map(|dot| fixed(x(dot.at)));
-            context! { y => fixed(y(lane)), name => crate::normalise::text::shorten(source, LONGEST_NAME), begins, dots }
+            context! { y => fixed(y(lane)), name => crate::text::shorten(source, LONGEST_NAME), begins, dots }
         })
         .collect();
     let ticks: Vec<Value> =

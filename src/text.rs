@@ -2,6 +2,10 @@
 //!
 //! Pure. Titles are plain text everywhere, and folding compares plain text; sanitising markup for display is `sanitise`'s work.
 
+pub mod elements;
+pub mod hidden;
+pub mod tags;
+
 use std::cell::{Cell, RefCell};
 
 use html5ever::buffer_queue::BufferQueue;
@@ -9,8 +13,7 @@ use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts, states};
 use html5ever::{LocalName, local_name};
 
-use crate::normalise::{elements, tags};
-use crate::sanitise::is_hidden;
+use hidden::is_hidden;
 
 /// The visible text of an HTML fragment: tags out, references decoded, white space folded to single spaces.
 ///
