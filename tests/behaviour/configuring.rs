@@ -191,7 +191,7 @@ fn further_files_hold_feeds_and_are_told_of_by_name() {
     ));
     scene.write("feeds.d/c.toml", &table("three", three.url("/")));
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     assert_eq!(scene.json(&["feeds", "--json"]).as_array().unwrap().len(), 3);
     // What stands in two files is told of with both.
     scene.write("feeds.d/d.toml", &format!("# one\n{}", table("two", two.url("/"))));

@@ -93,7 +93,7 @@ fn a_digest_lists_what_most_sources_told_first_and_is_final() {
     assert!(daemon.ask("GET", "/daily.atom", &[("If-None-Match", &tag)]).0.starts_with("HTTP/1.1 304"));
     scene.configure(&feeds, &output("Another title"));
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     let renamed: Value = serde_json::from_str(&daemon.get("/daily.json").1).unwrap();
     assert_eq!(renamed["items"][0]["title"], title);
     assert_eq!(renamed["items"][0]["id"], made[0]["id"]);

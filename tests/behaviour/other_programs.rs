@@ -47,7 +47,7 @@ fn the_daemon_keeps_its_lock_on_the_store_whatever_is_read_and_commanded() {
         assert!(holds_a_lock(&daemon, &store), "{command:?}");
     }
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     assert!(holds_a_lock(&daemon, &store), "the configuration was read again");
 }
 
@@ -125,7 +125,7 @@ fn a_correction_beside_a_daemon_does_not_look_the_whole_store_through() {
     origin.change(|_| Answer::ok(rss_of(&["a", "b", "c"])));
     let mut daemon = scene.start();
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     assert!(std::fs::metadata(scene.path("newsfold.db-wal")).unwrap().len() > 0, "its log is in use");
     let (one, two) = ("https://example.org/a", "https://example.org/b");
     scene.must(&["join", one, two]);

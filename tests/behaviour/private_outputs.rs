@@ -247,7 +247,7 @@ fn a_changed_token_is_in_force_at_a_reload_and_one_that_cannot_be_read_opens_not
     assert!(daemon.get(&format!("/t/{TOKEN}/news.atom")).0.starts_with("HTTP/1.1 200"));
     let reload = |daemon: &mut Daemon| {
         daemon.signal("HUP");
-        daemon.wait_for_event("config.reloaded");
+        daemon.wait_for_reload();
     };
     scene.write("token", "another token of some length");
     reload(&mut daemon);

@@ -129,7 +129,7 @@ fn what_is_for_operators_is_not_where_the_world_reads() {
     scene.configure(&feeds, "[serve]\nlisten = \"127.0.0.1:0\"\n");
     daemon.signal("HUP");
     daemon.wait_for_event("config.needs_restart");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     assert!(daemon.get("/metrics").0.starts_with("HTTP/1.1 404"), "operators still have an address of their own");
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
@@ -140,7 +140,7 @@ fn what_is_for_operators_is_not_where_the_world_reads() {
     assert!(daemon.get("/").1.contains("href=\"/feeds\""));
     scene.configure(&feeds, &serve(""));
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     PAGES.iter().for_each(|page| assert!(daemon.get(page).0.starts_with("HTTP/1.1 404"), "{page}"));
     assert!(scene.must(&["check"]).contains("served nowhere, because `serve.public_url` is for the world"));
 }

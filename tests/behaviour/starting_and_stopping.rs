@@ -79,7 +79,7 @@ fn a_stop_gives_up_the_polls_from_before_a_reload_too() {
         std::thread::yield_now();
     }
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     let told = clock::instant();
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
@@ -97,7 +97,7 @@ fn a_reload_takes_up_new_feeds_and_a_wrong_file_changes_nothing() {
     daemon.wait_for("stays in force");
     scene.configure(&[("one", one.url("/")), ("two", two.url("/"))], "");
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     daemon.wait_for_event("feed.polled");
     assert_eq!((one.asked().len(), two.asked().len()), (1, 1));
 }
@@ -151,7 +151,7 @@ fn what_is_published_names_an_address_that_answers_after_a_reload_too() {
     let mut reload = |serve: &str| {
         scene.configure(&[], serve);
         daemon.signal("HUP");
-        daemon.wait_for_event("config.reloaded");
+        daemon.wait_for_reload();
         own_address(&daemon)
     };
     let elsewhere = reload("[serve]\nlisten = \"127.0.0.1:1\"\n");
@@ -180,7 +180,7 @@ fn a_shorter_interval_brings_the_next_poll_forward_at_a_reload_and_at_a_restart(
     };
     configure("interval = \"30m\"");
     daemon.signal("HUP");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_reload();
     let (wait, why) = plan(&scene);
     assert!((1800..=2000).contains(&wait), "{wait}");
     assert_eq!(why, "every 30m");

@@ -161,6 +161,12 @@ impl Daemon {
         read_until(&mut self.lines, &named(name))
     }
 
+    /// Reads the log until the configuration was read again, whether it is in force or waits for the store (`config.reloaded`,
+    /// `config.waits`).
+    pub(crate) fn wait_for_reload(&mut self) -> String {
+        read_until(&mut self.lines, "the configuration was read again")
+    }
+
     /// Reads the log until a line says this; gives the line.
     pub(crate) fn wait_for(&mut self, words: &str) -> String {
         read_until(&mut self.lines, words)
