@@ -79,6 +79,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("health", &[r#"newsfold health"#]),
     ("demo", &[r#"newsfold demo"#]),
     ("init", &[r#"newsfold init"#]),
+    ("schema", &[r#"newsfold schema > newsfold.schema.json"#]),
     ("completions", &[r#"newsfold completions bash > /etc/bash_completion.d/newsfold"#]),
     ("man", &[r#"newsfold man | man -l -"#, r#"newsfold man /usr/local/share/man/man1"#]),
 ];
@@ -277,6 +278,8 @@ pub enum Command {
         #[arg(value_name = "FILE", default_value = "newsfold.toml")]
         file: PathBuf,
     },
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
     /// Print a completion script
     Completions {
         /// For which shell

@@ -46,6 +46,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Arguments { config, command, .. } = arguments;
     match command {
         Command::Init { file } => init(&file),
+        Command::Schema => {
+            print(&format!("{:#}\n", config::schema()))?;
+            Ok(Exit::Done)
+        }
         Command::Parse { file, base_url, content_type } => {
             parse::run(&file, base_url.as_ref(), content_type.as_deref())
         }
@@ -117,6 +121,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
         Command::Publish { output, format } => publish::run(&config, &store, output.as_deref(), format),
         Command::Health => health::run(&config),
         Command::Init { .. }
+        | Command::Schema
         | Command::Demo { .. }
         | Command::Parse { .. }
         | Command::Completions { .. }

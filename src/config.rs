@@ -1,10 +1,13 @@
 //! From the text of a configuration file to a [`Config`], or to everything that is wrong with it.
 //!
 //! Pure but for `load`, which opens the files: no secret is fetched.
-//! The defaults stand here, the keys and their meaning for people in `config/newsfold.toml`, and a test holds the two together.
+//! The defaults stand here, the keys with their bounds in `keys`, their meaning for people in `config/newsfold.toml`, and tests
+//! hold the three together.
 
+pub mod commented;
 pub mod edit;
 mod feed;
+mod keys;
 pub mod load;
 mod notify;
 mod output;
@@ -12,6 +15,7 @@ mod problem;
 mod query;
 mod read;
 pub mod rules;
+mod schema;
 mod table;
 
 pub use feed::derived_name;
@@ -19,6 +23,7 @@ pub use output::SHORTEST_TOKEN;
 pub use problem::{Problem, Problems};
 pub use query::Query;
 pub use rules::{Judged, Rule, RuleField};
+pub use schema::schema;
 
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use clap::Command;
 use clap_mangen::Man;
-use clap_mangen::roff::{Inline, Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, line_break, roman};
 
 use crate::cli::Arguments;
 use crate::commands::console::{Exit, print};
 use crate::config;
+use crate::config::commented::{self, Part};
 
 /// Prints newsfold(1), or writes all pages into a folder.
 pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<Exit> {
@@ -59,57 +60,34 @@ fn configuration(commented: &str) -> String {
     page.control("TH", ["newsfold.toml", "5"]);
     page.control("SH", ["NAME"]).text([roman("newsfold.toml - the configuration of newsfold")]);
     page.control("SH", ["DESCRIPTION"]);
-    let (mut words, mut keys): (Vec<Vec<Inline>>, Vec<Vec<Inline>>) = Default::default();
-    let mut is_example = false;
-    // What follows a table's heading in a comment is an example of that table, and has one `#` more.
-    for line in commented.lines().chain([""]) {
-        let inner = line.strip_prefix('#').map(|line| line.strip_prefix(' ').unwrap_or(line));
-        is_example &= inner.is_some();
-        let line = inner.filter(|_| is_example).unwrap_or(line);
-        let heading = line.strip_prefix("# ").unwrap_or(line);
-        let comment = line.strip_prefix('#').map(|words| words.strip_prefix(' ').unwrap_or(words));
-        let key = is_key(comment.unwrap_or(line)).then(|| comment.unwrap_or(line));
-        if key.is_none() && !keys.is_empty() || line.is_empty() && !is_example {
-            put(&mut page, &mut keys, &mut words);
-        }
-        match (key, comment) {
-            (Some(key), Some(_)) if !is_example => keys.push(vec![bold(key), roman(" (not set)")]),
-            (Some(key), _) => keys.push(vec![bold(key)]),
-            _ if heading.starts_with('[') && heading.ends_with(']') => {
-                is_example = inner.is_some();
+    for part in commented::parts(commented) {
+        match part {
+            Part::Heading(heading) => {
                 page.control("SH", [heading]);
-                put(&mut page, &mut keys, &mut words);
             }
-            (None, Some("")) | (None, None) => {}
-            (None, Some(said)) => {
-                // What is set off in the file stays a line of its own.
-                words.extend(said.starts_with(' ').then(|| vec![clap_mangen::roff::line_break()]));
-                words.push(vec![roman(said.trim())]);
-            }
+            Part::Said { keys, words } => put(&mut page, &keys, &words),
         }
     }
     page.control("SH", ["SEE ALSO"]).text([roman("newsfold(1)")]);
     page.to_roff()
 }
 
-/// Whether a line sets a key.
-fn is_key(line: &str) -> bool {
-    line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
-}
-
 /// Keys, and what is said of them; or a paragraph.
-fn put(page: &mut Roff, keys: &mut Vec<Vec<Inline>>, words: &mut Vec<Vec<Inline>>) {
-    if words.is_empty() && keys.is_empty() {
-        return;
-    }
+fn put(page: &mut Roff, keys: &[(&str, bool)], words: &[&str]) {
     if keys.is_empty() {
         page.control("PP", []);
     }
-    for (at, key) in keys.drain(..).enumerate() {
-        page.control(if at == 0 { "TP" } else { "TQ" }, []).text(key);
+    for (at, (key, is_set)) in keys.iter().enumerate() {
+        let unset = (!is_set).then(|| roman(" (not set)"));
+        let line: Vec<Inline> = std::iter::once(bold(*key)).chain(unset).collect();
+        page.control(if at == 0 { "TP" } else { "TQ" }, []).text(line);
     }
-    for line in words.drain(..) {
-        page.text(line);
+    for said in words {
+        // What is set off in the file stays a line of its own.
+        if said.starts_with(' ') {
+            page.text([line_break()]);
+        }
+        page.text([roman(said.trim())]);
     }
 }
 
@@ -130,8 +108,11 @@ mod tests {
             let after = page.get(place + key.len()..).unwrap();
             assert!(after.trim_start().starts_with(words), "{key}: {}", after.get(..200).unwrap());
         }
-        let keys = config::COMMENTED.lines().filter(|line| is_key(line.trim_start_matches(['#', ' ']))).count();
-        assert_eq!(page.matches("\n.TP").count() + page.matches("\n.TQ").count(), keys);
+        let keys = commented::parts(config::COMMENTED).into_iter().map(|part| match part {
+            Part::Heading(_) => 0,
+            Part::Said { keys, .. } => keys.len(),
+        });
+        assert_eq!(page.matches("\n.TP").count() + page.matches("\n.TQ").count(), keys.sum::<usize>());
         for section in [".SH [store]", ".SH [[feed]]", ".SH [[output]]"] {
             assert!(page.contains(section), "{section}");
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use url::Url;
 
 /// The ways to give a secret that is kept elsewhere.
-const SECRET_KEYS: &[&str] = &["file", "env", "credential"];
+pub(super) const SECRET_KEYS: &[&str] = &["file", "env", "credential"];
 
 /// Headers that newsfold sets itself, or that would break the request.
 const OWN_HEADERS: &[&str] = &[
@@ -136,7 +136,7 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         name_is_derived: true,
         tags: tags(table),
         cadence: cadence(table, poll.timezone, poll.min_interval),
-        priority: own("priority").map_or(0, |_| table.number("priority", 0, (-1_000_000, 1_000_000))),
+        priority: own("priority").map_or(0, |_| table.number("priority", 0)),
         home: own("home").and_then(|value| value.parsed("\"https://example.org/\"", web_address)),
         fold: own("fold").and_then(|_| table.choice("fold", &Level::NAMES)),
         keep: own("keep").map(|_| table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse)).unwrap_or_default(),

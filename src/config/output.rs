@@ -3,7 +3,6 @@
 //! Pure.
 
 use super::feed::secret;
-use super::read::{CENTURY, MINUTE};
 use super::table::{Table, listed, nearest, one_of};
 use super::{Content, Coverage, Format, OnCoverage, Order, OutputConfig, Query, Rule, Secret};
 use crate::schedule::Crontab;
@@ -103,15 +102,15 @@ fn output(table: &Table<'_>, name: String, known_tags: &BTreeSet<&str>, feeds: u
     let title = if name == "news" { default.title } else { name.clone() };
     OutputConfig {
         title: table.text("title", &title),
-        per_feed: table.number("per_feed", default.per_feed, (0, 10_000)),
+        per_feed: table.number("per_feed", default.per_feed),
         order: table.choice("order", &Order::NAMES).unwrap_or(default.order),
-        window: table.duration("window", default.window, (MINUTE, CENTURY)),
-        limit: table.number("limit", default.limit, (1, 10_000)),
+        window: table.duration("window", default.window),
+        limit: table.number("limit", default.limit),
         source_in_title: table.flag("source_in_title", default.source_in_title),
         on_coverage: table.choice("on_coverage", &OnCoverage::NAMES).unwrap_or(default.on_coverage),
         content: table.choice("content", &Content::NAMES).unwrap_or(default.content),
         coverage: table.choice("coverage", &Coverage::NAMES).unwrap_or(default.coverage),
-        bump_at: table.numbers("bump_at", (2, 1_000)),
+        bump_at: table.numbers("bump_at"),
         formats: formats(table).unwrap_or(default.formats),
         directory: directory(table, folder),
         compress: table.flag("compress", default.compress),
@@ -138,7 +137,7 @@ pub(super) fn selection(
             if text.trim().is_empty() { Ok(None) } else { Query::parse(text).map(Some) }
         })?
     });
-    let min_sources = table.number("min_sources", min_sources, (1, 1_000));
+    let min_sources = table.number("min_sources", min_sources);
     if feeds > 0
         && min_sources > feeds
         && let Some(value) = table.get("min_sources")

@@ -2,6 +2,7 @@
 //!
 //! Pure. Feeds are read by `feed`; types and places are `table`'s work.
 
+use super::keys::{self, Key};
 use super::problem::{Problem, Problems};
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
@@ -20,81 +21,6 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 use url::Url;
-
-/// Every section and the keys that may stand in it.
-pub(super) const KEYS: [(&str, &[&str]); 8] = [
-    ("store", &["path", "keep", "max_size"]),
-    (
-        "poll",
-        &[
-            "interval",
-            "schedule",
-            "timezone",
-            "min_interval",
-            "concurrency",
-            "per_host",
-            "per_host_gap",
-            "timeout",
-            "max_body",
-            "backfill",
-            "contact",
-            "user_agent",
-            "allow_networks",
-            "proxy",
-        ],
-    ),
-    ("fold", &["level", "profile", "window"]),
-    ("serve", &["listen", "socket_mode", "socket_group", "admin", "public_url", "websub", "hub", "templates"]),
-    (
-        "feed",
-        &[
-            "url", "name", "tags", "interval", "schedule", "priority", "home", "fold", "keep", "drop", "username",
-            "password", "headers", "proxy", "ca", "private",
-        ],
-    ),
-    (
-        "output",
-        &[
-            "name",
-            "title",
-            "tags",
-            "keep",
-            "drop",
-            "query",
-            "min_sources",
-            "per_feed",
-            "order",
-            "window",
-            "limit",
-            "source_in_title",
-            "on_coverage",
-            "content",
-            "coverage",
-            "bump_at",
-            "formats",
-            "directory",
-            "compress",
-            "after",
-            "formerly",
-            "digest",
-            "token",
-        ],
-    ),
-    (
-        "list",
-        &["url", "name", "tags", "interval", "schedule", "username", "password", "headers", "proxy", "ca", "private"],
-    ),
-    ("notify", &["name", "output", "tags", "keep", "drop", "query", "min_sources", "url", "method", "headers", "body"]),
-];
-
-/// The sections, which are all that may stand at the top.
-const SECTIONS: &[&str] = &["store", "poll", "fold", "serve", "feed", "list", "output", "notify"];
-
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
-/// Beyond every sensible length, and far within what times can be reckoned with.
-pub(super) const CENTURY: Duration = Duration::from_secs(36_500 * 86_400);
 
 /// The least interval that does not call for a warning.
 const POLITE_INTERVAL: Duration = Duration::from_secs(300);
@@ -178,7 +104,7 @@ fn syntax_problem(text: &str, at: usize, message: &str) -> String {
 
 fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t Path) -> Config {
     let notes = &main.notes;
-    let root = Table::open(notes, String::new(), 0, SECTIONS, Some(main.root.get_ref()), |key| {
+    let root = Table::open(notes, String::new(), 0, keys::ROOT, Some(main.root.get_ref()), |key| {
         let owner = owner_of(key)?;
         Some(format!("it belongs below {owner}"))
     });
@@ -241,7 +167,7 @@ fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t P
 fn further_feeds<'t>(document: &'t Document<'t>, main: &Path) -> Vec<Table<'t>> {
     let main = main.file_name().unwrap_or_default().display();
     let elsewhere = |_: &str| Some(format!("only `[[feed]]` may stand here; write it into {main}"));
-    let root = Table::open(&document.notes, String::new(), 0, &["feed"], Some(document.root.get_ref()), elsewhere);
+    let root = Table::open(&document.notes, String::new(), 0, keys::FURTHER, Some(document.root.get_ref()), elsewhere);
     array(&root, "feed")
 }
 
@@ -282,27 +208,22 @@ fn array<'t>(root: &Table<'t>, name: &'static str) -> Vec<Table<'t>> {
         .collect()
 }
 
-fn keys_of(section: &str) -> &'static [&'static str] {
-    KEYS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| *keys)
+fn keys_of(section: &str) -> &'static [Key] {
+    keys::ROOT.iter().find(|known| known.name == section).map_or(&[], Key::below)
 }
 
 /// The section that knows `key`, as it is written.
 fn owner_of(key: &str) -> Option<String> {
-    KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| match *name {
-        "feed" | "list" | "output" | "notify" => format!("`[[{name}]]`"),
-        _ => format!("`[{name}]`"),
-    })
+    let owner = keys::ROOT.iter().find(|section| section.below().iter().any(|known| known.name == key))?;
+    Some(format!("`{}`", owner.heading()))
 }
 
 fn belongs_elsewhere(key: &str, here: &str) -> Option<String> {
-    if SECTIONS.contains(&key) && key != here {
+    if keys::ROOT.iter().any(|section| section.name == key) && key != here {
         return None;
     }
     owner_of(key).map(|owner| format!("it belongs below {owner}"))
 }
-
-/// The least that `store.max_size` may be.
-const SMALLEST_STORE: u64 = 16 << 20;
 
 fn store(table: &Table<'_>) -> StoreConfig {
     let default = StoreConfig::default();
@@ -317,15 +238,7 @@ fn store(table: &Table<'_>) -> StoreConfig {
             })
         })
         .unwrap_or(default.path);
-    let max_size_bytes = table.get("max_size").and_then(|value| {
-        value.parsed("\"2GiB\"", |text| match units::size(text)? {
-            bytes if bytes < SMALLEST_STORE => {
-                Err(format!("is too little; a store needs at least {}", units::print_size(SMALLEST_STORE)))
-            }
-            bytes => Ok(bytes),
-        })
-    });
-    StoreConfig { path, keep: table.duration("keep", default.keep, (MINUTE, CENTURY)), max_size_bytes }
+    StoreConfig { path, keep: table.duration("keep", default.keep), max_size_bytes: table.size("max_size", 2 << 30) }
 }
 
 fn poll(table: &Table<'_>) -> PollConfig {
@@ -342,7 +255,7 @@ fn poll(table: &Table<'_>) -> PollConfig {
         })
     });
     let timezone = timezone.unwrap_or(default.timezone);
-    let min_interval = table.duration("min_interval", default.min_interval, (SECOND, DAY));
+    let min_interval = table.duration("min_interval", default.min_interval);
     let contact = table.get("contact").and_then(|value| value.parsed("\"mailto:me@example.org\"", contact)).flatten();
     let user_agent = table.get("user_agent").and_then(|value| {
         value.parsed(&format!("\"{USER_AGENT}\""), |text| {
@@ -362,12 +275,12 @@ fn poll(table: &Table<'_>) -> PollConfig {
         }),
         timezone,
         min_interval,
-        concurrency: table.number("concurrency", default.concurrency, (1, 1_000)),
-        per_host: table.number("per_host", default.per_host, (1, 100)),
-        per_host_gap: table.duration("per_host_gap", default.per_host_gap, (Duration::ZERO, 60 * MINUTE)),
-        timeout: table.duration("timeout", default.timeout, (SECOND, 60 * MINUTE)),
-        max_body_bytes: max_body(table, default.max_body_bytes),
-        backfill: table.duration("backfill", default.backfill, (Duration::ZERO, CENTURY)),
+        concurrency: table.number("concurrency", default.concurrency),
+        per_host: table.number("per_host", default.per_host),
+        per_host_gap: table.duration("per_host_gap", default.per_host_gap),
+        timeout: table.duration("timeout", default.timeout),
+        max_body_bytes: table.size("max_body", default.max_body_bytes).unwrap_or(default.max_body_bytes),
+        backfill: table.duration("backfill", default.backfill),
         user_agent: user_agent_of(user_agent.as_deref().unwrap_or(USER_AGENT), contact.as_deref()),
         contact,
         allow_networks: table.list("allow_networks", "\"192.168.1.0/24\"", |text| {
@@ -427,23 +340,6 @@ pub(super) fn proxy(value: &Value<'_>) -> Option<Url> {
     })?
 }
 
-fn max_body(table: &Table<'_>, default: u64) -> u64 {
-    const LEAST: u64 = 1 << 10;
-    const MOST: u64 = 1 << 30;
-    table
-        .get("max_body")
-        .and_then(|value| {
-            value.parsed(&format!("\"{}\"", units::print_size(default)), |text| {
-                let read = units::size(text)?;
-                if !(LEAST..=MOST).contains(&read) {
-                    return Err("is out of range; write a size from `1KiB` to `1GiB`".to_owned());
-                }
-                Ok(read)
-            })
-        })
-        .unwrap_or(default)
-}
-
 /// Reads `interval` and `schedule`, of which only one may stand there.
 pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -> Option<Cadence> {
     let interval = table.get("interval");
@@ -468,7 +364,7 @@ pub(super) fn cadence(table: &Table<'_>, timezone: Tz, min_interval: Duration) -
             if interval < min_interval {
                 return Err(too_often(interval));
             }
-            if interval > CENTURY {
+            if interval > Duration::from_secs(keys::CENTURY) {
                 return Err("is too long; write `365d` or less".to_owned());
             }
             Ok(Cadence::Every(interval))
@@ -491,7 +387,7 @@ fn fold(table: &Table<'_>) -> FoldConfig {
     FoldConfig {
         level: table.choice("level", &Level::NAMES).unwrap_or(default.level),
         profile: table.choice("profile", &Profile::NAMES).unwrap_or(default.profile),
-        window: table.duration("window", default.window, (MINUTE, CENTURY)),
+        window: table.duration("window", default.window),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reads TOML tables key by key, and notes every fault instead of stopping at the first.
 //!
-//! Pure. It knows TOML, places and types; which keys there are and what they mean is `read`'s work.
+//! Pure. It knows TOML, places and types; which keys there are and between which bounds stands in `keys`, what they mean is
+//! `read`'s work.
 
+use super::keys::{Key, Kind};
 use super::problem::{Problem, place};
 use crate::units;
 use std::cell::RefCell;
@@ -72,7 +74,7 @@ pub(super) struct Table<'t> {
     /// Where the table begins.
     pub(super) at: usize,
     /// Every key that may stand here.
-    keys: &'static [&'static str],
+    keys: &'static [Key],
     entries: Option<&'t DeTable<'t>>,
 }
 
@@ -84,18 +86,19 @@ impl<'t> Table<'t> {
         notes: &'t Notes<'t>,
         subject: String,
         at: usize,
-        keys: &'static [&'static str],
+        keys: &'static [Key],
         entries: Option<&'t DeTable<'t>>,
         elsewhere: impl Fn(&str) -> Option<String>,
     ) -> Self {
         for (key, _) in entries.into_iter().flatten() {
             let name: &str = key.get_ref();
             // An empty key is what the parser makes of a line it could not read.
-            if !name.is_empty() && !keys.contains(&name) {
-                let cure = nearest(name, keys.iter().copied())
+            let known = || keys.iter().map(|key| key.name);
+            if !name.is_empty() && !known().any(|key| key == name) {
+                let cure = nearest(name, known())
                     .map(|near| format!("did you mean `{near}`?"))
                     .or_else(|| elsewhere(name))
-                    .unwrap_or_else(|| format!("the keys here are {}", listed(keys)));
+                    .unwrap_or_else(|| format!("the keys here are {}", listed(&known().collect::<Vec<_>>())));
                 notes.problem(
                     key.span().start,
                     format!("{subject}unknown key `{name}`; {cure}", subject = subject_of_key(&subject)),
@@ -112,7 +115,7 @@ impl<'t> Table<'t> {
 
     /// The value of `key`, if the file gives one.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'t>> {
-        debug_assert!(self.keys.contains(&key), "`{key}` is not among the keys");
+        debug_assert!(self.kind(key).is_some(), "`{key}` is not among the keys");
         let (name, value) = self.entries?.get_key_value(key)?;
         Some(Value {
             notes: self.notes,
@@ -124,16 +127,17 @@ impl<'t> Table<'t> {
         })
     }
 
-    /// A length of time between two bounds, both included.
-    pub(super) fn duration(
-        &self,
-        key: &'static str,
-        default: Duration,
-        (least, most): (Duration, Duration),
-    ) -> Duration {
-        let Some(value) = self.get(key) else {
+    /// What `key` takes.
+    fn kind(&self, key: &str) -> Option<Kind> {
+        self.keys.iter().find(|known| known.name == key).map(|known| known.kind)
+    }
+
+    /// A length of time within its bounds.
+    pub(super) fn duration(&self, key: &'static str, default: Duration) -> Duration {
+        let (Some(value), Some(Kind::Duration(least, most))) = (self.get(key), self.kind(key)) else {
             return default;
         };
+        let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
         let like = format!("\"{}\"", units::print_duration(default));
         value
             .parsed(&like, |text| {
@@ -151,19 +155,40 @@ impl<'t> Table<'t> {
             .unwrap_or(default)
     }
 
-    /// A whole number between two bounds, both included.
-    pub(super) fn number<N>(&self, key: &'static str, default: N, (least, most): (N, N)) -> N
-    where
-        N: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
-    {
-        self.get(key).and_then(|value| value.number(default, least, most)).unwrap_or(default)
+    /// A size within its bounds. `like` is how one is written.
+    pub(super) fn size(&self, key: &'static str, like: u64) -> Option<u64> {
+        let (Some(value), Some(Kind::Size(least, most))) = (self.get(key), self.kind(key)) else {
+            return None;
+        };
+        let [like, smallest, largest] = [like, least, most].map(units::print_size);
+        value.parsed(&format!("\"{like}\""), |text| {
+            let read = units::size(text)?;
+            if !(least..=most).contains(&read) {
+                return Err(format!("is out of range; write a size from `{smallest}` to `{largest}`"));
+            }
+            Ok(read)
+        })
     }
 
-    /// A list of whole numbers between two bounds, both included; each once, in ascending order.
-    pub(super) fn numbers(&self, key: &'static str, (least, most): (usize, usize)) -> Vec<usize> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+    /// A whole number within its bounds.
+    pub(super) fn number<N>(&self, key: &'static str, default: N) -> N
+    where
+        N: TryFrom<i64> + Copy + std::fmt::Display,
+    {
+        let (Some(value), Some(Kind::Number(least, most))) = (self.get(key), self.kind(key)) else {
+            return default;
+        };
+        value.number(&default, (least, most)).unwrap_or(default)
+    }
+
+    /// A list of whole numbers within their bounds; each once, in ascending order.
+    pub(super) fn numbers(&self, key: &'static str) -> Vec<usize> {
+        let (Some(value), Some(Kind::Numbers(least, most))) = (self.get(key), self.kind(key)) else {
+            return Vec::new();
+        };
         let like = least.to_string();
-        let numbers: BTreeSet<usize> = value.items(&like).filter_map(|item| item.number(least, least, most)).collect();
+        let numbers: BTreeSet<usize> =
+            value.items(&like).filter_map(|item| item.number(&least, (least, most))).collect();
         numbers.into_iter().collect()
     }
 
@@ -301,18 +326,15 @@ impl<'t> Value<'t> {
         self.problem(&format!("must be {wanted}, not {found}; write it like `{like}`"));
     }
 
-    fn number<N>(&self, default: N, least: N, most: N) -> Option<N>
-    where
-        N: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
-    {
+    fn number<N: TryFrom<i64>>(&self, like: &dyn std::fmt::Display, (least, most): (i64, i64)) -> Option<N> {
         let Some(integer) = self.value.as_integer() else {
-            self.wrong_type("a whole number", &default.to_string());
+            self.wrong_type("a whole number", &like.to_string());
             return None;
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix())
             .ok()
-            .and_then(|number| N::try_from(number).ok())
-            .filter(|number| (least..=most).contains(number));
+            .filter(|number| (least..=most).contains(number))
+            .and_then(|number| N::try_from(number).ok());
         if number.is_none() {
             let number = integer.as_str();
             self.problem(&format!("`{number}` is out of range; write a number from {least} to {most}"));

@@ -81,16 +81,54 @@ fn publishers_are_told_where_to_write_and_no_address_is_made_up() {
 }
 
 #[test]
-fn the_commented_file_has_every_key() {
-    let text = with_examples();
-    for (section, keys) in read::KEYS {
-        let start = ["feed", "list", "output", "notify"].contains(&section);
-        let heading = if start { format!("\n[[{section}]]\n") } else { format!("\n[{section}]\n") };
-        let (_, below) = text.split_once(&heading).unwrap();
-        let below = below.split("\n[").next().unwrap();
-        for key in keys {
-            let documented = below.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
-            assert!(documented, "`{key}` of `{section}` is not in config/newsfold.toml");
+fn the_reader_wants_of_every_key_what_the_table_says() {
+    for section in keys::ROOT {
+        for key in section.below() {
+            let wanted = match key.kind {
+                keys::Kind::Number(..) => "a whole number",
+                keys::Kind::Flag => "`true` or `false`",
+                keys::Kind::Secret => "a string or a table",
+                keys::Kind::Secrets => "a table",
+                keys::Kind::Numbers(..) | keys::Kind::Choices(_) | keys::Kind::Texts | keys::Kind::Rules => "a list",
+                _ => "a string",
+            };
+            // Of what is sent nowhere, nothing else is read.
+            let url = if section.name == "notify" && key.name != "url" { "url = 'https://a.example/'\n" } else { "" };
+            let text = format!("{}\n{url}{} = 2026-11-30\n", section.heading(), key.name);
+            let told = problems(&text);
+            assert!(told.contains(&format!("{} must be {wanted}, not a date", key.name)), "{text}{told}");
+        }
+    }
+}
+
+#[test]
+fn the_reader_holds_every_key_to_the_bounds_of_the_table() {
+    for section in keys::ROOT {
+        for key in section.below() {
+            let (within, beyond) = match key.kind {
+                keys::Kind::Number(least, most) => {
+                    ([least, most].map(|n| n.to_string()), [least - 1, most + 1].map(|n| n.to_string()))
+                }
+                keys::Kind::Numbers(least, most) => {
+                    ([least, most].map(|n| format!("[{n}]")), [least - 1, most + 1].map(|n| format!("[{n}]")))
+                }
+                keys::Kind::Duration(least, most) => {
+                    let beyond = [least.checked_sub(1).unwrap_or(most + 1), most + 1];
+                    ([least, most].map(|n| format!("'{n}s'")), beyond.map(|n| format!("'{n}s'")))
+                }
+                keys::Kind::Size(least, most) => {
+                    ([least, most].map(|n| format!("'{n}B'")), [least - 1, most + 1].map(|n| format!("'{n}B'")))
+                }
+                _ => continue,
+            };
+            let is_told = |value: &str| {
+                let text = format!("{}\n{} = {value}\n", section.heading(), key.name);
+                let told =
+                    from_toml(&text, Path::new("n")).err().map(|problems| problems.to_string()).unwrap_or_default();
+                told.lines().any(|line| line.contains(&format!("{} `", key.name)))
+            };
+            assert!(within.iter().all(|value| !is_told(value)), "{}: {within:?}", key.name);
+            assert!(beyond.iter().all(|value| is_told(value)), "{}: {beyond:?}", key.name);
         }
     }
 }
