@@ -3,9 +3,12 @@ that fails."""
 
 import atexit
 import contextlib
+import fcntl
+import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -45,6 +48,20 @@ def free_port():
 def get(address):
     with urllib.request.urlopen(address, timeout=10) as answer:
         return answer.read()
+
+
+def in_a_network_of_its_own():
+    """Starts this script again where nothing leads outside, if that can be done."""
+    if os.environ.get("CHECKS_ARE_ALONE") != "yes":
+        unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        if shutil.which("unshare") and subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            os.environ["CHECKS_ARE_ALONE"] = "yes"
+            os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+        say("no network namespace can be made: the ports are this machine's")
+        return
+    with socket.socket() as any_socket:
+        up_and_running = 0x1 | 0x40
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", up_and_running))
 
 
 def scratch():

@@ -17,20 +17,17 @@ the script with status 1.
 """
 
 import contextlib
-import fcntl
 import html.parser
 import os
 import pathlib
 import re
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 import time
 import urllib.parse
 
-from checks import check, say, scratch
+from checks import check, in_a_network_of_its_own, say, scratch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOOK = ROOT / "docs"
@@ -86,7 +83,7 @@ def look_up_links():
             check(included.exists(), f"{page.relative_to(ROOT)} includes {path}, which is not there")
             marks = included.read_text()
             both = all(re.search(rf"{mark}: {re.escape(part)}\b", marks) for mark in ("ANCHOR", "ANCHOR_END"))
-            check(not part or both, f"{path} has no part {part}")
+            check(not part or part[0].isdigit() or both, f"{path} has no part {part}")
     say(f"{count} links lead somewhere")
 
 
@@ -259,20 +256,6 @@ def look_up_commands(pages, program):
                     check(re.search(rf"{re.escape(word.split('=')[0])}\b", helps[command]), f"{page.name}: `newsfold {command}` has no {word}")
                 count += 1
     say(f"{count} commands that are only shown are there")
-
-
-def in_a_network_of_its_own():
-    """Starts this script again where nothing leads outside, if that can be done."""
-    if os.environ.get("DOCS_ARE_ALONE") != "yes":
-        unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-        if shutil.which("unshare") and subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
-            os.environ["DOCS_ARE_ALONE"] = "yes"
-            os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
-        say("no network namespace can be made: the ports are this machine's")
-        return
-    with socket.socket() as any_socket:
-        up_and_running = 0x1 | 0x40
-        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", up_and_running))
 
 
 def main():
