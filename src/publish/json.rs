@@ -2,65 +2,94 @@
 //!
 //! Pure. What the format has no name for stands under `_newsfold`, as its section on extensions has it.
 
-use serde_json::{Map, Value, json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::model::Person;
 use crate::publish::merged::{MergedFeed, MergedStory, Part};
+
+/// The document, its members in the order of their names.
+#[derive(Serialize)]
+struct Document<'a> {
+    favicon: String,
+    feed_url: String,
+    home_page_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hubs: Option<Value>,
+    icon: String,
+    items: Vec<Item<'a>>,
+    /// What comes after this document in time or in order; the format has no name for other neighbours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_url: Option<String>,
+    title: &'a str,
+    version: &'static str,
+}
+
+/// An item, its members in the order of their names. What there is nothing of is left out.
+#[derive(Serialize)]
+struct Item<'a> {
+    #[serde(rename = "_newsfold")]
+    own: Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authors: Vec<Value>,
+    content_html: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_modified: Option<String>,
+    date_published: String,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<&'a str>,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
 
 /// The feed as a JSON Feed document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
     let MergedFeed { heading, part, stories, .. } = feed;
-    let mut document = json!({
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": heading.title,
-        "home_page_url": match part {
+    let mut neighbours = part.beside(heading, ".json").into_iter();
+    let document = Document {
+        favicon: heading.icon(),
+        feed_url: part.address(heading, ".json"),
+        home_page_url: match part {
             Part::Search { .. } => part.address(heading, ""),
             Part::Current { .. } | Part::Archive { .. } => heading.address(""),
         },
-        "feed_url": part.address(heading, ".json"),
-        "icon": heading.icon(),
-        "favicon": heading.icon(),
-        "items": stories.iter().map(item).collect::<Vec<_>>(),
-    });
-    if let (Part::Current { .. }, Some(hub)) = (part, &heading.hub) {
-        document["hubs"] = json!([{ "type": "WebSub", "url": hub.as_str() }]);
-    }
-    // What comes after this document in time or in order; the format has no name for other neighbours.
-    if let Some((_, next)) =
-        part.beside(heading, ".json").into_iter().find(|(rel, _)| ["next", "prev-archive"].contains(rel))
-    {
-        document["next_url"] = json!(next);
-    }
-    let mut text = serde_json::to_string_pretty(&document).expect("a JSON value has text");
+        hubs: match (part, &heading.hub) {
+            (Part::Current { .. }, Some(hub)) => Some(json!([{ "type": "WebSub", "url": hub.as_str() }])),
+            _ => None,
+        },
+        icon: heading.icon(),
+        items: stories.iter().map(item).collect(),
+        next_url: neighbours.find(|(rel, _)| ["next", "prev-archive"].contains(rel)).map(|(_, next)| next),
+        title: &heading.title,
+        version: "https://jsonfeed.org/version/1.1",
+    };
+    let mut text = serde_json::to_string_pretty(&document).expect("what it is made of has text");
     text.push('\n');
     text
 }
 
-fn item(story: &MergedStory) -> Value {
-    let instant = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let mut item = Map::new();
-    let mut set = |name: &str, value: Value| {
-        if !value.is_null() && value.as_array().is_none_or(|values| !values.is_empty()) {
-            item.insert(name.to_owned(), value);
-        }
-    };
-    set("id", json!(story.id.urn()));
-    set("url", json!(story.permalink));
-    set("title", json!(story.title));
-    set("content_html", json!(story.content));
-    set("summary", json!(story.summary.as_ref().map(|_| &story.lead)));
-    set("image", json!(story.image));
-    set("date_published", json!(instant(story.published)));
-    set("date_modified", if story.updated > story.published { json!(instant(story.updated)) } else { Value::Null });
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+fn item(story: &MergedStory) -> Item<'_> {
     let author = |person: &Person| match &person.url {
         Some(url) => json!({ "name": person.name, "url": url }),
         None => json!({ "name": person.name }),
     };
-    set("authors", story.bylines().iter().map(author).collect());
     let others = story.categories.iter().filter(|label| !story.tags.contains(label));
-    set("tags", json!(story.tags.iter().chain(others).collect::<Vec<_>>()));
-    set("language", json!(story.language));
     let attachments = story.enclosures.iter().map(|enclosure| {
         let kind = enclosure.media_type.as_deref().unwrap_or("application/octet-stream");
         match enclosure.length {
@@ -68,7 +97,38 @@ fn item(story: &MergedStory) -> Value {
             None => json!({ "url": enclosure.url, "mime_type": kind }),
         }
     });
-    set("attachments", attachments.collect());
+    Item {
+        own: own(story),
+        attachments: attachments.collect(),
+        authors: story.bylines().iter().map(author).collect(),
+        content_html: &story.content,
+        date_modified: (story.updated > story.published).then(|| instant(story.updated)),
+        date_published: instant(story.published),
+        id: story.id.urn(),
+        image: story.image.as_deref(),
+        language: story.language.as_deref(),
+        summary: story.summary.as_ref().map(|_| story.lead.as_str()),
+        tags: story.tags.iter().chain(others).map(String::as_str).collect(),
+        title: &story.title,
+        url: story.permalink.as_deref(),
+    }
+}
+
+/// What the format has no name for.
+fn own(story: &MergedStory) -> Value {
+    if let Some(listed) = &story.digest {
+        let stories = listed.iter().map(|story| {
+            json!({
+                "id": story.id,
+                "title": story.title,
+                "url": story.url,
+                "source": story.source,
+                "sources": story.sources,
+                "date_published": DateTime::from_timestamp_millis(story.published).map(instant),
+            })
+        });
+        return json!({ "digest": stories.collect::<Vec<_>>() });
+    }
     let others = story.others.iter().map(|other| {
         json!({ "source": other.source, "title": other.title, "url": other.permalink, "date": instant(other.at) })
     });
@@ -89,19 +149,5 @@ fn item(story: &MergedStory) -> Value {
             own[name] = value;
         }
     }
-    if let Some(listed) = &story.digest {
-        let stories = listed.iter().map(|story| {
-            json!({
-                "id": story.id,
-                "title": story.title,
-                "url": story.url,
-                "source": story.source,
-                "sources": story.sources,
-                "date_published": chrono::DateTime::from_timestamp_millis(story.published).map(instant),
-            })
-        });
-        own = json!({ "digest": stories.collect::<Vec<_>>() });
-    }
-    set("_newsfold", own);
-    Value::Object(item)
+    own
 }

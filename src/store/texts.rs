@@ -41,7 +41,7 @@ const CHECKSUM: usize = 4;
 /// Shorter blocks grow when compressed.
 const WORTH_COMPRESSING: usize = 256;
 /// A block is closed when it holds this much: what is read to get at one entry.
-const FULL: usize = 16 * 1024;
+const FULL: usize = 32 * 1024;
 /// The most bytes that an entry's text may have, far more than `normalise` lets through. Whoever writes and whoever reads go
 /// by this one.
 const LARGEST_TEXT: usize = 8 * 1024 * 1024;
