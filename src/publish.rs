@@ -179,7 +179,7 @@ pub struct Published(Arc<Inner>);
 struct Inner {
     site: Site,
     pages: BTreeMap<String, Arc<Rendered>>,
-    /// The names of outputs that were served at some time.
+    /// The names of outputs that were served at some time, and are not configured any more.
     served: BTreeSet<String>,
     /// The stories that are shown without their text, because that is damaged in the store, with their titles.
     damaged: BTreeMap<StoryId, String>,
@@ -567,6 +567,9 @@ fn all(
     now: DateTime<Utc>,
 ) -> store::Result<(Published, Chores)> {
     let served = outputs::served(connection)?;
+    // Whoever sees some of the outputs is not told that another one is gone.
+    let is_gone = |name: &&String| !site.outputs.iter().any(|output| output.config.name == **name);
+    let gone: BTreeSet<String> = served.keys().filter(is_gone).cloned().collect();
     let (mut whole, mut chores) = one_site(connection, site.public(), before, &served, None, now)?;
     let nothing = Published::default();
     for secret in token::distinct(site.outputs.iter().filter_map(|output| output.config.token.as_ref())) {
@@ -586,12 +589,15 @@ fn all(
         let known = before.0.private.iter().find(is_same);
         let (plain_before, below_before) = known.map_or((&nothing, &nothing), |known| (&known.plain, &known.below));
         let site_below = site.private(secret, &token.address(public_url));
-        let (plain, more) = one_site(connection, site.private(secret, public_url), plain_before, &served, None, now)?;
-        let (below, _) = one_site(connection, site_below, below_before, &served, Some(&plain), now)?;
+        let (mut plain, more) =
+            one_site(connection, site.private(secret, public_url), plain_before, &served, None, now)?;
+        let (mut below, _) = one_site(connection, site_below, below_before, &served, Some(&plain), now)?;
+        (plain.served, below.served) = (gone.clone(), gone.clone());
         chores.add(more);
         whole.take_over(&plain);
         whole.private.push(Private { token, below: Published(Arc::new(below)), plain: Published(Arc::new(plain)) });
     }
+    whole.served = gone;
     let news = whole.spoiled.stories.iter().filter(|(story, _)| !before.0.spoiled.stories.contains_key(*story));
     news.for_each(|(story, why)| tell_of_story(*story, why));
     Ok((Published(Arc::new(whole)), chores))
@@ -664,8 +670,7 @@ fn one_site(
             pages.entry(path.clone()).or_insert_with(|| page.clone());
         }
     }
-    let served = served.keys().cloned().collect();
-    let (kept, private) = Default::default();
+    let (kept, private, served) = Default::default();
     Ok((Inner { site, pages, served, damaged, damaged_entries, spoiled, kept, private }, chores))
 }
 

@@ -273,7 +273,7 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
             let name = derived_name(&url, &names);
             names.insert(name.clone());
             let role = match standing {
-                Standing::Named => Role::Listed(list.name.clone()),
+                Standing::Named { .. } => Role::Listed(list.name.clone()),
                 Standing::Left => Role::Left(list.name.clone()),
             };
             feeds.push(Arc::new(FeedConfig {

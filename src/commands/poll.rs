@@ -182,7 +182,7 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
         let is_written = |output: &Output| output.config.directory.is_some();
         publisher::tell_of_changes(store, &published, is_written, hub, &config.poll.user_agent).await?;
     }
-    let compared = files::compare_archives(store, &published, clock::now()).await?;
+    let compared = files::compare(store, &published, clock::now()).await?;
     let written = archives.and(documents).and(compared);
     after::owe(store, &site.outputs, &written).await?;
     if may_stay && published.failures().is_empty() {

@@ -64,7 +64,7 @@ pub(super) async fn write_files(store: Store, published: Published) -> Came {
     let archives = files::write_new_archives(&store, &published).await;
     let documents = files::write(&published).await;
     let written = archives.and_then(|archives| Ok(archives.and(documents?)))?;
-    let compared = files::compare_archives(&store, &published, clock::now()).await?;
+    let compared = files::compare(&store, &published, clock::now()).await?;
     let outputs: Vec<Output> = published.for_files().flat_map(|seen| seen.site().outputs.clone()).collect();
     after::owe(&store, &outputs, &written.and(compared)).await?;
     Ok(Done::FilesWritten)

@@ -15,7 +15,7 @@ use crate::model::{Entry, Feed};
 use crate::politeness::Politeness;
 use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs, lists};
 use crate::update;
-use crate::update::listing::{AGREEING_READINGS, Changes, Doubt};
+use crate::update::listing::{AGREEING_READINGS, Changes};
 
 /// A poll that is done, and whose outcome is on its way into the store.
 #[must_use]
@@ -93,7 +93,7 @@ pub(super) async fn submit(
             let work = move |context: &mut WriteContext<'_>| {
                 let changes = lists::take(context.tx, saved.address.as_str(), &named, is_asked_for, now)?;
                 let mut saved = (*saved).clone();
-                if changes.doubt.is_some() {
+                if changes.readings > 0 {
                     // The next reading has to be one, to agree or not.
                     (saved.validators, saved.body_hash) = Default::default();
                 }
@@ -182,14 +182,14 @@ pub(super) async fn store_by_parts(
 }
 
 /// Tells the log what a list names.
-fn tell_of_a_list(feed: &Feed, Changes { joined, left, doubt }: &Changes) {
+fn tell_of_a_list(feed: &Feed, Changes { joined, left, readings, .. }: &Changes) {
     let (joined, left) = (joined.len(), left.len());
-    match doubt {
-        None => tracing::info!(name: "list.read", { feed.name, joined, left }, "the list was read"),
-        Some(Doubt { readings, .. }) => tracing::warn!(
+    match readings {
+        0 => tracing::info!(name: "list.read", { feed.name, joined, left }, "the list was read"),
+        readings => tracing::warn!(
             name: "list.doubtful",
             { feed.name, joined, readings },
-            "the list names far fewer feeds than before, and none of them leaves until {AGREEING_READINGS} readings in a row say so; if it is right, `newsfold poll {}` takes it at its word",
+            "the list names far fewer feeds than before, and none leaves before {AGREEING_READINGS} readings in a row left it out; if it is right, `newsfold poll {}` takes it at its word",
             feed.name
         ),
     }

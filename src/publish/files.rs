@@ -14,8 +14,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock;
 use crate::config::{Format, OutputConfig};
+use crate::publish::address::Wanted;
 use crate::publish::rendered::{Coding, Rendered};
-use crate::publish::{self, Output, Published, Site, select};
+use crate::publish::{self, Found, Output, Published, Site, select};
 use crate::store::outputs::Closed;
 use crate::store::{self, Store, outputs};
 
@@ -111,14 +112,88 @@ pub async fn write_new_archives(store: &Store, published: &Published) -> Result<
 /// Brings the files of older archives up to date. These hold years, so that is done now and then only: what is in them does
 /// not change, and what they say of it seldom.
 ///
+/// Where what may be seen changed, by a correction, a feed that came or left, or another configuration, all of them are due, and
+/// so are the pages of stories that no document names any more.
+///
 /// # Errors
 /// When a file cannot be written, or the store refuses; those before it were.
-pub async fn compare_archives(store: &Store, published: &Published, now: DateTime<Utc>) -> Result<Written, WriteError> {
+pub async fn compare(store: &Store, published: &Published, now: DateTime<Utc>) -> Result<Written, WriteError> {
+    let (before, corrections) =
+        store.read(|connection| Ok((outputs::standing(connection)?, outputs::corrections(connection)?))).await?;
+    let standing = standing(published, corrections);
+    let is_other = before.as_ref().is_some_and(|before| *before != standing);
     let is_recent = |at: DateTime<Utc>| (now - ARCHIVES_EVERY..=now).contains(&at);
-    write_archives(store, published, |files, written| {
-        !written.is_some_and(is_recent) || !files.iter().all(|file| file.exists())
+    let mut written = write_archives(store, published, |files, written| {
+        is_other || !written.is_some_and(is_recent) || !files.iter().all(|file| file.exists())
     })
-    .await
+    .await?;
+    if is_other {
+        for seen in published.for_files() {
+            written = written.and(put_stories_right(store, seen).await?);
+        }
+    }
+    if before.as_ref() != Some(&standing) {
+        store.write(standing.len(), move |context| outputs::stand(context.tx, &standing)).await?;
+    }
+    Ok(written)
+}
+
+/// Stands for all that decides who may see what.
+fn standing(published: &Published, corrections: u64) -> String {
+    let mut standing = Xxh3::new();
+    standing.update(&corrections.to_le_bytes());
+    for site in published.for_files().map(Published::site) {
+        standing.update(&[u8::from(site.is_private)]);
+        site.outputs.iter().for_each(|output| standing.update(said_of(output).as_bytes()));
+    }
+    format!("{:032x}", standing.digest128())
+}
+
+/// What the configuration says of an output, as text that is the same where that is.
+fn said_of(output: &Output) -> String {
+    let Output { config, public_url, named_under, hub, has_story_pages, feeds, tags, visible, hides_feeds } = output;
+    let feeds: Option<BTreeSet<u64>> = feeds.as_ref().map(|feeds| feeds.iter().map(|feed| feed.0).collect());
+    let tags: BTreeMap<u64, &Vec<String>> = tags.iter().map(|(feed, tags)| (feed.0, tags)).collect();
+    let visible: BTreeSet<u64> = visible.iter().map(|feed| feed.0).collect();
+    format!(
+        "{config:?} {public_url} {named_under} {hub:?} {has_story_pages} {hides_feeds} {feeds:?} {tags:?} {visible:?}\n"
+    )
+}
+
+/// Writes the pages of stories anew that no document names any more, and removes those of stories that may not be seen.
+async fn put_stories_right(store: &Store, seen: &Published) -> Result<Written, WriteError> {
+    let mut written = Written::default();
+    let modes = Modes::of(seen.site().is_private);
+    let named: BTreeSet<&str> = seen.story_pages().collect();
+    for OutputConfig { name, directory, compress, .. } in seen.site().outputs.iter().map(|output| &output.config) {
+        let Some(directory) = directory else { continue };
+        let folder = directory.join("story");
+        for folder in [directory, &folder, &directory.join(name)] {
+            mend_mode(folder, [Modes::of(false).folder, Modes::of(true).folder], modes.folder)?;
+        }
+        for file in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let file_name = file.file_name();
+            let Some(id) = file_name.to_str().and_then(|name| name.strip_suffix(".html")?.parse().ok()) else {
+                continue;
+            };
+            if named.contains(&*format!("/story/{id}")) {
+                continue;
+            }
+            let (page, path) = (seen.clone(), file.path());
+            match store.read(move |connection| page.render(connection, &Wanted::Story(id), 0)).await? {
+                Found::Ready(page) => written.note(name, put(&path, &page, *compress, modes)?),
+                _ => {
+                    for ending in ["", ".gz", ".br"] {
+                        let mut path = path.clone().into_os_string();
+                        path.push(ending);
+                        remove(Path::new(&path))?;
+                    }
+                    written.note(name, 1);
+                }
+            }
+        }
+    }
+    Ok(written)
 }
 
 /// Writes the archives that are due by their files, and by when these were last brought up to date.
@@ -209,15 +284,9 @@ pub fn made_of(site: &Site, change: i64) -> String {
     add(format!("{:?}", program.ok().as_ref().map(written)));
     add(format!("{change} {:?} {} {}", site.public_url, site.shows_feeds, site.theme.digest()));
     for output in &site.outputs {
-        let Output { config, public_url, named_under, hub, has_story_pages, feeds, tags, visible, hides_feeds } =
-            output;
-        add(format!("{config:?} {public_url} {named_under} {hub:?} {has_story_pages} {hides_feeds}"));
-        let feeds: Option<BTreeSet<u64>> = feeds.as_ref().map(|feeds| feeds.iter().map(|feed| feed.0).collect());
-        let tags: BTreeMap<u64, &Vec<String>> = tags.iter().map(|(feed, tags)| (feed.0, tags)).collect();
-        let visible: BTreeSet<u64> = visible.iter().map(|feed| feed.0).collect();
-        add(format!("{feeds:?} {tags:?} {visible:?}"));
-        if let Some(directory) = &config.directory {
-            for folder in [directory.clone(), directory.join("story"), directory.join(&config.name)] {
+        add(said_of(output));
+        if let Some(directory) = &output.config.directory {
+            for folder in [directory.clone(), directory.join("story"), directory.join(&output.config.name)] {
                 let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
                 let mut files: Vec<_> = files
                     .filter_map(|file| Some((file.file_name(), file.metadata().ok().filter(Metadata::is_file)?)))
@@ -315,9 +384,23 @@ fn put(path: &Path, document: &Rendered, compress: bool, modes: Modes) -> Result
         } else if is_new {
             // A server that prefers packed files would go on showing what was there before.
             remove(&beside)?;
+        } else {
+            mend_mode(&beside, [Modes::of(true).file, Modes::of(false).file], modes.file)?;
         }
     }
     Ok(written)
+}
+
+/// Gives a file or folder the mode that it should have. An output may have become private, or be so no more; what a person made
+/// of its files, a mode that is none `of_ours`, stays.
+fn mend_mode(path: &Path, of_ours: [u32; 2], mode: u32) -> Result<(), WriteError> {
+    let Ok(there) = std::fs::metadata(path) else { return Ok(()) };
+    let there = there.permissions().mode() & 0o777;
+    if there != mode && of_ours.contains(&there) {
+        let in_words = |error| WriteError::File { path: path.to_owned(), error };
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(in_words)?;
+    }
+    Ok(())
 }
 
 /// Whether a packed form is missing, or was left behind by a crash when the file beside it was replaced.
@@ -341,11 +424,7 @@ fn remove(path: &Path) -> Result<(), WriteError> {
 fn replace(path: &Path, bytes: &[u8], modes: Modes) -> Result<bool, WriteError> {
     let in_words = |error| WriteError::File { path: path.to_owned(), error };
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
-        // An output may have become private, or be so no more; what a person made of its files stays.
-        let there = std::fs::metadata(path).map_err(in_words)?.permissions().mode() & 0o777;
-        if there != modes.file && [Modes::of(true).file, Modes::of(false).file].contains(&there) {
-            std::fs::set_permissions(path, Permissions::from_mode(modes.file)).map_err(in_words)?;
-        }
+        mend_mode(path, [Modes::of(true).file, Modes::of(false).file], modes.file)?;
         return Ok(false);
     }
     let directory = path.parent().unwrap_or(Path::new("."));

@@ -165,7 +165,7 @@ fn visit(published: &Published, path: &str, request: &Request<()>, polls: u64) -
     let known = password(request.headers()).and_then(|said| published.by_password(&said).cloned());
     match known.as_ref().filter(is_there) {
         Some(seen) => of(seen, path),
-        None => Visit { is_refused: known.is_none() && published.asks_for_password(path), ..of(published, path) },
+        None => Visit { is_refused: published.asks_for_password(path), ..of(published, path) },
     }
 }
 

@@ -5,19 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::store::{Result, millis};
-use crate::update::listing::{self, Changes, Doubt, Standing};
+use crate::update::listing::{self, Changes, Standing};
 
 /// Every feed that a list names or named, by address.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn named_by(connection: &Connection, list: &str) -> Result<BTreeMap<String, Standing>> {
-    let mut query = connection.prepare_cached("SELECT address, left_at IS NOT NULL FROM listed WHERE list = ?1")?;
+    let mut query =
+        connection.prepare_cached("SELECT address, left_at IS NOT NULL, missed FROM listed WHERE list = ?1")?;
     let rows = query.query_map([list], |row| {
-        let standing = if row.get(1)? { Standing::Left } else { Standing::Named };
+        let standing = if row.get(1)? { Standing::Left } else { Standing::Named { missed: row.get(2)? } };
         Ok((row.get(0)?, standing))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -34,12 +35,9 @@ pub fn take(
     is_asked_for: bool,
     now: DateTime<Utc>,
 ) -> Result<Changes> {
-    let mut query = connection.prepare_cached("SELECT missing, readings FROM list_doubt WHERE list = ?1")?;
-    let doubt = |row: &rusqlite::Row<'_>| Ok(Doubt { missing: row.get(0)?, readings: row.get(1)? });
-    let before = query.query_row([list], doubt).optional()?;
-    let changes = listing::plan(&named_by(connection, list)?, named, before, is_asked_for);
+    let changes = listing::plan(&named_by(connection, list)?, named, is_asked_for);
     let mut join = connection.prepare_cached(
-        "INSERT INTO listed (list, address, since) VALUES (?1, ?2, ?3) ON CONFLICT (list, address) DO UPDATE SET left_at = NULL",
+        "INSERT INTO listed (list, address, since) VALUES (?1, ?2, ?3) ON CONFLICT (list, address) DO UPDATE SET left_at = NULL, missed = 0",
     )?;
     for address in &changes.joined {
         join.execute(params![list, address, millis(now)])?;
@@ -48,11 +46,12 @@ pub fn take(
     for address in &changes.left {
         leave.execute(params![list, address, millis(now)])?;
     }
-    connection.prepare_cached("DELETE FROM list_doubt WHERE list = ?1")?.execute([list])?;
-    if let Some(Doubt { missing, readings }) = changes.doubt {
-        connection
-            .prepare_cached("INSERT INTO list_doubt (list, missing, readings) VALUES (?1, ?2, ?3)")?
-            .execute(params![list, missing, readings])?;
+    for (feeds, now_missed) in [(&changes.missed, "missed + 1"), (&changes.found, "0")] {
+        let mut miss = connection
+            .prepare_cached(&format!("UPDATE listed SET missed = {now_missed} WHERE list = ?1 AND address = ?2"))?;
+        for address in feeds {
+            miss.execute([list, address])?;
+        }
     }
     Ok(changes)
 }

@@ -131,6 +131,23 @@ pub fn wrote_files(connection: &Connection, made_of: &str) -> Result<()> {
     Ok(())
 }
 
+/// What decided who may see what when the outputs' files were last put right; `None` before that.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn standing(connection: &Connection) -> Result<Option<String>> {
+    Ok(connection.prepare_cached("SELECT standing FROM shown")?.query_row([], |row| row.get(0))?)
+}
+
+/// Remembers what decides who may see what.
+///
+/// # Errors
+/// When the store refuses.
+pub fn stand(connection: &Connection, standing: &str) -> Result<()> {
+    connection.prepare_cached("UPDATE shown SET standing = ?1")?.execute([standing])?;
+    Ok(())
+}
+
 /// Notes that an output's command is to be run.
 ///
 /// # Errors

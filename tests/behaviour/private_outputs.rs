@@ -312,3 +312,73 @@ fn the_files_of_a_private_output_name_no_token_and_are_not_for_everybody() {
     assert_eq!(checked.status, 78);
     assert!(checked.err.contains("the files of both are in one `directory`"), "{checked:?}");
 }
+
+#[test]
+fn another_output_is_no_secret_that_went_to_those_with_another_token() {
+    let (public, private) = public_and_private();
+    let scene = scene(&public, &private, &outputs(&format!("\"{TOKEN}\""), ""));
+    scene.must(&["poll"]);
+    // What was served once is remembered over a restart.
+    for _ in 0..2 {
+        let mut daemon = scene.start();
+        assert!(daemon.get("/news.atom").0.starts_with("HTTP/1.1 200"));
+        assert!(is_missing(&daemon.get(&format!("/t/{TOKEN}/news.atom"))), "not gone: it is not theirs");
+        assert!(with_password(&daemon, "/inhouse.atom", "another-password").0.starts_with("HTTP/1.1 401"));
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended(), 0);
+    }
+}
+
+/// All files below a folder, each with its permissions and its text.
+fn files_below(folder: std::path::PathBuf) -> Vec<(std::path::PathBuf, u32, String)> {
+    use std::os::unix::fs::PermissionsExt;
+    let (mut open, mut found) = (vec![folder], Vec::new());
+    while let Some(path) = open.pop() {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()));
+            found.push((path, mode, String::new()));
+        } else {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            found.push((path, mode, text));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_may_not_be_seen_any_more_leaves_every_file() {
+    // In the order in which they are stored.
+    let names = ["okapi", "quagga", "zebra", "eland", "tapir"];
+    let origin = Origin::of(rss_of(&names[..3]));
+    let output = "[[output]]\nname = \"news\"\ndirectory = \"public\"\nlimit = 2\ncompress = true\n";
+    let scene = Scene::with(&[("example", origin.url("/feed"))], output);
+    scene.must(&["poll"]);
+    origin.change(move |_| Answer::ok(rss_of(&names)));
+    scene.must(&["poll"]);
+    let told = |name: &str| {
+        let files = files_below(scene.path("public"));
+        files.iter().filter(|(_, _, text)| text.contains(&format!("/{name}"))).count()
+    };
+    assert!(names.iter().all(|name| told(name) > 0), "in the document, an archive, or its page");
+    for (entry, name) in (1..).zip(names) {
+        scene.must(&["forget", &entry.to_string()]);
+        scene.must(&["poll"]);
+        assert_eq!(told(name), 0, "{name}");
+    }
+
+    let is_closed = |mode: u32| mode & 0o007 == 0;
+    let configuration = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    origin.change(move |_| Answer::ok(rss_of(&["gnu", "kudu", "oryx", "saiga"])));
+    scene.must(&["poll"]);
+    scene.write("newsfold.toml", &configuration.replace("limit = 2", &format!("limit = 2\ntoken = \"{TOKEN}\"")));
+    scene.must(&["poll"]);
+    for (path, mode, _) in files_below(scene.path("public")) {
+        assert!(is_closed(mode), "{} {mode:o}", path.display());
+    }
+    scene.write("newsfold.toml", &configuration);
+    scene.must(&["poll"]);
+    for (path, mode, _) in files_below(scene.path("public")) {
+        assert!(!is_closed(mode), "{} {mode:o}", path.display());
+    }
+}

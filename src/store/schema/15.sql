@@ -5,7 +5,8 @@ CREATE TABLE shown (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     change  INTEGER NOT NULL,              -- moves with the first change after it was noted,
     noted   INTEGER NOT NULL,              -- which is this one, where nothing changed since
-    files   TEXT                           -- what the files were made of when they were last written
+    files   TEXT,                          -- what the files were made of when they were last written
+    standing TEXT                          -- what decided then who may see what (publish::files)
 ) STRICT;
 INSERT INTO shown (one, change, noted) VALUES (1, 1, 0);
 

@@ -5,11 +5,6 @@ CREATE TABLE listed (
     address  TEXT NOT NULL,                -- the feed's
     since    INTEGER NOT NULL,             -- when the list first named it
     left_at  INTEGER,                      -- since when it does not any more; NULL while it does
+    missed   INTEGER NOT NULL DEFAULT 0,   -- how many readings in a row did not name it and were not believed
     PRIMARY KEY (list, address)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE list_doubt (
-    list     TEXT PRIMARY KEY,
-    missing  INTEGER NOT NULL,             -- a hash of the feeds that it did not name
-    readings INTEGER NOT NULL              -- how many in a row did not name them
 ) STRICT, WITHOUT ROWID;
