@@ -29,6 +29,8 @@ use super::{Audience, Listener, Served, answer};
 const MOST_CONNECTIONS: usize = 512;
 /// How long a request may take to arrive, and a connection may wait for one.
 const FOR_A_REQUEST: Duration = Duration::from_secs(10);
+/// How long a connection without a request so far may wait for one when we stop: it may be on its way.
+const FOR_THE_FIRST: Duration = Duration::from_millis(500);
 /// How long a client may take none of its answer.
 const FOR_A_SIP: Duration = Duration::from_secs(10);
 /// How long a connection may stay at all.
@@ -98,7 +100,10 @@ async fn converse(
     stop: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
+    let asked = CancellationToken::new();
+    let was_asked = asked.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
+        was_asked.cancel();
         let served = served.clone();
         async move { Ok::<_, Infallible>(answer::answer(&served, audience, request.map(Body::new)).await) }
     });
@@ -116,6 +121,12 @@ async fn converse(
         () = tokio::time::sleep(FOR_ALL) => false,
     };
     if !ended {
+        // Nobody who was let in is sent away without an answer.
+        tokio::select! {
+            _ = connection.as_mut(), if !asked.is_cancelled() => return,
+            () = asked.cancelled() => {}
+            () = tokio::time::sleep(FOR_THE_FIRST) => {}
+        }
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(FOR_A_SIP, connection).await;
     }

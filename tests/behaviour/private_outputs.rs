@@ -320,7 +320,7 @@ fn another_output_is_no_secret_that_went_to_those_with_another_token() {
     scene.must(&["poll"]);
     // What was served once is remembered over a restart.
     for _ in 0..2 {
-        let mut daemon = scene.start();
+        let daemon = scene.start();
         assert!(daemon.get("/news.atom").0.starts_with("HTTP/1.1 200"));
         assert!(is_missing(&daemon.get(&format!("/t/{TOKEN}/news.atom"))), "not gone: it is not theirs");
         assert!(with_password(&daemon, "/inhouse.atom", "another-password").0.starts_with("HTTP/1.1 401"));

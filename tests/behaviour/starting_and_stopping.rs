@@ -41,6 +41,25 @@ fn a_reader_that_dawdles_keeps_it_for_a_moment_and_not_at_all_when_it_is_told_tw
 }
 
 #[test]
+fn a_reader_who_was_let_in_is_answered_although_it_stops() {
+    use std::io::Read;
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("example", origin.url("/"))], "");
+    let mut daemon = scene.start();
+    daemon.wait_for_event("feed.polled");
+    let mut reader = TcpStream::connect(&daemon.address).unwrap();
+    // Who came later was let in, so the reader was, too.
+    daemon.get("/healthz");
+    daemon.signal("TERM");
+    daemon.wait_for_event("daemon.stopping");
+    reader.write_all(b"GET /news.atom HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    reader.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(daemon.ended(), 0);
+}
+
+#[test]
 fn a_store_has_one_owner_and_can_be_read_meanwhile() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = Scene::with(&[("example", origin.url("/"))], "");
