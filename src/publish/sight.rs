@@ -37,6 +37,11 @@ pub fn story(connection: &Connection, output: &Output, id: StoryId) -> Result<Op
     if coverage.len() == all && unlisted == 0 {
         return Ok(Some(Seen { story, coverage, is_whole: true, unlisted }));
     }
+    // What a telling has in common with one that is not seen would tell of that.
+    let seen: Vec<_> = coverage.iter().map(|telling| telling.entry).collect();
+    for telling in &mut coverage {
+        telling.fold.take_if(|fold| !seen.contains(&fold.matched));
+    }
     let speaker =
         coverage.iter().find(|telling| telling.entry == story.canonical).or_else(|| stories::speaker(&coverage));
     let Some(speaker) = speaker else { return Ok(None) };

@@ -329,6 +329,28 @@ fn another_output_is_no_secret_that_went_to_those_with_another_token() {
     }
 }
 
+#[test]
+fn that_a_private_feed_told_a_story_first_is_not_seen_in_why_others_tell_it() {
+    let text = "A freight train with grain derailed near Ostmark this morning, spilling its load over both tracks.";
+    let of =
+        |host: &str| rss(host, &[("1", &format!("https://{host}/train"), "Freight train derails near Ostmark", text)]);
+    let (public, private) = (Origin::of(of("public.example")), Origin::of(of("inhouse.example")));
+    let scene = scene(&public, &private, &outputs(&format!("\"{TOKEN}\""), ""));
+    scene.must(&["poll", "zoo-feed"]);
+    scene.must(&["poll", "public"]);
+    let daemon = scene.start();
+    let stories = |path: &str, password: &str| {
+        let (_, body) = with_password(&daemon, path, password);
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let feed = stories("/news.json", "");
+    let address = feed["items"][0]["_newsfold"]["story_url"].as_str().unwrap();
+    let path = format!("/story/{}", address.rsplit_once("/story/").unwrap().1);
+    let seen = stories(&format!("{path}.json"), "");
+    assert_eq!((&seen["sources"], &seen["coverage"][0]["rule"]), (&Value::from(1), &Value::Null), "{seen}");
+    assert!(!daemon.get(&path).1.contains("same text"));
+}
+
 /// All files below a folder, each with its permissions and its text.
 fn files_below(folder: std::path::PathBuf) -> Vec<(std::path::PathBuf, u32, String)> {
     use std::os::unix::fs::PermissionsExt;
