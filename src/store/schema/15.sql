@@ -10,10 +10,9 @@ CREATE TABLE shown (
 ) STRICT;
 INSERT INTO shown (one, change, noted) VALUES (1, 1, 0);
 
-CREATE TRIGGER entry_shown_i AFTER INSERT ON entry WHEN (SELECT change = noted FROM shown)
-BEGIN UPDATE shown SET change = change + 1; END;
-
-CREATE TRIGGER entry_shown_u AFTER UPDATE ON entry WHEN (SELECT change = noted FROM shown)
+-- A new entry founds a story or joins one, which tells; most updates of an entry are of what nobody sees.
+CREATE TRIGGER entry_shown_u AFTER UPDATE OF feed, entry_id, permalink, title, published, updated, first_seen, gone_at, story, archived,
+    text_block, text_at, place, withdrawn ON entry WHEN (SELECT change = noted FROM shown)
 BEGIN UPDATE shown SET change = change + 1; END;
 
 CREATE TRIGGER entry_shown_d AFTER DELETE ON entry WHEN (SELECT change = noted FROM shown)
