@@ -23,6 +23,9 @@ use crate::store::{self, Store, outputs};
 /// How often the files of archives are compared with what the store says now.
 const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
 
+/// The packed forms of a file, and what the names of those beside it end in.
+const PACKED: [(Coding, &str); 2] = [(Coding::Gzip, "gz"), (Coding::Brotli, "br")];
+
 /// Who may read what is written, whatever our umask.
 #[derive(Debug, Clone, Copy)]
 struct Modes {
@@ -167,11 +170,12 @@ async fn put_stories_right(store: &Store, seen: &Published) -> Result<Written, W
     let named: BTreeSet<&str> = seen.story_pages().collect();
     for OutputConfig { name, directory, compress, .. } in seen.site().outputs.iter().map(|output| &output.config) {
         let Some(directory) = directory else { continue };
-        let folder = directory.join("story");
-        for folder in [directory, &folder, &directory.join(name)] {
-            mend_mode(folder, [Modes::of(false).folder, Modes::of(true).folder], modes.folder)?;
+        let folders = folders(directory, name);
+        for folder in &folders {
+            mend_mode(folder, modes, |modes| modes.folder)?;
         }
-        for file in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let [_, pages, _] = folders;
+        for file in std::fs::read_dir(pages).into_iter().flatten().flatten() {
             let file_name = file.file_name();
             let Some(id) = file_name.to_str().and_then(|name| name.strip_suffix(".html")?.parse().ok()) else {
                 continue;
@@ -181,13 +185,13 @@ async fn put_stories_right(store: &Store, seen: &Published) -> Result<Written, W
             }
             let (page, path) = (seen.clone(), file.path());
             match store.read(move |connection| page.render(connection, &Wanted::Story(id), 0)).await? {
-                Found::Ready(page) => written.note(name, put(&path, &page, *compress, modes)?),
+                Found::Ready(page) => {
+                    let compress = *compress;
+                    written.note(name, blocking(move || put(&path, &page, compress, modes)).await?);
+                }
                 _ => {
-                    for ending in ["", ".gz", ".br"] {
-                        let mut path = path.clone().into_os_string();
-                        path.push(ending);
-                        remove(Path::new(&path))?;
-                    }
+                    let packed = PACKED.map(|(_, ending)| path.with_added_extension(ending));
+                    blocking(move || std::iter::once(&path).chain(&packed).try_for_each(|path| remove(path))).await?;
                     written.note(name, 1);
                 }
             }
@@ -268,6 +272,11 @@ fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError
     Ok(())
 }
 
+/// Where the files of an output are: its documents, the pages of stories, and its archives.
+fn folders(directory: &Path, output: &str) -> [PathBuf; 3] {
+    [directory.to_owned(), directory.join("story"), directory.join(output)]
+}
+
 /// What the files of all outputs are made of. While it stays the same, writing them again would change nothing.
 ///
 /// That is what is stored (`change`, see [`outputs::note`]), the configuration, the look, the program, and the files themselves,
@@ -286,7 +295,7 @@ pub fn made_of(site: &Site, change: i64) -> String {
     for output in &site.outputs {
         add(said_of(output));
         if let Some(directory) = &output.config.directory {
-            for folder in [directory.clone(), directory.join("story"), directory.join(&output.config.name)] {
+            for folder in folders(directory, &output.config.name) {
                 let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
                 let mut files: Vec<_> = files
                     .filter_map(|file| Some((file.file_name(), file.metadata().ok().filter(Metadata::is_file)?)))
@@ -305,9 +314,7 @@ pub fn sweep(outputs: &[Output]) {
     for OutputConfig { name, directory, .. } in outputs.iter().map(|output| &output.config) {
         let Some(directory) = directory else { continue };
         let ours = [name, "index.html", "style.css", "icon.svg", "icon.png", "favicon.ico"];
-        for (folder, beginnings) in
-            [(directory.clone(), &ours[..]), (directory.join("story"), &[""]), (directory.join(name), &[""])]
-        {
+        for (folder, beginnings) in folders(directory, name).into_iter().zip([&ours[..], &[""], &[""]]) {
             let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
             for file in files.filter(|file| is_unfinished(&file.file_name(), beginnings)) {
                 // One that cannot be removed does no harm where it is.
@@ -377,7 +384,7 @@ fn write_documents(published: &Published) -> Result<Written, WriteError> {
 fn put(path: &Path, document: &Rendered, compress: bool, modes: Modes) -> Result<usize, WriteError> {
     let is_new = replace(path, &document.body, modes)?;
     let mut written = usize::from(is_new);
-    for (coding, ending) in [(Coding::Gzip, "gz"), (Coding::Brotli, "br")] {
+    for (coding, ending) in PACKED {
         let beside = path.with_added_extension(ending);
         if compress && (is_new || is_older(&beside, path)) {
             written += usize::from(replace(&beside, &document.packed(coding), modes)?);
@@ -385,18 +392,18 @@ fn put(path: &Path, document: &Rendered, compress: bool, modes: Modes) -> Result
             // A server that prefers packed files would go on showing what was there before.
             remove(&beside)?;
         } else {
-            mend_mode(&beside, [Modes::of(true).file, Modes::of(false).file], modes.file)?;
+            mend_mode(&beside, modes, |modes| modes.file)?;
         }
     }
     Ok(written)
 }
 
-/// Gives a file or folder the mode that it should have. An output may have become private, or be so no more; what a person made
-/// of its files, a mode that is none `of_ours`, stays.
-fn mend_mode(path: &Path, of_ours: [u32; 2], mode: u32) -> Result<(), WriteError> {
+/// Gives a file or folder the one `of` the modes that it should have. An output may have become private, or be so no more; what
+/// a person made of its files, a mode that is none of ours, stays.
+fn mend_mode(path: &Path, modes: Modes, of: fn(Modes) -> u32) -> Result<(), WriteError> {
     let Ok(there) = std::fs::metadata(path) else { return Ok(()) };
-    let there = there.permissions().mode() & 0o777;
-    if there != mode && of_ours.contains(&there) {
+    let (there, mode) = (there.permissions().mode() & 0o777, of(modes));
+    if there != mode && [true, false].map(Modes::of).map(of).contains(&there) {
         let in_words = |error| WriteError::File { path: path.to_owned(), error };
         std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(in_words)?;
     }
@@ -424,7 +431,7 @@ fn remove(path: &Path) -> Result<(), WriteError> {
 fn replace(path: &Path, bytes: &[u8], modes: Modes) -> Result<bool, WriteError> {
     let in_words = |error| WriteError::File { path: path.to_owned(), error };
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
-        mend_mode(path, [Modes::of(true).file, Modes::of(false).file], modes.file)?;
+        mend_mode(path, modes, |modes| modes.file)?;
         return Ok(false);
     }
     let directory = path.parent().unwrap_or(Path::new("."));
