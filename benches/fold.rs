@@ -118,7 +118,8 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
         let reading = begun.elapsed();
         let decision = index.decide(&read, Level::Story, None);
         let deciding = begun.elapsed() - reading;
-        let bytes = decision.fingerprint.to_bytes();
+        // A print does not say whose it is; here they lie one behind the other.
+        let bytes = [&number.to_le_bytes()[..], &decision.fingerprint.to_bytes()].concat();
         if let Verdict::Joins { absorbs, .. } = &decision.verdict {
             renamed.extend(absorbs.iter().map(|younger| (younger.0, decision.story().0)));
         }
@@ -248,12 +249,9 @@ fn restore(window: &Path) -> Result<(), Box<dyn Error>> {
     let weights = Weights::from_bytes(&weights).ok_or("no weights")?;
     let fingerprints = std::iter::from_fn(|| {
         let (story, bytes) = stored(&mut reader)?;
-        Some(Stored {
-            fingerprint: Fingerprint::from_bytes(&bytes)?,
-            story: StoryRef(story),
-            founded: None,
-            counted: true,
-        })
+        let (entry, print) = bytes.split_first_chunk()?;
+        let fingerprint = Fingerprint::from_bytes(EntryRef(u64::from_le_bytes(*entry)), print)?;
+        Some(Stored { fingerprint, story: StoryRef(story), founded: None })
     });
     let index = Index::restore(rules(), weights, fingerprints, []);
     let restart = begun.elapsed();

@@ -9,7 +9,7 @@ use newsfold::model::{EntryRef, FeedRef, StoryId, StoryRef};
 use newsfold::normalise;
 use newsfold::parse::{self, Context};
 use newsfold::publish;
-use newsfold::publish::merged::{self, Heading, Part, Stories, Style};
+use newsfold::publish::merged::{self, Credit, Heading, Part, Stories, Style};
 use newsfold::store::feeds::Source;
 use newsfold::store::stories::{Story, Telling};
 use url::Url;
@@ -28,6 +28,7 @@ pub(crate) fn published(document: &[u8]) -> Option<Vec<String>> {
         is_named: false,
         is_private: false,
     };
+    let credit = Credit::of(&source);
     let mut stories = Stories::default();
     let (entries, _) = normalise::entries(parsed, &address);
     for (entry, number) in entries.into_iter().zip(1..) {
@@ -64,7 +65,7 @@ pub(crate) fn published(document: &[u8]) -> Option<Vec<String>> {
             candidate,
             fold: None,
         };
-        stories.extend(merged::story(&story, &[telling], entry.detail, Style::default(), |_| Some(&source)));
+        stories.extend(merged::story(&story, &[telling], entry.detail, Style::default(), |_| Some(&credit)));
     }
     let heading = Heading {
         name: "news".into(),

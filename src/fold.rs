@@ -7,7 +7,7 @@
 //! The parts, in the order an entry passes through them: `text` and `language` (words and stems), `title` (the form of a title),
 //! `boilerplate` (what a feed repeats), `features` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
 //! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `chunked_queue`),
-//! `plan` and `fingerprint` (what is decided and what is kept), `folding` (one entry after another). `words` asks whether an edited entry still says the same; `canonical`
+//! `plan`, `evidence` and `fingerprint` (what is decided and what is kept), `folding` (one entry after another). `words` asks whether an edited entry still says the same; `canonical`
 //! chooses who speaks; `lines` is `newsfold fold`.
 //!
 //! # Examples
@@ -46,6 +46,7 @@ pub mod boilerplate;
 pub mod canonical;
 mod chunked_queue;
 pub mod copy;
+pub mod evidence;
 pub mod features;
 pub mod fingerprint;
 pub mod folding;

@@ -58,6 +58,7 @@ pub fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<
     revise(&mut transaction, memory, &changes)?;
     transaction.relist(&listing)?;
     transaction.settle()?;
+    added.first().map_or(Ok(()), |first| cache::tidy(tx, memory, record, *first))?;
     ingested.shortened = transaction.shortened;
 
     rest.added = rest.added.saturating_sub(ingested.added);
@@ -162,7 +163,6 @@ fn add(
             )?;
         }
     }
-    cache::tidy(tx, memory, record, first)?;
     Ok(handles)
 }
 

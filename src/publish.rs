@@ -527,14 +527,13 @@ fn tell_of_story(story: StoryId, why: &str) {
 /// # Errors
 /// When the store refuses.
 pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Result<Published> {
-    let mut published = before;
     loop {
-        let (site, now) = (site.clone(), clock::now());
+        let (site, before, now) = (site.clone(), before.clone(), clock::now());
         let (rendered, Chores { served, archives, digests }) =
-            store.read(move |connection| all(connection, &site, &published, now)).await?;
+            store.read(move |connection| all(connection, &site, &before, now)).await?;
         if !archives.is_empty() || !digests.is_empty() {
-            // An archive that was closed is named in the document that it belongs to, and a digest stands in one, so that they
-            // are rendered again.
+            // An archive that is closed is named in the document that it belongs to, and a digest stands in one, so that these
+            // are stored first, and rendered then.
             store
                 .write(0, move |context| {
                     archives.iter().try_for_each(|(output, closed)| outputs::close(context.tx, output, closed))?;
@@ -542,7 +541,6 @@ pub async fn publish(store: &Store, site: &Site, before: Published) -> store::Re
                     digests.iter().try_for_each(put)
                 })
                 .await?;
-            published = rendered;
             continue;
         }
         if !served.is_empty() {
@@ -614,7 +612,7 @@ fn one_site(
 ) -> store::Result<(Inner, Chores)> {
     let mut pages: BTreeMap<String, Arc<Rendered>> = BTreeMap::new();
     let mut put = |path: String, page: Rendered| {
-        let same = before.ready(&path).filter(|old| old.etag == page.etag && old.last_modified == page.last_modified);
+        let same = before.ready(&path).filter(|old| old.body == page.body && old.last_modified == page.last_modified);
         pages.insert(path, same.unwrap_or_else(|| Arc::new(page)));
     };
     let (mut chores, mut damaged, mut spoiled) = (Chores::default(), BTreeMap::new(), Spoiled::default());
@@ -692,7 +690,8 @@ impl Inner {
     }
 }
 
-/// One output, rendered.
+/// One output, rendered. Where something is to be stored first, it is not rendered.
+#[derive(Default)]
 struct OutputRendered {
     documents: Vec<(Format, Rendered)>,
     story_pages: Vec<(String, Rendered)>,
@@ -721,6 +720,10 @@ fn one(
     // What is due is stored first, and rendered then.
     let digests = if dated.is_some() { None } else { digest::due(connection, output, now)? };
     let mut shown = select::current(connection, output)?;
+    let closed = archive::due(connection, output, &shown, now)?;
+    if digests.is_some() || !closed.is_empty() {
+        return Ok(OutputRendered { closed, digests, ..OutputRendered::default() });
+    }
     let mut left_out = std::mem::take(&mut shown.spoiled);
     let without_text = shown.feed.stories.iter().filter(|story| story.is_damaged);
     let without_text = without_text.map(|story| (story.id, story.headline.clone())).collect();
@@ -730,7 +733,7 @@ fn one(
         documents.push((*format, rendered));
         left_out.extend(panicked);
     }
-    let digest = documents.iter().map(|(_, page)| page.etag.as_str()).collect::<Vec<_>>().join(" ");
+    let digest = documents.iter().map(|(_, page)| page.etag()).collect::<Vec<_>>().join(" ");
     let mut served = None;
     let modified = match (dated, known) {
         (Some(dated), _) => dated,
@@ -762,9 +765,8 @@ fn one(
             }
         }
     }
-    let closed = archive::due(connection, output, &shown, now)?;
     let damaged = shown.damaged;
-    Ok(OutputRendered { documents, story_pages, served, closed, digests, without_text, damaged, left_out })
+    Ok(OutputRendered { documents, story_pages, served, without_text, damaged, left_out, ..OutputRendered::default() })
 }
 
 /// The page of a story, to be written to an output's directory.

@@ -39,8 +39,8 @@ pub fn fold_space(text: &str) -> String {
     let mut is_between = false;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        // Most of most texts are words of ASCII.
-        let run = rest.bytes().take_while(u8::is_ascii_graphic).count();
+        // Most of most texts are words of ASCII with single spaces between them.
+        let run = run_of_words(rest.as_bytes());
         let (next, after) = rest.split_at_checked(run.max(c.len_utf8())).unwrap_or((rest, ""));
         rest = after;
         if is_invisible(c) {
@@ -56,6 +56,21 @@ pub fn fold_space(text: &str) -> String {
         folded.push_str(next);
     }
     folded
+}
+
+/// How many bytes at the beginning are words of ASCII with single spaces between them.
+fn run_of_words(text: &[u8]) -> usize {
+    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_graphic);
+    let mut at = 0;
+    loop {
+        while is_word(at) {
+            at += 1;
+        }
+        if at == 0 || text.get(at) != Some(&b' ') || !is_word(at + 1) {
+            return at;
+        }
+        at += 1;
+    }
 }
 
 /// At most `most` characters of `text`, cut between words where there are any, with an ellipsis if something was cut.
@@ -86,6 +101,24 @@ pub fn lead(html: &str) -> (String, bool) {
     let lead = shorten(&text, LONGEST_LEAD);
     let goes_on = lead != text || (head.len() < html.len() && !lead.is_empty());
     (lead, goes_on)
+}
+
+/// How much of a sanitised text is looked at first, in bytes, and how many characters more than a lead there should be, so that
+/// nothing of the lead is what was cut in two.
+const SHORT_HEAD: usize = 1024;
+const ENOUGH: usize = LONGEST_LEAD + 40;
+
+/// The same of a text that was sanitised: what follows in it changes nothing of its beginning, which is mostly enough.
+#[must_use]
+pub fn lead_of_sanitised(html: &str) -> (String, bool) {
+    let head = html.get(..html.floor_char_boundary(SHORT_HEAD)).unwrap_or(html);
+    if head.len() < html.len() {
+        let text = plain(head.rsplit_once('<').map_or(head, |(before, _)| before));
+        if text.chars().nth(ENOUGH).is_some() {
+            return (shorten(&text, LONGEST_LEAD), true);
+        }
+    }
+    lead(html)
 }
 
 /// Characters without width that feeds carry inside and between words.
@@ -308,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_a_sanitised_text_is_found_in_its_beginning() {
+        let texts = [
+            "<p>A <b>short</b> text.</p>".to_owned(),
+            "<p>words and <a href=\"https://example.org/a?b=1&amp;c=2\" title=\"a &lt; b\">words</a></p>\n".repeat(60),
+            format!("<p>{}</p><ul><li>one &amp; two</li></ul>", "words &amp; words ".repeat(90)),
+            format!("<p>{}", "wörter\u{a0}und &lt;wörter&gt; ".repeat(200)),
+            format!("{}<p>words after pictures</p>", "<img src=\"https://example.org/a.png\">".repeat(60)),
+            format!("{}{}", "é".repeat(511), "a&amp;b".repeat(90)),
+        ];
+        for text in &texts {
+            for text in (0..text.len()).step_by(13).filter_map(|end| text.get(..end)) {
+                assert_eq!(lead_of_sanitised(text), lead(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_long_text_is_cut_between_words() {
         assert_eq!(shorten("one two three", 9), "one two…");
         assert_eq!(shorten("one two", 7), "one two");
@@ -315,6 +365,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn space_is_folded_as_if_each_character_were_looked_at(text in "[ab.é \u{a0}\u{ad}\n\u{7}]{0,24}") {
+            let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+            let words: Vec<&str> = seen.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+            prop_assert_eq!(fold_space(&text), words.join(" "));
+        }
+
         #[test]
         fn any_text_is_read_without_panic(html in "\\PC{0,64}|[<>&;a-z/!-]{0,40}") {
             let text = plain(&html);

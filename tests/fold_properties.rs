@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use newsfold::fold::fingerprint::Fingerprint;
+use newsfold::fold::fingerprint::{self, Fingerprint};
 use newsfold::fold::index::{Index, Stored};
 use newsfold::fold::lines::{self, Options};
 use newsfold::fold::link::Linked;
@@ -84,10 +84,11 @@ fn goes_on(index: &mut Index, rest: &[Entry]) -> Vec<(Fingerprint, StoryRef)> {
     rest.iter().map(|entry| step(index, entry)).collect()
 }
 
-/// Replays a stream up to `cut`, stores it as the daemon would (joined stories under their older name), and restores.
+/// Replays a stream up to `cut`, stores it as the daemon would (joined stories under their older name), with the weights as they are
+/// after `snapshot` entries and what they learn from there on, and restores.
 fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
     let mut index = Index::new(rules(), Weights::default());
-    let mut weights = Weights::default();
+    let (mut weights, mut terms) = (Weights::default(), Vec::new());
     let mut stored: Vec<Stored> = Vec::new();
     for (at, entry) in entries.iter().take(cut).enumerate() {
         let read = features::of(&article(entry), index.boilerplate(Some(entry.feed)));
@@ -96,31 +97,24 @@ fn restarted(entries: &[Entry], cut: usize, snapshot: usize) -> Index {
             let story = decision.story();
             stored.iter_mut().filter(|stored| absorbs.contains(&stored.story)).for_each(|stored| stored.story = story);
         }
-        let fingerprint = Fingerprint::from_bytes(&decision.fingerprint.to_bytes()).unwrap();
-        assert_eq!(fingerprint, decision.fingerprint);
+        let fingerprint = Fingerprint::from_bytes(EntryRef(entry.number), &decision.fingerprint.to_bytes()).unwrap();
+        assert_eq!(fingerprint, Fingerprint { terms: Box::default(), ..decision.fingerprint.clone() });
         let story = index.apply(&decision);
         stored.push(Stored {
             fingerprint,
             founded: entries.iter().find(|entry| entry.number == story.0).map(|founder| founder.at),
             story,
-            counted: at < snapshot,
         });
+        decision.fingerprint.terms_to_bytes(&mut terms);
         if at + 1 == snapshot {
             weights = Weights::from_bytes(&index.weights().to_bytes()).unwrap();
+            terms.clear();
         }
     }
     let now = entries.get(cut.saturating_sub(1)).map_or(DateTime::UNIX_EPOCH, |entry| entry.at);
-    let forgotten = stored
-        .iter()
-        .take_while(|stored| now - stored.fingerprint.at > rules().window)
-        .filter(|stored| !stored.counted)
-        .count();
-    // Entries out of the window are gone from the store; the snapshot of the weights is never that old.
-    let stored = if forgotten == 0 {
-        stored.into_iter().skip_while(|stored| now - stored.fingerprint.at > rules().window).collect()
-    } else {
-        stored
-    };
+    // Entries out of the window are gone from the store.
+    let stored = stored.into_iter().skip_while(|stored| now - stored.fingerprint.at > rules().window);
+    fingerprint::learn_terms(&mut weights, &terms);
     Index::restore(rules(), weights, stored, [])
 }
 

@@ -8,6 +8,7 @@ use crate::commands::console::{Exit, print};
 use crate::commands::correct::{no_such, one_entry, story_named};
 use crate::commands::table;
 use crate::config::Config;
+use crate::fold::evidence::Evidence;
 use crate::fold::index::Index;
 use crate::fold::plan::{Decision, Match, Verdict};
 use crate::model::{EntryRef, FeedRef};
@@ -59,7 +60,7 @@ fn story_in_words(story: &Story, coverage: &[Telling], names: &HashMap<FeedRef, 
                 let matched = coverage.iter().find(|other| other.entry == fold.matched);
                 let matched = matched.map_or(String::new(), |other| format!(" of {}", name(other)));
                 words.push_str(&format!("  {} with entry {}{matched}\n", reason(&fold.rule), fold.matched.0));
-                words.push_str(&evidence_in_words(&fold.evidence));
+                words.push_str(&evidence_in_words(fold.score, &fold.evidence));
             }
         }
     }
@@ -75,19 +76,14 @@ fn reason(rule: &str) -> &'static str {
     }
 }
 
-/// The score and the terms that carried a fold, out of what was stored with it.
-fn evidence_in_words(evidence: &str) -> String {
-    let evidence: serde_json::Value = serde_json::from_str(evidence).unwrap_or_default();
+/// The score and the terms that carried a fold.
+fn evidence_in_words(score: f64, evidence: &Evidence) -> String {
     let mut words = String::new();
-    if let (Some(score), Some(threshold)) = (evidence["score"].as_f64(), evidence["threshold"].as_f64())
-        && !evidence["likeness"].is_null()
-    {
+    if let Some(threshold) = evidence.threshold {
         words.push_str(&format!("  score {score:.2}, where {threshold:.2} was needed\n"));
     }
-    let terms: Vec<&str> =
-        evidence["terms"].as_array().into_iter().flatten().filter_map(|term| term.as_str()).collect();
-    if !terms.is_empty() {
-        words.push_str(&format!("  by the words {}\n", terms.join(", ")));
+    if !evidence.terms.is_empty() {
+        words.push_str(&format!("  by the words {}\n", evidence.terms.join(", ")));
     }
     words
 }
@@ -95,7 +91,7 @@ fn evidence_in_words(evidence: &str) -> String {
 /// Whether two entries are in one story, and how alike they are when nothing else is known.
 fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other: EntryRef) -> store::Result<String> {
     let (first, second) = (one.min(other), one.max(other));
-    let mut index = Index::new(subscriptions::rules(config), fingerprints::weights(connection)?.1);
+    let mut index = Index::new(subscriptions::rules(config), fingerprints::weights(connection)?);
     let level = config.fold.level;
     let decided = |index: &Index, entry: EntryRef| -> store::Result<Decision> {
         let text = entries::text_of(connection, entry)?;
@@ -118,7 +114,7 @@ fn pair_in_words(connection: &Connection, config: &Config, one: EntryRef, other:
 }
 
 fn measured(found: &Match) -> String {
-    let mut words = evidence_in_words(&serde_json::to_string(found).unwrap_or_default());
+    let mut words = evidence_in_words(found.score.into(), &Evidence::from(found));
     if let Some(veto) = found.veto {
         let veto =
             serde_json::to_value(veto).ok().and_then(|veto| veto.as_str().map(str::to_owned)).unwrap_or_default();

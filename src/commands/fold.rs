@@ -50,7 +50,7 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
     let begins = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
     let level_of = |feed| subscriptions.subscription(feed).map_or(config.fold.level, |of| of.options.level);
     let mut index =
-        Index::restore(rules, fingerprints::weights(connection)?.1, Vec::new(), corrections::splits(connection)?);
+        Index::restore(rules, fingerprints::weights(connection)?, Vec::new(), corrections::splits(connection)?);
     let mut pages = Pages::default();
     // Where each entry is, kept up while stories merge.
     let mut now_in: HashMap<EntryRef, StoryRef> = HashMap::new();

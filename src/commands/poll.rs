@@ -166,7 +166,12 @@ async fn poll_once(
 /// Renders the outputs, writes those that have a directory there, and tells the hub of them; gives how many files were written.
 async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Result<usize> {
     files::sweep(&site.outputs);
-    let (change, made_of) = store.write(0, |context| outputs::note(context.tx)).await?;
+    let noted = store.write(0, |context| {
+        // Nothing is polled any more, and what is published needs the room.
+        context.memory.index = None;
+        outputs::note(context.tx)
+    });
+    let (change, made_of) = noted.await?;
     // What a hub could not be told, and which digest is due, is known of what is rendered only.
     let may_stay = config.serve.hub.is_none() && site.outputs.iter().all(|output| output.config.digest.is_none());
     if may_stay && made_of == Some(files::made_of(&site, change)) {

@@ -243,10 +243,8 @@ fn learn(sentences: &mut Vec<u32>, hash: u32) {
 struct Tokens {
     /// The tokens, a space behind each.
     text: String,
-    /// The same with `0` for each number.
-    masked: String,
-    /// What each is, and where it ends.
-    ends: Vec<(Kind, usize)>,
+    /// What each is, where it ends, and its hash.
+    ends: Vec<(Kind, usize, u64)>,
     /// Which of them are months and weekdays, and whether they are long enough to be nothing else.
     calendar: Vec<(usize, bool)>,
 }
@@ -254,33 +252,45 @@ struct Tokens {
 impl Tokens {
     fn take(&mut self, sentence: &str) {
         self.text.clear();
-        self.masked.clear();
         self.ends.clear();
         self.calendar.clear();
         text::tokens(sentence, |kind, token| {
-            if kind == Kind::Word && title::is_calendar(token) {
+            let hash = hash_of(token);
+            if kind == Kind::Word && title::is_calendar(hash) {
                 self.calendar.push((self.ends.len(), token.chars().nth(LONG_MONTH - 1).is_some()));
             }
             self.text.push_str(token);
-            self.ends.push((kind, self.text.len()));
+            self.ends.push((kind, self.text.len(), hash));
             self.text.push(' ');
-            self.masked.push_str(if kind == Kind::Number { "0" } else { token });
-            self.masked.push(' ');
             true
         });
     }
 
     /// Hash of the sentence without its case, signs and numbers; 0 for one with no letter.
     fn hash(&self) -> u32 {
-        let any = self.ends.iter().any(|(kind, _)| *kind != Kind::Number);
-        if any { low(hash_of(&self.masked)).max(1) } else { 0 }
+        let are_numbers = |(kind, ..): &(Kind, usize, u64)| *kind == Kind::Number;
+        if self.ends.iter().all(are_numbers) {
+            return 0;
+        }
+        let hash = match self.ends.iter().any(are_numbers) {
+            false => hash_of(&self.text),
+            true => {
+                let mut masked = String::with_capacity(self.text.len());
+                for (kind, token, _) in self.iter() {
+                    masked.push_str(if kind == Kind::Number { "0" } else { token });
+                    masked.push(' ');
+                }
+                hash_of(&masked)
+            }
+        };
+        low(hash).max(1)
     }
 
     /// Whether a token is of a date, by which two entries of one day would be alike: a month or a weekday, or a number beside
     /// one. A short word may be another one (the planet Mars, a march) unless a number stands beside it.
     fn is_date(&self, at: usize) -> bool {
         let is_number =
-            |at: usize| self.ends.get(at).is_some_and(|(kind, _)| *kind == Kind::Number) || self.is_ordinal(at);
+            |at: usize| self.ends.get(at).is_some_and(|(kind, ..)| *kind == Kind::Number) || self.is_ordinal(at);
         let has_number = |at: usize| is_number(at + 1) || at.checked_sub(1).is_some_and(is_number);
         self.calendar.iter().any(|(month, is_long)| {
             if *month == at { *is_long || has_number(at) } else { month.abs_diff(at) == 1 && is_number(at) }
@@ -288,17 +298,18 @@ impl Tokens {
     }
 
     fn is_ordinal(&self, at: usize) -> bool {
-        self.iter().nth(at).is_some_and(|(_, token)| {
+        self.iter().nth(at).is_some_and(|(_, token, _)| {
             token.starts_with(|c: char| c.is_ascii_digit()) && token.ends_with(|c: char| !c.is_ascii_digit())
         })
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Kind, &str)> {
+    /// Each token with what it is and its hash.
+    fn iter(&self) -> impl Iterator<Item = (Kind, &str, u64)> {
         let mut start = 0;
-        self.ends.iter().map(move |(kind, end)| {
+        self.ends.iter().map(move |(kind, end, hash)| {
             let token = self.text.get(start..*end).unwrap_or_default();
             start = end + 1;
-            (*kind, token)
+            (*kind, token, *hash)
         })
     }
 }
@@ -321,8 +332,7 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, tokens: &Tokens, field: Field) {
-        for (at, (kind, token)) in tokens.iter().enumerate() {
-            let hash = hash_of(token);
+        for (at, (kind, token, hash)) in tokens.iter().enumerate() {
             if !matches!(field, Field::Title) {
                 self.sketch.see(low(hash));
                 self.text_words += 1;
@@ -347,7 +357,7 @@ impl Reader {
         {
             return self.see(at - 1, field);
         }
-        if self.language.stops(word) || word.chars().nth(1).is_none() {
+        if self.language.stops_hash(hash) || word.chars().nth(1).is_none() {
             return;
         }
         // The evidence shows the word as it stood, not its stem.

@@ -58,8 +58,6 @@ pub struct Stored {
     pub story: StoryRef,
     /// When the story's founder was put out; `None` when that is not known any more.
     pub founded: Option<DateTime<Utc>>,
-    /// Whether the weights handed over with it have counted it already.
-    pub counted: bool,
 }
 
 /// The stories of the window.
@@ -97,7 +95,7 @@ impl Index {
     /// The index as it was when the last of `stored` had been applied.
     ///
     /// `stored` are the entries of the window in their order of arrival (older ones do no harm), `weights` what
-    /// [`Index::weights`] gave at some moment, and `splits` the corrections by which people took an entry out of a story.
+    /// [`Index::weights`] gave then, and `splits` the corrections by which people took an entry out of a story.
     pub fn restore(
         rules: Rules,
         weights: Weights,
@@ -106,8 +104,8 @@ impl Index {
     ) -> Self {
         let mut index = Self::new(rules, weights);
         index.splits.extend(splits);
-        for Stored { fingerprint, story, founded, counted } in stored {
-            let serial = index.take_in(&fingerprint, story, !counted);
+        for Stored { fingerprint, story, founded } in stored {
+            let serial = index.take_in(&fingerprint, story, false);
             if let (Some(founded), Some(story)) = (founded, index.stories.get_mut(serial)) {
                 story.set_founded(founded.timestamp_micros());
             }

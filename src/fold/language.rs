@@ -82,7 +82,12 @@ impl Language {
 
     /// Whether a word (in lower case) says nothing in this language.
     pub fn stops(self, word: &str) -> bool {
-        self.0.is_some_and(|at| stop_words().get(&hash_of(word)).is_some_and(|languages| languages & (1 << at) != 0))
+        self.stops_hash(hash_of(word))
+    }
+
+    /// The same of the hash of a word.
+    pub(super) fn stops_hash(self, hash: u64) -> bool {
+        self.0.is_some_and(|at| stop_words().get(&hash).is_some_and(|languages| languages & (1 << at) != 0))
     }
 
     /// The stemmer for the words of a text in this language, if there is one, which begins with `title`; build it once per text.

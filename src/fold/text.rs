@@ -32,11 +32,33 @@ pub fn normal(text: &str) -> std::borrow::Cow<'_, str> {
 /// Calls `each` with every token of a text in turn; `false` from it ends the walk.
 ///
 /// Web addresses are passed over, possessive endings are cut, and what has no letter or digit is no token.
-pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
+pub fn tokens(text: &str, each: impl FnMut(Kind, &str) -> bool) {
+    walk::<true>(text, each);
+}
+
+/// The same; unless plain words `ARE_TAKEN_WHOLE`, character by character.
+fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
     let mut chars = text.chars();
     let mut word = String::with_capacity(WORD_CHARS);
     let mut last_unspaced = None;
-    while let Some(first) = chars.next() {
+    loop {
+        if ARE_TAKEN_WHOLE && let Some((plain, rest)) = plain_word(chars.as_str()) {
+            last_unspaced = None;
+            chars = rest.chars();
+            let kind = if plain.has_letters { Kind::Word } else { Kind::Number };
+            let goes_on = if plain.has_capitals {
+                word.clear();
+                word.push_str(plain.word);
+                word.make_ascii_lowercase();
+                each(kind, &word)
+            } else {
+                each(kind, plain.word)
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        let Some(first) = chars.next() else { return };
         if is_unspaced(first) {
             if let Some(before) = last_unspaced {
                 word.clear();
@@ -62,7 +84,9 @@ pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
             let run = chars.as_str().bytes().take_while(u8::is_ascii_alphanumeric).count();
             if let Some((run, rest)) = chars.as_str().split_at_checked(run).filter(|(run, _)| !run.is_empty()) {
                 let kept = run.get(..WORD_CHARS.saturating_sub(length + 1)).unwrap_or(run);
-                word.extend(kept.chars().map(|c| c.to_ascii_lowercase()));
+                let begun = word.len();
+                word.push_str(kept);
+                word.get_mut(begun..).unwrap_or_default().make_ascii_lowercase();
                 letters += kept.bytes().filter(u8::is_ascii_alphabetic).count();
                 length += run.len();
                 chars = rest.chars();
@@ -124,14 +148,49 @@ pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
     }
 }
 
+/// A word that is a run of ASCII letters and digits, and ends before a character that is no part of any word.
+struct PlainWord<'a> {
+    word: &'a str,
+    has_letters: bool,
+    has_capitals: bool,
+}
+
+/// The plain word with which a text begins, and what follows it; most words of most texts are plain.
+fn plain_word(text: &str) -> Option<(PlainWord<'_>, &str)> {
+    let (mut has_letters, mut has_capitals) = (false, false);
+    let mut length = 0;
+    let end = loop {
+        match text.as_bytes().get(length) {
+            Some(b'0'..=b'9') => {}
+            Some(b'a'..=b'z') => has_letters = true,
+            Some(b'A'..=b'Z') => (has_letters, has_capitals) = (true, true),
+            end => break end.copied().unwrap_or(b' '),
+        }
+        length += 1;
+    };
+    let goes_on = match end {
+        b'\'' | b':' | 0x80.. => true,
+        b'.' | b',' => !has_letters,
+        _ => false,
+    };
+    let (word, rest) = text.split_at_checked(length)?;
+    let is_plain = (1..WORD_CHARS).contains(&length) && !goes_on && !word.eq_ignore_ascii_case("www");
+    is_plain.then_some((PlainWord { word, has_letters, has_capitals }, rest))
+}
+
 /// Calls `each` with every sentence of a text: up to a full stop, question or exclamation mark before a space, or a line's end.
 pub fn sentences<'a>(text: &'a str, mut each: impl FnMut(&'a str)) {
     let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    for (at, byte) in text.bytes().enumerate() {
+        // Those that end a sentence begin with these.
+        if !matches!(byte, b'\n' | b'|' | b'.' | b'!' | b'?' | 0xe2 | 0xe3 | 0xef) {
+            continue;
+        }
+        let mut chars = text.get(at..).unwrap_or_default().chars();
+        let Some(c) = chars.next() else { continue };
         let ends = match c {
             '\n' | '。' | '！' | '？' | '|' | '•' | '➤' => true,
-            '.' | '!' | '?' | '…' => chars.peek().is_some_and(|(_, next)| next.is_whitespace()),
+            '.' | '!' | '?' | '…' => chars.next().is_some_and(char::is_whitespace),
             _ => false,
         };
         if ends {
@@ -230,6 +289,22 @@ mod tests {
         assert_eq!(found, expected, "{text}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn plain_words_taken_whole_are_what_they_are_character_by_character(text in "[ab1A é.,:'’東\u{301}\n-]{0,24}|(www|WWW|http|https|a{39}|a{40}|B{41}|[ .:'/12]){0,8}") {
+            let found = |are_taken_whole: bool| {
+                let mut found = Vec::new();
+                let note = |kind, token: &str| {
+                    found.push((kind, token.to_owned()));
+                    true
+                };
+                if are_taken_whole { walk::<true>(&text, note) } else { walk::<false>(&text, note) }
+                found
+            };
+            proptest::prop_assert_eq!(found(true), found(false));
+        }
+    }
+
     #[test]
     fn numbers_lose_their_commas_and_keep_their_point() {
         check("1,200 dead, 5.9 on the scale, 3,5 proc.", &["1200", "dead", "5.9", "on", "the", "scale", "3.5", "proc"]);
@@ -238,6 +313,28 @@ mod tests {
     #[test]
     fn possessives_are_cut_and_elisions_parted() {
         check("Marlow's dog and l’Italia", &["marlow", "dog", "and", "l", "italia"]);
+    }
+
+    #[test]
+    fn a_text_falls_into_its_sentences() {
+        fn check(text: &str, expected: &[&str]) {
+            let mut found = Vec::new();
+            sentences(text, |sentence| found.push(sentence));
+            assert_eq!(found, expected, "{text}");
+        }
+        check(
+            "The ferry Skarvholm ran aground. Why? All 5.9 million are safe…\nEnd",
+            &["The ferry Skarvholm ran aground.", " Why? All 5.9 million are safe…", "\n", "End"],
+        );
+        check(
+            "東京で大雨が降りました。「本当」！明日も雨です、気をつけて",
+            &["東京で大雨が降りました。", "「本当」！明日も雨です、気をつけて"],
+        );
+        check(
+            "Ships • boats and ferries of all kinds ➤ ports|",
+            &["Ships • boats and ferries of all kinds ➤", " ports|"],
+        );
+        check("", &[]);
     }
 
     #[test]

@@ -159,14 +159,14 @@ enum Before {
 fn is_figure(kind: Kind, token: &str) -> bool {
     match kind {
         Kind::Number => true,
-        Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || is_calendar(token),
+        Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || is_calendar(hash_of(token)),
         Kind::Pair => false,
     }
 }
 
-/// Whether a word (in lower case) is a month or a weekday, as headlines inflect them.
-pub(super) fn is_calendar(word: &str) -> bool {
-    calendar().contains_key(&hash_of(word))
+/// Whether this is the hash of a word (in lower case) that is a month or a weekday, as headlines inflect them.
+pub(super) fn is_calendar(hash: u64) -> bool {
+    calendar().contains_key(&hash)
 }
 
 /// The number of a month, from 1.

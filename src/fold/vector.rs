@@ -88,9 +88,13 @@ pub fn of(features: &Features, weights: &Weights) -> Vector {
             (weight, Cell { hash: short(term.hash), weight: 0, rarity: tick(rarity), flags })
         })
         .collect();
-    raw.sort_unstable_by(|(a, x), (b, y)| b.total_cmp(a).then(x.hash.cmp(&y.hash)));
+    let order = |(a, x): &(f32, Cell), (b, y): &(f32, Cell)| b.total_cmp(a).then(x.hash.cmp(&y.hash));
     // What is not kept can be shared with nobody, and does not count as lacking: long texts would be unlike everything.
-    raw.truncate(CELLS);
+    if raw.len() > CELLS {
+        raw.select_nth_unstable_by(CELLS, order);
+        raw.truncate(CELLS);
+    }
+    raw.sort_unstable_by(order);
     let norm = raw.iter().map(|(weight, _)| f64::from(*weight) * f64::from(*weight)).sum::<f64>().sqrt();
     let norm = narrow(norm);
     let mut cells: Vec<Cell> =

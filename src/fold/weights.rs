@@ -114,7 +114,7 @@ impl Weights {
     }
 
     /// How many terms are counted.
-    fn terms(&self) -> usize {
+    pub fn terms(&self) -> usize {
         self.by_language.iter().map(|counts| counts.with.len()).sum()
     }
 

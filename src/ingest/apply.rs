@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::plan::{self, Addition, Listing, Told};
 use super::record::{Ingested, PollRecord};
+use crate::fold::fingerprint::Fingerprint;
 use crate::fold::plan::{Rule, Verdict};
 use crate::model::{Entry, EntryRef, StoryRef};
 use crate::store::texts::{Kept, Place};
@@ -23,11 +24,13 @@ pub(super) struct Transaction<'a> {
     pub(super) touched: BTreeSet<StoryRef>,
     /// How many texts were too large for the store.
     pub(super) shortened: usize,
+    /// What the weights learned, in its order.
+    terms: Vec<u8>,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(tx: &'a Connection, record: &'a PollRecord) -> Self {
-        Self { tx, record, touched: BTreeSet::new(), shortened: 0 }
+        Self { tx, record, touched: BTreeSet::new(), shortened: 0, terms: Vec::new() }
     }
 
     /// Stores the texts of entries, and gives where each went.
@@ -85,12 +88,18 @@ impl<'a> Transaction<'a> {
         if let Some(followed) = fold.verdict.follows() {
             follows::add(self.tx, story, followed, at)?;
         }
-        fold.fingerprint.iter().try_for_each(|fingerprint| fingerprints::add(self.tx, fingerprint))?;
+        fold.fingerprint.iter().try_for_each(|fingerprint| self.remember(fingerprint))?;
         if made_way.is_empty() {
             return Ok(());
         }
         made_way.iter().try_for_each(|claim| fingerprints::discount(self.tx, *claim))?;
         entries::take_over(self.tx, entry, made_way, at)
+    }
+
+    /// Stores what later entries are folded by.
+    pub(super) fn remember(&mut self, fingerprint: &Fingerprint) -> Result<()> {
+        fingerprint.terms_to_bytes(&mut self.terms);
+        fingerprints::add(self.tx, fingerprint)
     }
 
     /// Stores which entries have other ids, and the texts of those whose text was lost.
@@ -149,8 +158,9 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Counts the sources of stories that were joined, and chooses anew who speaks for them.
+    /// Counts the sources of stories that were joined, chooses anew who speaks for them, and notes what was learned.
     pub(super) fn settle(&self) -> Result<()> {
+        fingerprints::note_terms(self.tx, &self.terms)?;
         self.touched.iter().try_for_each(|story| stories::settle(self.tx, *story, self.record.at))
     }
 }

@@ -12,7 +12,7 @@ use crate::fold::link::{Linked, Pages, Telling};
 use crate::fold::plan::{Decision, Rule, Verdict};
 use crate::fold::words::Words;
 use crate::model::{EntryRef, Level, StoryRef};
-use crate::store::{Error, Result, WriterCache, entries, fingerprints, stories};
+use crate::store::{Error, Result, WriterCache, entries, stories};
 
 /// With how many others of its story an entry is compared, the first to tell it.
 const COMPARED: usize = 4;
@@ -129,7 +129,7 @@ fn move_out(
     if let (Some(index), Some(fingerprint)) = (&mut memory.index, &fingerprint) {
         index.keep(fingerprint, story);
     }
-    fingerprint.iter().try_for_each(|fingerprint| fingerprints::add(tx, fingerprint))
+    fingerprint.iter().try_for_each(|fingerprint| transaction.remember(fingerprint))
 }
 
 /// The telling of another story that leads to a page of an entry which leaves its own.

@@ -2,6 +2,8 @@
 //!
 //! Edge: read from the store where it is not in memory yet.
 
+use std::ops::RangeInclusive;
+
 use chrono::DateTime;
 
 use super::record::PollRecord;
@@ -9,8 +11,14 @@ use crate::fold::index::Index;
 use crate::model::EntryRef;
 use crate::store::{Connection, Result, WriterCache, entries, fingerprints};
 
-/// After how many new entries the weights are kept and old prints forgotten.
-const TIDY_EVERY: u64 = 4096;
+/// After how many new entries old prints are forgotten.
+const FORGET_EVERY: u64 = 4096;
+
+/// After how many new entries the weights are kept, one for so many terms that they count: what is written for an entry is about
+/// the same whether they count few or many.
+const TERMS_FOR_ENTRY: u64 = 16;
+/// And at least and at most.
+const KEEP_EVERY: RangeInclusive<u64> = 256..=4096;
 
 /// The handles of so many new entries.
 pub(super) fn handles(tx: &Connection, memory: &mut WriterCache, count: usize) -> Result<Vec<EntryRef>> {
@@ -41,9 +49,14 @@ pub(super) fn tidy(
     EntryRef(first): EntryRef,
 ) -> Result<()> {
     let (Some(index), Some(EntryRef(next))) = (&memory.index, memory.next_entry) else { return Ok(()) };
-    if next / TIDY_EVERY > first / TIDY_EVERY {
+    let has_passed = |every: u64| next / every > first / every;
+    let terms = u64::try_from(index.weights().terms()).unwrap_or(u64::MAX);
+    if has_passed((terms / TERMS_FOR_ENTRY).clamp(*KEEP_EVERY.start(), *KEEP_EVERY.end())) {
+        fingerprints::keep_weights(tx, index.weights())?;
+    }
+    if has_passed(FORGET_EVERY) {
         let begins = record.at.checked_sub_signed(index.rules().window).unwrap_or(DateTime::UNIX_EPOCH);
-        fingerprints::tidy(tx, index, EntryRef(next - 1), begins)?;
+        fingerprints::forget(tx, begins)?;
     }
     Ok(())
 }

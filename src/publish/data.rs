@@ -21,13 +21,13 @@ use crate::store::{self, Connection, entries, feeds};
 /// When the store cannot be read.
 pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::Result<Option<String>> {
     let Seen { story, coverage, .. } = seen;
-    let sources = feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?;
+    let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
     let detail = entries::detail_of(connection, story.canonical)?;
-    let shown = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed));
+    let shown = merged::story(story, coverage, detail, Style::default(), |telling| credits.get(&telling.feed));
     let Some(shown) = shown else { return Ok(None) };
     let told = |telling: &Telling| {
         json!({
-            "source": sources.get(&telling.feed).map(|source| Credit::of(source).title),
+            "source": credits.get(&telling.feed).map(|credit| &credit.title),
             "title": sanitise::line(&telling.title),
             "url": telling.permalink.as_ref().map(ToString::to_string),
             "date": instant(merged::told_at(telling)),

@@ -3,7 +3,7 @@
 //! Pure. A merged feed is made of what is stored and of the output's heading, and of nothing else: the same stories give the
 //! same value, and each format renders the same value to the same bytes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use url::Url;
@@ -11,7 +11,7 @@ use url::Url;
 use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::media_type;
 use crate::model::permalink::Permalink;
-use crate::model::{Detail, Enclosure, EntryId, Person, StoryId};
+use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, StoryId};
 use crate::net::LONGEST_ADDRESS;
 use crate::normalise::language;
 use crate::publish::texts;
@@ -305,6 +305,12 @@ impl Credit {
 }
 
 impl Credit {
+    /// How feeds are credited, by their handles.
+    #[must_use]
+    pub fn of_feeds(sources: &HashMap<FeedRef, Source>) -> HashMap<FeedRef, Self> {
+        sources.iter().map(|(feed, source)| (*feed, Self::of(source))).collect()
+    }
+
     /// How somebody is credited whom a feed names as the source of an entry. Where it is polled is not known.
     fn by_its_word(title: &str, page: Option<&str>) -> Self {
         let title = name_of(title);
@@ -349,11 +355,11 @@ pub fn story<'a>(
     coverage: &[Telling],
     detail: Detail,
     style: Style<'_>,
-    source_of: impl Fn(&Telling) -> Option<&'a Source>,
+    credit_of: impl Fn(&Telling) -> Option<&'a Credit>,
 ) -> Option<MergedStory> {
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
-    let source = Credit::of(source_of(speaker)?);
+    let source = credit_of(speaker)?.clone();
     let taken_from = detail.taken_from.as_ref().map(|(title, page)| Credit::by_its_word(title, page.as_deref()));
     let is_another = |outlet: &Credit| !outlet.title.is_empty() && outlet.title != source.title;
     let outlet = taken_from.filter(is_another).unwrap_or_else(|| source.clone());
@@ -367,7 +373,7 @@ pub fn story<'a>(
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
     let is_whole = full.as_ref().or(summary.as_ref()).is_none_or(|text| text.is_whole);
     let [summary, full] = [summary, full].map(|text| text.map(|text| text.html.clone()));
-    let (lead, goes_on) = text::lead(summary.as_deref().or(full.as_deref()).unwrap_or_default());
+    let (lead, goes_on) = text::lead_of_sanitised(summary.as_deref().or(full.as_deref()).unwrap_or_default());
     let lead = sanitise::line(&lead);
     let title = match sanitise::line(&speaker.title) {
         none if none.is_empty() && lead.is_empty() => permalink.clone().unwrap_or_else(|| "Untitled".into()),
@@ -379,7 +385,7 @@ pub fn story<'a>(
         // An outlet does not also tell what it tells; the story's page has all of its entries.
         .filter(|telling| telling.feed != speaker.feed)
         .map(|telling| Other {
-            source: source_of(telling).map_or_else(String::new, |source| Credit::of(source).title),
+            source: credit_of(telling).map_or_else(String::new, |credit| credit.title.clone()),
             title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),
             // Whoever links to the page that the title leads to has none of its own to offer.
             permalink: page_of(telling).filter(|_| !is_one_page(telling, speaker)),

@@ -16,12 +16,11 @@ pub struct Rendered {
     pub media_type: &'static str,
     /// Its bytes.
     pub body: Bytes,
-    /// Strong, and without the quotes: a hash of the bytes.
-    pub etag: String,
     /// When what it shows last changed; `None` when it shows nothing yet.
     pub last_modified: Option<DateTime<Utc>>,
     /// A `Link` field to go with it (RFC 8288).
     pub links: Option<String>,
+    etag: OnceLock<String>,
     packed: [OnceLock<Bytes>; 3],
 }
 
@@ -66,8 +65,14 @@ impl Rendered {
     }
 
     fn of(media_type: &'static str, body: Bytes, last_modified: Option<DateTime<Utc>>) -> Self {
-        let etag = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { media_type, body, etag, last_modified, links: None, packed: Default::default() }
+        Self { media_type, body, last_modified, links: None, etag: OnceLock::new(), packed: Default::default() }
+    }
+
+    /// What it is recognised by: strong, and without the quotes. A hash of the bytes, made when it is first asked for.
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        let hash = || Sha256::digest(&self.body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        self.etag.get_or_init(hash)
     }
 
     /// The same document with a `Link` field.

@@ -2,7 +2,7 @@
 //!
 //! Edge: reads the store. What an output asks for is its configuration; how a story looks is `merged`'s work.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::publish::merged::{self, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
+use crate::publish::merged::{self, Credit, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
 use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
@@ -269,11 +269,23 @@ struct Chosen {
     coverage: Vec<Telling>,
 }
 
+/// A feed, and how it is credited, which takes a while to work out and is the same in each of its stories.
+struct Credited {
+    source: Source,
+    credit: OnceCell<Credit>,
+}
+
+impl Credited {
+    fn credit(&self) -> &Credit {
+        self.credit.get_or_init(|| Credit::of(&self.source))
+    }
+}
+
 /// What an output asks for, with what it takes to answer.
 struct Selection<'a> {
     connection: &'a Connection,
     output: &'a Output,
-    sources: HashMap<FeedRef, Source>,
+    sources: HashMap<FeedRef, Credited>,
     /// Where the output's query is found.
     found: Option<search::Hits>,
     /// Stories that cannot be read, with why.
@@ -284,7 +296,10 @@ struct Selection<'a> {
 
 impl<'a> Selection<'a> {
     fn new(connection: &'a Connection, output: &'a Output) -> Result<Self> {
-        let sources = feeds::sources(connection)?.into_iter().map(|source| (source.feed, source)).collect();
+        let sources = feeds::sources(connection)?
+            .into_iter()
+            .map(|source| (source.feed, Credited { source, credit: OnceCell::new() }))
+            .collect();
         let found =
             output.config.query.as_ref().map(|query| search::find(connection, query, &output.visible)).transpose()?;
         let (spoiled, damaged) = Default::default();
@@ -353,7 +368,7 @@ impl<'a> Selection<'a> {
             return Ok(true);
         }
         let detail = entries::detail_of(self.connection, telling.entry)?;
-        let source = self.sources.get(&telling.feed);
+        let source = self.sources.get(&telling.feed).map(|credited| &credited.source);
         let judged = Judged {
             title: &telling.title,
             permalink: telling.permalink.as_ref().map(Permalink::as_str),
@@ -392,7 +407,9 @@ impl<'a> Selection<'a> {
             coverage: *list,
             page: page.as_deref(),
         };
-        let shown = merged::story(story, coverage, detail, style, |telling| self.sources.get(&telling.feed));
+        let shown = merged::story(story, coverage, detail, style, |telling| {
+            self.sources.get(&telling.feed).map(Credited::credit)
+        });
         // A link to a story's page is for outputs whose stories have one.
         let has_page = shown.as_ref().is_some_and(|shown| shown.page().is_some());
         let followed = if has_page { sight::followed(self.connection, self.output, story)? } else { None };

@@ -3,6 +3,7 @@
 //! Edge: reads the store. Feeds that private outputs alone take stories from are for the readers of those: nobody else sees
 //! that one of them tells a story, what it says, or that there is a story that nobody else tells.
 
+use crate::fold::evidence::Evidence;
 use crate::model::StoryId;
 use crate::publish::Output;
 use crate::store::follows::Neighbour;
@@ -80,7 +81,11 @@ fn neighbour_seen(connection: &Connection, output: &Output, neighbour: Neighbour
     let title = seen.coverage.iter().find(|telling| telling.entry == seen.story.canonical);
     let title = title.map(|telling| telling.title.clone()).unwrap_or_default();
     // What the two have in common may be another telling's words.
-    let seen =
-        seen.story.published.map(|published| Neighbour { title, published, evidence: String::new(), ..neighbour });
+    let seen = seen.story.published.map(|published| Neighbour {
+        title,
+        published,
+        evidence: Evidence::default(),
+        ..neighbour
+    });
     Ok(seen)
 }

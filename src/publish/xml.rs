@@ -15,7 +15,8 @@ pub fn legal(text: &str) -> Cow<'_, str> {
         |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     // Nearly every text holds neither a control character nor what begins as U+FFFE does.
     let may_be = |byte: u8| byte == 0xef || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
-    if !text.bytes().any(may_be) {
+    // Piece by piece, of which all bytes are looked at together.
+    if !text.as_bytes().chunks(256).any(|piece| piece.iter().fold(false, |any, byte| any | may_be(*byte))) {
         return Cow::Borrowed(text);
     }
     if text.contains(is_forbidden) { Cow::Owned(text.replace(is_forbidden, "")) } else { Cow::Borrowed(text) }

@@ -370,8 +370,8 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
     let coding = choose(&accepted.join(","));
     // Each coding is a representation of its own, and a strong entity tag names one of them (RFC 9110 §8.8.3.3).
     let etag = match coding {
-        Some(coding) => format!("\"{}-{}\"", page.etag, coding.name()),
-        None => format!("\"{}\"", page.etag),
+        Some(coding) => format!("\"{}-{}\"", page.etag(), coding.name()),
+        None => format!("\"{}\"", page.etag()),
     };
     let mut response = if is_held(&page, asked) {
         let mut unchanged = Response::new(Body::empty());

@@ -15,7 +15,7 @@ pub(super) fn is_held(page: &Rendered, asked: &HeaderMap) -> bool {
         return tags.flat_map(|list| list.split(',')).any(|tag| {
             let tag = tag.trim();
             let bare = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
-            tag == "*" || bare.split('-').next() == Some(&page.etag)
+            tag == "*" || bare.split('-').next() == Some(page.etag())
         });
     }
     let since = asked

@@ -108,6 +108,7 @@ struct Fold {
     rule: String,
     matched: u64,
     score: f64,
+    /// As it is kept, in hexadecimal digits.
     evidence: String,
     at: i64,
 }
@@ -211,7 +212,7 @@ pub fn split(connection: &Connection, entry: EntryRef, now: DateTime<Utc>) -> Re
 
 fn fold_of(connection: &Connection, entry: EntryRef) -> Result<Option<Fold>> {
     let mut query =
-        connection.prepare_cached("SELECT rule, matched, score, evidence, at FROM fold WHERE entry = ?1")?;
+        connection.prepare_cached("SELECT rule, matched, score, hex(evidence), at FROM fold WHERE entry = ?1")?;
     let fold = query.query_row([entry.0], |row| {
         Ok(Fold { rule: row.get(0)?, matched: row.get(1)?, score: row.get(2)?, evidence: row.get(3)?, at: row.get(4)? })
     });

@@ -1,4 +1,4 @@
-//! What folding remembers, in the store: the prints of its window, and how rare terms are.
+//! What folding remembers, in the store: the prints of its window, how rare terms are, and what that does not count yet.
 //!
 //! Edge: SQL on the connection it is given. A restart reads the index from here; it decides nothing a second time.
 
@@ -11,7 +11,7 @@ use crate::fold::weights::Weights;
 use crate::fold::{EntryRef, Rules, StoryRef};
 use crate::store::{Result, corrections, instant, millis};
 
-/// Keeps what folding needs of an entry. (`OR REPLACE` would have SQLite copy the page first, to be able to take it back.)
+/// Keeps the print of an entry. (`OR REPLACE` would have SQLite copy the page first, to be able to take it back.)
 ///
 /// # Errors
 /// When the store refuses.
@@ -23,6 +23,17 @@ pub fn add(connection: &Connection, fingerprint: &Fingerprint) -> Result<()> {
     Ok(())
 }
 
+/// Keeps what the weights have learned since they were kept, as [`Fingerprint::terms_to_bytes`] writes it, in its order.
+///
+/// # Errors
+/// When the store refuses.
+pub fn note_terms(connection: &Connection, terms: &[u8]) -> Result<()> {
+    if !terms.is_empty() {
+        connection.prepare_cached("INSERT INTO uncounted (terms) VALUES (?1)")?.execute([terms])?;
+    }
+    Ok(())
+}
+
 /// Says of an entry whose print is kept that it is in its story for where it leads alone.
 ///
 /// # Errors
@@ -30,22 +41,31 @@ pub fn add(connection: &Connection, fingerprint: &Fingerprint) -> Result<()> {
 pub fn discount(connection: &Connection, entry: EntryRef) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT bytes FROM print WHERE entry = ?1")?;
     let bytes: Option<Vec<u8>> = query.query_row([entry.0], |row| row.get(0)).optional()?;
-    match bytes.and_then(|bytes| Fingerprint::from_bytes(&bytes)) {
+    match bytes.and_then(|bytes| Fingerprint::from_bytes(entry, &bytes)) {
         Some(fingerprint) => add(connection, &Fingerprint { is_claim: true, ..fingerprint }),
         None => Ok(()),
     }
 }
 
-/// How rare terms are, and through which entry that was counted.
+/// How rare terms were when that was kept last.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn weights(connection: &Connection) -> Result<(u64, Weights)> {
-    let kept: Option<(u64, Vec<u8>)> = connection
-        .prepare_cached("SELECT counted, bytes FROM weights")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(kept.and_then(|(counted, bytes)| Some((counted, Weights::from_bytes(&bytes)?))).unwrap_or_default())
+pub fn weights(connection: &Connection) -> Result<Weights> {
+    let mut query = connection.prepare_cached("SELECT bytes FROM weights")?;
+    let kept: Option<Vec<u8>> = query.query_row([], |row| row.get(0)).optional()?;
+    Ok(kept.and_then(|bytes| Weights::from_bytes(&bytes)).unwrap_or_default())
+}
+
+/// How rare terms are, with all that was learned since that was kept.
+fn weights_of_now(connection: &Connection) -> Result<Weights> {
+    let mut weights = weights(connection)?;
+    let mut query = connection.prepare_cached("SELECT terms FROM uncounted ORDER BY id")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        fingerprint::learn_terms(&mut weights, row.get_ref(0)?.as_blob().unwrap_or_default());
+    }
+    Ok(weights)
 }
 
 /// The index as it was when the last print was kept.
@@ -55,7 +75,7 @@ pub fn weights(connection: &Connection) -> Result<(u64, Weights)> {
 /// # Errors
 /// When the store cannot be read.
 pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Result<Index> {
-    let (counted, weights) = weights(connection)?;
+    let weights = weights_of_now(connection)?;
     let mut query = connection.prepare_cached(
         "SELECT print.bytes, entry.story, entry.id, founder.first_seen, founder.published
          FROM print JOIN entry ON entry.id = print.entry LEFT JOIN entry AS founder ON founder.id = entry.story
@@ -68,16 +88,11 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
     let mut rows = query.query([millis(from)])?;
     let mut next = || -> Result<Option<Stored>> {
         while let Some(row) = rows.next()? {
-            if let Some(fingerprint) = Fingerprint::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default()) {
-                let entry: u64 = row.get(2)?;
+            let bytes = row.get_ref(0)?.as_blob().unwrap_or_default();
+            if let Some(fingerprint) = Fingerprint::from_bytes(EntryRef(row.get(2)?), bytes) {
                 let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(instant));
                 let founded = time(3)?.map(|seen| fingerprint::told(seen, time(4).ok().flatten()));
-                return Ok(Some(Stored {
-                    fingerprint,
-                    story: StoryRef(row.get(1)?),
-                    founded,
-                    counted: entry <= counted,
-                }));
+                return Ok(Some(Stored { fingerprint, story: StoryRef(row.get(1)?), founded }));
             }
         }
         Ok(None)
@@ -94,14 +109,23 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
     fault.map_or(Ok(index), Err)
 }
 
-/// Keeps the weights, which count every entry up to `counted`, and forgets the prints from before the window.
+/// Keeps the weights. All that was noted of what they learned is counted then.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn tidy(connection: &Connection, index: &Index, counted: EntryRef, window_begins: DateTime<Utc>) -> Result<()> {
+pub fn keep_weights(connection: &Connection, weights: &Weights) -> Result<()> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO weights (one, counted, bytes) VALUES (1, ?1, ?2)")?
-        .execute(params![counted.0, index.weights().to_bytes()])?;
+        .prepare_cached("INSERT OR REPLACE INTO weights (one, bytes) VALUES (1, ?1)")?
+        .execute([weights.to_bytes()])?;
+    connection.prepare_cached("DELETE FROM uncounted")?.execute([])?;
+    Ok(())
+}
+
+/// Forgets the prints from before the window.
+///
+/// # Errors
+/// When the store refuses.
+pub fn forget(connection: &Connection, window_begins: DateTime<Utc>) -> Result<()> {
     connection
         .prepare_cached(
             "DELETE FROM print WHERE entry IN

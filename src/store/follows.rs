@@ -5,10 +5,11 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::fold::evidence::Evidence;
 use crate::fold::plan::Match;
 use crate::model::{StoryId, StoryRef};
 use crate::store::checksum::{entry_is_whole, story_is_whole};
-use crate::store::{Error, Result, instant, millis};
+use crate::store::{Result, instant, millis};
 
 /// The most stories that follow one, as they are shown.
 const MOST_FOLLOWERS: u32 = 20;
@@ -22,8 +23,8 @@ pub struct Neighbour {
     pub title: String,
     /// The date that it is shown with.
     pub published: DateTime<Utc>,
-    /// What the two have in common, JSON.
-    pub evidence: String,
+    /// What the two have in common.
+    pub evidence: Evidence,
 }
 
 /// Stores that `story` follows the story that `found` names.
@@ -31,7 +32,7 @@ pub struct Neighbour {
 /// # Errors
 /// When the store refuses.
 pub fn add(connection: &Connection, story: StoryRef, found: &Match, now: DateTime<Utc>) -> Result<()> {
-    let evidence = serde_json::to_string(found).map_err(|error| Error::Damaged(error.to_string()))?;
+    let evidence = Evidence::from(found).to_bytes();
     let mut insert = connection.prepare_cached(
         "INSERT INTO follow (story, follows, matched, score, evidence, at)
          SELECT ?1, id, ?3, ?4, ?5, ?6 FROM story WHERE id = ?2 AND id <> ?1
@@ -82,6 +83,6 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Neighbour> {
         id: StoryId(row.get(0)?),
         title: row.get(1)?,
         published: instant(row.get(2)?),
-        evidence: row.get(3)?,
+        evidence: Evidence::from_bytes(row.get_ref(3)?.as_blob().unwrap_or_default()),
     })
 }

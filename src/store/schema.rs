@@ -6,6 +6,8 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::fold::evidence::Evidence;
+use crate::fold::fingerprint;
 use crate::model::permalink::Permalink;
 use crate::store::checksum;
 
@@ -31,6 +33,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/15.sql"),
     include_str!("schema/16.sql"),
     include_str!("schema/17.sql"),
+    include_str!("schema/18.sql"),
+    include_str!("schema/19.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
@@ -42,15 +46,32 @@ pub fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()>
     if from == MIGRATIONS.len() {
         return Ok(());
     }
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("page_key", 1, flags, |given| {
-        Ok(given.get_raw(0).as_str().ok().and_then(|page| page.parse::<Permalink>().ok()).map(|page| page.key()))
-    })?;
+    define(connection)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     MIGRATIONS.iter().skip(from).try_for_each(|step| tx.execute_batch(step))?;
     tx.pragma_update(None, "user_version", MIGRATIONS.len())?;
     tx.commit()?;
-    connection.remove_function("page_key", 1)
+    FUNCTIONS.iter().try_for_each(|name| connection.remove_function(*name, 1))
+}
+
+/// What [`define`] defines.
+const FUNCTIONS: [&str; 4] = ["page_key", "packed_evidence", "print_terms", "print_without_terms"];
+
+/// Lets the steps call what they need.
+fn define(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("page_key", 1, flags, |given| {
+        Ok(given.get_raw(0).as_str().ok().and_then(|page| page.parse::<Permalink>().ok()).map(|page| page.key()))
+    })?;
+    connection.create_scalar_function("packed_evidence", 1, flags, |given| {
+        Ok(Evidence::from_json(given.get_raw(0).as_str().unwrap_or_default()).to_bytes())
+    })?;
+    connection.create_scalar_function("print_terms", 1, flags, |given| {
+        Ok(fingerprint::of_version_4(given.get_raw(0).as_blob().unwrap_or_default()).map(|(_, terms)| terms))
+    })?;
+    connection.create_scalar_function("print_without_terms", 1, flags, |given| {
+        Ok(fingerprint::of_version_4(given.get_raw(0).as_blob().unwrap_or_default()).map(|(print, _)| print))
+    })
 }
 
 #[cfg(test)]
@@ -62,11 +83,16 @@ mod tests {
 
     use super::*;
     use chrono::DateTime;
+    use rusqlite::params;
 
     use crate::fold::canonical::Site;
+    use crate::fold::fingerprint::Fingerprint;
+    use crate::fold::index::Index;
     use crate::fold::link::Telling;
-    use crate::model::EntryRef;
-    use crate::store::{copies, entries, file, open, search};
+    use crate::fold::weights::Weights;
+    use crate::fold::{Article, Level, Rules};
+    use crate::model::{EntryRef, StoryRef};
+    use crate::store::{copies, entries, file, fingerprints, follows, open, search, stories};
 
     const TEXT: &str = "<p>The text</p>";
 
@@ -144,6 +170,97 @@ mod tests {
             let pages = entries::leading_to(&connection, telling.permalinks.iter()).unwrap();
             assert_eq!(pages.find(&telling).map(|linked| linked.matched), Some(EntryRef(7)), "{page}");
         }
+    }
+
+    /// A store as the version `to` left it, with one feed and its entry.
+    fn store_of(to: usize) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        checksum::define(&connection).unwrap();
+        define(&connection).unwrap();
+        fill(&connection);
+        MIGRATIONS[1..to].iter().for_each(|step| connection.execute_batch(step).unwrap());
+        connection
+    }
+
+    #[test]
+    fn what_an_older_version_kept_of_folds_is_read() {
+        let mut connection = store_of(17);
+        let json = r#"{"story":3,"matched":3,"score":0.71,"threshold":0.45,"likeness":{"nearest":0.5},"terms":["ferry","fähre"]}"#;
+        let link = r#"{"story":3,"matched":3,"score":1.0,"threshold":1.0,"terms":[]}"#;
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO entry (id, feed, id_hash, entry_id, title, first_seen, digest, archived) VALUES (3, 1, 41, 'b', '', 0, 0, 0);
+                 INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources)
+                 VALUES (3, zeroblob(16), 3, 0, 0, 0, 1), (7, unhex('07000000000000000000000000000000'), 7, 0, 0, 0, 1);
+                 UPDATE entry SET story = 3;
+                 INSERT INTO fold (entry, rule, matched, score, evidence, at) VALUES (7, 'story', 3, 0.71, '{json}', 5), (3, 'link', 3, 1, '{link}', 5);
+                 INSERT INTO follow (story, follows, matched, score, evidence, at) VALUES (7, 3, 3, 0.71, '{json}', 5);
+                 INSERT INTO correction (at, kind, entry, story, other, undo)
+                 VALUES (0, 'split', 7, 3, 7, json_object('fold', json_object('rule', 'story', 'matched', 3, 'score', 0.71, 'evidence', '{json}', 'at', 5), 'place', 9)),
+                        (0, 'join', 7, 3, 7, '{{\"entries\":[7]}}');"
+            ))
+            .unwrap();
+        migrate(&mut connection, 17).unwrap();
+        let evidence = Evidence { threshold: Some(0.45), terms: vec!["ferry".into(), "fähre".into()] };
+        let fold = |entry| stories::telling(&connection, EntryRef(entry)).unwrap().unwrap().fold.unwrap();
+        assert_eq!((fold(7).evidence, fold(3).evidence), (evidence.clone(), Evidence::default()));
+        assert_eq!((fold(7).rule.as_str(), fold(7).score), ("story", 0.71));
+        let followed = follows::followed(&connection, StoryRef(7)).unwrap().unwrap();
+        assert_eq!(followed.evidence, evidence);
+        let undone: Vec<String> = {
+            let mut query = connection.prepare("SELECT undo FROM correction ORDER BY id").unwrap();
+            query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let hex: String = evidence.to_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+        assert!(
+            undone[0].contains(&format!("\"evidence\":\"{hex}\"")) && undone[0].contains("\"place\":9"),
+            "{undone:?}"
+        );
+        assert_eq!(undone[1], r#"{"entries":[7]}"#);
+    }
+
+    #[test]
+    fn the_prints_of_an_older_version_are_kept_and_their_terms_learned_once() {
+        let mut connection = store_of(18);
+        let print = |entry: u64, title: &str| {
+            let article = Article {
+                entry: EntryRef(entry),
+                feed: Some(1),
+                title,
+                summary: "",
+                content: "",
+                language: Some("en"),
+                at: DateTime::UNIX_EPOCH,
+                published: None,
+            };
+            let index = Index::new(Rules::default(), Weights::default());
+            index.plan(&article, Level::Story, None).fingerprint
+        };
+        let prints = [print(3, "Ferry aground off Tannerby"), print(7, "Captain of the ferry charged")];
+        let mut weights = Weights::default();
+        let learn = |weights: &mut Weights, print: &Fingerprint| {
+            weights.learn(print.language, print.terms.iter().copied(), print.nearest);
+        };
+        learn(&mut weights, &prints[0]);
+        connection
+            .execute_batch(
+                "INSERT INTO entry (id, feed, id_hash, entry_id, title, first_seen, digest, archived) VALUES (3, 1, 41, 'b', '', 0, 0, 0);
+                 UPDATE entry SET story = id;",
+            )
+            .unwrap();
+        for print in &prints {
+            let bytes = fingerprint::in_version_4(print);
+            connection
+                .execute("INSERT INTO print (entry, bytes) VALUES (?1, ?2)", params![print.entry.0, bytes])
+                .unwrap();
+        }
+        let counted = weights.to_bytes();
+        connection.execute("INSERT INTO weights (one, counted, bytes) VALUES (1, 3, ?1)", [counted]).unwrap();
+        migrate(&mut connection, 18).unwrap();
+        learn(&mut weights, &prints[1]);
+        let index = fingerprints::restore(&connection, Rules::default(), DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!(index.weights(), &weights);
+        assert_eq!((index.entries(), index.stories()), (2, 2));
     }
 
     /// The files of a folder, by name.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::fold::canonical::{self, CanonicalCandidate, Site};
+use crate::fold::evidence::Evidence;
 use crate::fold::link::Linked;
 use crate::fold::plan::{Match, Rule};
 use crate::model::permalink::Permalink;
@@ -140,8 +141,8 @@ pub struct Folded {
     pub matched: EntryRef,
     /// How alike the two are; 1 is certain.
     pub score: f64,
-    /// What was measured, JSON.
-    pub evidence: String,
+    /// What is shown of what was measured.
+    pub evidence: Evidence,
 }
 
 /// The stories that bear these names, which are of one feed.
@@ -213,7 +214,7 @@ pub struct Shown {
 /// # Errors
 /// When the store refuses.
 pub fn link(connection: &Connection, entry: EntryRef, rule: Rule, found: &Match, now: DateTime<Utc>) -> Result<()> {
-    let evidence = serde_json::to_string(found).map_err(|error| Error::Damaged(error.to_string()))?;
+    let evidence = Evidence::from(found).to_bytes();
     let mut insert = connection.prepare_cached(
         "INSERT INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (entry) DO UPDATE SET rule = ?2, matched = ?3, score = ?4, evidence = ?5, at = ?6",
@@ -661,9 +662,12 @@ fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
         since: instant(row.get(17)?),
     };
     let fold = match row.get::<_, Option<String>>(8)? {
-        Some(rule) => {
-            Some(Folded { rule, matched: EntryRef(row.get(9)?), score: row.get(10)?, evidence: row.get(11)? })
-        }
+        Some(rule) => Some(Folded {
+            rule,
+            matched: EntryRef(row.get(9)?),
+            score: row.get(10)?,
+            evidence: Evidence::from_bytes(row.get_ref(11)?.as_blob().unwrap_or_default()),
+        }),
         None => None,
     };
     Ok(Telling {

@@ -51,7 +51,7 @@ fn documents(output: &Output, published: &Published) -> Vec<(String, String)> {
     let formats = output.config.formats.iter().filter(|format| **format != Format::Html);
     let document = |format: &Format| {
         let page = published.ready(&format!("/{}{}", heading.name, format.ending()))?;
-        Some((heading.address(format.ending()), page.etag.clone()))
+        Some((heading.address(format.ending()), page.etag().to_owned()))
     };
     formats.filter_map(document).collect()
 }

@@ -7,6 +7,7 @@ use minijinja::{Value, context};
 
 use super::timeline::{self, Dot};
 use super::{layout, time};
+use crate::fold::evidence::Evidence;
 use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
@@ -26,16 +27,15 @@ const MOST_LABELS: usize = 12;
 pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result<Option<(String, DateTime<Utc>)>> {
     let Some(output) = site.outputs.first() else { return Ok(None) };
     let Seen { story, coverage, unlisted, .. } = seen;
-    let sources = feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?;
+    let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
     let detail = entries::detail_of(connection, story.canonical)?;
     let taken_from = detail.taken_from.clone();
-    let Some(shown) = merged::story(story, coverage, detail, Style::default(), |telling| sources.get(&telling.feed))
+    let Some(shown) = merged::story(story, coverage, detail, Style::default(), |telling| credits.get(&telling.feed))
     else {
         return Ok(None);
     };
-    let source_of = |telling: &Telling| {
-        sources.get(&telling.feed).map_or_else(|| "?".to_owned(), |source| Credit::of(source).title)
-    };
+    let source_of =
+        |telling: &Telling| credits.get(&telling.feed).map_or_else(|| "?".to_owned(), |credit| credit.title.clone());
     let title_of = |telling: &Telling| {
         Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(shown.title.clone())
     };
@@ -127,9 +127,7 @@ fn reason(fold: Option<&Folded>) -> &'static str {
     }
 }
 
-/// The words that carried a fold, out of what was stored with it.
-fn words(evidence: &str) -> Vec<String> {
-    let evidence: serde_json::Value = serde_json::from_str(evidence).unwrap_or_default();
-    let terms = evidence["terms"].as_array().into_iter().flatten();
-    terms.filter_map(|term| term.as_str()).take(8).map(sanitise::line).collect()
+/// The words that carried a fold.
+fn words(evidence: &Evidence) -> Vec<String> {
+    evidence.terms.iter().take(8).map(|term| sanitise::line(term)).collect()
 }

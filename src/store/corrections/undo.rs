@@ -59,7 +59,7 @@ fn put_back(connection: &Connection, split: &Correction, now: DateTime<Utc>) -> 
     match &undo.fold {
         Some(fold) => connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO fold (entry, rule, matched, score, evidence, at) VALUES (?1, ?2, ?3, ?4, unhex(?5), ?6)",
             )?
             .execute(params![entry.0, fold.rule, fold.matched, fold.score, fold.evidence, fold.at])?,
         None => connection.prepare_cached("DELETE FROM fold WHERE entry = ?1 AND ?1 = ?2")?.execute([entry.0, from.0])?,
