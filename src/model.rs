@@ -152,7 +152,6 @@ impl StoryNames {
 
 impl fmt::Display for StoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Documents have it several times for each story, and formatting each byte takes ten times as long.
         let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
         let mut text = String::with_capacity(36);
         for (at, byte) in self.0.iter().enumerate() {

@@ -117,9 +117,7 @@ fn a_correction_beside_a_daemon_does_not_look_the_whole_store_through() {
     let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
     // Whoever looks the store through, finds this; nobody else does.
     store
-        .execute_batch(
-            "PRAGMA ignore_check_constraints = ON; INSERT INTO weights (one, counted, bytes) VALUES (2, 0, x'')",
-        )
+        .execute_batch("PRAGMA ignore_check_constraints = ON; INSERT INTO weights (one, bytes) VALUES (2, x'')")
         .unwrap();
     drop(store);
     origin.change(|_| Answer::ok(rss_of(&["a", "b", "c"])));
