@@ -226,6 +226,8 @@ struct Daemon {
     /// Counts the configurations that came into force.
     edition: u64,
     awaited: Option<(Awaited, Instant)>,
+    /// Whether a reload was told of before it was in force.
+    is_reload_late: bool,
     started: Instant,
     /// When each feed that is not being polled is due, the earliest on top.
     due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
@@ -310,6 +312,7 @@ impl Daemon {
             is_synced: false,
             edition: 0,
             awaited: Some((Awaited::Start, now + READY_WITHIN)),
+            is_reload_late: false,
             started: now,
             due: BinaryHeap::new(),
             rounds: rounds::Rounds::default(),
@@ -545,20 +548,25 @@ impl Daemon {
         let is_in_force = self.pending.is_none();
         match self.awaited.take() {
             Some((Awaited::Start, _)) => self.greet(),
-            Some((Awaited::Reload, _)) if is_in_force => {
-                tracing::info!(
-                    name: "config.reloaded",
-                    feeds = self.subscriptions.len(),
-                    "the configuration was read again"
-                )
+            Some((Awaited::Reload, _)) if is_in_force => self.tell_of_reload(),
+            Some((Awaited::Reload, _)) => {
+                self.is_reload_late = true;
+                tracing::warn!(
+                    name: "config.waits",
+                    "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
+                );
             }
-            Some((Awaited::Reload, _)) => tracing::warn!(
-                name: "config.waits",
-                "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
-            ),
+            None if self.is_reload_late && is_in_force => self.tell_of_reload(),
             None => return,
         }
         systemd::ready(&self.status());
+    }
+
+    /// Tells of a reload that is done.
+    fn tell_of_reload(&mut self) {
+        self.is_reload_late = false;
+        let feeds = self.subscriptions.len();
+        tracing::info!(name: "config.reloaded", feeds, "the configuration was read again");
     }
 
     /// Gives up the polls under way, lets answers come to their end, publishes what was stored, and closes the store. What

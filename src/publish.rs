@@ -89,6 +89,11 @@ impl Output {
         }
     }
 
+    /// Whether it is for those who know this token.
+    fn has_token(&self, token: &Secret) -> bool {
+        self.config.token.as_ref().is_some_and(|own| token::is_one(own, token))
+    }
+
     /// Whether every story that it shows stays in it until newer ones push it out. Only then has it a past to keep.
     #[must_use]
     pub fn has_archives(&self) -> bool {
@@ -159,7 +164,7 @@ impl Site {
 
     /// What those see of it who know this token, at the addresses below `public_url`.
     fn private(&self, token: &Secret, public_url: &Url) -> Self {
-        let outputs = self.outputs.iter().filter(|output| output.config.token.as_ref() == Some(token));
+        let outputs = self.outputs.iter().filter(|output| output.has_token(token));
         let outputs = outputs.map(|output| Output { public_url: public_url.clone(), ..output.clone() });
         Self {
             outputs: outputs.collect(),
@@ -571,7 +576,7 @@ fn all(
     let (mut whole, mut chores) = one_site(connection, site.public(), before, &served, None, now)?;
     let nothing = Published::default();
     for secret in token::distinct(site.outputs.iter().filter_map(|output| output.config.token.as_ref())) {
-        let own = || site.outputs.iter().filter(|output| output.config.token.as_ref() == Some(secret));
+        let own = || site.outputs.iter().filter(|output| output.has_token(secret));
         let (token, public_url) = match (Token::of(secret), &site.public_url) {
             (Ok(token), Some(public_url)) => (token, public_url),
             (Err(why), _) => {

@@ -1,6 +1,7 @@
 //! The feeds of the configuration under their handles in the store: who is polled, how, and for which output.
 //!
-//! Pure but for [`Subscriptions::sync`], which makes the store's feeds those of the configuration.
+//! Edge where [`Subscriptions::sync`] makes the store's feeds those of the configuration, and where outputs are told apart by
+//! their tokens; pure otherwise.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,16 +9,18 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use crate::config::{Access, Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig, Role, derived_name};
+use crate::config::{
+    Access, Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig, Role, Secret, derived_name,
+};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::model::{Feed, FeedRef, Level};
 use crate::net::domain::domain_of;
 use crate::notify::Watcher;
-use crate::publish::Output;
+use crate::publish::{Output, token};
 use crate::redact;
 use crate::schedule::{self, Due};
-use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, lists, stories};
+use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, lists, outputs, stories};
 use crate::subscription::{IngestOptions, Subscription};
 use crate::update::listing::Standing;
 
@@ -78,6 +81,9 @@ impl Subscriptions {
             context.memory.index = None;
         }
         let subscriptions = Self::of(config, reconfigured.handles.into_iter().zip(&feeds));
+        for output in &config.outputs {
+            output.formerly.iter().try_for_each(|former| outputs::rename(tx, former, &output.name))?;
+        }
         hubs::sync(tx, config.serve.websub, now)?;
         let held = cooldowns::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
@@ -190,6 +196,15 @@ impl Subscriptions {
         self.members.get(&feed).map(|member| &member.config.url)
     }
 
+    /// The list that names a feed, if it is there for being named.
+    #[must_use]
+    pub fn listed_by(&self, feed: FeedRef) -> Option<&str> {
+        match &self.members.get(&feed)?.config.role {
+            Role::Listed(list) => Some(list),
+            Role::Feed | Role::List | Role::Left(_) => None,
+        }
+    }
+
     /// The feed that bears this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<FeedRef> {
@@ -234,11 +249,14 @@ impl Subscriptions {
         let is_public = |feed: &FeedRef| public.contains(feed) || !private.contains(feed);
         let everybodys: HashSet<FeedRef> = all.iter().copied().filter(is_public).collect();
         let output = |output: &OutputConfig| {
-            let mut visible = everybodys.clone();
-            if visible.len() < all.len() {
+            let (mut visible, hides) = (everybodys.clone(), everybodys.len() < all.len());
+            // Somebody who is told of all the news without naming any is told of what is for everybody.
+            let is_for_everybody = output.tags.is_empty() && output.token.is_none();
+            if hides && !is_for_everybody {
                 visible.extend(taken(output));
                 if let Some(token) = &output.token {
-                    visible.extend(taken_by(&|other| other.token.as_ref() == Some(token)));
+                    let is_known_too = |other: &Secret| token::is_one(other, token);
+                    visible.extend(taken_by(&|other| other.token.as_ref().is_some_and(is_known_too)));
                 }
             }
             Output {
@@ -249,7 +267,10 @@ impl Subscriptions {
                 hub: config.serve.hub.clone().filter(|_| output.token.is_none()),
                 has_story_pages: config.serve.listen != Listen::Off
                     || (output.directory.is_some() && output.formats.contains(&Format::Html)),
-                feeds: (!output.tags.is_empty()).then(|| tagged(&output.tags)),
+                feeds: match is_for_everybody {
+                    true => hides.then(|| everybodys.clone()),
+                    false => (!output.tags.is_empty()).then(|| tagged(&output.tags)),
+                },
                 tags: tags.clone(),
                 hides_feeds: visible.len() < all.len(),
                 visible: Arc::new(visible),
@@ -267,32 +288,46 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
     let mut feeds = config.feeds.clone();
     let mut taken: HashSet<Url> = feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
     let mut names: BTreeSet<String> = feeds.iter().map(|feed| feed.name.clone()).collect();
+    let mut listed: Vec<(Url, &FeedConfig, Standing)> = Vec::new();
     for list in config.feeds.iter().filter(|feed| feed.role == Role::List) {
         for (address, standing) in lists::named_by(connection, list.url.as_str())? {
-            let Some(url) = Url::parse(&address).ok().filter(|url| taken.insert(url.clone())) else { continue };
-            let name = derived_name(&url, &names);
-            names.insert(name.clone());
-            let role = match standing {
-                Standing::Named { .. } => Role::Listed(list.name.clone()),
-                Standing::Left => Role::Left(list.name.clone()),
-            };
-            feeds.push(Arc::new(FeedConfig {
-                url,
-                name,
-                name_is_derived: true,
-                tags: list.tags.clone(),
-                cadence: None,
-                priority: 0,
-                home: None,
-                fold: None,
-                keep: Vec::new(),
-                drop: Vec::new(),
-                is_private: None,
-                // Neither the credentials of the list nor its authorities are for the feeds that it names.
-                access: Arc::new(Access { proxy: config.poll.proxy.clone(), ..Access::default() }),
-                role,
-            }));
+            let url = Url::parse(&address).ok().filter(|url| taken.insert(url.clone()));
+            listed.extend(url.map(|url| (url, &**list, standing)));
         }
+    }
+    // What a feed was called it is called, whoever joins the list or leaves it.
+    let mut called: HashMap<String, String> = HashMap::new();
+    if !listed.is_empty() {
+        let known: HashMap<String, String> =
+            feeds::sources(connection)?.into_iter().map(|source| (source.address, source.name)).collect();
+        let known = listed.iter().filter_map(|(url, ..)| known.get_key_value(url.as_str()));
+        called.extend(
+            known.filter(|(_, name)| names.insert((*name).clone())).map(|(url, name)| (url.clone(), name.clone())),
+        );
+    }
+    for (url, list, standing) in listed {
+        let name = called.remove(url.as_str()).unwrap_or_else(|| derived_name(&url, &names));
+        names.insert(name.clone());
+        let role = match standing {
+            Standing::Named { .. } => Role::Listed(list.name.clone()),
+            Standing::Left => Role::Left(list.name.clone()),
+        };
+        feeds.push(Arc::new(FeedConfig {
+            url,
+            name,
+            name_is_derived: true,
+            tags: list.tags.clone(),
+            cadence: None,
+            priority: 0,
+            home: None,
+            fold: None,
+            keep: Vec::new(),
+            drop: Vec::new(),
+            is_private: None,
+            // Neither the credentials of the list nor its authorities are for the feeds that it names.
+            access: Arc::new(Access { proxy: config.poll.proxy.clone(), ..Access::default() }),
+            role,
+        }));
     }
     Ok(feeds)
 }

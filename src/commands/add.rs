@@ -1,7 +1,8 @@
 //! `newsfold add` and `remove`: the feed at an address, tried and added to the configuration, and one taken out of it.
 //!
-//! Edge: asks servers. `rewrite` changes the configuration.
+//! Edge: asks servers, and reads the store. `rewrite` changes the configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,15 +10,18 @@ use url::Url;
 
 use crate::clock;
 use crate::commands::console::{Exit, print, runtime};
-use crate::commands::rewrite::{add_feeds, is_listed, remove_feed};
+use crate::commands::rewrite::{add_feeds, file_with, remove_feed};
 use crate::config::edit::NewFeed;
-use crate::config::{self, Config, FeedConfig};
+use crate::config::{self, Config, FeedConfig, Role};
 use crate::fetch::{self, Client, Settings};
+use crate::model::FeedRef;
 use crate::parse::{self, LinkedFeed};
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{self, LookError, Looked};
 use crate::sanitise;
+use crate::store::{Connection, Reader};
+use crate::subscriptions::Subscriptions;
 use crate::text;
 
 /// The most of a title that is shown, in characters.
@@ -33,8 +37,8 @@ pub(super) fn add(config: &Config, address: &str, name: Option<&str>, tags: &[St
     let client = Client::new(Settings::of(config), Politeness::default());
     let access = config::Access { proxy: config.poll.proxy.clone(), ..config::Access::default() };
     let found = runtime()?.block_on(find(&client, &access, &addresses))?;
-    if is_listed(config, &found.url) {
-        print(&format!("{} is in {} already\n", found.url, config.file.display()))?;
+    if let Some(file) = file_with(config, &found.url) {
+        print(&format!("{} is in {} already\n", found.url, file.display()))?;
         return Ok(Exit::Done);
     }
     let Found { url, title, entries } = found;
@@ -49,17 +53,37 @@ pub(super) fn add(config: &Config, address: &str, name: Option<&str>, tags: &[St
 }
 
 /// Takes a feed out, by its name or address.
-pub(super) fn remove(config: &Config, named: &str) -> anyhow::Result<Exit> {
+pub(super) fn remove(config: &Config, store: &Path, named: &str) -> anyhow::Result<Exit> {
     let is_meant = |feed: &Arc<FeedConfig>| feed.name == named || feed.url.as_str() == named;
+    let written_in = config.file.display();
     let Some(position) = config.feeds.iter().position(is_meant) else {
-        anyhow::bail!("{} has no feed `{named}`; `newsfold feeds` lists their names", config.file.display());
+        if let Some(list) = list_that_names(config, store, named) {
+            anyhow::bail!("`{named}` is there because the list `{list}` names it, and stays for as long as that does");
+        }
+        anyhow::bail!("{written_in} has no feed `{named}`; `newsfold feeds` lists their names");
     };
+    if config.feeds.get(position).is_some_and(|feed| feed.role == Role::List) {
+        anyhow::bail!("`{named}` is a list of feeds; take its `[[list]]` out of {written_in} by hand");
+    }
     let file = remove_feed(config, position)?;
     print(&format!("removed {named} from {}\n", file.display()))?;
     eprintln!(
         "a running newsfold shows nothing of it from SIGHUP on (`systemctl reload newsfold`); what was stored stays for a while, should it come back"
     );
     Ok(Exit::Done)
+}
+
+/// The list that names a feed of this name or address, as far as the store knows.
+fn list_that_names(config: &Config, store: &Path, named: &str) -> Option<String> {
+    let find = |connection: &Connection| {
+        let feeds = Subscriptions::look_up(connection, config)?;
+        let is_meant = |feed: &FeedRef| {
+            feeds.name(*feed) == Some(named) || feeds.address(*feed).is_some_and(|url| url.as_str() == named)
+        };
+        let feed = feeds.handles().find(is_meant);
+        Ok(feed.and_then(|feed| feeds.listed_by(feed).map(str::to_owned)))
+    };
+    Reader::open(store).and_then(|reader| reader.read(find)).ok().flatten()
 }
 
 /// The addresses that a person can mean, to be tried in this order. What names no scheme is on the web, and so is what has one

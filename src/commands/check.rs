@@ -4,13 +4,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Host;
 
 use crate::clock;
 use crate::commands::console::{Exit, print, runtime};
-use crate::config::{Config, FeedConfig, Listen, Role, Secret};
+use crate::config::{Config, FeedConfig, Listen, OutputConfig, Role, Secret};
 use crate::fetch::{Client, Settings};
 use crate::net::blocklist::refused;
 use crate::parse::opml;
@@ -34,6 +34,7 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
         let why = unwritable(output.directory.as_deref()?)?;
         Some(format!("output `{}`: {why}", output.name))
     }));
+    found.extend(open_folders(config));
     let tokens = config.outputs.iter().filter_map(|output| Some((&output.name, output.token.as_ref()?)));
     found.extend(tokens.filter(|(_, secret)| is_known_here(secret)).filter_map(|(name, secret)| {
         let why = token::fault(secret)?;
@@ -131,6 +132,29 @@ fn unreachable(config: &Config, feed: &FeedConfig) -> Vec<String> {
 /// Whether a secret is to be had by whoever checks: what systemd passes to the service is not there for a shell.
 fn is_known_here(secret: &Secret) -> bool {
     !matches!(secret, Secret::Credential(_)) || std::env::var_os("CREDENTIALS_DIRECTORY").is_some()
+}
+
+/// What is told of private outputs whose files stand, by way of links, where those of outputs for others do.
+fn open_folders(config: &Config) -> Vec<String> {
+    let whole = |output: &OutputConfig| {
+        let folder = output.directory.as_deref()?;
+        let there = folder.ancestors().find(|folder| folder.exists())?;
+        Some(there.canonicalize().ok()?.join(folder.strip_prefix(there).ok()?))
+    };
+    let folders: Vec<(&OutputConfig, PathBuf)> =
+        config.outputs.iter().filter_map(|output| Some((output, whole(output)?))).collect();
+    let warn = |(output, folder): &(&OutputConfig, PathBuf)| {
+        let token = output.token.as_ref()?;
+        let is_for_others = |other: &OutputConfig| !other.token.as_ref().is_some_and(|own| token::is_one(own, token));
+        let (other, _) = folders.iter().find(|(other, theirs)| {
+            is_for_others(other) && (folder.starts_with(theirs) || theirs.starts_with(folder))
+        })?;
+        Some(format!(
+            "output `{}`: its `directory` is a link to where the files of output `{}` stand, which is for others; give it a folder of its own",
+            output.name, other.name
+        ))
+    };
+    folders.iter().filter_map(warn).collect()
 }
 
 /// Why no file can be made in a folder, or in the one that it would be made in.

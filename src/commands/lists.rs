@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::commands::add::{LONGEST_LABEL, addresses};
 use crate::commands::console::{Exit, print};
-use crate::commands::rewrite::{add_feeds, is_listed};
+use crate::commands::rewrite::{add_feeds, file_with};
 use crate::config::edit::NewFeed;
 use crate::config::{Config, Role};
 use crate::parse::opml::{self, List, Outline};
@@ -89,7 +89,7 @@ fn feed_address(config: &Config, written: &str, is_scraped: bool) -> Result<Url,
         Some(address) if !address.username().is_empty() || address.password().is_some() => {
             Err("its address holds a password; add it by hand with `username` and `password`".to_owned())
         }
-        Some(address) if is_listed(config, &address) => Err("it is there already".to_owned()),
+        Some(address) if file_with(config, &address).is_some() => Err("it is there already".to_owned()),
         Some(address) => Ok(address),
     }
 }

@@ -15,14 +15,15 @@ use url::Url;
 use crate::config::edit::{NewFeed, with_feeds, without_feed};
 use crate::config::{self, Config, load};
 
-/// Whether the configuration has a feed of this address.
-pub(super) fn is_listed(config: &Config, address: &Url) -> bool {
+/// The file that has a feed, or a list of feeds, of this address.
+pub(super) fn file_with<'c>(config: &'c Config, address: &Url) -> Option<&'c Path> {
     let bare = |url: &Url| {
         let mut url = url.clone();
         url.set_fragment(None);
         url
     };
-    config.feeds.iter().any(|feed| bare(&feed.url) == bare(address))
+    let position = config.feeds.iter().position(|feed| bare(&feed.url) == bare(address))?;
+    Some(config.place_of_feed(position).map_or(config.file.as_path(), |(file, _)| file))
 }
 
 /// Adds feeds to the configuration file, unless that would make it wrong.

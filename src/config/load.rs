@@ -33,7 +33,8 @@ pub fn read(file: &Path) -> Result<Config, String> {
 }
 
 /// The files of `feeds.d` beside a configuration, by name. What is hidden, or ends otherwise than in `.toml`, is none of them:
-/// editors leave such files behind.
+/// editors leave such files behind. What is there and is no folder, or no file that ends when it is read, is a fault: feeds
+/// that somebody wrote down are never left out in silence.
 ///
 /// # Errors
 /// What cannot be read and why, for a person.
@@ -41,7 +42,9 @@ pub fn further(file: &Path) -> Result<Vec<Further>, String> {
     let folder = folder_of(file).join(FURTHER_FEEDS);
     let files = match std::fs::read_dir(&folder) {
         Ok(files) => files,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(&folder).is_err() => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(cannot_be_read(&folder, &error, cure_for(error.kind()))),
     };
     let files = files.map(|file| file.map(|file| file.path())).collect::<Result<Vec<PathBuf>, Error>>();
@@ -50,7 +53,12 @@ pub fn further(file: &Path) -> Result<Vec<Further>, String> {
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml") && !is_hidden(file));
     files.sort();
     let read = |file: PathBuf| {
-        let bytes = std::fs::read(&file).map_err(|error| cannot_be_read(&file, &error, cure_for(error.kind())))?;
+        let in_words = |error: Error| cannot_be_read(&file, &error, cure_for(error.kind()));
+        // A pipe or a device would be waited for, and for ever.
+        if !std::fs::metadata(&file).map_err(in_words)?.is_file() {
+            return Err(in_words(Error::new(ErrorKind::InvalidInput, "it is no file")));
+        }
+        let bytes = std::fs::read(&file).map_err(in_words)?;
         Ok(Further { text: text_of(&file, bytes)?, file })
     };
     files.into_iter().map(read).collect()
@@ -67,6 +75,9 @@ fn cannot_be_read(file: &Path, error: &Error, cure: &str) -> String {
 fn cure_for(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::PermissionDenied => "run this as a user who may read it, or let this one (`chmod`, `chgrp`)",
+        ErrorKind::NotFound => "it is a link to what is not there: put that right, or take the link away",
+        ErrorKind::NotADirectory => "make it a folder, or give it another name",
+        ErrorKind::InvalidInput => "move it elsewhere, or give it a name that does not end in `.toml`",
         _ => "see to the file",
     }
 }

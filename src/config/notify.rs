@@ -42,14 +42,10 @@ pub(super) fn notify(
             Some(output) => OutputConfig { min_sources: asked.min_sources, ..output.clone() },
             None => asked,
         };
-        found.extend(url.map(|url| NotifyConfig {
-            name,
-            selection,
-            url,
-            method: table.choice("method", &NotifyMethod::NAMES).unwrap_or_default(),
-            headers: headers(table, folder),
-            body: table.text("body", BODY),
-        }));
+        // All of it is read, so that one fault hides no other.
+        let method = table.choice("method", &NotifyMethod::NAMES).unwrap_or_default();
+        let (headers, body) = (headers(table, folder), table.text("body", BODY));
+        found.extend(url.map(|url| NotifyConfig { name, selection, url, method, headers, body }));
     }
     found
 }

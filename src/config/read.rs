@@ -391,6 +391,14 @@ fn fold(table: &Table<'_>) -> FoldConfig {
     }
 }
 
+/// Whether somebody cannot listen at an address because another does: one of them on every address of the machine.
+fn is_taken_by(one: SocketAddr, other: SocketAddr) -> bool {
+    // What listens on every address of IPv6 does so on those of IPv4 (ipv6(7), `bindv6only`).
+    let takes = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let (ip, others) = (one.ip(), other.ip());
+    one.port() == other.port() && one.port() != 0 && ip != others && (takes(ip, others) || takes(others, ip))
+}
+
 fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
     let default = ServeConfig::default();
     let listen = table
@@ -407,6 +415,14 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         .get("admin")
         .and_then(|value| value.parsed("\"127.0.0.1:8081\"", |text| listen_at(text, folder)))
         .unwrap_or(default.admin);
+    if let (Listen::Tcp(readers), Listen::Tcp(operators)) = (&listen, &admin)
+        && is_taken_by(*operators, *readers)
+        && let Some(value) = table.get("admin")
+    {
+        value.problem(&format!(
+            "is an address of this machine that `serve.listen` ({readers}) takes too; write another port, or the same address to have operators look where readers do"
+        ));
+    }
     let public_url = table.get("public_url").and_then(|value| {
         value.parsed("\"https://news.example/\"", |text| {
             let mut url = web_address(text)?;

@@ -166,6 +166,8 @@ fn who_is_told_says_of_what_in_one_way() {
         "n:10:8: notify 1: tags says which stories, and so does `output`; take one of the two out",
     );
     check(&with("min_sources = 5"), "n:8:1: notify 1: it has no `url`; write where it is sent, `url = \"https://…\"`");
+    let told = from_toml("[[notify]]\nmethod = 'GET'\nbody = 1\n", Path::new("/n.toml")).unwrap_err().to_string();
+    assert_eq!(told.lines().count(), 3, "no fault hides another: {told}");
     check(
         &with("url = 'ftp://a.example/token'"),
         "n:9:7: notify 1: url has the scheme `ftp:`; write the whole address, for example `https://example.org/`",
@@ -480,6 +482,30 @@ fn a_value_that_cannot_be_read_is_shown_its_cure() {
         "serve.public_url = 'news.example'",
         "n:1:20: serve.public_url `news.example` has no scheme; write the whole address, for example `https://example.org/`",
     );
+    let listening = |listen: &str, admin: &str| {
+        format!("[serve]\nlisten = '{listen}'\npublic_url = 'http://nas.lan/'\nadmin = '{admin}'")
+    };
+    for (listen, admin) in [
+        ("0.0.0.0:80", "127.0.0.1:80"),
+        ("127.0.0.1:80", "0.0.0.0:80"),
+        ("[::]:80", "127.0.0.1:80"),
+        ("[::1]:80", "[::]:80"),
+    ] {
+        check(
+            &listening(listen, admin),
+            &format!(
+                "n:4:9: serve.admin is an address of this machine that `serve.listen` ({listen}) takes too; write another port, or the same address to have operators look where readers do"
+            ),
+        );
+    }
+    for (listen, admin) in [
+        ("0.0.0.0:80", "0.0.0.0:80"),
+        ("0.0.0.0:80", "127.0.0.1:81"),
+        ("127.0.0.1:80", "127.0.0.2:80"),
+        ("0.0.0.0:80", "[::1]:80"),
+    ] {
+        assert!(from_toml(&listening(listen, admin), Path::new("/n.toml")).is_ok(), "{listen} {admin}");
+    }
     check(
         "poll.interval = '1m'",
         "n:1:17: poll.interval `1m` polls every 1m, more often than `poll.min_interval` of 5m allows; write a longer one, or lower `poll.min_interval`",

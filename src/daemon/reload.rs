@@ -125,7 +125,7 @@ impl Daemon {
         self.unreadable.retain(|feed, _| subscriptions.subscription(*feed).is_some());
         (self.is_synced, self.is_stale) = (true, true);
         self.edition += 1;
-        if self.is_reload() {
+        if self.is_reload() || self.is_reload_late {
             self.counters.send_modify(|counters| counters.reload(false));
         }
     }

@@ -181,10 +181,11 @@ pub(super) async fn store_by_parts(
     }
 }
 
-/// Tells the log what a list names.
+/// Tells the log what a list changed.
 fn tell_of_a_list(feed: &Feed, Changes { joined, left, readings, .. }: &Changes) {
     let (joined, left) = (joined.len(), left.len());
     match readings {
+        0 if joined + left == 0 => {}
         0 => tracing::info!(name: "list.read", { feed.name, joined, left }, "the list was read"),
         readings => tracing::warn!(
             name: "list.doubtful",

@@ -64,11 +64,17 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// Whether two outputs have one token, however each of them is given it. One that cannot be had is like itself alone.
+#[must_use]
+pub fn is_one(one: &Secret, other: &Secret) -> bool {
+    one == other || matches!((Token::of(one), Token::of(other)), (Ok(one), Ok(other)) if one.is(&other.text))
+}
+
 /// The tokens of these outputs, each once, in their order.
 pub(super) fn distinct<'a>(tokens: impl Iterator<Item = &'a Secret>) -> Vec<&'a Secret> {
     let mut found: Vec<&Secret> = Vec::new();
     for token in tokens {
-        if !found.contains(&token) {
+        if !found.iter().any(|known| is_one(known, token)) {
             found.push(token);
         }
     }
@@ -102,6 +108,18 @@ mod tests {
         ] {
             assert_eq!(token(text).address(&public).as_str(), expected);
         }
+    }
+
+    #[test]
+    fn a_token_is_one_however_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "0123456789abcdef\n").unwrap();
+        let [literal, other] = ["0123456789abcdef", "fedcba9876543210"].map(|text| Secret::Literal(text.into()));
+        let [file, missing] = [file, folder.path().join("none")].map(Secret::File);
+        assert!(is_one(&literal, &file) && is_one(&file, &literal) && is_one(&missing, &missing));
+        assert!(!is_one(&literal, &other) && !is_one(&other, &file) && !is_one(&missing, &literal));
+        assert_eq!(distinct([&file, &other, &literal, &missing].into_iter()), [&file, &other, &missing]);
     }
 
     #[test]

@@ -108,7 +108,10 @@ async fn at(served: &Served, audience: Audience, root: &str, request: &Request<(
     }
     match path {
         // Addresses for machines that watch over us.
-        "/healthz" => healthz(&served.sources.health.borrow()),
+        "/healthz" if audience == Audience::Readers && !shows_feeds(served) => {
+            healthz(&served.sources.health.borrow(), false)
+        }
+        "/healthz" => healthz(&served.sources.health.borrow(), true),
         "/readyz" => readyz(&served.sources.health.borrow()),
         "/metrics" => metrics(served).await,
         _ => page(served, path, request).await,
@@ -293,9 +296,19 @@ async fn index(served: &Served) -> Result<()> {
     tokio::time::timeout(FOR_THE_INDEX, fill).await.map_or(Ok(()), |filled| filled.map(drop))
 }
 
-fn healthz(health: &Health) -> Response {
-    let status = if health.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "status": if health.reasons.is_empty() { "ok" } else { "failing" }, "reasons": health.reasons, "warnings": health.warnings, "feeds": health.feeds, "failing": health.failing });
+/// Whether all is well. What is wrong, and how many feeds there are, is for operators: it names what may be private.
+fn healthz(health: &Health, is_for_operators: bool) -> Response {
+    let (status, word) = match health.reasons.is_empty() {
+        true => (StatusCode::OK, "ok"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
+    };
+    let Health { reasons, warnings, feeds, failing, .. } = health;
+    let body = match is_for_operators {
+        true => {
+            json!({ "status": word, "reasons": reasons, "warnings": warnings, "feeds": feeds, "failing": failing })
+        }
+        false => json!({ "status": word }),
+    };
     let mut response = Response::new(Body::from(format!("{body}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();

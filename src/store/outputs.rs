@@ -103,6 +103,26 @@ pub fn close(connection: &Connection, output: &str, closed: &[Closed]) -> Result
     Ok(())
 }
 
+/// Gives an output what there is of it under the name that it had: its digests, and its archives, whose files are to be written
+/// anew. What it has under its own name stays.
+///
+/// # Errors
+/// When the store refuses.
+pub fn rename(connection: &Connection, former: &str, name: &str) -> Result<()> {
+    let has_moved = |table: &str, also: &str| -> Result<bool> {
+        let update = format!(
+            "UPDATE {table} SET output = ?2{also} WHERE output = ?1 AND NOT EXISTS (SELECT 1 FROM {table} WHERE output = ?2)"
+        );
+        Ok(connection.prepare_cached(&update)?.execute([former, name])? > 0)
+    };
+    has_moved("archive", ", written = NULL")?;
+    // How far its digests go belongs to what they are.
+    if has_moved("digest_progress", "")? {
+        has_moved("digest", "")?;
+    }
+    Ok(())
+}
+
 /// How often a person has corrected the stories.
 ///
 /// # Errors

@@ -207,12 +207,18 @@ fn further_files_hold_feeds_and_are_told_of_by_name() {
     assert!(scene.run(&["check"]).err.contains("feeds.d/d.toml:2:"));
     std::fs::write(scene.path("feeds.d/d.toml"), b"[[feed]]\n# \xff").unwrap();
     assert!(scene.run(&["check"]).err.contains("feeds.d/d.toml:2:3: not valid UTF-8"));
+    // What is no file is not waited for.
+    std::fs::remove_file(scene.path("feeds.d/d.toml")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(scene.path("feeds.d/d.toml")).status().unwrap().success());
+    let told = scene.run(&["check"]).err;
+    assert!(told.contains("feeds.d/d.toml: cannot be read: it is no file; move it elsewhere"), "{told}");
     std::fs::remove_file(scene.path("feeds.d/d.toml")).unwrap();
     // Whoever adds writes to the file that is named, and whoever removes finds the one where it stands.
     let four = Origin::of(rss_of(&["d"]));
     scene.must(&["add", &four.url("/"), "--name", "four"]);
     assert!(std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("name = \"four\""));
     let again = scene.run(&["add", &three.url("/"), "--name", "three-again"]);
+    assert!(again.out.contains("feeds.d/c.toml already"), "{again:?}");
     assert!(again.out.contains("already"), "{again:?}");
     let removed = scene.must(&["remove", "three"]);
     assert!(removed.trim_end().ends_with("feeds.d/c.toml"), "{removed}");
@@ -220,4 +226,21 @@ fn further_files_hold_feeds_and_are_told_of_by_name() {
     scene.must(&["remove", "one"]);
     assert!(!std::fs::read_to_string(scene.path("newsfold.toml")).unwrap().contains("\"one\""));
     assert!(std::fs::read_to_string(scene.path("feeds.d/b.toml")).unwrap().contains("two"));
+}
+
+#[test]
+fn further_files_that_cannot_be_had_are_told_of() {
+    let scene = Scene::with(&[], "");
+    std::os::unix::fs::symlink(scene.path("nowhere"), scene.path("feeds.d")).unwrap();
+    let told = scene.run(&["check"]);
+    assert!(
+        told.status == 78
+            && told.err.contains("feeds.d: cannot be read: ")
+            && told.err.contains("it is a link to what is not there"),
+        "{told:?}"
+    );
+    std::fs::remove_file(scene.path("feeds.d")).unwrap();
+    scene.write("feeds.d", "[[feed]]");
+    let told = scene.run(&["check"]);
+    assert!(told.status == 78 && told.err.contains("make it a folder, or give it another name"), "{told:?}");
 }

@@ -154,6 +154,13 @@ fn nothing_is_listed_twice_and_nothing_falls_between_two_however_long_a_daemon_s
     assert_eq!(ids.len(), 3);
     let dates: Vec<String> = all.iter().map(|digest| digest["date_published"].to_string()).collect();
     assert!(dates.is_sorted_by(|one, two| one > two), "{dates:?}");
+    // Under another name it has what it had.
+    let renamed = output.replace("\"daily\"", "\"paper\"\nformerly = [\"daily\"]");
+    scene.configure(&[("one", origin.url("/"))], &renamed);
+    scene.must(&["poll"]);
+    let now_called = scene.json(&["publish", "paper", "--format", "json"]);
+    let found: Vec<&Value> = now_called["items"].as_array().unwrap().iter().map(|digest| &digest["id"]).collect();
+    assert_eq!(found, all.iter().map(|digest| &digest["id"]).collect::<Vec<_>>());
 }
 
 #[test]

@@ -187,3 +187,37 @@ fn what_a_list_names_is_bounded_and_of_the_web() {
     let repairs = scene.json(&["feeds", "--json"]).to_string();
     assert!(repairs.contains("what is not on the web is left out") && !repairs.contains("secret"), "{repairs}");
 }
+
+#[test]
+fn a_feed_keeps_its_name_whoever_joins_its_list_or_leaves_it() {
+    let planet = planet("bc");
+    let scene = Scene::with(&[], &configured(&planet, ""));
+    scene.must(&["poll"]);
+    let names = || -> Vec<(String, String)> {
+        let feeds = scene.json(&["feeds", "--json"]);
+        let text = |feed: &serde_json::Value, key: &str| feed[key].as_str().unwrap().to_owned();
+        feeds.as_array().unwrap().iter().map(|feed| (text(feed, "address"), text(feed, "name"))).collect()
+    };
+    let before = names();
+    // It stands before the others, and would have the first one's name.
+    name(&planet, "abc");
+    scene.must(&["poll"]);
+    let after = names();
+    assert_eq!(after.len(), before.len() + 1);
+    assert!(before.iter().all(|feed| after.contains(feed)), "{before:?} {after:?}");
+}
+
+#[test]
+fn what_a_list_brought_is_not_taken_out_of_a_file_that_does_not_hold_it() {
+    let planet = planet("a");
+    let scene = Scene::with(&[], &configured(&planet, ""));
+    scene.must(&["poll"]);
+    let told = scene.run(&["remove", &planet.url("/a")]);
+    assert!(told.status == 1 && told.err.contains("is there because the list `planet` names it"), "{told:?}");
+    let told = scene.run(&["remove", "planet"]);
+    assert!(
+        told.status == 1 && told.err.contains("`planet` is a list of feeds; take its `[[list]]` out of"),
+        "{told:?}"
+    );
+    assert!(scene.run(&["remove", "nothing"]).err.contains("has no feed `nothing`"));
+}

@@ -98,3 +98,38 @@ fn check_tells_of_a_template_that_is_none() {
     let ended = scene.run(&["check"]);
     assert!(ended.err.contains("notify `phone`: `body` is no template: line 1"), "{ended:?}");
 }
+
+#[test]
+fn what_is_for_some_readers_alone_is_told_to_those_alone_who_are_to_be_told_of_it() {
+    let receiver = Origin::start(|_| Answer::status("204 No Content"));
+    let empty = || Origin::of("<rss version=\"2.0\"><channel><title>x</title></channel></rss>");
+    let [public, private] = [empty(), empty()];
+    let feeds = format!(
+        "[[feed]]\nname = \"public\"\nurl = \"{}\"\ntags = [\"world\"]\n[[feed]]\nname = \"board\"\nurl = \"{}\"\ntags = [\"board\"]\n",
+        public.url("/"),
+        private.url("/")
+    );
+    let outputs = "[[output]]\nname = \"news\"\ntags = [\"world\"]\n[[output]]\nname = \"board\"\ntags = [\"board\"]\ntoken = \"0a1b2c3d4e5f60718293\"\n";
+    let notify = |name: &str, more: &str| {
+        format!(
+            "[[notify]]\nname = \"{name}\"\nmin_sources = 1\nurl = \"{}\"\n{more}",
+            receiver.url(&format!("/{name}"))
+        )
+    };
+    let notices =
+        notify("all", "") + &notify("named", "output = \"board\"\n") + &notify("tagged", "tags = [\"board\"]\n");
+    let scene = Scene::with(&[], &format!("{outputs}{feeds}{notices}"));
+    scene.must(&["poll"]);
+    let told_of = |what: &str| told("x", NOW).replace("ferry", what);
+    let (market, merger) = (told_of("market"), told_of("merger"));
+    public.change(move |_| Answer::ok(&market));
+    private.change(move |_| Answer::ok(&merger));
+    scene.must(&["poll"]);
+    let mut told: Vec<(String, bool)> = receiver
+        .asked()
+        .iter()
+        .map(|asked| (asked.target.clone(), String::from_utf8_lossy(&asked.body).contains("merger")))
+        .collect();
+    told.sort();
+    assert_eq!(told, [("/all".into(), false), ("/named".into(), true), ("/tagged".into(), true)]);
+}

@@ -199,6 +199,35 @@ fn nobody_else_learns_what_a_private_output_shows() {
 }
 
 #[test]
+fn outputs_of_one_token_are_found_together_however_it_is_given() {
+    let (public, private) = public_and_private();
+    let again = "[[output]]\nname = \"board\"\ntags = [\"world\"]\ntoken = { file = \"token\" }\n";
+    let scene = scene(&public, &private, &outputs(&format!("\"{TOKEN}\""), again));
+    scene.write("token", &format!("{TOKEN}\n"));
+    scene.must(&["poll"]);
+    let daemon = scene.start();
+    for output in ["inhouse", "board"] {
+        assert!(daemon.get(&format!("/t/{TOKEN}/{output}.atom")).0.starts_with("HTTP/1.1 200"), "{output}");
+        assert!(with_password(&daemon, &format!("/{output}.atom"), TOKEN).0.starts_with("HTTP/1.1 200"), "{output}");
+    }
+    let board = daemon.get(&format!("/t/{TOKEN}/board.json")).1;
+    assert!(board.contains("zoo-feed"), "who knows the token sees who else tells it: {board}");
+}
+
+#[test]
+fn files_that_stand_together_by_way_of_a_link_are_told_of() {
+    let (public, private) = public_and_private();
+    let outputs = outputs(&format!("\"{TOKEN}\""), "directory = \"inside/private\"\n")
+        .replace("tags = [\"world\"]\n", "tags = [\"world\"]\ndirectory = \"public\"\n");
+    let scene = scene(&public, &private, &outputs);
+    assert!(!scene.run(&["check"]).err.contains("is a link"));
+    std::fs::create_dir(scene.path("public")).unwrap();
+    std::os::unix::fs::symlink(scene.path("public"), scene.path("inside")).unwrap();
+    let told = scene.run(&["check"]).err;
+    assert!(told.contains("output `inhouse`: its `directory` is a link to where the files of output `news`"), "{told}");
+}
+
+#[test]
 fn addresses_that_look_like_a_tokens_lead_nowhere() {
     let (public, private) = public_and_private();
     let scene = scene(&public, &private, &outputs(&format!("\"{TOKEN}\""), ""));

@@ -119,9 +119,10 @@ fn what_is_for_operators_is_not_where_the_world_reads() {
     for page in ["/%6detrics", "//metrics", "/metrics/", "/./metrics", "/feeds/", "/METRICS", "/planet//feeds"] {
         assert!(daemon.get(page).0.starts_with("HTTP/1.1 404"), "{page}");
     }
-    assert!(
-        daemon.get("/healthz").0.starts_with("HTTP/1.1 200") && at_operators("/news.atom").contains("<title>a</title>")
-    );
+    let (head, told) = daemon.get("/healthz");
+    assert!(head.starts_with("HTTP/1.1 200") && at_operators("/news.atom").contains("<title>a</title>"));
+    assert_eq!(told, "{\"status\":\"ok\"}\n", "how many feeds there are is for operators");
+    assert!(at_operators("/healthz").contains("\"feeds\":1"));
     assert!(!daemon.get("/").1.contains("/planet/feeds\""), "no page leads there");
     assert!(at_operators("/feeds").contains("/planet/feeds\""));
     assert!(scene.must(&["health"]).contains("\"ok\""));
