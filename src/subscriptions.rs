@@ -130,7 +130,8 @@ impl Subscriptions {
         Ok(Self::of(config, known))
     }
 
-    fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a Arc<FeedConfig>)>) -> Self {
+    /// Configured feeds under these handles.
+    pub(crate) fn of<'a>(config: &Config, feeds: impl Iterator<Item = (FeedRef, &'a Arc<FeedConfig>)>) -> Self {
         let feeds: Vec<(FeedRef, &Arc<FeedConfig>)> = feeds.collect();
         let member = |feed: &Arc<FeedConfig>| {
             let options = IngestOptions {

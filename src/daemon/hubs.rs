@@ -1,52 +1,31 @@
-//! Hubs that tell of news: who is to be asked, and what they say.
+//! Hubs that tell of news: who is to be asked, and who is looked up once one tells no more.
 //!
 //! Edge. Asking is `websub::subscriber`'s work and hearing `websub::callback`'s.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::Daemon;
-use super::tasks::{Came, Done, Work};
+use tokio::sync::Mutex;
+
+use super::work::{Came, Done};
 use crate::clock;
-use crate::model::{Feed, FeedRef};
+use crate::config::Config;
+use crate::model::FeedRef;
+use crate::poll::Poller;
 use crate::store::{Policy, Store, feeds};
-use crate::websub::callback::Word;
+use crate::subscriptions::Subscriptions;
+use crate::websub::subscriber::Subscriber;
 
-impl Daemon {
-    /// Begins to ask hubs for what is due.
-    pub(super) fn ask_hubs(&mut self) {
-        let (subscriber, subscriptions, config) =
-            (self.subscriber.clone(), self.subscriptions.clone(), Arc::clone(&self.config));
-        let poller = self.poller.clone();
-        self.tasks.begin(Work::Hubs, async move {
-            let (serve, now) = (&config.serve, clock::now());
-            let mut subscriber = subscriber.lock().await;
-            subscriber.ask_due(poller.client(), &subscriptions, &serve.public_url, serve.websub, now).await?;
-            Ok(Done::HubsAsked)
-        });
-    }
-
-    /// Notes what a hub said.
-    pub(super) fn heed_hub(&mut self, word: Word) {
-        match word {
-            Word::News => self.is_stale = true,
-            Word::Ended(feed) => self.untended.push(feed),
-        }
-    }
-
-    /// Plans feeds that their hubs tell of no more.
-    pub(super) fn replan(&mut self, states: Vec<Feed>) {
-        for state in states {
-            let feed = state.feed;
-            let due = self.subscriptions.subscription(feed).filter(|_| state.retired_at.is_none());
-            if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
-                && !self.in_flight.contains(&feed)
-            {
-                self.due.retain(|Reverse((_, known))| *known != feed);
-                self.due.push(Reverse((due.at, feed)));
-            }
-        }
-    }
+/// Asks hubs for what is due.
+pub(super) async fn ask(
+    subscriber: Arc<Mutex<Subscriber>>,
+    poller: Arc<Poller>,
+    subscriptions: Subscriptions,
+    config: Arc<Config>,
+) -> Came {
+    let (serve, now) = (&config.serve, clock::now());
+    let mut subscriber = subscriber.lock().await;
+    subscriber.ask_due(poller.client(), &subscriptions, &serve.public_url, serve.websub, now).await?;
+    Ok(Done::HubsAsked)
 }
 
 /// What is known of these feeds, as far as it can be read.

@@ -3,34 +3,19 @@
 //! Edge: reads the store, writes the outputs' files, and hands the documents to the server. None of it is done in the loop:
 //! readers have the documents as soon as they are rendered, and files follow.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
-use super::tasks::{Came, Done, Failure, Work};
-use super::{Daemon, Error};
+use super::work::{Came, Done, Failure, Publication};
 use crate::clock;
+use crate::config::Config;
 use crate::maintenance;
-use crate::notify;
+use crate::notify::{self, Watcher};
 use crate::publish::{self, Output, Published, Site, after, files};
-use crate::store::stories::DamagedEntry;
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::websub::publisher;
 
 /// How many steps the index for searches is brought on before what is there is rendered.
 const INDEXED_AT_ONCE: usize = 10;
-
-/// What was rendered.
-pub(super) struct Publication {
-    rendered: Published,
-    /// Which configuration it was rendered for, counted.
-    edition: u64,
-    /// How many corrections by a person it has.
-    corrections: u64,
-    /// Whether searches find all that is stored.
-    is_indexed: bool,
-    took: Duration,
-}
 
 /// Renders the outputs.
 pub(super) async fn render(store: Store, site: Site, before: Published, edition: u64) -> Came {
@@ -70,74 +55,22 @@ pub(super) async fn write_files(store: Store, published: Published) -> Came {
     Ok(Done::FilesWritten)
 }
 
-impl Daemon {
-    /// Puts what was rendered where readers see it.
-    ///
-    /// # Errors
-    /// As [`Daemon::failed`], for outputs that could not be rendered: they keep what they had, and are tried again.
-    pub(super) fn show(&mut self, publication: Publication) -> Result<(), Error> {
-        let Publication { rendered, edition, corrections, is_indexed, took } = publication;
-        let before = self.published.borrow().clone();
-        for (story, title) in rendered.damaged().iter().filter(|(story, _)| !before.damaged().contains_key(story)) {
-            tracing::error!(
-                name: "story.text_damaged",
-                { story.id = %story },
-                "{title}: its text is damaged in the store, so it is shown without; `newsfold store check --repair` has its feed asked for it again"
-            );
-        }
-        for DamagedEntry { entry, feed } in rendered.damaged_entries().difference(before.damaged_entries()) {
-            tracing::error!(
-                name: "entry.damaged",
-                { feed.name = feed, entry.id = entry.0 },
-                "the entry is damaged in the store and not shown; `newsfold store check --repair` has its feed asked for it again"
-            );
-        }
-        self.published.send_replace(rendered.clone());
-        self.corrections = corrections;
-        self.is_stale |= !is_indexed;
-        (self.are_files_stale, self.is_hub_stale, self.is_anybody_untold) = (true, true, !self.watchers.is_empty());
-        self.counters.send_modify(|counters| {
-            counters.render = took;
-            counters.stories_left_out = rendered.stories_left_out();
-        });
-        tracing::debug!(name: "output.published", outputs = self.outputs.len(), "published");
-        if edition == self.edition && self.is_synced {
-            self.announce();
-        }
-        self.tell_health();
-        match rendered.failures() {
-            failures if failures.is_empty() => Ok(()),
-            failures => self.failed(Work::Publish, Failure::Some(failures.join("; "))),
-        }
-    }
+/// Runs the commands that follow changed files.
+pub(super) async fn run_commands(store: Store, outputs: Vec<Output>) -> Came {
+    let failed = after::run(&store, &outputs).await?;
+    if failed.is_empty() { Ok(Done::CommandsRun) } else { Err(Failure::Some(failed.join("; "))) }
+}
 
-    /// Begins to run the commands that follow changed files.
-    pub(super) fn run_commands(&mut self) {
-        let (store, outputs) = (self.store.clone(), self.outputs.clone());
-        self.tasks.begin(Work::Commands, async move {
-            let failed = after::run(&store, &outputs).await?;
-            if failed.is_empty() { Ok(Done::CommandsRun) } else { Err(Failure::Some(failed.join("; "))) }
-        });
-    }
+/// Tells people of stories.
+pub(super) async fn tell_people(store: Store, watchers: Arc<[Watcher]>, config: Arc<Config>) -> Came {
+    let untold = notify::tell(&store, &watchers, &config.poll.user_agent, clock::now()).await?;
+    if untold.is_empty() { Ok(Done::Notified) } else { Err(Failure::Some(untold.join("; "))) }
+}
 
-    /// Begins to tell people of stories.
-    pub(super) fn notify(&mut self, now: DateTime<Utc>) {
-        let (store, watchers) = (self.store.clone(), self.watchers.clone());
-        let agent = self.config.poll.user_agent.clone();
-        self.tasks.begin(Work::Notify, async move {
-            let untold = notify::tell(&store, &watchers, &agent, now).await?;
-            if untold.is_empty() { Ok(Done::Notified) } else { Err(Failure::Some(untold.join("; "))) }
-        });
+/// Tells our hub which documents changed. Without a hub nobody is told.
+pub(super) async fn tell_hub(store: Store, published: Published, config: Arc<Config>) -> Came {
+    if let Some(hub) = &config.serve.hub {
+        publisher::tell_of_changes(&store, &published, |_| true, hub, &config.poll.user_agent).await?;
     }
-
-    /// Begins to tell the hub which documents changed. Without a hub nobody is told.
-    pub(super) fn tell_hub(&mut self) {
-        let Some(hub) = self.config.serve.hub.clone() else { return };
-        let agent = self.config.poll.user_agent.clone();
-        let (store, published) = (self.store.clone(), self.published.borrow().clone());
-        self.tasks.begin(Work::TellHub, async move {
-            publisher::tell_of_changes(&store, &published, |_| true, &hub, &agent).await?;
-            Ok(Done::HubTold)
-        });
-    }
+    Ok(Done::HubTold)
 }

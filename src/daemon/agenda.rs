@@ -1,51 +1,143 @@
-//! Which feeds are due, and what came of polling them.
+//! When each feed is polled: which are due, which are under way, and what moves that.
 //!
-//! Edge: moves due times in the store and sends feeds to their hosts' lines.
+//! Pure but for the log and the locks of `politeness`. Who is due is said by a heap of due times. A feed that is chosen has its
+//! due time moved in the store first (`lease`), so that a crash in a loop hammers no server; it is under way from then until
+//! its report comes, and is due again after that. So each feed is either under way or in the heap, at any instant.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use super::reload::Pending;
-use super::rounds::Due;
-use super::tasks::{Came, Done, Work};
-use super::{Daemon, Error};
-use crate::clock;
-use crate::host_queue::Outcome;
+use super::rounds::{Due, Rounds};
+use super::work::Leased;
 use crate::model::{Feed, FeedRef};
+use crate::politeness::Politeness;
 use crate::politeness::connectivity::{Side, Turn};
 use crate::poll::{PollJob, Polled, Postponement, Report, Trigger};
 use crate::schedule::{self, ClockStep};
-use crate::store::{self, Policy, Store, feeds};
+use crate::store::{self, Policy};
 use crate::subscriptions::Subscriptions;
 
 /// The longest sleep: after a suspend or a step of the clock, what has come due meanwhile waits no longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How long nobody is asked after the store refused to write.
 const AFTER_TROUBLE: Duration = Duration::from_secs(60);
-/// About how much memory a lease holds on to while it waits.
-const LEASE_BYTES: usize = 4096;
 /// While our network is down, how long feeds that are due wait before it is looked at again.
 const OFFLINE_LOOK: TimeDelta = TimeDelta::seconds(5);
 
-impl Daemon {
+/// An instant by two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    /// By the one on the wall, which may be set.
+    pub(super) wall: DateTime<Utc>,
+    /// Since the daemon started, by one that nobody sets.
+    pub(super) steady: Duration,
+}
+
+/// The polls that are to be made.
+pub(super) struct Agenda {
+    subscriptions: Subscriptions,
+    politeness: Politeness,
+    /// When each feed that is not being polled is due, the earliest on top.
+    due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
+    /// Rounds of hosts that feeds which are due wait for.
+    rounds: Rounds,
+    in_flight: HashSet<FeedRef>,
+    /// Those of them whose due times are being moved.
+    leasing: Vec<(FeedRef, Trigger)>,
+    /// Those of them whose address the configuration has changed.
+    moved: HashSet<FeedRef>,
+    failing: HashMap<FeedRef, String>,
+    /// How often in a row the store could not read a feed, or take in what it brought.
+    unreadable: HashMap<FeedRef, u32>,
+    /// Feeds whose polls were lost to an outage on our side.
+    offline: HashSet<FeedRef>,
+    /// When the two clocks were last looked at, to tell when one of them was set.
+    looked: Now,
+}
+
+impl Agenda {
+    /// Nothing is due until [`Agenda::take_up`] says what is.
+    pub(super) fn new(subscriptions: Subscriptions, politeness: Politeness, now: Now) -> Self {
+        Self {
+            subscriptions,
+            politeness,
+            due: BinaryHeap::new(),
+            rounds: Rounds::default(),
+            in_flight: HashSet::new(),
+            leasing: Vec::new(),
+            moved: HashSet::new(),
+            failing: HashMap::new(),
+            unreadable: HashMap::new(),
+            offline: HashSet::new(),
+            looked: now,
+        }
+    }
+
+    /// Who is polled, and how.
+    pub(super) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// When the next poll is due.
+    pub(super) fn next(&self) -> Option<DateTime<Utc>> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// How many feeds are in line or being polled.
+    pub(super) fn under_way(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many feeds are due some day.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.due.len()
+    }
+
+    /// How many feeds failed the last time.
+    pub(super) fn failing(&self) -> usize {
+        self.failing.len()
+    }
+
+    /// The feeds whose due times are to be moved, each with how urgent it is.
+    pub(super) fn leasing(&self) -> &[(FeedRef, Trigger)] {
+        &self.leasing
+    }
+
     /// How long to sleep until a feed is due.
-    pub(super) fn until_due(&self, now: DateTime<Utc>) -> Duration {
-        let next = self.due.peek().map_or(TimeDelta::MAX, |Reverse((at, _))| *at - now);
+    pub(super) fn until_due(&self, now: Now) -> Duration {
+        let next = self.next().map_or(TimeDelta::MAX, |at| at - now.wall);
         next.to_std().unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
+    }
+
+    /// Takes up the feeds of a configuration, and when they are due. Polls under way finish as they were begun.
+    pub(super) fn take_up(&mut self, subscriptions: Subscriptions, due: Vec<(FeedRef, DateTime<Utc>)>) {
+        // What is under way asks the address from before; the one of now is asked next, and not when that was to be asked.
+        let is_moved = |feed: &&FeedRef| {
+            let (before, now) = (self.subscriptions.address(**feed), subscriptions.address(**feed));
+            before.is_some() && now.is_some() && before != now
+        };
+        let moved: Vec<FeedRef> = self.in_flight.iter().filter(is_moved).copied().collect();
+        self.moved.extend(moved);
+        self.subscriptions = subscriptions;
+        let waits = |(feed, _): &(FeedRef, DateTime<Utc>)| !self.in_flight.contains(feed);
+        self.due = due.into_iter().filter(waits).map(|(feed, at)| Reverse((at, feed))).collect();
+        let subscriptions = &self.subscriptions;
+        self.failing.retain(|feed, _| subscriptions.subscription(*feed).is_some());
+        self.unreadable.retain(|feed, _| subscriptions.subscription(*feed).is_some());
     }
 
     /// Keeps due times right when the clock is set, and when the machine slept.
     ///
     /// A clock that was put back would leave every feed waiting for a time that has been; one that leapt ahead makes all feeds
     /// due at once.
-    pub(super) fn heed_the_clock(&mut self, now: DateTime<Utc>) {
-        let (then, since) = self.ticked;
-        self.ticked = (now, clock::instant());
-        match schedule::clock_step(then, now, since.elapsed()) {
+    pub(super) fn heed_the_clock(&mut self, now: Now) {
+        let then = std::mem::replace(&mut self.looked, now);
+        match schedule::clock_step(then.wall, now.wall, now.steady.saturating_sub(then.steady)) {
             ClockStep::None => {}
             ClockStep::Back(step) => {
                 self.rounds.clear();
@@ -62,13 +154,13 @@ impl Daemon {
                     seconds = step.num_seconds(),
                     "the clock leapt ahead, or the machine slept"
                 );
-                self.spread(now, |at, _| at <= now);
+                self.spread(now.wall, |at, _| at <= now.wall);
             }
         }
     }
 
     /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
-    pub(super) fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
+    fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
         let count = self.due.iter().filter(|Reverse((at, feed))| is_meant(*at, *feed)).count();
         let subscriptions = &self.subscriptions;
         let later = |Reverse((at, feed)): Reverse<(DateTime<Utc>, FeedRef)>| {
@@ -78,8 +170,15 @@ impl Daemon {
         self.due = self.due.drain().map(later).collect();
     }
 
+    /// Chooses the feeds that are to be polled now; gives whether there are any. Their due times are to be moved first.
+    pub(super) fn choose(&mut self, now: DateTime<Utc>) -> bool {
+        self.leasing = self.due_now(now);
+        self.in_flight.extend(self.leasing.iter().map(|(feed, _)| *feed));
+        !self.leasing.is_empty()
+    }
+
     /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
-    pub(super) fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Trigger)> {
+    fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Trigger)> {
         let mut due = Vec::new();
         while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.due.pop();
@@ -129,24 +228,12 @@ impl Daemon {
         self.rounds.open(&waiting, coming, now);
     }
 
-    /// Begins to move the due times of the feeds that are due; polls begin when that is stored.
-    pub(super) fn lease_due(&mut self, now: DateTime<Utc>) {
-        let chosen = self.due_now(now);
-        if chosen.is_empty() {
-            return;
-        }
-        self.in_flight.extend(chosen.iter().map(|(feed, _)| *feed));
-        self.leasing.clone_from(&chosen);
-        self.tasks.begin(Work::Lease, lease(self.store.clone(), chosen, self.subscriptions.clone(), now));
-        self.tell_health();
-    }
-
-    /// Sends the feeds whose due times were moved to their hosts' lines.
-    pub(super) fn poll(&mut self, leased: Leased) {
+    /// The polls of the feeds whose due times were moved.
+    pub(super) fn leased(&mut self, leased: Leased, now: DateTime<Utc>) -> Vec<PollJob> {
         self.leasing.clear();
         for (feed, error) in leased.unreadable {
             self.in_flight.remove(&feed);
-            self.set_aside(feed, &error);
+            self.set_aside(feed, &error, now);
         }
         let mut jobs = Vec::new();
         for (feed, trigger) in leased.feeds {
@@ -159,11 +246,11 @@ impl Daemon {
                 None => drop(self.in_flight.remove(&feed.feed)),
             }
         }
-        self.host_queue.push(jobs);
+        jobs
     }
 
     /// Nothing is asked of anyone while we could not keep the answer.
-    pub(super) fn put_off_leases(&mut self, now: DateTime<Utc>) {
+    pub(super) fn put_off(&mut self, now: DateTime<Utc>) {
         let later = schedule::after(now, AFTER_TROUBLE);
         for (feed, _) in std::mem::take(&mut self.leasing) {
             self.in_flight.remove(&feed);
@@ -173,13 +260,11 @@ impl Daemon {
 
     /// A feed that the store cannot read, or whose news it cannot take in, costs no other its poll. It is tried more and more
     /// rarely.
-    fn set_aside(&mut self, feed: FeedRef, error: &store::Error) {
+    fn set_aside(&mut self, feed: FeedRef, error: &store::Error, now: DateTime<Utc>) {
         let times = self.unreadable.entry(feed).or_default();
         let wait = AFTER_TROUBLE.saturating_mul(2_u32.saturating_pow(*times)).min(schedule::LONGEST_WAIT);
         *times += 1;
-        let least = self.subscriptions.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
-        let again = schedule::after(clock::now(), least);
-        self.due.push(Reverse((again, feed)));
+        let again = self.again_after(feed, wait, now);
         let (name, next) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
         tracing::warn!(
             name: "feed.unreadable",
@@ -189,57 +274,35 @@ impl Daemon {
         self.failing.insert(feed, error.to_string());
     }
 
-    /// Notes what came of a poll.
-    ///
-    /// # Errors
-    /// When the store refused it for a reason that waiting cannot mend.
-    pub(super) fn take(&mut self, report: Outcome) -> Result<(), Error> {
-        match report {
-            Ok(report) => self.take_report(report),
-            Err((_, error)) if error.policy() == Policy::Exit => return Err(error.into()),
-            // What the feed brought is lost with its validators, so nothing of it is missed later.
-            Err((feed, error)) => {
-                self.in_flight.remove(&feed);
-                self.moved.remove(&feed);
-                if error.policy() == Policy::Report {
-                    self.set_aside(feed, &error);
-                } else {
-                    let least = self
-                        .subscriptions
-                        .subscription(feed)
-                        .map_or(AFTER_TROUBLE, |of| of.min_interval.max(AFTER_TROUBLE));
-                    let again = schedule::after(clock::now(), least);
-                    self.due.push(Reverse((again, feed)));
-                    let (name, again) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
-                    tracing::warn!(
-                        name: "feed.not_stored",
-                        { feed.name = name },
-                        "what it brought could not be stored, next try {again}: {error}"
-                    );
-                }
-            }
-        }
-        self.tell_health();
-        Ok(())
+    /// Has a feed be due after a wait, which is no shorter than its shortest interval.
+    fn again_after(&mut self, feed: FeedRef, wait: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+        let least = self.subscriptions.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
+        let again = schedule::after(now, least);
+        self.due.push(Reverse((again, feed)));
+        again
     }
 
-    fn take_report(&mut self, Report { feed, polled, outcome, turn }: Report) {
+    /// What a feed brought could not be stored. It is lost with its validators, so nothing of it is missed later.
+    pub(super) fn not_stored(&mut self, feed: FeedRef, error: &store::Error, now: DateTime<Utc>) {
+        self.in_flight.remove(&feed);
+        self.moved.remove(&feed);
+        if error.policy() == Policy::Report {
+            self.set_aside(feed, error, now);
+        } else {
+            let again = self.again_after(feed, AFTER_TROUBLE, now);
+            let (name, again) = (self.subscriptions.name(feed), again.format("%Y-%m-%d %H:%MZ"));
+            tracing::warn!(
+                name: "feed.not_stored",
+                { feed.name = name },
+                "what it brought could not be stored, next try {again}: {error}"
+            );
+        }
+    }
+
+    /// Notes what came of a poll.
+    pub(super) fn polled(&mut self, Report { feed, polled, turn, .. }: Report, now: DateTime<Utc>) {
         self.in_flight.remove(&feed.feed);
         self.unreadable.remove(&feed.feed);
-        self.counters.send_modify(|counters| {
-            if let Some(outcome) = outcome {
-                counters.poll(outcome, feed.recent.iter().next_back().map_or(0, |newest| newest.bytes));
-            }
-            if let Polled::Document(ingested) = &polled {
-                counters.ingest(*ingested);
-            }
-        });
-        self.pulse.send_modify(|pulse| pulse.polls += 1);
-        self.is_stale |= matches!(&polled, Polled::Document(ingested) if ingested.changed());
-        if polled == Polled::List(true) && self.pending.is_none() {
-            // The feeds that it names are taken up as those of a configuration that was read again.
-            self.pending = Some(Pending { config: self.config.clone(), theme: Some(self.theme.clone()) });
-        }
         let is_moved = self.moved.remove(&feed.feed);
         if let Some(subscription) =
             self.subscriptions.subscription(feed.feed).filter(|_| is_moved || feed.retired_at.is_none())
@@ -248,7 +311,7 @@ impl Daemon {
             let is_planned = matches!(polled, Polled::Postponed(_))
                 || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
             let due = match () {
-                () if is_moved => clock::now(),
+                () if is_moved => now,
                 () if is_planned => feed.next_poll,
                 () => subscription.replan(&feed).map_or(feed.next_poll, |due| due.at),
             };
@@ -266,11 +329,11 @@ impl Daemon {
                 self.offline.insert(feed.feed);
             }
         }
-        self.turn(turn, clock::now());
+        self.turn(turn, now);
     }
 
     /// What a poll says about the network on our side.
-    pub(super) fn turn(&mut self, turn: Turn, now: DateTime<Utc>) {
+    fn turn(&mut self, turn: Turn, now: DateTime<Utc>) {
         match turn {
             Turn::None | Turn::StillDown => {}
             Turn::Down(feeds) => {
@@ -290,35 +353,20 @@ impl Daemon {
             }
         }
     }
-}
 
-/// Feeds whose due times were moved, and those that cannot be read.
-pub(super) struct Leased {
-    feeds: Vec<(Feed, Trigger)>,
-    unreadable: Vec<(FeedRef, store::Error)>,
-}
-
-/// Moves the due times of feeds that are about to be polled. One that cannot be read stays as it is.
-async fn lease(
-    store: Store,
-    chosen: Vec<(FeedRef, Trigger)>,
-    subscriptions: Subscriptions,
-    now: DateTime<Utc>,
-) -> Came {
-    let work = move |context: &mut store::WriteContext<'_>| {
-        let mut leased = Leased { feeds: Vec::with_capacity(chosen.len()), unreadable: Vec::new() };
-        for (feed, trigger) in &chosen {
-            match feeds::one(context.tx, *feed) {
-                Ok(state) => leased.feeds.push((state, *trigger)),
-                Err(error) if error.policy() == Policy::Report => leased.unreadable.push((*feed, error)),
-                Err(error) => return Err(error),
+    /// Plans feeds anew that their hubs tell of no more.
+    pub(super) fn replan(&mut self, states: Vec<Feed>) {
+        for state in states {
+            let feed = state.feed;
+            let due = self.subscriptions.subscription(feed).filter(|_| state.retired_at.is_none());
+            if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
+                && !self.in_flight.contains(&feed)
+            {
+                self.due.retain(|Reverse((_, known))| *known != feed);
+                self.due.push(Reverse((due.at, feed)));
             }
         }
-        let due = |(feed, _): &(Feed, Trigger)| (feed.feed, subscriptions.after_a_crash(feed, now));
-        feeds::lease(context.tx, &leased.feeds.iter().map(due).collect::<Vec<_>>(), now)?;
-        Ok(leased)
-    };
-    Ok(Done::Leased(store.write(LEASE_BYTES, work).await?))
+    }
 }
 
 /// Whose connection a feed shares; empty when it needs none.
