@@ -40,6 +40,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::core::{Action, Core, Event};
 use crate::clock;
 use crate::config::{Config, Format};
 use crate::fetch::{Client, Settings};
@@ -58,7 +59,6 @@ use crate::systemd;
 use crate::websub::callback::{CallbackHandler, Means, Word};
 use crate::websub::subscriber::Subscriber;
 use agenda::Now;
-use self::core::{Action, Core, Event};
 use tasks::Tasks;
 use work::{Done, Work};
 

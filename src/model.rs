@@ -11,10 +11,11 @@ pub mod rhythm;
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::history::History;
@@ -124,43 +125,37 @@ impl StoryId {
 #[derive(Debug, Clone)]
 pub struct StoryNames {
     feed: [u8; 4],
-    begun: Sha256,
+    /// What their names are made of before the entry's id.
+    prefix: Vec<u8>,
 }
 
 impl StoryNames {
     /// Of the feed first configured at `address`.
     #[must_use]
     pub fn of(address: &str) -> Self {
-        let [one, two, three, four, ..] =
-            <[u8; 32]>::from(Sha256::new().chain_update(b"newsfold feed\0").chain_update(address).finalize());
-        let begun = Sha256::new().chain_update(b"newsfold story\0").chain_update(address).chain_update([0]);
-        Self { feed: [one, two, three, four], begun }
+        let mut feed = [0; 4];
+        feed.copy_from_slice(&sha256(&[b"newsfold feed\0", address.as_bytes()].concat()).as_ref()[..4]);
+        Self { feed, prefix: [b"newsfold story\0", address.as_bytes(), b"\0"].concat() }
     }
 
     /// The id of the story that entry `id` founds.
     #[must_use]
     pub fn story(&self, id: &EntryId) -> StoryId {
-        let story = self.begun.clone().chain_update(&id.0).finalize();
+        let story = sha256(&[&*self.prefix, id.0.as_bytes()].concat());
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&self.feed);
-        bytes[4..].copy_from_slice(&story[..12]);
-        bytes[6] = (bytes[6] & 0x0f) | 0x80;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        StoryId(bytes)
+        bytes[4..].copy_from_slice(&story.as_ref()[..12]);
+        StoryId(uuid::Builder::from_custom_bytes(bytes).into_uuid().into_bytes())
     }
+}
+
+fn sha256(bytes: &[u8]) -> digest::Digest {
+    digest::digest(&digest::SHA256, bytes)
 }
 
 impl fmt::Display for StoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
-        let mut text = String::with_capacity(36);
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            text.extend([digit(byte >> 4), digit(byte & 15)]);
-        }
-        f.write_str(&text)
+        Uuid::from_bytes(self.0).fmt(f)
     }
 }
 
@@ -172,19 +167,9 @@ pub struct StoryIdError;
 impl FromStr for StoryId {
     type Err = StoryIdError;
 
-    /// Reads the hyphenated form, with or without `urn:uuid:` before it, in either case.
+    /// Reads any form of RFC 9562 §4, with or without hyphens or `urn:uuid:` before it, in either case.
     fn from_str(text: &str) -> Result<Self, StoryIdError> {
-        let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
-        let digits: Vec<u32> =
-            text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or(StoryIdError)?;
-        let mut bytes = [0; 16];
-        if digits.len() != 32 {
-            return Err(StoryIdError);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = u8::try_from(pair[0] * 16 + pair[1]).map_err(|_| StoryIdError)?;
-        }
-        Ok(Self(bytes))
+        Uuid::try_parse(text).map(|id| Self(id.into_bytes())).map_err(|_| StoryIdError)
     }
 }
 

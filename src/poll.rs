@@ -28,7 +28,7 @@ use crate::model::history::Outcome;
 use crate::model::{Entry, Feed, FeedRef};
 use crate::net::domain::domain_of;
 use crate::normalise::hub_links;
-use crate::politeness::connectivity::{Side, Sign, Turn};
+use crate::politeness::connectivity::{self, Side, Sign, Turn};
 use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
 use crate::subscription::Subscription;
@@ -193,7 +193,8 @@ impl Poller {
         match sign.filter(|_| asked.address.scheme() != "file") {
             Some(sign) => {
                 let (side, domain) = (Side::of(&asked.address), domain_of(&asked.address));
-                self.client.politeness().uplinks().note(side, feed.feed, &domain, sign, now)
+                let asked = connectivity::Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 };
+                self.client.politeness().uplinks().note(side, asked, sign, now)
             }
             None => Turn::None,
         }

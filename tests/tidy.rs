@@ -7,22 +7,24 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-fn sources() -> Vec<(PathBuf, String)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for item in std::fs::read_dir(folder).unwrap() {
-            let path = item.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
+/// The files below a folder that end so.
+fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for item in std::fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, endings));
+        } else if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
+            found.push(path);
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    walk(&root, &mut found);
     found.sort();
     found
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files(&root, &["rs"])
         .into_iter()
         .map(|path| (path.strip_prefix(&root).unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
         .collect()
@@ -43,6 +45,36 @@ fn every_file_says_what_it_is_for_and_whether_it_is_pure() {
         let is_exempt = ["lib.rs", "main.rs", "config/tests.rs"].iter().any(|exempt| path.ends_with(exempt));
         assert!(is_declared || is_exempt, "{} does not say whether it is pure", path.display());
     }
+}
+
+#[test]
+fn the_list_of_files_says_what_each_is_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let first_paragraph = |text: &str| {
+        let lines: Vec<&str> = match text.split_once("\"\"\"") {
+            // The docstring of a script.
+            Some((_, docstring)) if !text.starts_with("//!") => {
+                docstring.split("\"\"\"").next().unwrap().split("\n\n").next().unwrap().lines().collect()
+            }
+            _ => text.lines().map_while(|line| line.strip_prefix("//! ")).collect(),
+        };
+        lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    };
+    let mut lines = Vec::new();
+    for folder in ["src", "tests"] {
+        for path in files(&root.join(folder), &["rs", "py"]) {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let is_left_out = ["/support/", "/fixtures/", "e2e/systemd/"].iter().any(|part| name.contains(part));
+            let header = first_paragraph(&std::fs::read_to_string(&path).unwrap());
+            if !is_left_out {
+                lines.push(format!("- `{name}`: {header}"));
+            }
+        }
+    }
+    let listed = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let (_, listed) = listed.split_once("\n## Files\n").expect("ARCHITECTURE.md has a list of files");
+    let listed: Vec<&str> = listed.lines().filter(|line| line.starts_with("- `")).collect();
+    assert!(listed == lines, "ARCHITECTURE.md should list:\n{}", lines.join("\n"));
 }
 
 #[test]
@@ -76,11 +108,11 @@ fn each_crate_stays_at_home() {
         ("reqwest::", &["fetch"]),
         ("feed_rs::", &["parse"]),
         ("cron::", &["schedule"]),
-        ("axum::", &["serve"]),
+        ("http::", &["serve"]),
         ("ammonia::", &["sanitise"]),
         ("minijinja::", &["publish"]),
         ("indicatif::", &["terminal"]),
-        ("aws_lc_rs::", &["websub"]),
+        ("aws_lc_rs::", &["model", "publish", "websub"]),
         ("toml::", &["config"]),
         ("psl::", &["net"]),
         ("zstd::", &["store", "fetch", "publish"]),

@@ -1,11 +1,10 @@
 //! When each feed is polled: which are due, which are under way, and what moves that.
 //!
-//! Pure but for the log and the locks of `politeness`. Who is due is said by a heap of due times. A feed that is chosen has its
+//! Pure but for the log and the locks of `politeness`. Each feed has a due time. A feed that is chosen has its
 //! due time moved in the store first (`lease`), so that a crash in a loop hammers no server; it is under way from then until
-//! its report comes, and is due again after that. So each feed is either under way or in the heap, at any instant.
+//! its report comes, and is due again after that. So each feed is either under way or due, at any instant.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,8 +40,8 @@ pub(super) struct Now {
 pub(super) struct Agenda {
     subscriptions: Subscriptions,
     politeness: Politeness,
-    /// When each feed that is not being polled is due, the earliest on top.
-    due: BinaryHeap<Reverse<(DateTime<Utc>, FeedRef)>>,
+    /// When each feed that is not being polled is due.
+    due: BTreeSet<(DateTime<Utc>, FeedRef)>,
     /// Rounds of hosts that feeds which are due wait for.
     rounds: Rounds,
     in_flight: HashSet<FeedRef>,
@@ -65,7 +64,7 @@ impl Agenda {
         Self {
             subscriptions,
             politeness,
-            due: BinaryHeap::new(),
+            due: BTreeSet::new(),
             rounds: Rounds::default(),
             in_flight: HashSet::new(),
             leasing: Vec::new(),
@@ -84,7 +83,7 @@ impl Agenda {
 
     /// When the next poll is due.
     pub(super) fn next(&self) -> Option<DateTime<Utc>> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// How many feeds are in line or being polled.
@@ -125,7 +124,7 @@ impl Agenda {
         self.moved.extend(moved);
         self.subscriptions = subscriptions;
         let waits = |(feed, _): &(FeedRef, DateTime<Utc>)| !self.in_flight.contains(feed);
-        self.due = due.into_iter().filter(waits).map(|(feed, at)| Reverse((at, feed))).collect();
+        self.due = due.into_iter().filter(waits).map(|(feed, at)| (at, feed)).collect();
         let subscriptions = &self.subscriptions;
         self.failing.retain(|feed, _| subscriptions.subscription(*feed).is_some());
         self.unreadable.retain(|feed, _| subscriptions.subscription(*feed).is_some());
@@ -146,7 +145,7 @@ impl Agenda {
                     seconds = step.num_seconds(),
                     "the clock was put back, and due times with it"
                 );
-                self.due = self.due.drain().map(|Reverse((at, feed))| Reverse((at + step, feed))).collect();
+                self.due = self.due.iter().map(|(at, feed)| (*at + step, *feed)).collect();
             }
             ClockStep::Ahead(step) => {
                 tracing::info!(
@@ -161,13 +160,13 @@ impl Agenda {
 
     /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
     fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
-        let count = self.due.iter().filter(|Reverse((at, feed))| is_meant(*at, *feed)).count();
+        let count = self.due.iter().filter(|(at, feed)| is_meant(*at, *feed)).count();
         let subscriptions = &self.subscriptions;
-        let later = |Reverse((at, feed)): Reverse<(DateTime<Utc>, FeedRef)>| {
+        let later = |(at, feed): (DateTime<Utc>, FeedRef)| {
             let address = subscriptions.address(feed).map_or("", |address| address.as_str());
-            Reverse((if is_meant(at, feed) { schedule::after_a_gap(address, count, now) } else { at }, feed))
+            (if is_meant(at, feed) { schedule::after_a_gap(address, count, now) } else { at }, feed)
         };
-        self.due = self.due.drain().map(later).collect();
+        self.due = self.due.iter().copied().map(later).collect();
     }
 
     /// Chooses the feeds that are to be polled now; gives whether there are any. Their due times are to be moved first.
@@ -177,38 +176,38 @@ impl Agenda {
         !self.leasing.is_empty()
     }
 
-    /// Takes the feeds that are due from the heap, with how urgent each is. While our network is down all but a few wait.
+    /// Takes the feeds that are due now, with how urgent each is. While our network is down all but a few wait.
     fn due_now(&mut self, now: DateTime<Utc>) -> Vec<(FeedRef, Trigger)> {
         let mut due = Vec::new();
-        while let Some(Reverse((_, feed))) = self.due.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.due.pop();
-            due.push(feed);
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            due.extend(self.due.pop_first().map(|(_, feed)| feed));
         }
-        self.gather(&due, now);
         let mut chosen = Vec::new();
-        let mut waiting = Vec::new();
         let mut probes: HashMap<Side, usize> = HashMap::new();
-        for feed in due {
-            let Some(address) = self.subscriptions.address(feed) else { continue };
-            if let Some(begins) = self.rounds.begins(host_of(address)) {
-                waiting.push(Reverse((begins, feed)));
-                continue;
-            }
+        due.retain(|feed| {
+            let Some(address) = self.subscriptions.address(*feed) else { return false };
             let side = Side::of(address);
             if !self.politeness.uplinks().is_down(side) {
-                chosen.push((feed, Trigger::Due));
-                continue;
+                return true;
             }
             let left = probes.entry(side).or_insert_with(|| self.politeness.uplinks().allowance(side, now));
             if *left > 0 {
                 *left -= 1;
-                chosen.push((feed, Trigger::Probe));
+                chosen.push((*feed, Trigger::Probe));
             } else {
-                self.offline.insert(feed);
-                waiting.push(Reverse((now + OFFLINE_LOOK, feed)));
+                self.offline.insert(*feed);
+                self.due.insert((now + OFFLINE_LOOK, *feed));
+            }
+            false
+        });
+        self.gather(&due, now);
+        for feed in due {
+            let host = self.subscriptions.address(feed).map_or("", host_of);
+            match self.rounds.begins(host) {
+                Some(begins) => drop(self.due.insert((begins, feed))),
+                None => chosen.push((feed, Trigger::Due)),
             }
         }
-        self.due.extend(waiting);
         chosen
     }
 
@@ -223,8 +222,10 @@ impl Agenda {
             Some(Due { host: host_of(subscriptions.address(*feed)?), until: schedule::after(now, slack) })
         });
         let waiting: Vec<Due<'_>> = waiting.collect();
-        let coming =
-            self.due.iter().filter_map(|Reverse((at, feed))| Some((*at, host_of(subscriptions.address(*feed)?))));
+        // Nobody waits for a feed that is due later than that.
+        let latest = waiting.iter().map(|due| due.until).max().unwrap_or(now);
+        let soon = self.due.range(..=(latest, FeedRef(u64::MAX)));
+        let coming = soon.filter_map(|(at, feed)| Some((*at, host_of(subscriptions.address(*feed)?))));
         self.rounds.open(&waiting, coming, now);
     }
 
@@ -254,7 +255,7 @@ impl Agenda {
         let later = schedule::after(now, AFTER_TROUBLE);
         for (feed, _) in std::mem::take(&mut self.leasing) {
             self.in_flight.remove(&feed);
-            self.due.push(Reverse((later, feed)));
+            self.due.insert((later, feed));
         }
     }
 
@@ -278,7 +279,7 @@ impl Agenda {
     fn again_after(&mut self, feed: FeedRef, wait: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
         let least = self.subscriptions.subscription(feed).map_or(wait, |of| of.min_interval.max(wait));
         let again = schedule::after(now, least);
-        self.due.push(Reverse((again, feed)));
+        self.due.insert((again, feed));
         again
     }
 
@@ -315,7 +316,11 @@ impl Agenda {
                 () if is_planned => feed.next_poll,
                 () => subscription.replan(&feed).map_or(feed.next_poll, |due| due.at),
             };
-            self.due.push(Reverse((due, feed.feed)));
+            self.due.insert((due, feed.feed));
+        }
+        // One that was tried to see whether our network is back is not asked again when it is.
+        if !matches!(polled, Polled::Postponed(_)) {
+            self.offline.remove(&feed.feed);
         }
         match polled {
             Polled::Failed(why) => {
@@ -362,8 +367,8 @@ impl Agenda {
             if let Some(due) = due.and_then(|subscription| subscription.replan(&state))
                 && !self.in_flight.contains(&feed)
             {
-                self.due.retain(|Reverse((_, known))| *known != feed);
-                self.due.push(Reverse((due.at, feed)));
+                self.due.retain(|(_, known)| *known != feed);
+                self.due.insert((due.at, feed));
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::maintenance::Kept;
 use crate::model::{Feed, FeedRef};
 use crate::net::domain::domain_of;
 use crate::politeness::Politeness;
-use crate::politeness::connectivity::{Side, Sign, Turn};
+use crate::politeness::connectivity::{Asked, Side, Sign, Turn};
 use crate::politeness::cooldowns::Cooldowns;
 use crate::poll::{PollJob, Polled, Postponement, Report, Trigger};
 use crate::publish::Published;
@@ -64,10 +64,11 @@ struct World {
     is_disk_full: bool,
     /// When each feed was asked.
     asked: BTreeMap<FeedRef, Vec<Duration>>,
+    /// When each server last saw us ask for each feed.
+    reached: HashMap<FeedRef, Duration>,
     /// When the service manager was told that all goes on.
     alive: Vec<Duration>,
     published: Vec<Duration>,
-    actions: u64,
 }
 
 impl World {
@@ -89,9 +90,9 @@ impl World {
             is_writer_stuck: false,
             is_disk_full: false,
             asked: BTreeMap::new(),
+            reached: HashMap::new(),
             alive: Vec::new(),
             published: Vec::new(),
-            actions: 0,
         };
         world.tell(Event::Time);
         world
@@ -135,7 +136,6 @@ impl World {
 
     fn tell(&mut self, event: Event) {
         for action in self.core.handle(event, self.now()) {
-            self.actions += 1;
             match action {
                 Action::Begin(work) => self.begin(work),
                 Action::Poll(jobs) => jobs.into_iter().for_each(|job| self.stand_in_line(job)),
@@ -258,14 +258,23 @@ impl World {
             return self.report(*feed, Polled::Postponed(Postponement::Offline), Turn::None, Duration::ZERO);
         }
         let asked = self.asked.entry(feed.feed).or_default();
-        if let Some(before) = asked.last() {
-            assert!(self.steady - *before >= MIN_INTERVAL, "{} is polled too early: {before:?}, {:?}", feed.name, self.steady);
+        if let Some(before) = self.reached.get(&feed.feed).filter(|_| !self.is_network_down) {
+            let gap = self.steady - *before;
+            assert!(gap >= MIN_INTERVAL, "{} is polled too early, after {gap:?}", feed.name);
         }
         asked.push(self.steady);
+        if !self.is_network_down {
+            self.reached.insert(feed.feed, self.steady);
+        }
         let is_broken = feed.name.contains("broken");
         let sign = if self.is_network_down { Sign::Unreachable } else { Sign::Answered };
         let domain = domain_of(feed.target());
-        let turn = self.politeness.uplinks().note(side, feed.feed, &domain, sign, now);
+        let turn = self.politeness.uplinks().note(
+            side,
+            Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 },
+            sign,
+            now,
+        );
         feed.last_poll = Some(now);
         if matches!(turn, Turn::Down(_) | Turn::StillDown) {
             feed.next_poll = later;
@@ -348,7 +357,7 @@ impl World {
 fn configuration(feeds: impl Iterator<Item = u32>, interval: &str) -> Config {
     let feed = |n: u32| {
         let (host, kind) = (n % 100, if n % 60 == 7 { "broken" } else { "feed" });
-        let cadence = match n % 10 {
+        let cadence = match n % 50 {
             0 => "schedule = \"*/20 * * * *\"\n".to_owned(),
             1 => "interval = \"6h\"\n".to_owned(),
             _ => format!("interval = \"{interval}\"\n"),
@@ -361,7 +370,6 @@ fn configuration(feeds: impl Iterator<Item = u32>, interval: &str) -> Config {
 
 #[test]
 fn a_month_passes_and_no_feed_is_forgotten_or_polled_too_early() {
-    let begun = std::time::Instant::now();
     let mut world = World::new(configuration(0..300, "1h"));
     world.pass(DAY);
     world.assert_that_none_is_forgotten();
@@ -381,8 +389,8 @@ fn a_month_passes_and_no_feed_is_forgotten_or_polled_too_early() {
     world.pass(HOUR);
     world.assert_that_none_is_forgotten();
     assert!(world.most_asked_a_second(up) <= 30, "no herd follows: {}", world.most_asked_a_second(up));
-    let healthy = world.feeds.values().filter(|feed| !feed.name.contains("broken"));
-    assert!(healthy.clone().all(|feed| feed.failures == 0), "it counts against nobody");
+    let blamed = world.feeds.values().filter(|feed| feed.failures > 0 && !feed.name.contains("broken")).count();
+    assert_eq!(blamed, 0, "it counts against nobody");
 
     // The machine sleeps for a night; the clock is put right, ahead and back.
     world.sleep(TimeDelta::hours(9));
@@ -433,7 +441,6 @@ fn a_month_passes_and_no_feed_is_forgotten_or_polled_too_early() {
     assert!(world.alive.array_windows().all(|[one, other]| *other - *one <= MINUTE), "all went on");
     let polls: usize = world.asked.values().map(Vec::len).sum();
     assert!(polls > 100_000, "{polls}");
-    eprintln!("{polls} polls and {} actions in {:?}", world.actions, begun.elapsed());
 }
 
 #[test]
@@ -465,8 +472,12 @@ fn a_store_that_refuses_has_nobody_asked_until_it_does_not() {
     world.pass(30 * MINUTE);
     world.assert_that_none_is_forgotten();
     assert!(world.core.health().reasons.is_empty());
-    let back: BTreeSet<FeedRef> =
-        world.asked.iter().filter(|(_, asked)| asked.last().is_some_and(|at| *at > full)).map(|(feed, _)| *feed).collect();
+    let back: BTreeSet<FeedRef> = world
+        .asked
+        .iter()
+        .filter(|(_, asked)| asked.last().is_some_and(|at| *at > full))
+        .map(|(feed, _)| *feed)
+        .collect();
     // Those that are asked every six hours may not have been due.
     assert!(back.len() >= 25, "{back:?}");
 }

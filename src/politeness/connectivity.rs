@@ -1,10 +1,12 @@
 //! Whether it is our own network that is down.
 //!
 //! Pure: the caller says what time it is and what came of each poll. When many servers that have nothing to do with each other
-//! cannot be reached one after the other, and none answers in between, the fault is ours: nothing is held against the feeds,
-//! and only a few are tried now and then until one answers. Servers of private networks are told apart from those of the
+//! cannot be reached one after the other, all of which could be before, and none answers in between, the fault is ours: nothing
+//! is held against the feeds, and only a few are tried now and then until one answers. A feed that was failing already says
+//! nothing of our network, nor does one that was excused and has not answered since. Servers of private networks are told apart from those of the
 //! internet, because a dead uplink does not reach them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,8 +17,8 @@ use crate::net::blocklist;
 
 /// So many domains in a row have to be out of reach.
 const MANY: usize = 5;
-/// Within so long.
-const AT_ONCE: TimeDelta = TimeDelta::seconds(120);
+/// Within so long: who reads a few dozen feeds asks one every other minute.
+const IN_A_ROW: TimeDelta = TimeDelta::hours(6);
 /// How many feeds are tried at a time while it is down.
 pub const PROBES: usize = 3;
 /// How long after the first tries the next ones come; doubled each time to [`LONGEST_PAUSE`].
@@ -69,6 +71,17 @@ impl Side {
     }
 }
 
+/// A feed that was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Which.
+    pub feed: FeedRef,
+    /// The domain of its server.
+    pub domain: &'a str,
+    /// Whether it had failed already.
+    pub is_failing: bool,
+}
+
 /// Our networks.
 #[derive(Debug, Clone, Default)]
 pub struct Uplinks {
@@ -77,9 +90,9 @@ pub struct Uplinks {
 }
 
 impl Uplinks {
-    /// Takes in what a poll of `feed` says.
-    pub fn note(&mut self, side: Side, feed: FeedRef, domain: &str, sign: Sign, now: DateTime<Utc>) -> Turn {
-        self.side(side).note(feed, domain, sign, now)
+    /// Takes in what a poll of a feed says.
+    pub fn note(&mut self, side: Side, asked: Asked<'_>, sign: Sign, now: DateTime<Utc>) -> Turn {
+        self.side(side).note(asked, sign, now)
     }
 
     /// Whether feeds on this side are to wait.
@@ -109,6 +122,8 @@ impl Uplinks {
 struct Connectivity {
     /// Failures since somebody last answered.
     streak: Vec<(DateTime<Utc>, FeedRef, String)>,
+    /// Feeds whose failures were taken for our outage, and that have not answered since.
+    excused: HashSet<FeedRef>,
     down: Option<Down>,
 }
 
@@ -119,15 +134,19 @@ struct Down {
 }
 
 impl Connectivity {
-    fn note(&mut self, feed: FeedRef, domain: &str, sign: Sign, now: DateTime<Utc>) -> Turn {
+    fn note(&mut self, Asked { feed, domain, is_failing }: Asked<'_>, sign: Sign, now: DateTime<Utc>) -> Turn {
         if sign == Sign::Answered {
             self.streak.clear();
+            self.excused.remove(&feed);
             return self.down.take().map_or(Turn::None, |_| Turn::Up);
         }
         if self.down.is_some() {
             return Turn::StillDown;
         }
-        self.streak.retain(|(at, known, _)| (now - *at).abs() <= AT_ONCE && *known != feed);
+        if is_failing || self.excused.contains(&feed) {
+            return Turn::None;
+        }
+        self.streak.retain(|(at, known, _)| (now - *at).abs() <= IN_A_ROW && *known != feed);
         self.streak.push((now, feed, domain.to_owned()));
         let mut domains: Vec<&str> = self.streak.iter().map(|(_, _, domain)| domain.as_str()).collect();
         domains.sort_unstable();
@@ -136,7 +155,9 @@ impl Connectivity {
             return Turn::None;
         }
         self.down = Some(Down { next_try: now + FIRST_PAUSE, pause: FIRST_PAUSE });
-        Turn::Down(self.streak.drain(..).map(|(_, feed, _)| feed).collect())
+        let excused: Vec<FeedRef> = self.streak.drain(..).map(|(_, feed, _)| feed).collect();
+        self.excused.extend(&excused);
+        Turn::Down(excused)
     }
 
     fn allowance(&mut self, now: DateTime<Utc>) -> usize {
@@ -160,11 +181,14 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
     }
 
+    fn asked(feed: u64, domain: &str) -> Asked<'_> {
+        Asked { feed: FeedRef(feed), domain, is_failing: false }
+    }
+
     fn failures(uplinks: &mut Uplinks, domains: &[&str], from: i64) -> Turn {
         let mut turn = Turn::None;
         for (n, domain) in (0_u32..).zip(domains) {
-            let feed = FeedRef(u64::from(n));
-            turn = uplinks.note(Side::Public, feed, domain, Sign::Unreachable, at(from + i64::from(n)));
+            turn = uplinks.note(Side::Public, asked(n.into(), domain), Sign::Unreachable, at(from + i64::from(n)));
         }
         turn
     }
@@ -177,8 +201,8 @@ mod tests {
         let feeds = (0..5).map(FeedRef).collect();
         assert_eq!(failures(&mut uplinks, &FIVE, 0), Turn::Down(feeds));
         assert!(uplinks.is_down(Side::Public) && !uplinks.is_down(Side::Private));
-        assert_eq!(uplinks.note(Side::Public, FeedRef(9), "f.example", Sign::Unreachable, at(9)), Turn::StillDown);
-        assert_eq!(uplinks.note(Side::Public, FeedRef(9), "f.example", Sign::Answered, at(60)), Turn::Up);
+        assert_eq!(uplinks.note(Side::Public, asked(9, "f.example"), Sign::Unreachable, at(9)), Turn::StillDown);
+        assert_eq!(uplinks.note(Side::Public, asked(9, "f.example"), Sign::Answered, at(60)), Turn::Up);
         assert!(!uplinks.is_down(Side::Public));
     }
 
@@ -186,12 +210,36 @@ mod tests {
     fn one_answer_or_a_common_domain_or_a_long_time_makes_it_theirs() {
         let mut uplinks = Uplinks::default();
         failures(&mut uplinks, &FIVE[..4], 0);
-        uplinks.note(Side::Public, FeedRef(7), "g.example", Sign::Answered, at(4));
+        uplinks.note(Side::Public, asked(7, "g.example"), Sign::Answered, at(4));
         assert_eq!(failures(&mut uplinks, &FIVE[4..], 5), Turn::None);
         assert_eq!(failures(&mut Uplinks::default(), &["a.example"; 9], 0), Turn::None);
         let mut uplinks = Uplinks::default();
         failures(&mut uplinks, &FIVE[..4], 0);
-        assert_eq!(failures(&mut uplinks, &FIVE[4..], 1000), Turn::None);
+        assert_eq!(failures(&mut uplinks, &FIVE[4..], 100_000), Turn::None);
+    }
+
+    #[test]
+    fn a_few_feeds_asked_now_and_then_show_an_outage_too() {
+        let mut uplinks = Uplinks::default();
+        let tell = |uplinks: &mut Uplinks, n: u32| {
+            let domain = FIVE[usize::try_from(n).unwrap()];
+            uplinks.note(Side::Public, asked(n.into(), domain), Sign::Unreachable, at(i64::from(n) * 1200))
+        };
+        assert!((0..4).all(|n| tell(&mut uplinks, n) == Turn::None));
+        assert!(matches!(tell(&mut uplinks, 4), Turn::Down(_)));
+    }
+
+    #[test]
+    fn servers_that_are_gone_for_good_are_not_taken_for_our_outage_again_and_again() {
+        let mut uplinks = Uplinks::default();
+        assert!(matches!(failures(&mut uplinks, &FIVE, 0), Turn::Down(_)));
+        assert_eq!(uplinks.note(Side::Public, asked(9, "f.example"), Sign::Answered, at(60)), Turn::Up);
+        assert_eq!(failures(&mut uplinks, &FIVE, 100), Turn::None, "they were excused once");
+        let dead = |n: u32| Asked { is_failing: true, ..asked(n.into(), FIVE[usize::try_from(n).unwrap()]) };
+        assert!((0..5).all(|n| uplinks.note(Side::Public, dead(n), Sign::Unreachable, at(200)) == Turn::None));
+        // One that answers is as good a sign as any other after that.
+        (0..5).for_each(|n| drop(uplinks.note(Side::Public, asked(n, "x.example"), Sign::Answered, at(300))));
+        assert!(matches!(failures(&mut uplinks, &FIVE, 400), Turn::Down(_)));
     }
 
     #[test]

@@ -5,9 +5,9 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
 
 /// One document, rendered. It is never changed, only replaced.
 #[derive(Debug)]
@@ -71,8 +71,7 @@ impl Rendered {
     /// What it is recognised by: strong, and without the quotes. A hash of the bytes, made when it is first asked for.
     #[must_use]
     pub fn etag(&self) -> &str {
-        let hash = || Sha256::digest(&self.body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        self.etag.get_or_init(hash)
+        self.etag.get_or_init(|| hex::encode(&digest(&SHA256, &self.body).as_ref()[..12]))
     }
 
     /// The same document with a `Link` field.

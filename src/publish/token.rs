@@ -3,7 +3,8 @@
 //! Edge: fetches secrets. What is kept of a token is what it takes to tell it, and the path below which its readers find
 //! what is theirs.
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use url::Url;
 
 use crate::config::{SHORTEST_TOKEN, Secret};
@@ -16,7 +17,7 @@ pub const BELOW: &str = "t/";
 /// A token.
 #[derive(Clone)]
 pub(super) struct Token {
-    hash: [u8; 32],
+    hash: Digest,
     text: String,
 }
 
@@ -42,8 +43,7 @@ impl Token {
 
     /// Whether somebody who says this knows it. How long that takes says nothing of the token.
     pub(super) fn is(&self, said: &str) -> bool {
-        let differences = self.hash.iter().zip(hash(said)).fold(0, |found, (own, theirs)| found | (own ^ theirs));
-        differences == 0
+        verify_slices_are_equal(self.hash.as_ref(), hash(said).as_ref()).is_ok()
     }
 
     /// Where what it is of is served, below the address that everything is served under.
@@ -60,8 +60,8 @@ pub fn fault(secret: &Secret) -> Option<String> {
     Token::of(secret).err()
 }
 
-fn hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+fn hash(text: &str) -> Digest {
+    digest(&SHA256, text.as_bytes())
 }
 
 /// Whether two outputs have one token, however each of them is given it. One that cannot be had is like itself alone.

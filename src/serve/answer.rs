@@ -5,13 +5,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
-use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::json;
 
 use super::negotiate::{choose, is_held};
@@ -42,6 +43,9 @@ const FOR_THE_FIRST_RENDERING: Duration = Duration::from_secs(8);
 /// How long a request waits for its turn to be rendered.
 const FOR_A_PLACE: Duration = Duration::from_secs(5);
 
+/// An answer, whole.
+pub(super) type Response = http::Response<Full<Bytes>>;
+
 /// How long what is sent may be kept.
 #[derive(Clone, Copy)]
 enum Age {
@@ -53,7 +57,7 @@ enum Age {
     Asked,
 }
 
-pub(super) async fn answer(served: &Served, audience: Audience, request: Request<Body>) -> Response {
+pub(super) async fn answer(served: &Served, audience: Audience, request: Request<Incoming>) -> Response {
     let is_head = request.method() == Method::HEAD;
     let root = served.sources.published.borrow().root().unwrap_or(&served.sources.root).to_owned();
     let callback = below(&root, request.uri().path()).and_then(|path| path.strip_prefix(callback::PATH));
@@ -78,7 +82,7 @@ pub(super) async fn answer(served: &Served, audience: Audience, request: Request
     }
     if is_head {
         let length = headers.get(header::CONTENT_LENGTH).cloned();
-        *response.body_mut() = Body::empty();
+        *response.body_mut() = Full::default();
         if let Some(length) = length {
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
@@ -309,7 +313,7 @@ fn healthz(health: &Health, is_for_operators: bool) -> Response {
         }
         false => json!({ "status": word }),
     };
-    let mut response = Response::new(Body::from(format!("{body}\n")));
+    let mut response = Response::new(Full::from(format!("{body}\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -366,7 +370,7 @@ async fn metrics(served: &Served) -> Response {
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read now; the log says why\n");
         }
     };
-    let mut response = Response::new(Body::from(metrics::render(&figures)));
+    let mut response = Response::new(Full::from(metrics::render(&figures)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -387,7 +391,7 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
         None => format!("\"{}\"", page.etag()),
     };
     let mut response = if is_held(&page, asked) {
-        let mut unchanged = Response::new(Body::empty());
+        let mut unchanged = Response::new(Full::default());
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         unchanged
     } else {
@@ -401,7 +405,7 @@ async fn send(page: std::sync::Arc<Rendered>, asked: &HeaderMap, age: Age, pulse
             }
         };
         let length = body.len();
-        let mut full = Response::new(Body::from(body));
+        let mut full = Response::new(Full::from(body));
         let headers = full.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.media_type));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -447,7 +451,7 @@ fn moved(to: &str) -> Response {
 }
 
 pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
-    let mut response = Response::new(Body::from(text));
+    let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

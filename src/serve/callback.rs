@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
-use axum::response::Response;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 
-use super::answer::{plain, put};
+use super::answer::{Response, plain, put};
 use crate::clock;
 use crate::store;
 use crate::websub::callback::{CallbackHandler, Message};
@@ -23,7 +23,7 @@ const FOR_A_BODY: Duration = Duration::from_secs(10);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature");
 
 /// Answers who calls at `callback`.
-pub(super) async fn answer(callbacks: &CallbackHandler, callback: &str, request: Request<Body>) -> Response {
+pub(super) async fn answer(callbacks: &CallbackHandler, callback: &str, request: Request<Incoming>) -> Response {
     let answered = match *request.method() {
         Method::GET | Method::HEAD => question(callbacks, callback, request.uri().query().unwrap_or_default()).await,
         Method::POST => tokio::time::timeout(FOR_A_MESSAGE, news(callbacks, callback, request))
@@ -50,7 +50,7 @@ async fn question(callbacks: &CallbackHandler, callback: &str, query: &str) -> s
     Ok(match callbacks.reply(callback, query, clock::now()).await? {
         Some(challenge) => {
             let mut meant = plain(StatusCode::OK, "");
-            *meant.body_mut() = Body::from(challenge);
+            *meant.body_mut() = challenge.into();
             meant
         }
         None => plain(StatusCode::NOT_FOUND, "nobody here asked for this\n"),
@@ -58,14 +58,15 @@ async fn question(callbacks: &CallbackHandler, callback: &str, query: &str) -> s
 }
 
 /// A hub sends news. Nothing of it is read unless it is expected.
-async fn news(callbacks: &CallbackHandler, callback: &str, request: Request<Body>) -> store::Result<Response> {
+async fn news(callbacks: &CallbackHandler, callback: &str, request: Request<Incoming>) -> store::Result<Response> {
     let Some(expected) = callbacks.expected(callback).await? else {
         return Ok(plain(StatusCode::GONE, "nobody here is subscribed to this\n"));
     };
     let room = callbacks.room(&expected).await;
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(FOR_A_BODY, to_bytes(body, callbacks.most_bytes())).await {
-        Ok(Ok(body)) => body,
+    let body = Limited::new(body, callbacks.most_bytes()).collect();
+    let body = match tokio::time::timeout(FOR_A_BODY, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(_)) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "this is too large, or broke off\n")),
         Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "that took too long\n")),
     };

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::Request;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -105,7 +104,7 @@ async fn converse(
     let answer = service_fn(move |request: Request<Incoming>| {
         was_asked.cancel();
         let served = served.clone();
-        async move { Ok::<_, Infallible>(answer::answer(&served, audience, request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(answer::answer(&served, audience, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -2,8 +2,8 @@
 //!
 //! Pure.
 
-use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
+use http::{HeaderMap, header};
 
 use crate::publish::rendered::{Coding, Rendered};
 

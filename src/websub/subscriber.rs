@@ -21,7 +21,6 @@ use crate::net::domain::domain_of;
 use crate::store::hubs::{self, Request};
 use crate::store::{self, Store};
 use crate::subscriptions::Subscriptions;
-use crate::websub::signature;
 
 /// How many hubs are asked at a time, one request each: one that dawdles holds up no other.
 const AT_ONCE: usize = 4;
@@ -139,5 +138,5 @@ fn tell(request: &Request, answer: Result<u16, fetch::Error>, is_next: bool) {
 fn unguessable() -> Option<String> {
     let mut bytes = [0; 20];
     rand::fill(&mut bytes).ok()?;
-    Some(signature::hex(&bytes))
+    Some(hex::encode(bytes))
 }
