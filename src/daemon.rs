@@ -156,10 +156,10 @@ pub async fn run(
 }
 
 /// A configuration with the look that it gives pages, unless its templates are wrong.
-fn with_theme(config: Config) -> (Config, Option<Theme>) {
+fn with_theme(config: Config) -> Box<(Config, Option<Theme>)> {
     let theme = Theme::from(config.serve.templates.as_deref())
         .inspect_err(|error| tracing::error!(name: "theme.refused", "{error}; pages keep the look that they had"));
-    (config, theme.ok())
+    Box::new((config, theme.ok()))
 }
 
 /// Opens the store, as soon as that can be done: another program may hold it locked, or its disk be full.

@@ -33,8 +33,10 @@ pub fn read(file: &Path) -> Result<Config, String> {
 }
 
 /// The files of `feeds.d` beside a configuration, by name. What is hidden, or ends otherwise than in `.toml`, is none of them:
-/// editors leave such files behind. What is there and is no folder, or no file that ends when it is read, is a fault: feeds
-/// that somebody wrote down are never left out in silence.
+/// editors leave such files behind.
+///
+/// What is there and is no folder, or no file that ends when it is read, is a fault: feeds that somebody wrote down are never left
+/// out in silence.
 ///
 /// # Errors
 /// What cannot be read and why, for a person.

@@ -54,7 +54,7 @@ pub(super) enum Event {
     /// The store cannot be written to, or can again.
     Store(Option<Trouble>),
     /// The configuration was read again, or is wrong.
-    Reread(Result<(Config, Option<Theme>), String>),
+    Reread(Result<Box<(Config, Option<Theme>)>, String>),
 }
 
 /// What is to be done.
@@ -203,7 +203,7 @@ impl Core {
                 self.counters.is_store_refusing = trouble.is_some();
                 self.store_trouble = trouble;
             }
-            Event::Reread(Ok((config, theme))) => self.reload(config, theme, now),
+            Event::Reread(Ok(read)) => self.reload(*read, now),
             Event::Reread(Err(problems)) => self.refuse(&problems, &mut actions),
         }
         if self.awaited.is_some_and(|(_, at)| at <= now.steady) {
@@ -398,7 +398,7 @@ impl Core {
     }
 
     /// Takes up a configuration that was read again. It is in force once the store has it.
-    fn reload(&mut self, mut config: Config, theme: Option<Theme>, now: Now) {
+    fn reload(&mut self, (mut config, theme): (Config, Option<Theme>), now: Now) {
         let (serve, before) = (&config.serve, &self.config.serve);
         if (&serve.listen, &serve.admin, &config.store.path) != (&before.listen, &before.admin, &self.config.store.path)
         {

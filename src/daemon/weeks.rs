@@ -306,7 +306,7 @@ impl World {
     }
 
     fn reload(&mut self, config: Config) {
-        self.tell(Event::Reread(Ok((config, None))));
+        self.tell(Event::Reread(Ok(Box::new((config, None)))));
     }
 
     /// Puts the clock on the wall ahead, or back.
