@@ -26,8 +26,6 @@ mod publishing;
 mod reload;
 mod rounds;
 mod tasks;
-#[cfg(test)]
-mod weeks;
 mod work;
 
 use std::path::Path;
@@ -508,3 +506,6 @@ fn poller(config: &Config, store: &Store, politeness: &Politeness) -> Arc<Poller
     let client = Client::new(Settings::of(config), politeness.clone());
     Arc::new(Poller::new(client, store.clone()))
 }
+
+#[cfg(test)]
+mod weeks;

@@ -62,8 +62,10 @@ fn the_list_of_files_says_what_each_is_for() {
     };
     let mut lines = Vec::new();
     for folder in ["src", "tests"] {
-        for path in files(&root.join(folder), &["rs", "py"]) {
-            let name = path.strip_prefix(root).unwrap().display().to_string();
+        let named = |path: PathBuf| (path.strip_prefix(root).unwrap().display().to_string(), path);
+        let mut found: Vec<_> = files(&root.join(folder), &["rs", "py"]).into_iter().map(named).collect();
+        found.sort();
+        for (name, path) in found {
             let is_left_out = ["/support/", "/fixtures/", "e2e/systemd/"].iter().any(|part| name.contains(part));
             let header = first_paragraph(&std::fs::read_to_string(&path).unwrap());
             if !is_left_out {

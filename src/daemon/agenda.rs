@@ -91,12 +91,6 @@ impl Agenda {
         self.in_flight.len()
     }
 
-    /// How many feeds are due some day.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.due.len()
-    }
-
     /// How many feeds failed the last time.
     pub(super) fn failing(&self) -> usize {
         self.failing.len()
@@ -377,4 +371,12 @@ impl Agenda {
 /// Whose connection a feed shares; empty when it needs none.
 fn host_of(address: &Url) -> &str {
     address.host_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+impl Agenda {
+    /// How many feeds are due some day.
+    pub(super) fn waiting(&self) -> usize {
+        self.due.len()
+    }
 }

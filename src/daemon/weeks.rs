@@ -1,6 +1,6 @@
 //! Weeks of a daemon in a moment: what it decides, with a world around it that is made up.
 //!
-//! The store, the network and the clocks are values here. Whatever happens, no feed is forgotten, none is polled too early, no
+//! Pure: the store, the network and the clocks are values here. Whatever happens, no feed is forgotten, none is polled too early, no
 //! herd follows an outage or a sleep, and the service manager hears of us only as long as the store's writer does something.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -69,6 +69,8 @@ struct World {
     /// When the service manager was told that all goes on.
     alive: Vec<Duration>,
     published: Vec<Duration>,
+    /// How often it was told that a start or a reload is done.
+    ready: u32,
 }
 
 impl World {
@@ -93,6 +95,7 @@ impl World {
             reached: HashMap::new(),
             alive: Vec::new(),
             published: Vec::new(),
+            ready: 0,
         };
         world.tell(Event::Time);
         world
@@ -142,7 +145,8 @@ impl World {
                 Action::Alive => self.alive.push(self.steady),
                 Action::Show => self.published.push(self.steady),
                 Action::End(error) => panic!("it ends: {error}"),
-                Action::TakeUp | Action::Greet | Action::Ready => {}
+                Action::Ready => self.ready += 1,
+                Action::TakeUp | Action::Greet => {}
             }
         }
     }
@@ -468,10 +472,16 @@ fn a_store_that_refuses_has_nobody_asked_until_it_does_not() {
     let asked = world.asked.values().flatten().filter(|at| **at > full + MINUTE).count();
     assert_eq!(asked, 0, "nobody is asked while the answer could not be kept");
     assert!(!world.core.health().reasons.is_empty());
+    // Who reloads is not kept waiting, and told again when it is in force.
+    let told = world.ready;
+    world.reload(configuration(0..31, "10m"));
+    world.pass(MINUTE);
+    assert_eq!((world.ready, world.core.agenda().subscriptions().len()), (told + 1, 30));
     world.is_disk_full = false;
     world.pass(30 * MINUTE);
     world.assert_that_none_is_forgotten();
     assert!(world.core.health().reasons.is_empty());
+    assert_eq!((world.ready, world.core.agenda().subscriptions().len()), (told + 2, 31));
     let back: BTreeSet<FeedRef> = world
         .asked
         .iter()

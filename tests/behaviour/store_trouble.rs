@@ -127,9 +127,8 @@ fn a_disk_that_takes_nothing_more_leaves_what_is_published_and_a_reload_waits_fo
         std::thread::yield_now();
     }
     assert!(daemon.get("/news.atom").1.contains("<title>One</title>"));
-    daemon.wait_for_event("config.waits");
     daemon.limit_files("unlimited:");
-    daemon.wait_for_event("config.reloaded");
+    daemon.wait_for_event("store.recovered");
     while !daemon.get("/news.atom").1.contains("<title>Two</title>") || !is_healthy(&daemon) {
         std::thread::yield_now();
     }
