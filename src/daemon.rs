@@ -38,7 +38,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::core::{Action, Core, Event};
+use self::core::{Action, Core, Event, News};
 use crate::clock;
 use crate::config::{Config, Format};
 use crate::fetch::{Client, Settings};
@@ -263,11 +263,12 @@ impl Daemon {
     /// When it is about something that waiting cannot mend.
     fn heed(&mut self, event: Event) -> Result<(), Error> {
         let now = self.now();
-        for action in self.core.handle(event, now) {
-            self.carry_out(action, now)?;
-        }
+        let (words, deeds): (Vec<Action>, Vec<Action>) =
+            self.core.handle(event, now).into_iter().partition(Action::is_a_word);
+        deeds.into_iter().try_for_each(|action| self.carry_out(action, now))?;
         self.tell_how_it_goes();
-        Ok(())
+        // What is said is so by then for everybody who looks.
+        words.into_iter().try_for_each(|action| self.carry_out(action, now))
     }
 
     fn carry_out(&mut self, action: Action, now: Now) -> Result<(), Error> {
@@ -279,6 +280,7 @@ impl Daemon {
             Action::Greet => self.greet(),
             Action::Ready => systemd::ready(&self.core.status()),
             Action::Alive => systemd::alive(),
+            Action::Tell(news) => tell(news),
             Action::End(error) => return Err(error.into()),
         }
         Ok(())
@@ -489,6 +491,29 @@ impl Daemon {
                 }
                 None => {}
             }
+        }
+    }
+}
+
+/// Tells the log.
+fn tell(news: News) {
+    match news {
+        News::Published { outputs } => tracing::debug!(name: "output.published", outputs, "published"),
+        News::Reloaded { feeds } => {
+            tracing::info!(name: "config.reloaded", feeds, "the configuration was read again")
+        }
+        News::ReloadWaits => tracing::warn!(
+            name: "config.waits",
+            "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
+        ),
+        News::Failed { work, what, pause } => tracing::error!(
+            name: "task.failed",
+            task = work.name(),
+            "{what}; it is tried again, first in {} s",
+            pause.as_secs()
+        ),
+        News::Recovered { work } => {
+            tracing::info!(name: "task.recovered", task = work.name(), "what failed before was done now")
         }
     }
 }

@@ -74,8 +74,32 @@ pub(super) enum Action {
     Ready,
     /// The service manager is to know that all goes on.
     Alive,
+    /// The log is to know.
+    Tell(News),
     /// Waiting does not mend this.
     End(store::Error),
+}
+
+impl Action {
+    /// Whether it only says something, which is to be so by then.
+    pub(super) fn is_a_word(&self) -> bool {
+        matches!(self, Self::Greet | Self::Ready | Self::Tell(_))
+    }
+}
+
+/// What the log is told of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Readers see what was rendered.
+    Published { outputs: usize },
+    /// A configuration that was read again is in force,
+    Reloaded { feeds: usize },
+    /// or waits until the store can take it up.
+    ReloadWaits,
+    /// Work failed with these words, and is tried again after a pause.
+    Failed { work: Work, what: String, pause: Duration },
+    /// What failed before was done.
+    Recovered { work: Work },
 }
 
 /// Of what the service manager is to be told that it is done.
@@ -298,7 +322,7 @@ impl Core {
         };
         self.works.succeeded(work);
         if self.troubles.remove(&work).is_some() {
-            tracing::info!(name: "task.recovered", task = work.name(), "what failed before was done now");
+            actions.push(Action::Tell(News::Recovered { work }));
         }
         match done {
             Done::Synced(synced) => self.apply(*synced, now, actions),
@@ -343,12 +367,7 @@ impl Core {
             self.announce(actions);
         }
         if is_new {
-            tracing::error!(
-                name: "task.failed",
-                task = work.name(),
-                "{what}; it is tried again, first in {} s",
-                pause.as_secs()
-            );
+            actions.push(Action::Tell(News::Failed { work, what, pause }));
         }
     }
 
@@ -470,7 +489,7 @@ impl Core {
         self.counters.render = took;
         self.counters.stories_left_out = rendered.stories_left_out();
         actions.push(Action::Show);
-        tracing::debug!(name: "output.published", outputs = self.outputs.len(), "published");
+        actions.push(Action::Tell(News::Published { outputs: self.outputs.len() }));
         if edition == self.edition && self.is_synced {
             self.announce(actions);
         }
@@ -489,25 +508,15 @@ impl Core {
         let is_in_force = self.pending.is_none();
         match self.awaited.take() {
             Some((Awaited::Start, _)) => actions.push(Action::Greet),
-            Some((Awaited::Reload, _)) if is_in_force => self.tell_of_reload(),
-            Some((Awaited::Reload, _)) => {
-                self.is_reload_late = true;
-                tracing::warn!(
-                    name: "config.waits",
-                    "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
-                );
+            None if !self.is_reload_late || !is_in_force => return,
+            Some((Awaited::Reload, _)) | None => {
+                let feeds = self.agenda.subscriptions().len();
+                let news = if is_in_force { News::Reloaded { feeds } } else { News::ReloadWaits };
+                self.is_reload_late = !is_in_force;
+                actions.push(Action::Tell(news));
             }
-            None if self.is_reload_late && is_in_force => self.tell_of_reload(),
-            None => return,
         }
         actions.push(Action::Ready);
-    }
-
-    /// Tells of a reload that is done.
-    fn tell_of_reload(&mut self) {
-        self.is_reload_late = false;
-        let feeds = self.agenda.subscriptions().len();
-        tracing::info!(name: "config.reloaded", feeds, "the configuration was read again");
     }
 
     /// Readers are to be answered from now on.

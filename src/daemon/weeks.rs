@@ -146,7 +146,7 @@ impl World {
                 Action::Show => self.published.push(self.steady),
                 Action::End(error) => panic!("it ends: {error}"),
                 Action::Ready => self.ready += 1,
-                Action::TakeUp | Action::Greet => {}
+                Action::TakeUp | Action::Greet | Action::Tell(_) => {}
             }
         }
     }
