@@ -161,3 +161,51 @@ fn careful_folds_no_false_pair() {
     assert!(outcome.false_folds.is_empty(), "{:#?}", outcome.false_folds);
     assert!(outcome.recall >= 0.9, "{}", outcome.recall);
 }
+
+/// The stories of entries that come an hour apart, each of a feed, with a title and a text.
+fn stories_of(entries: &[(u64, &str, &str)]) -> Vec<u64> {
+    let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut index = Index::new(Rules::default(), Weights::default());
+    let mut step = |(number, (feed, title, summary)): (u64, &(u64, &str, &str))| {
+        let at = start + TimeDelta::hours(i64::try_from(number).unwrap());
+        let article = Article {
+            entry: EntryRef(number),
+            feed: Some(*feed),
+            title,
+            summary,
+            content: "",
+            language: Some("en"),
+            at,
+            published: Some(at),
+        };
+        let decision = index.plan(&article, Level::Story, None);
+        index.apply(&decision).0
+    };
+    (0..).zip(entries).map(&mut step).collect()
+}
+
+#[test]
+fn what_a_publisher_puts_under_everything_is_no_copy_in_another_feed_of_its() {
+    let text = "Get up, live and love with our morning dose of energy for the whole day. Subscribe to the channel, \
+                ring the bell, and support the Elm Street foundation with a donation of your own.";
+    let told = |title| [(1, "Wake-up call: Better", text), (1, "Wake-up call: Lighthouse", text), (2, title, text)];
+    assert_eq!(stories_of(&told("Wake-up call: Guitar")), [0, 1, 2]);
+    assert_eq!(stories_of(&told("Wake-up call: Better")), [0, 1, 0], "its headline tells which it is");
+}
+
+#[test]
+fn outlets_that_one_feed_gives_for_the_first_time_are_others() {
+    let told = |outlet: &str| {
+        let told = [
+            "Car ferry Lady Ansel runs aground off Skarvholm in thick fog",
+            "Skarvholm: fog strands car ferry Lady Ansel",
+        ];
+        let told = told.iter().zip(["Harbour Post", outlet]).map(|(headline, outlet)| {
+            (format!("{headline} - {outlet}"), format!("{headline} {outlet} Fog holds Marlow airport Some Paper"))
+        });
+        let told: Vec<(String, String)> = told.collect();
+        stories_of(&told.iter().map(|(title, text)| (1, title.as_str(), text.as_str())).collect::<Vec<_>>())
+    };
+    assert_eq!(told("The Tribune"), [0, 0]);
+    assert_eq!(told("Harbour Post"), [0, 1], "an outlet tells it once more");
+}

@@ -6,7 +6,7 @@ use super::boilerplate::FeedBoilerplate;
 use super::hash::{hash_of, low, short};
 use super::language::{Guess, Language};
 use super::text::{self, Kind};
-use super::title::{self, Title};
+use super::title::{self, Signs, Title};
 use super::{Article, EntryRef, copy};
 use chrono::{DateTime, Utc};
 
@@ -133,22 +133,41 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     let mut sentences = Vec::new();
     let mut tokens = Tokens::default();
 
+    let names_outlet =
+        [article.summary, article.content].iter().any(|text| lists_headlines(article.title, text.trim()));
     let mut segments = 0_usize;
     let mut outlet = 0;
     text::segments(&title, |_| segments += 1);
+    let mut place = 0;
     text::segments(&title, |segment| {
         tokens.take(segment);
         let hash = tokens.hash();
-        if segments > 1 {
+        let is_short = tokens.ends.len() <= OUTLET_WORDS;
+        place += 1;
+        let is_outlet = names_outlet && segments > 1 && place == segments && tokens.may_be_a_name(segment, language);
+        // A long title that comes back is news told again, and none of its feed's furniture.
+        let may_be_furniture = segments > 1 || is_short;
+        if may_be_furniture {
             learn(&mut sentences, hash);
         }
-        let is_repeated = segments > 1 && boilerplate.repeats(hash);
-        if !is_repeated {
+        let is_apart = is_outlet || (may_be_furniture && boilerplate.repeats(hash));
+        if !is_apart {
             reader.read(&tokens, Field::Title);
         }
-        outlet = if is_repeated && tokens.ends.len() <= OUTLET_WORDS { upper(hash) } else { 0 };
+        outlet = if is_outlet || (is_apart && segments > 1 && is_short) { upper(hash) } else { 0 };
     });
-    // A title that is furniture from end to end is still all there is to go by.
+    // A headline that says nothing ("More »"), or that its feed puts over everything, leaves it to the text to say what this is.
+    for text in [summary.as_ref(), body] {
+        text::sentences(text, |sentence| {
+            if reader.found.is_empty() {
+                tokens.take(sentence);
+                if !boilerplate.repeats(tokens.hash()) {
+                    reader.read(&tokens, Field::Title);
+                }
+            }
+        });
+    }
+    // A title that is furniture from end to end may still be all there is to go by.
     if reader.found.is_empty() {
         tokens.take(&title);
         reader.read(&tokens, Field::Title);
@@ -190,7 +209,7 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
 }
 
 /// Whether a text is what an aggregator puts where an entry's text would stand: the entry's own headline and outlet, and below
-/// them those of other entries. What these say is not what the entry says.
+/// them those of other entries. What these say is not what the entry says, and the title ends with the outlet's name.
 fn lists_headlines(title: &str, text: &str) -> bool {
     title.rsplit_once(" - ").is_some_and(|(headline, outlet)| {
         let rest = text.strip_prefix(headline.trim()).map(str::trim_start);
@@ -284,6 +303,13 @@ impl Tokens {
             }
         };
         low(hash).max(1)
+    }
+
+    /// Whether they may be an outlet's name: no number, no date, and nothing that says what became of the headline's matter.
+    fn may_be_a_name(&self, segment: &str, language: Language) -> bool {
+        self.calendar.is_empty()
+            && self.ends.iter().all(|(kind, _)| *kind == Kind::Word)
+            && title::of(segment, language).signs == Signs::default()
     }
 
     /// Whether a token is of a date, by which two entries of one day would be alike: a month or a weekday, or a number beside
@@ -446,5 +472,57 @@ impl HashIndex {
 
     fn home(hash: u32) -> usize {
         usize::try_from(hash % 1024).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(title: &str, summary: &str) -> Features {
+        let article = Article {
+            entry: EntryRef(1),
+            feed: Some(1),
+            title,
+            summary,
+            content: "",
+            language: Some("en"),
+            at: DateTime::UNIX_EPOCH,
+            published: None,
+        };
+        of(&article, FeedBoilerplate::default())
+    }
+
+    /// The words that count as the title's.
+    fn of_title(title: &str, summary: &str) -> Vec<String> {
+        let features = read(title, summary);
+        let titled = features.terms.iter().filter(|term| term.title > 0);
+        let mut words: Vec<String> =
+            titled.filter_map(|term| features.word_of(short(term.hash)).map(str::to_owned)).collect();
+        words.sort_unstable();
+        words
+    }
+
+    #[test]
+    fn a_headline_that_says_nothing_leaves_it_to_the_first_sentence() {
+        let text = "Ferry aground off Skarvholm. All passengers are safe.";
+        assert_eq!(of_title("More »", text), of_title("Ferry aground off Skarvholm.", ""));
+        assert_eq!(of_title("Mayor resigns", text), ["mayor", "resigns"]);
+    }
+
+    #[test]
+    fn what_an_aggregator_puts_where_the_text_would_stand_names_the_outlet() {
+        let outlet = |title: &str, summary: &str| read(title, summary).outlet;
+        let of = |name: &str| {
+            outlet(
+                &format!("Ferry aground - {name}"),
+                &format!("Ferry aground {name} All safe after ferry strands Other"),
+            )
+        };
+        assert_ne!(of("Harbour Post"), 0);
+        assert_ne!(of("Harbour Post"), of("The Tribune"));
+        assert_eq!(outlet("Ferry aground - Harbour Post", "The ferry ran aground."), 0);
+        assert_eq!(outlet("Server alpha - DOWN", "Server alpha DOWN since noon"), 0, "it is no name");
+        assert_eq!(outlet("Nightly backup - 5 June", "Nightly backup 5 June done"), 0);
     }
 }

@@ -16,6 +16,7 @@ use super::link::Linked;
 use super::members::Members;
 use super::plan::{Decision, Match, Rule, Verdict};
 use super::postings::{self, Postings};
+use super::score::Veto;
 use super::stories::{EntrySlot, Stories, Story};
 use super::vector::{self, Centroid, ProbeVector};
 use super::weights::{Weights, real};
@@ -278,6 +279,7 @@ impl Index {
             })
             .collect();
         self.note_rivals(&mut compared);
+        note_stock_text(&mut compared);
         for (candidate, rule, found) in compared {
             let Candidate { serial, story, .. } = candidate;
             let others = found.likeness.filter(|likeness| !likeness.same_feed && !likeness.further);
@@ -788,6 +790,21 @@ impl Hits {
 }
 
 const _: () = assert!(POSTINGS_AT_MOST * 2 < Hits::SLOTS, "a slot is always free");
+
+/// Has a text that two stories have speak for none but one that has the headline, too: it is what a publisher puts under all of
+/// its entries, before either of its feeds has shown that.
+fn note_stock_text(compared: &mut [(&Candidate, Rule, Match)]) {
+    let has_text = |found: &Match| found.likeness.is_some_and(|likeness| likeness.one_text);
+    if compared.iter().filter(|(.., found)| has_text(found)).count() < 2 {
+        return;
+    }
+    for (.., found) in compared.iter_mut().filter(|(.., found)| has_text(found)) {
+        if found.likeness.is_some_and(|likeness| !likeness.has_one_title()) {
+            found.veto = found.veto.or(Some(Veto::StockText));
+            found.follows = false;
+        }
+    }
+}
 
 /// Whether a story was young when an entry was compared with it.
 fn found_young(found: &Match) -> bool {

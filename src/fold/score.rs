@@ -29,6 +29,10 @@ pub struct Similarity {
     pub title_in_other: f32,
     /// The share of the nearest member's title that the entry has anywhere.
     pub other_title_in: f32,
+    /// The share of the entry's title that the members of the story have anywhere, all together.
+    pub title_in_story: f32,
+    /// Whether a member has the same text.
+    pub one_text: bool,
     /// How much the shared terms tell, all in all.
     pub mass: f32,
     /// The share of what the entry and the nearest member have in common, of the one that tells less.
@@ -139,7 +143,8 @@ impl Similarity {
             + MEASURE.lower * self.core.min(self.nearest)
             + of_core * self.core
             + TOLD * (self.mass.ln_1p().min(5.0) - 3.5)
-            + MEASURE.contained * (self.contained - CONTAINED);
+            + MEASURE.contained * (self.contained - CONTAINED)
+            + MEASURE.title_in_story * (self.title_in_story - TITLE_IN_STORY);
         alike + self.titles() - self.time() - self.strangeness() - self.manner()
     }
 
@@ -171,10 +176,12 @@ impl Similarity {
 
     /// What it costs that the two speak of their news in another manner.
     fn manner(&self) -> f32 {
+        // An announcement is told as done and as to come within the hour; between a preview and what came of it lie hours.
+        let apart = 1.0 - MEASURE.in_time_waived * (1.0 - self.story_age_days / PARALLEL_DAYS).clamp(0.0, 1.0);
         let costs = [
             (self.opposed, MEASURE.opposed),
-            (self.differs_in_time, MEASURE.in_time),
-            (self.founder_differs_in_time, MEASURE.in_time_of_first),
+            (self.differs_in_time, MEASURE.in_time * apart),
+            (self.founder_differs_in_time, MEASURE.in_time_of_first * apart),
             (self.founder_differs_in_kind, MEASURE.in_kind_of_first),
             (self.explains, MEASURE.explains),
             (self.own_before, MEASURE.own_before),
@@ -204,6 +211,11 @@ impl Similarity {
             threshold += TABLE * (1.0 - self.numbers_agree);
         }
         threshold
+    }
+
+    /// Whether the titles are one but for a word that hardly tells.
+    pub fn has_one_title(&self) -> bool {
+        self.title_in_other.min(self.other_title_in) >= ONE_TITLE
     }
 
     /// Whether the story is young enough for a parallel one to be found.
@@ -275,10 +287,16 @@ const LEAST_LONG_TITLE: f32 = 16.0;
 const LONG_TITLE: u8 = 5;
 
 /// What the amount of shared rarity counts: much shared in long texts is evidence that a cosine does not show.
-const TOLD: f32 = 0.04;
+const TOLD: f32 = 0.05;
 
 /// The share of the one that tells less that two entries about different things have in common all the same.
 const CONTAINED: f32 = 0.4;
+
+/// The share of the entry's title that the members of a story about something else have all the same.
+const TITLE_IN_STORY: f32 = 0.6;
+
+/// The share of each of two titles that the other entry holds where they are one.
+const ONE_TITLE: f32 = 0.85;
 
 /// Days that the nearest member may be old for nothing.
 const AGE_FREE_DAYS: f32 = 0.4;
@@ -311,6 +329,8 @@ struct Measure {
     titles_held: f32,
     /// What it counts that the one that tells less is held by the other.
     contained: f32,
+    /// What it counts that the entry's title stands in the story, whichever members have its words.
+    title_in_story: f32,
     /// What a day of silence in the story costs, and the days that cost nothing.
     silence: f32,
     silence_free_days: f32,
@@ -329,6 +349,8 @@ struct Measure {
     opposed: f32,
     in_time: f32,
     in_time_of_first: f32,
+    /// The share of both that is waived while the story has only just begun.
+    in_time_waived: f32,
     in_kind_of_first: f32,
     explains: f32,
     own_before: f32,
@@ -354,12 +376,13 @@ struct Measure {
 }
 
 static MEASURE: Measure = Measure {
-    threshold: 0.15,
+    threshold: 0.17,
     nearest: 0.64,
     lower: 0.264,
     title_held: 0.253,
     titles_held: 0.2,
     contained: 0.0,
+    title_in_story: 0.2,
     silence: 0.15,
     young: 0.6,
     old: 0.3,
@@ -369,12 +392,13 @@ static MEASURE: Measure = Measure {
     opposed: 0.324,
     in_time: 0.3,
     in_time_of_first: 0.239,
+    in_time_waived: 0.35,
     in_kind_of_first: 0.1,
-    explains: 0.288,
-    own_before: 0.034,
+    explains: 0.27,
+    own_before: 0.11,
     rival: 0.6,
     most_days: 3.0,
-    language: 8.4,
+    language: 2.0,
     silence_free_days: 0.1,
     silence_waived: 0.936,
     age: 0.05,
@@ -448,6 +472,20 @@ mod tests {
         let cost = |late: Similarity| margin(&Similarity { gap_days: 0.0, ..late }) - margin(&late);
         assert!(cost(late(80.0)) < cost(late(20.0)));
         assert!(cost(late(80.0)) < cost(Similarity { same_feed: true, ..late(80.0) }));
+    }
+
+    #[test]
+    fn an_announcement_is_told_as_done_and_as_to_come_within_the_hour() {
+        let at = |days| {
+            cost(Similarity { differs_in_time: true, story_age_days: days, ..alike() })
+                - cost(Similarity { story_age_days: days, ..alike() })
+        };
+        assert!(at(0.02) > 0.0 && at(0.02) < at(0.3));
+    }
+
+    #[test]
+    fn what_the_members_hold_together_of_a_title_counts() {
+        assert!(cost(Similarity { title_in_story: 0.9, ..alike() }) < 0.0);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Signs {
     /// It asks or explains where it begins so ("Why the ferry ran aground").
     const ASKS: u32 = 1 << 28;
     /// The bits of one side of the opposites; those of the other stand one higher.
-    const ONE_SIDE: u32 = 0x0055_5555;
+    const ONE_SIDE: u32 = 0x0155_5555;
 
     /// Whether the two say the contrary of each other: one host is down and the other up, one warning issued and one lifted.
     pub fn are_opposed(self, other: Self) -> bool {
@@ -293,6 +293,9 @@ mod tests {
         check("Ostrzeżenie przed wichurą wydano", "Ostrzeżenie przed wichurą odwołano", true);
         check("A4 bei Elmstadt gesperrt", "A4 bei Elmstadt freigegeben", true);
         check("Мост через Эльм открыт", "Мост через Эльм закрыт", true);
+        check("Orland holds its key rate", "Orland cuts its key rate", true);
+        check("NBP utrzymał stopy procentowe", "NBP obniżył stopy procentowe", true);
+        check("Bank holds rates now and cuts them later", "Bank cuts rates", false);
         check("Server alpha is down", "Server beta is down", false);
         check("Shop opens and closes on one day", "Shop closes", false);
     }

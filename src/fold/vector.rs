@@ -216,21 +216,29 @@ impl<'a> ProbeVector<'a> {
         }
     }
 
-    /// What the two would give if they were multiplied.
+    /// What the two give if they are multiplied, and which cells of the first one the second has, a bit each.
     ///
     /// It is asked of every member of every story that an entry may tell, and most terms are not shared: a byte of the hash says so.
-    pub(super) fn dot(&self, other: Packed<'_>) -> u64 {
+    pub(super) fn product(&self, other: Packed<'_>) -> (u64, u64) {
         let (cells, _) = other.cells.as_chunks::<{ Cell::PACKED }>();
-        let mut dot = 0;
+        let (mut dot, mut shared) = (0, 0);
         for cell in cells {
             let [home, ..] = *cell;
             if self.slots.get(usize::from(home)).is_some_and(|place| *place != 0) {
                 let theirs = Cell::unpacked(*cell);
-                let own = self.find(theirs.hash).map_or(0, |(_, own)| own.weight);
-                dot += u64::from(own) * u64::from(theirs.weight);
+                if let Some((place, own)) = self.find(theirs.hash) {
+                    dot += u64::from(own.weight) * u64::from(theirs.weight);
+                    shared |= 1 << place;
+                }
             }
         }
-        dot
+        (dot, shared)
+    }
+
+    /// The share of its title, by weight, that is in the cells of `shared`.
+    pub(super) fn title_in(&self, shared: u64) -> f32 {
+        let held = self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 1);
+        share(held.map(|(_, cell)| u32::from(cell.weight)).sum(), self.title)
     }
 
     /// Lays another vector over it.

@@ -35,6 +35,8 @@ struct Beside<'a> {
     vector: Packed<'a>,
     cosine: f32,
     feed: u32,
+    /// Which of the entry's terms it has, a bit each.
+    shared: u64,
     /// What it is to the entry.
     kin: Kin,
     /// The share of the shorter text that the other holds, where they are one text.
@@ -80,6 +82,8 @@ impl Index {
         let overlap = probe.overlap(nearest.vector);
         let mut likeness = self.likeness(fingerprint, candidate, &nearest, &overlap);
         likeness.core = core.unwrap_or(nearest.cosine);
+        likeness.title_in_story = probe.title_in(beside.iter().fold(0, |shared, beside| shared | beside.shared));
+        likeness.one_text = beside.iter().any(|beside| beside.contained.is_some());
         likeness.language_unlike = self.weights.unlike(fingerprint.language);
         likeness.other_edition = beside.iter().any(|Beside { member, .. }| {
             fingerprint.title.form == member.form && fingerprint.title.figures != member.title_figures
@@ -138,7 +142,7 @@ impl Index {
         for &arrival in compared {
             let Some(member) = self.members.get(arrival).filter(|member| !member.is_claim) else { continue };
             let vector = self.members.vector(arrival);
-            let product = probe.dot(vector);
+            let (product, shared) = probe.product(vector);
             if tellers.iter().any(|(_, counts)| *counts == arrival) {
                 dot += product;
             }
@@ -166,6 +170,7 @@ impl Index {
                 vector,
                 cosine,
                 feed: of,
+                shared,
                 kin,
                 contained: is_one_text.then_some(contained),
             });
