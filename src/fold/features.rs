@@ -308,7 +308,7 @@ impl Tokens {
     /// Whether they may be an outlet's name: no number, no date, and nothing that says what became of the headline's matter.
     fn may_be_a_name(&self, segment: &str, language: Language) -> bool {
         self.calendar.is_empty()
-            && self.ends.iter().all(|(kind, _)| *kind == Kind::Word)
+            && self.ends.iter().all(|(kind, ..)| *kind == Kind::Word)
             && title::of(segment, language).signs == Signs::default()
     }
 
