@@ -211,6 +211,8 @@ pub struct ServeConfig {
     pub socket_group: Option<String>,
     /// Where operators look; [`Listen::Off`] is where readers do, as long as those are on this machine.
     pub admin: Listen,
+    /// The zone of the times on pages.
+    pub timezone: Tz,
     /// Where readers find us; ends in `/`.
     pub public_url: Url,
     /// Whether to subscribe to hubs.
@@ -229,6 +231,7 @@ impl Default for ServeConfig {
             socket_mode: 0o660,
             socket_group: None,
             admin: Listen::Off,
+            timezone: Tz::UTC,
             public_url: read::public_url_of(listen),
             websub: false,
             hub: None,

@@ -305,6 +305,7 @@ impl Daemon {
             Work::Publish => {
                 let site = Site {
                     shows_feeds: self.listeners.operators_pages(&config.serve) == OperatorsPages::WithReaders,
+                    timezone: config.serve.timezone,
                     ..Site::new(core.outputs().to_vec(), core.theme().clone(), config.serve.public_url.clone())
                 };
                 tasks.begin(work, publishing::render(store, site, core.published().clone(), core.edition()));

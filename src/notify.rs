@@ -79,6 +79,14 @@ async fn tell_one(
             "too much at once; nobody is told of these"
         );
     }
+    if plan.passed_over.len() > plan.too_many {
+        tracing::info!(
+            name: "notify.too_old",
+            notify = config.name,
+            stories = plan.passed_over.len() - plan.too_many,
+            "nobody is told of what is older than an hour, or was there before the `[[notify]]`"
+        );
+    }
     let Plan { due, passed_over, upto, .. } = plan;
     if !passed_over.is_empty() {
         let name = config.name.clone();

@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use url::Url;
 
 use crate::clock;
@@ -134,6 +135,8 @@ pub struct Site {
     pub theme: Theme,
     /// The address that everything is served under; `None` until something is published.
     pub public_url: Option<Url>,
+    /// The zone of the times on its pages.
+    pub timezone: Tz,
     /// Whether it is for some readers alone.
     pub is_private: bool,
     /// Whether it has pages of how feeds are doing, where operators look at it too.
@@ -169,6 +172,7 @@ impl Site {
         Self {
             outputs: outputs.collect(),
             theme: self.theme.clone(),
+            timezone: self.timezone,
             public_url: Some(public_url.clone()),
             is_private: true,
             shows_feeds: false,
@@ -361,7 +365,7 @@ impl Published {
         let page = |text, updated| Found::Ready(Arc::new(Rendered::new(Format::Html.media_type(), text, updated)));
         let in_json = |text| Found::Ready(Arc::new(Rendered::new("application/json; charset=utf-8", text, None)));
         match wanted {
-            Wanted::Feeds(order) => return Ok(page(pages::feeds(connection, site, *order)?, None)),
+            Wanted::Feeds(asked) => return Ok(page(pages::feeds(connection, site, asked)?, None)),
             Wanted::Feed(name) => {
                 let text = pages::feed(connection, site, name)?;
                 return Ok(text.map_or(Found::Nothing, |text| page(text, None)));

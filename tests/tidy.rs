@@ -76,7 +76,9 @@ fn the_list_of_files_says_what_each_is_for() {
     let listed = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let (_, listed) = listed.split_once("\n## Files\n").expect("ARCHITECTURE.md has a list of files");
     let listed: Vec<&str> = listed.lines().filter(|line| line.starts_with("- `")).collect();
-    assert!(listed == lines, "ARCHITECTURE.md should list:\n{}", lines.join("\n"));
+    let missing: Vec<&String> = lines.iter().filter(|line| !listed.contains(&line.as_str())).collect();
+    let wrong: Vec<&&str> = listed.iter().filter(|line| !lines.iter().any(|right| right == **line)).collect();
+    assert!(listed == lines, "ARCHITECTURE.md lists, in another order or wrongly: {wrong:#?}, and not: {missing:#?}");
 }
 
 #[test]

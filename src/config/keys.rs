@@ -126,6 +126,7 @@ const SERVE: &[Key] = &[
     key("socket_mode", Kind::Text),
     key("socket_group", Kind::Text),
     key("admin", Kind::Text),
+    key("timezone", Kind::Text),
     key("public_url", Kind::Text),
     key("websub", Kind::Flag),
     key("hub", Kind::Text),

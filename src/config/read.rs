@@ -241,9 +241,8 @@ fn store(table: &Table<'_>) -> StoreConfig {
     StoreConfig { path, keep: table.duration("keep", default.keep), max_size_bytes: table.size("max_size", 2 << 30) }
 }
 
-fn poll(table: &Table<'_>) -> PollConfig {
-    let default = PollConfig::default();
-    let timezone = table.get("timezone").and_then(|value| {
+fn timezone(table: &Table<'_>) -> Option<Tz> {
+    table.get("timezone").and_then(|value| {
         value.parsed("\"Europe/Berlin\"", |text| {
             text.parse::<Tz>().map_err(|_unknown| {
                 let near = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
@@ -253,8 +252,12 @@ fn poll(table: &Table<'_>) -> PollConfig {
                 }
             })
         })
-    });
-    let timezone = timezone.unwrap_or(default.timezone);
+    })
+}
+
+fn poll(table: &Table<'_>) -> PollConfig {
+    let default = PollConfig::default();
+    let timezone = timezone(table).unwrap_or(default.timezone);
     let min_interval = table.duration("min_interval", default.min_interval);
     let contact = table.get("contact").and_then(|value| value.parsed("\"mailto:me@example.org\"", contact)).flatten();
     let user_agent = table.get("user_agent").and_then(|value| {
@@ -399,6 +402,15 @@ fn is_taken_by(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.port() != 0 && ip != others && (takes(ip, others) || takes(others, ip))
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
     let default = ServeConfig::default();
     let listen = table
@@ -449,6 +461,16 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
             "lets other machines in, and there is no `serve.public_url`, so what is published names `{named}`, which leads readers to their own machine; write the address at which they find this one"
         ));
     }
+    // Both are of this machine, and lead to two programs, unless one passes readers on.
+    if let (Some(url), Listen::Tcp(address), Some(value)) = (&public_url, &listen, table.get("public_url"))
+        && let (true, Some(port)) = (address.ip().is_loopback() && is_loopback(url), url.port())
+        && ![0, port].contains(&address.port())
+    {
+        value.warning(&format!(
+            "names port {port} of this machine, and `serve.listen` is at port {}; unless a proxy there passes readers on, take it out, or write the same port",
+            address.port()
+        ));
+    }
     let public_url = public_url.unwrap_or_else(|| public_url_at(&listen));
     let websub = table.flag("websub", default.websub);
     if websub && let Some(value) = table.get("websub") {
@@ -466,7 +488,8 @@ fn serve(table: &Table<'_>, folder: &Path) -> ServeConfig {
         (!text.is_empty()).then(|| folder.join(text))
     });
     let socket_mode = socket_mode.unwrap_or(default.socket_mode);
-    ServeConfig { listen, socket_mode, socket_group, admin, public_url, websub, hub, templates }
+    let timezone = timezone(table).unwrap_or(default.timezone);
+    ServeConfig { listen, socket_mode, socket_group, admin, timezone, public_url, websub, hub, templates }
 }
 
 /// Reads the mode of a socket, which its owner has to be able to use.

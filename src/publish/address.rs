@@ -26,13 +26,44 @@ pub enum Wanted {
         format: Format,
     },
     /// How all feeds are doing.
-    Feeds(FeedOrder),
+    Feeds(FeedTable),
     /// How one feed is doing.
     Feed(String),
     /// The feeds as a list to subscribe to.
     Opml,
     /// An archive of an output, by both names, in a format.
     Archive(String, String, Format),
+}
+
+/// A page of the table of feeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedTable {
+    /// What it is sorted by.
+    pub order: FeedOrder,
+    /// What the names, titles or addresses of its feeds hold; empty for all.
+    pub filter: String,
+    /// Which page of it, from 1.
+    pub page: usize,
+}
+
+impl FeedTable {
+    /// Where this page is, below the address of everything, as a path without a slash before it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let order = FeedOrder::NAMES.iter().find(|(_, order, _)| *order == self.order);
+        if let Some((name, ..)) = order.filter(|_| self.order != FeedOrder::default()) {
+            query.append_pair("sort", name);
+        }
+        if !self.filter.is_empty() {
+            query.append_pair("q", &self.filter);
+        }
+        if self.page > 1 {
+            query.append_pair("page", &self.page.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { "feeds".to_owned() } else { format!("feeds?{query}") }
+    }
 }
 
 /// What feeds are sorted by.
@@ -83,6 +114,11 @@ impl Wanted {
                 .find(|(name, _)| name == wanted)
                 .map(|(_, value)| value.into_owned())
         };
+        let words = || parameter("q").unwrap_or_default().chars().take(LONGEST_QUERY).collect::<String>();
+        let page = || {
+            let page = parameter("page").and_then(|page| page.parse().ok());
+            page.filter(|page| (1..=LAST_PAGE).contains(page)).unwrap_or(1)
+        };
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         match parts.as_slice() {
             ["story", id] => match id.strip_suffix(".json") {
@@ -94,15 +130,13 @@ impl Wanted {
             ["feeds"] => {
                 let sort = parameter("sort");
                 let known = FeedOrder::NAMES.iter().find(|(name, ..)| sort.as_deref() == Some(name));
-                Some(Self::Feeds(known.map(|(_, order, _)| *order).unwrap_or_default()))
+                let order = known.map(|(_, order, _)| *order).unwrap_or_default();
+                Some(Self::Feeds(FeedTable { order, filter: words().trim().to_owned(), page: page() }))
             }
             ["feeds", name] => Some(Self::Feed(decoded(name))),
             [document] => {
                 let ("search", format) = split(document) else { return None };
-                let query = parameter("q").unwrap_or_default().chars().take(LONGEST_QUERY).collect();
-                let page =
-                    parameter("page").and_then(|page| page.parse().ok()).filter(|page| (1..=LAST_PAGE).contains(page));
-                Some(Self::Search { query, page: page.unwrap_or(1), format })
+                Some(Self::Search { query: words(), page: page(), format })
             }
             [output, document] => match split(document) {
                 (_, Format::Html) => None,
@@ -156,8 +190,17 @@ mod tests {
         for page in ["0", "-1", "x", "", "99999999999999999999"] {
             check(&format!("/search.json?q=a&page={page}"), search("a", 1, Format::Json));
         }
-        check("/feeds?sort=next", Wanted::Feeds(FeedOrder::Next));
-        check("/feeds?sort=nonsense", Wanted::Feeds(FeedOrder::Problems));
+        for (address, order, filter, page) in [
+            ("feeds?sort=next&q=grey+sea&page=2", FeedOrder::Next, "grey sea", 2),
+            ("feeds?sort=name", FeedOrder::Name, "", 1),
+            ("feeds", FeedOrder::Problems, "", 1),
+        ] {
+            let table = FeedTable { order, filter: filter.into(), page };
+            assert_eq!(table.address(), address);
+            check(&format!("/{address}"), Wanted::Feeds(table));
+        }
+        let first = FeedTable { order: FeedOrder::Problems, filter: String::new(), page: 1 };
+        check("/feeds?sort=nonsense&page=0&q=+", Wanted::Feeds(first));
         check("/feeds/a%20b+c", Wanted::Feed("a b+c".into()));
         check("/feeds.opml", Wanted::Opml);
         check("/feeds.json", Wanted::FeedData);

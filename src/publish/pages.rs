@@ -7,7 +7,10 @@ mod feeds;
 mod story;
 mod timeline;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use std::cmp::Reverse;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono_tz::Tz;
 use minijinja::{Value, context};
 use url::Url;
 
@@ -16,20 +19,27 @@ pub use story::story;
 
 use crate::config::Format;
 use crate::publish::Site;
-use crate::publish::merged::{MergedFeed, MergedStory, Part};
+use crate::publish::merged::{MergedFeed, MergedStory, Other, Part};
 use crate::sanitise;
 use crate::store::digests::Listed;
 
-/// How many labels a story is shown with.
-const MOST_LABELS: usize = 4;
+/// So many sources make a story one that stands out, of which others' words are shown.
+const MUCH_TOLD: u32 = 3;
+/// How many of those stand before all others, and how much older than the newest story they may be.
+const MOST_LEADS: usize = 3;
+const LEADS_FOR: TimeDelta = TimeDelta::days(3);
+/// How many other tellings of such a story are shown with their words.
+const OPEN_TELLINGS: usize = 2;
 /// How many tellers are named before they are counted.
 const MOST_TELLERS: usize = 3;
 
 /// A river of stories.
 #[must_use]
 pub fn river(site: &Site, feed: &MergedFeed) -> String {
+    let leads = leads(feed);
     let shown = context! {
-        days => days(feed),
+        leads => leads.iter().map(|story| teaser(site, feed, story, true)).collect::<Vec<_>>(),
+        days => days(site, feed, &leads),
         links => links(site, &feed.heading.name),
         ..layout(site, &feed.heading.title, Some(&feed.heading.name))
     };
@@ -45,7 +55,7 @@ pub fn search(site: &Site, query: &str, found: Result<&MergedFeed, &String>) -> 
         context! {
             atom => site_path(site, &feed.heading.search(query, 1, ".atom")),
             count => hits(&feed.part),
-            days => days(feed),
+            days => days(site, feed, &[]),
             newer => page("previous"),
             older => page("next"),
         }
@@ -82,10 +92,11 @@ fn layout(site: &Site, title: &str, current: Option<&str>) -> Value {
         .collect();
     context! {
         title,
-        site => first.map(|output| &output.config.title),
+        site => first.map_or("newsfold", |output| &output.config.title),
         root => root(site),
         is_private => site.is_private,
         shows_feeds => site.shows_feeds,
+        zone => site.timezone.name(),
         outputs,
         main => links(site, first.map_or("", |output| &output.config.name)),
     }
@@ -119,32 +130,53 @@ fn links(site: &Site, name: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The stories by day. What is sorted otherwise than by time is one group without a date, and what a digest lists is one.
-fn days(feed: &MergedFeed) -> Vec<Value> {
-    if feed.stories.iter().any(|story| story.digest.is_some()) {
-        return feed.stories.iter().map(digest).collect();
+/// The stories that most sources tell of those that are as new as the newest. What is not sorted by time has its order already.
+fn leads(feed: &MergedFeed) -> Vec<&MergedStory> {
+    let newest = feed.stories.iter().map(|story| story.published).max();
+    let is_new = |story: &&MergedStory| newest.is_some_and(|newest| story.published > newest - LEADS_FOR);
+    let is_much_told = |story: &&MergedStory| story.sources >= MUCH_TOLD && story.digest.is_none();
+    if !is_by_time(feed) || matches!(feed.part, Part::Search { .. }) {
+        return Vec::new();
     }
-    let is_by_time = feed.stories.is_sorted_by(|one, two| one.published.date_naive() >= two.published.date_naive());
-    let groups: Vec<&[MergedStory]> = if is_by_time {
-        feed.stories.chunk_by(|one, two| one.published.date_naive() == two.published.date_naive()).collect()
-    } else {
-        vec![&feed.stories]
-    };
+    let mut leads: Vec<&MergedStory> = feed.stories.iter().filter(is_new).filter(is_much_told).collect();
+    leads.sort_by_key(|story| (Reverse(story.sources), Reverse(story.published), story.id));
+    leads.truncate(MOST_LEADS);
+    leads
+}
+
+/// Whether the newest stories stand first.
+fn is_by_time(feed: &MergedFeed) -> bool {
+    feed.stories.is_sorted_by(|one, two| one.published.date_naive() >= two.published.date_naive())
+}
+
+/// The stories by day, but for those that lead. What is sorted otherwise than by time is one group without a date, and what a
+/// digest lists is one.
+fn days(site: &Site, feed: &MergedFeed, leads: &[&MergedStory]) -> Vec<Value> {
+    if feed.stories.iter().any(|story| story.digest.is_some()) {
+        return feed.stories.iter().map(|story| digest(site, story)).collect();
+    }
+    let is_by_time = is_by_time(feed);
+    let is_no_lead = |story: &&MergedStory| leads.iter().all(|lead| lead.id != story.id);
+    let stories: Vec<&MergedStory> = feed.stories.iter().filter(is_no_lead).collect();
+    let day = |story: &MergedStory| story.published.with_timezone(&site.timezone).date_naive();
+    let groups: Vec<&[&MergedStory]> =
+        if is_by_time { stories.chunk_by(|one, two| day(one) == day(two)).collect() } else { vec![&stories] };
     let is_search = matches!(feed.part, Part::Search { .. });
     groups
         .into_iter()
         .map(|stories| {
-            let date = stories.first().filter(|_| is_by_time).map(|story| story.published.date_naive());
+            let date = stories.first().filter(|_| is_by_time).map(|story| day(story));
+            let with_date = !is_by_time || is_search;
             context! {
                 date => date.map(|date| date.to_string()),
                 label => date.map(|date| date.format("%A, %-d %B %Y").to_string()),
-                stories => stories.iter().map(|story| teaser(feed, story, !is_by_time || is_search)).collect::<Vec<_>>(),
+                stories => stories.iter().map(|story| teaser(site, feed, story, with_date)).collect::<Vec<_>>(),
             }
         })
         .collect()
 }
 
-fn digest(digest: &MergedStory) -> Value {
+fn digest(site: &Site, digest: &MergedStory) -> Value {
     let story = |listed: &Listed| {
         context! {
             id => listed.id.trim_start_matches("urn:uuid:"),
@@ -153,8 +185,7 @@ fn digest(digest: &MergedStory) -> Value {
             lead => (!listed.lead.is_empty()).then_some(&listed.lead),
             source => &listed.source,
             sources => listed.sources,
-            time => DateTime::from_timestamp_millis(listed.published).map(|at| time(at, "%-d %b %Y %H:%M")),
-            labels => Vec::<String>::new(),
+            time => DateTime::from_timestamp_millis(listed.published).map(|at| time(site.timezone, at, "%-d %b %H:%M")),
             media => Vec::<String>::new(),
         }
     };
@@ -166,13 +197,20 @@ fn digest(digest: &MergedStory) -> Value {
     }
 }
 
-fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
-    let mut tellers: Vec<&str> = story.others.iter().map(|other| other.source.as_str()).collect();
-    tellers.dedup();
+fn teaser(site: &Site, feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
+    let is_much_told = story.sources >= MUCH_TOLD;
+    let open = if is_much_told { OPEN_TELLINGS.min(story.others.len()) } else { 0 };
+    let (shown, folded) = story.others.split_at_checked(open).unwrap_or((&story.others, &[]));
+    let mut tellers: Vec<&str> = folded.iter().map(|other| other.source.as_str()).collect();
     tellers.retain(|teller| *teller != story.source.title);
     let mut seen = std::collections::HashSet::new();
     tellers.retain(|teller| seen.insert(*teller));
-    let labels = story.tags.iter().chain(&story.categories);
+    let other = |other: &Other| {
+        context! {
+            source => &other.source, title => &other.title, permalink => &other.permalink,
+            time => time(site.timezone, other.at, "%-d %b %H:%M"),
+        }
+    };
     context! {
         id => story.id.to_string(),
         title => &story.headline,
@@ -185,13 +223,12 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
         comment_count => story.comment_count,
         source => &story.source.title,
         sources => story.sources,
-        time => time(story.published, if with_date { "%-d %b %Y %H:%M" } else { "%H:%M" }),
-        labels => labels.take(MOST_LABELS).cloned().collect::<Vec<_>>(),
+        is_much_told,
+        time => time(site.timezone, story.published, if with_date { "%-d %b %H:%M" } else { "%H:%M" }),
         tellers => tellers.iter().take(MOST_TELLERS).map(|teller| (*teller).to_owned()).collect::<Vec<_>>(),
         more_tellers => tellers.len().saturating_sub(MOST_TELLERS),
-        others => story.others.iter().map(|other| context! {
-            source => &other.source, title => &other.title, permalink => &other.permalink, time => time(other.at, "%-d %b %H:%M"),
-        }).collect::<Vec<_>>(),
+        shown => shown.iter().map(other).collect::<Vec<_>>(),
+        others => folded.iter().map(other).collect::<Vec<_>>(),
         media => story.enclosures.iter().map(|enclosure| context! {
             href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()),
         }).collect::<Vec<_>>(),
@@ -199,7 +236,12 @@ fn teaser(feed: &MergedFeed, story: &MergedStory, with_date: bool) -> Value {
     }
 }
 
-/// An instant for machines and for people.
-fn time(at: DateTime<Utc>, format: &str) -> Value {
-    context! { at => at.to_rfc3339_opts(SecondsFormat::Secs, true), label => at.format(format).to_string() }
+/// An instant for machines and for people: as short as its place allows, and whole with its zone.
+fn time(zone: Tz, at: DateTime<Utc>, format: &str) -> Value {
+    let local = at.with_timezone(&zone);
+    context! {
+        at => at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        label => local.format(format).to_string(),
+        whole => local.format("%A, %-d %B %Y, %H:%M %Z").to_string(),
+    }
 }

@@ -58,6 +58,26 @@ pub enum ThemeError {
     Wrong(String),
 }
 
+/// Text as HTML, with what stands between backticks as code.
+fn coded(text: &str) -> String {
+    let escaped = sanitise::escape(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    // The last of an odd number of backticks stands for itself.
+    let pairs = (parts.len() - 1) / 2 * 2;
+    let mut html = String::with_capacity(escaped.len() + 13 * pairs);
+    for (position, part) in parts.iter().enumerate() {
+        html.push_str(part);
+        if position + 1 < parts.len() {
+            html.push_str(match position {
+                last if last >= pairs => "`",
+                opens if opens % 2 == 0 => "<code>",
+                _ => "</code>",
+            });
+        }
+    }
+    html
+}
+
 impl Default for Theme {
     fn default() -> Self {
         OWN.clone()
@@ -107,6 +127,7 @@ impl Theme {
             let escaped = sanitise::escape(value.as_str().unwrap_or_default()).replace('\'', "&#39;");
             out.write_str(&escaped).map_err(minijinja::Error::from)
         });
+        templates.add_filter("coded", |text: String| Value::from_safe_string(coded(&text)));
         for (name, text) in texts {
             templates.add_template_owned(name, text).map_err(|error| ThemeError::Wrong(told(&error)))?;
         }

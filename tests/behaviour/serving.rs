@@ -636,3 +636,28 @@ fn a_flood_of_http_2_ends_with_its_first_words() {
         daemon.ask("GET", "/news.atom", &[("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")]);
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
 }
+
+#[test]
+fn the_table_of_feeds_is_sifted_and_turned_like_a_book() {
+    let feeds: String =
+        (0..201).map(|n| format!("[[feed]]\nname = \"feed {n}\"\nurl = \"file:nowhere/{n}.xml\"\n")).collect();
+    let scene = Scene::with(&[], &feeds);
+    let daemon = scene.start();
+    let rows = |path: &str| daemon.get(path).1.matches("<th scope=\"row\">").count();
+    assert_eq!((rows("/feeds"), rows("/feeds?page=2"), rows("/feeds?page=9")), (200, 1, 1));
+    assert_eq!((rows("/feeds?q=FEED+20"), rows("/feeds?q=nowhere%2F20"), rows("/feeds?q=%3Cb%3E")), (2, 2, 0));
+    let page = daemon.get("/feeds?sort=name&q=feed&page=1").1;
+    assert!(page.contains("href=\"/feeds?sort=name&amp;q=feed&amp;page=2\""), "{page}");
+}
+
+#[test]
+fn pages_have_the_times_of_the_zone_that_is_configured() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "[serve]\ntimezone = \"Asia/Tokyo\"\n");
+    scene.must(&["poll"]);
+    let page = scene.must(&["publish", "--format", "html"]);
+    assert!(page.contains("times are Asia/Tokyo") && page.contains("09:00"), "{page}");
+    assert!(page.contains("00:00 JST\"") || page.contains("09:00 JST\""), "the whole of it is told, too: {page}");
+    let feed = scene.must(&["publish"]);
+    assert!(feed.contains("00:00:00Z"), "a feed's dates are those of the world: {feed}");
+}

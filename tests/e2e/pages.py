@@ -12,32 +12,38 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from checks import check, free_port, get, running, say, scratch
+from checks import check, free_port, get, running, say, scratch, until
 
 newsfold = os.path.abspath(sys.argv[1])
 pictures = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
 
 
 def demonstration(folder, base):
-    """Copies the demonstration, of which one feed fails; one story gets a picture."""
-    shutil.copytree("config/demo", folder / "demo")
-    text = pathlib.Path("config/demo.toml").read_text()
-    text = text.replace("127.0.0.1:8080", base.removeprefix("http://").rstrip("/"))
-    (folder / "demo.toml").write_text(text)
+    """Makes the demonstration, of which one feed fails; one story gets a picture."""
+    made = subprocess.Popen([newsfold, "--log", "off", "demo", folder], stdout=subprocess.DEVNULL)
+    until((folder / "newsfold.toml").is_file, 30, "the demonstration is made")
+    made.terminate()
+    made.wait()
+    configuration = folder / "newsfold.toml"
+    text = configuration.read_text().replace("127.0.0.1:8080", base.removeprefix("http://").rstrip("/"))
+    configuration.write_text(text)
+    for left in folder.glob("demo.db*"):
+        left.unlink()
     feed = folder / "demo/meridian.atom.xml"
     picture = '<link rel="enclosure" type="image/png" href="http://127.0.0.2:9/picture.png"/></entry>'
     feed.write_text(feed.read_text().replace("</entry>", picture, 1))
 
 
 def await_stories(base, daemon):
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
         check(daemon.poll() is None, "the daemon ended")
         try:
             stories = json.loads(get(f"{base}news.json"))["items"]
@@ -118,23 +124,38 @@ def drive(browser, base, stories):
     page.locator("article", has_text=story["title"]).locator("a.whole").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/story/*")
-    check(page.locator("svg circle").count() == story["_newsfold"]["sources"], "the timeline has a mark for each telling")
+    check(page.locator("svg.wide circle").count() == story["_newsfold"]["sources"], "the timeline has a mark for each telling")
+    page.set_viewport_size({"width": 390, "height": 844})
+    check(page.locator("svg.narrow").is_visible() and not page.locator("svg.wide").is_visible(), "a phone has a timeline of its own")
+    page.set_viewport_size({"width": 1280, "height": 900})
     check(page.locator("ol.tellings li").count() == story["_newsfold"]["sources"], "each telling is listed")
     check(page.locator("h1").inner_text() == story["title"], "the story page has the story's title")
     say("a story page is reached by keyboard and draws who told it when")
+
+    page.goto(base)
+    check(page.locator("article h3").first.inner_text() == story["title"], "what most sources tell stands first")
+    check(page.locator("article").first.locator(".others li").first.is_visible(), "with two other tellings")
+    heads = page.locator("article h3").all()
+    seen = sum(1 for head in heads if head.bounding_box()["y"] + head.bounding_box()["height"] <= 900)
+    check(seen >= 9, f"a screen shows some ten stories, not {seen}")
+    say("what matters stands first, and a screen shows some ten stories")
 
     page.goto(f"{base}feeds")
     check("lighthouse" in page.locator("tbody tr").first.inner_text(), "the feed in trouble stands first")
     page.locator("thead a", has_text="Feed").first.click()
     check("harbour-post" in page.locator("tbody tr").first.inner_text(), "the feeds can be sorted by name")
-    say("feeds in trouble stand first, and the table can be sorted")
+    page.locator("#sift").fill("sky")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/feeds?*q=sky*")
+    check(page.locator("tbody tr").count() == 1 and "sort=name" in page.url, "the feeds can be sifted, in the order that was chosen")
+    say("feeds in trouble stand first, and the table can be sorted and sifted")
 
 
 def main():
     base = f"http://127.0.0.1:{free_port()}/"
-    folder = scratch()
+    folder = scratch() / "demonstration"
     demonstration(folder, base)
-    with running([newsfold, "--config", folder / "demo.toml", "--log", "error", "run"]) as daemon:
+    with running([newsfold, "--config", folder / "newsfold.toml", "--log", "error", "run"]) as daemon:
         stories = await_stories(base, daemon)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Has nginx and Caddy pass readers on to newsfold, configured as README.md shows it.
+"""Has nginx and Caddy pass readers on to newsfold, configured as the book shows it.
 
     tests/e2e/proxy.py NEWSFOLD
 
-The examples are taken out of README.md as they stand there, but for addresses and ports. It needs nginx; Caddy is tried where it
+The examples are taken out of docs/service.md as they stand there, but for addresses and ports. It needs nginx; Caddy is tried where it
 is installed. Every address that a page or a feed behind the proxy names must be found there. One line is printed for each
 check; the first one that fails ends the script with status 1.
 """
@@ -22,13 +22,13 @@ import urllib.request
 from checks import check, free_port, get, running, say, scratch
 
 newsfold = os.path.abspath(sys.argv[1])
-readme = pathlib.Path("README.md").read_text()
+book = pathlib.Path("docs/service.md").read_text()
 
 
 def example(language):
-    """The example in README.md for a proxy."""
-    found = re.search(rf"```{language}\n(.*?)```", readme, re.S)
-    check(found, f"README.md has no example for {language}")
+    """The example in docs/service.md for a proxy."""
+    found = re.search(rf"```{language}\n(.*?)```", book, re.S)
+    check(found, f"docs/service.md has no example for {language}")
     return found[1]
 
 

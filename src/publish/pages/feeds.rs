@@ -8,36 +8,63 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use minijinja::{Value, context};
 
-use super::{layout, time};
-use crate::model::history::Sample;
+use super::{layout, root, time};
+use crate::model::history::{Outcome, Sample};
 use crate::model::{Feed, FeedRef};
 use crate::plural::counted;
 use crate::publish::Site;
-use crate::publish::address::{FeedOrder, encoded};
+use crate::publish::address::{FeedOrder, FeedTable, encoded};
 use crate::publish::merged::name_of;
 use crate::redact;
 use crate::sanitise;
 use crate::store::{self, Connection, entries, feeds, stories};
 
+/// How many feeds a page of the table has.
+const FEEDS_A_PAGE: usize = 200;
 /// How many entries the page of a feed lists.
 const MOST_ENTRIES: usize = 50;
 const MOMENT: &str = "%-d %b %H:%M";
 
-/// The page of all feeds.
+/// A page of the table of feeds.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn feeds(connection: &Connection, site: &Site, order: FeedOrder) -> store::Result<String> {
+pub fn feeds(connection: &Connection, site: &Site, asked: &FeedTable) -> store::Result<String> {
     let mut states = feeds::configured(connection)?;
     let counts = feeds::entry_counts(connection)?;
-    sort(&mut states, order, &counts);
-    let rows: Vec<Value> = states.iter().map(|feed| row(feed, &counts)).collect();
+    sort(&mut states, asked.order, &counts);
+    let totals = totals(site, connection, &states, &counts)?;
+    let wanted = asked.filter.to_lowercase();
+    let holds = |text: &str| text.to_lowercase().contains(&wanted);
+    let is_meant =
+        |feed: &Feed| holds(&feed.name) || feed.title.as_deref().is_some_and(holds) || holds(feed.address.as_str());
+    states.retain(|feed| wanted.is_empty() || is_meant(feed));
+    let pages = states.len().div_ceil(FEEDS_A_PAGE).max(1);
+    let page = asked.page.min(pages);
+    let address = |change: FeedTable| format!("{}{}", root(site), change.address());
+    let turned = |to: usize| (1..=pages).contains(&to).then(|| address(FeedTable { page: to, ..asked.clone() }));
+    let rows = states.iter().skip((page - 1) * FEEDS_A_PAGE).take(FEEDS_A_PAGE);
     let columns: Vec<Value> = FeedOrder::NAMES
         .iter()
-        .map(|(name, column, heading)| context! { name => *name, heading => *heading, is_sorted => *column == order })
+        .map(|(name, column, heading)| {
+            let href = address(FeedTable { order: *column, page: 1, ..asked.clone() });
+            context! { name => *name, heading => *heading, is_sorted => *column == asked.order, href }
+        })
         .collect();
-    let page = context! { rows, columns, shows_feeds => true, totals => totals(connection, &states, &counts)?, ..layout(site, "Feeds", None) };
-    Ok(site.theme.page("feeds.html", &page))
+    let shown = context! {
+        rows => rows.map(|feed| row(site, feed, &counts)).collect::<Vec<_>>(),
+        columns,
+        filter => &asked.filter,
+        found => counted(states.len(), "feed"),
+        before => turned(page - 1),
+        behind => turned(page + 1),
+        page,
+        pages,
+        shows_feeds => true,
+        totals,
+        ..layout(site, "Feeds", None)
+    };
+    Ok(site.theme.page("feeds.html", &shown))
 }
 
 /// The page of one feed; `None` when there is none of that name.
@@ -54,14 +81,14 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
             context! {
                 title => Some(sanitise::line(&listed.title)).filter(|title| !title.is_empty()),
                 permalink => listed.permalink,
-                time => time(listed.published.unwrap_or(listed.first_seen), "%-d %b %Y %H:%M"),
+                time => time(site.timezone, listed.published.unwrap_or(listed.first_seen), "%-d %b %Y %H:%M"),
                 story => listed.story.map(|id| id.to_string()),
                 sources => listed.sources,
             }
         })
         .collect();
     let page = context! {
-        feed => row(feed, &counts),
+        feed => row(site, feed, &counts),
         shows_feeds => true,
         address => redact::address(feed.address.as_str()),
         link => &feed.link,
@@ -71,9 +98,9 @@ pub fn feed(connection: &Connection, site: &Site, name: &str) -> store::Result<O
         polls => feed.polls,
         not_modified => feed.not_modified,
         saved => bytes(feed.saved_bytes),
-        last_poll => feed.last_poll.map(|at| time(at, MOMENT)),
+        last_poll => feed.last_poll.map(|at| time(site.timezone, at, MOMENT)),
         recent => feed.recent.iter().rev().map(|sample| context! {
-            time => time(sample.at, "%-d %b %H:%M:%S"),
+            time => time(site.timezone, sample.at, "%-d %b %H:%M:%S"),
             outcome => in_words(&sample),
             is_good => sample.outcome.is_good(),
             took => format!("{} ms", sample.took_ms),
@@ -134,7 +161,7 @@ fn sort(states: &mut [Feed], order: FeedOrder, counts: &HashMap<FeedRef, u64>) {
     }
 }
 
-fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
+fn row(site: &Site, feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
     let (state, colour) = State::of(feed).words();
     context! {
         name => &feed.name,
@@ -143,20 +170,20 @@ fn row(feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
         state,
         colour,
         failures => (feed.failures > 0).then(|| counted(feed.failures, "poll")),
-        failing_since => feed.failing_since.map(|since| time(since, MOMENT)),
+        failing_since => feed.failing_since.map(|since| time(site.timezone, since, MOMENT)),
         error => feed.last_error.as_deref().map(sanitise::line),
-        success => feed.last_success.map(|at| time(at, MOMENT)),
-        next => feed.retired_at.is_none().then(|| time(feed.next_poll, MOMENT)),
+        success => feed.last_success.map(|at| time(site.timezone, at, MOMENT)),
+        next => feed.retired_at.is_none().then(|| time(site.timezone, feed.next_poll, MOMENT)),
         why => &feed.next_poll_why,
         entries => counts.get(&feed.feed).copied().unwrap_or(0),
         response => feed.response_ms.map(|ms| format!("{ms} ms")),
         size => feed.body_bytes.map(bytes),
-        spark => spark(feed),
+        spark => spark(site, feed),
     }
 }
 
 /// A bar for each of the last polls, the newest at the right: how long it took, and whether it went well.
-fn spark(feed: &Feed) -> Value {
+fn spark(site: &Site, feed: &Feed) -> Value {
     const TALLEST: u32 = 30;
     // A feed that was added today has few bars at the right end, and not a few broad ones.
     const FEWEST_PLACES: usize = 24;
@@ -174,7 +201,7 @@ fn spark(feed: &Feed) -> Value {
             };
             let told = format!(
                 "{}: {}, {} ms, {}",
-                sample.at.format("%-d %b %H:%M"),
+                sample.at.with_timezone(&site.timezone).format("%-d %b %H:%M"),
                 in_words(sample),
                 sample.took_ms,
                 bytes(sample.bytes)
@@ -186,7 +213,12 @@ fn spark(feed: &Feed) -> Value {
     context! { bars, width => samples.len().max(FEWEST_PLACES) * 5, failed, count => samples.len() }
 }
 
-fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u64>) -> store::Result<Value> {
+fn totals(
+    site: &Site,
+    connection: &Connection,
+    states: &[Feed],
+    counts: &HashMap<FeedRef, u64>,
+) -> store::Result<Value> {
     let polls: u64 = states.iter().map(|feed| feed.polls).sum();
     let unchanged: u64 = states.iter().map(|feed| feed.not_modified).sum();
     let in_trouble = states.iter().filter(|feed| State::of(feed) <= State::Failing).count();
@@ -204,13 +236,17 @@ fn totals(connection: &Connection, states: &[Feed], counts: &HashMap<FeedRef, u6
         week_tellings => grouped(week.0),
         week_stories => grouped(week.1),
         week_spared => grouped(week.0.saturating_sub(week.1)),
-        next => states.iter().filter(|feed| feed.retired_at.is_none()).map(|feed| feed.next_poll).min().map(|at: DateTime<Utc>| time(at, MOMENT)),
+        next => states.iter().filter(|feed| feed.retired_at.is_none()).map(|feed| feed.next_poll).min().map(|at: DateTime<Utc>| time(site.timezone, at, MOMENT)),
     })
 }
 
 /// What came of a poll, as people say it.
 fn in_words(sample: &Sample) -> String {
-    sample.outcome.name().replace('_', " ")
+    match sample.outcome {
+        Outcome::Same => "the same document".to_owned(),
+        Outcome::Ours => "failed on this machine".to_owned(),
+        outcome => outcome.name().replace('_', " "),
+    }
 }
 
 /// A size as people read it.

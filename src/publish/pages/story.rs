@@ -58,11 +58,12 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
                 source => source_of(telling),
                 title => title_of(telling),
                 permalink => telling.permalink.as_ref().map(ToString::to_string),
-                time => time(at, "%-d %b %Y %H:%M"),
+                time => time(site.timezone, at, "%-d %b %Y %H:%M"),
                 speaks => telling.entry == story.canonical,
                 reason => reason(telling.fold.as_ref()),
                 matched => matched.map(source_of),
                 score => telling.fold.as_ref().map(|fold| format!("{:.2}", fold.score)),
+                rule => telling.fold.as_ref().map(|fold| fold.rule.clone()),
                 words => telling.fold.as_ref().map(|fold| words(&fold.evidence)),
             };
             (at, told)
@@ -74,7 +75,7 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
         context! {
             id => neighbour.id.to_string(),
             title => if title.is_empty() { "Untitled".to_owned() } else { title },
-            time => time(neighbour.published, "%-d %b %Y %H:%M"),
+            time => time(site.timezone, neighbour.published, "%-d %b %Y %H:%M"),
             words => words(&neighbour.evidence),
         }
     };
@@ -87,7 +88,7 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
         address => heading.story(story.id),
         site_title => &heading.title,
         first_told => told_first.filter(|first| first.entry != story.canonical).map(|first| context! {
-            source => source_of(first), time => time(merged::told_at(first), "%-d %B %Y, %H:%M"),
+            source => source_of(first), time => time(site.timezone, merged::told_at(first), "%-d %B %Y, %H:%M"),
         }),
         heading => &shown.title,
         language => &shown.language,
@@ -97,8 +98,8 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
         source => &shown.source.title,
         taken_from => taken_from.map(|(title, page)| context! { title => sanitise::line(&title), page }),
         authors => shown.authors.iter().map(|person| person.name.clone()).collect::<Vec<_>>(),
-        published => time(shown.published, "%-d %B %Y, %H:%M"),
-        updated => (shown.updated > shown.published).then(|| time(shown.updated, "%-d %B %Y, %H:%M")),
+        published => time(site.timezone, shown.published, "%-d %B %Y, %H:%M"),
+        updated => (shown.updated > shown.published).then(|| time(site.timezone, shown.updated, "%-d %B %Y, %H:%M")),
         sources => counted(shown.sources, "source"),
         unlisted,
         labels,
@@ -109,7 +110,7 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
         }).collect::<Vec<_>>(),
         follows => sight::followed(connection, output, story)?.as_ref().map(neighbour),
         followers => sight::followers(connection, output, story)?.iter().map(neighbour).collect::<Vec<_>>(),
-        timeline => timeline::drawn(&dots),
+        timelines => timeline::drawn(&dots, site.timezone).map(Vec::from),
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
         ..layout(site, &shown.title, None)
     };

@@ -2,21 +2,28 @@
 //!
 //! Pure: places on a plane; the template draws them. Time runs from left to right, each source has a line of its own.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use chrono_tz::Tz;
 use minijinja::{Value, context};
 
-/// Where the axis of time begins and ends, and how wide the picture is.
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = 690.0;
-const WIDTH: f64 = 720.0;
+/// Where the axis of time begins and ends, how wide the picture is, and how long a name is in characters.
+struct Measure {
+    left: f64,
+    right: f64,
+    width: f64,
+    name: usize,
+    ticks: i64,
+}
+
+/// For a desk, and for a phone.
+const WIDE: Measure = Measure { left: 150.0, right: 690.0, width: 720.0, name: 20, ticks: 5 };
+const NARROW: Measure = Measure { left: 96.0, right: 322.0, width: 340.0, name: 12, ticks: 2 };
 /// Room for one source.
 const LANE: f64 = 26.0;
 /// Where the first one stands.
 const TOP: f64 = 16.0;
 /// The most sources that are drawn.
 const MOST_LANES: usize = 24;
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 20;
 
 /// One telling.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +38,14 @@ pub(super) struct Dot {
     pub(super) speaks: bool,
 }
 
-/// What the picture shows, in the order of the first telling of each source; `None` when all was told within a minute.
-pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
+/// What the picture shows, in the order of the first telling of each source, for a wide window and for a narrow one; `None` when
+/// all was told within a minute.
+pub(super) fn drawn(dots: &[Dot], zone: Tz) -> Option<[Value; 2]> {
+    Some([measured(dots, zone, &WIDE)?, measured(dots, zone, &NARROW)?])
+}
+
+fn measured(dots: &[Dot], zone: Tz, measure: &Measure) -> Option<Value> {
+    let Measure { left, right, width, name, ticks: most_ticks } = *measure;
     let (first, last) = (dots.iter().map(|dot| dot.at).min()?, dots.iter().map(|dot| dot.at).max()?);
     let span = last - first;
     if span < TimeDelta::minutes(1) {
@@ -51,7 +64,7 @@ pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
     lanes.truncate(MOST_LANES);
     #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
     let x = |at: DateTime<Utc>| {
-        LEFT + (RIGHT - LEFT) * (at - first).num_milliseconds() as f64 / span.num_milliseconds() as f64
+        left + (right - left) * (at - first).num_milliseconds() as f64 / span.num_milliseconds() as f64
     };
     let y = |lane: u32| TOP + LANE * f64::from(lane);
     let bottom = y(u32::try_from(lanes.len()).unwrap_or(0));
@@ -60,34 +73,37 @@ pub(super) fn drawn(dots: &[Dot]) -> Option<Value> {
         .map(|(lane, (source, told))| {
             let dots: Vec<Value> = told
                 .iter()
-                .map(|dot| context! { x => fixed(x(dot.at)), speaks => dot.speaks, title => &dot.title, at => moment(dot.at) })
+                .map(|dot| context! { x => fixed(x(dot.at)), speaks => dot.speaks, title => &dot.title, at => moment(dot.at, zone) })
                 .collect();
             let begins = told.first().map(|dot| fixed(x(dot.at)));
-            context! { y => fixed(y(lane)), name => crate::text::shorten(source, LONGEST_NAME), begins, dots }
+            context! { y => fixed(y(lane)), name => crate::text::shorten(source, name), begins, dots }
         })
         .collect();
-    let ticks: Vec<Value> =
-        ticks(first, last).into_iter().map(|(at, label)| context! { x => fixed(x(at)), label }).collect();
+    let ticks: Vec<Value> = ticks(first, last, zone, most_ticks)
+        .into_iter()
+        .map(|(at, label)| context! { x => fixed(x(at)), label })
+        .collect();
     Some(context! {
-        width => WIDTH, height => fixed(bottom + 22.0), left => LEFT, right => RIGHT, axis => fixed(bottom - 8.0), label_y => fixed(bottom + 10.0),
+        width, height => fixed(bottom + 22.0), left, right, axis => fixed(bottom - 8.0), label_y => fixed(bottom + 10.0),
         lanes => drawn_lanes, ticks, hidden,
-        begins => moment(first), ends => moment(last), span => spoken(span),
+        begins => moment(first, zone), ends => moment(last, zone), span => spoken(span),
     })
 }
 
-/// Up to six round instants between the two, with what is written below them.
-fn ticks(first: DateTime<Utc>, last: DateTime<Utc>) -> Vec<(DateTime<Utc>, String)> {
+/// About so many round instants between the two, with what is written below them.
+fn ticks(first: DateTime<Utc>, last: DateTime<Utc>, zone: Tz, most: i64) -> Vec<(DateTime<Utc>, String)> {
     const STEPS: [i64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 720, 1_440, 2_880, 10_080];
     let minutes = (last - first).num_minutes().max(1);
-    let step = STEPS.into_iter().find(|step| minutes / step <= 5).unwrap_or(minutes / 5);
+    let step = STEPS.into_iter().find(|step| minutes / step <= most).unwrap_or(minutes / most);
     let start = first.timestamp().div_euclid(step * 60) + i64::from(first.timestamp().rem_euclid(step * 60) > 0);
     let at = |number: i64| DateTime::from_timestamp((start + number) * step * 60, 0);
     (0..8)
         .filter_map(at)
         .take_while(|at| *at <= last)
         .map(|at| {
-            let is_midnight = at.timestamp().rem_euclid(86_400) == 0;
-            (at, at.format(if step >= 1_440 || is_midnight { "%-d %b" } else { "%H:%M" }).to_string())
+            let local = at.with_timezone(&zone);
+            let is_midnight = local.num_seconds_from_midnight() == 0;
+            (at, local.format(if step >= 1_440 || is_midnight { "%-d %b" } else { "%H:%M" }).to_string())
         })
         .collect()
 }
@@ -102,8 +118,8 @@ fn spoken(span: TimeDelta) -> String {
     }
 }
 
-fn moment(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true).replace('T', " ").replace('Z', " UTC")
+fn moment(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// One place after the point, so that the same story is the same bytes on every machine.
@@ -121,15 +137,13 @@ mod tests {
 
     #[test]
     fn one_telling_is_no_picture_and_a_source_has_one_lane() {
-        assert_eq!(drawn(&[dot("a", "2026-01-01T00:00:00Z")]), None);
-        let drawn = drawn(&[
-            dot("b", "2026-01-01T02:00:00Z"),
-            dot("a", "2026-01-01T00:00:00Z"),
-            dot("b", "2026-01-01T01:00:00Z"),
-        ])
-        .unwrap();
-        assert_eq!(drawn.get_attr("lanes").unwrap().len(), Some(2));
-        assert_eq!(drawn.get_attr("span").unwrap().as_str(), Some("2 hours"));
+        assert_eq!(drawn(&[dot("a", "2026-01-01T00:00:00Z")], Tz::UTC), None);
+        let told =
+            [dot("b", "2026-01-01T02:00:00Z"), dot("a", "2026-01-01T00:00:00Z"), dot("b", "2026-01-01T01:00:00Z")];
+        for drawn in drawn(&told, Tz::UTC).unwrap() {
+            assert_eq!(drawn.get_attr("lanes").unwrap().len(), Some(2));
+            assert_eq!(drawn.get_attr("span").unwrap().as_str(), Some("2 hours"));
+        }
     }
 
     #[test]
@@ -141,7 +155,7 @@ mod tests {
             ("2026-01-01T00:01:00Z", "2026-01-01T00:01:00Z"),
         ] {
             let (first, last) = (first.parse().unwrap(), last.parse().unwrap());
-            let ticks = ticks(first, last);
+            let ticks = ticks(first, last, Tz::UTC, 5);
             assert!(ticks.len() <= 7 && ticks.iter().all(|(at, _)| *at >= first && *at <= last), "{ticks:?}");
         }
     }
