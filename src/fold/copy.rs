@@ -63,10 +63,8 @@ pub struct Sketcher {
 impl Sketcher {
     /// Takes the next word of the text, as its hash.
     pub fn see(&mut self, word: u32) {
-        self.run.rotate_left(1);
-        if let Some(last) = self.run.last_mut() {
-            *last = word;
-        }
+        let [_, second, third, fourth] = self.run;
+        self.run = [second, third, fourth, word];
         self.words += 1;
         if self.words < RUN {
             return;

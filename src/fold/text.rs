@@ -59,6 +59,10 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
             }
         }
         let Some(first) = chars.next() else { return };
+        if ARE_TAKEN_WHOLE && first.is_ascii() && !first.is_ascii_alphanumeric() {
+            last_unspaced = None;
+            continue;
+        }
         if is_unspaced(first) {
             if let Some(before) = last_unspaced {
                 word.clear();

@@ -77,12 +77,13 @@ pub struct Vector {
 
 /// Weighs the terms of an entry by where they stand, how often, and how rare they are.
 pub fn of(features: &Features, weights: &Weights) -> Vector {
+    let rarity_of = weights.rarities(features.language);
     let mut raw: Vec<(f32, Cell)> = features
         .terms
         .iter()
         .map(|term| {
             let often = f32::from(term.title) + 0.7 * f32::from(term.summary) + 0.15 * f32::from(term.body);
-            let rarity = weights.rarity(features.language, term.hash);
+            let rarity = rarity_of(term.hash);
             let weight = (1.0 + often).log2() * rarity;
             let flags = if term.title > 0 { Cell::TITLE } else { 0 } | if term.number { Cell::NUMBER } else { 0 };
             (weight, Cell { hash: short(term.hash), weight: 0, rarity: tick(rarity), flags })

@@ -72,15 +72,29 @@ impl Default for Weights {
 impl Weights {
     /// How much a term tells in a text of this language: `ln(1 + N / n)`, with N entries of the language of which n have it.
     pub fn rarity(&self, language: Language, hash: u32) -> f32 {
-        let (with, all) = self.share(language, hash);
-        (real(all) / real(with.max(1))).ln_1p()
+        self.rarities(language)(hash)
+    }
+
+    /// The same of many terms.
+    pub(super) fn rarities(&self, language: Language) -> impl Fn(u32) -> f32 {
+        let (with, all) = self.shares(language);
+        let all = real(all);
+        move |hash| (all / real(with(hash).max(1))).ln_1p()
     }
 
     /// How many entries of a language (shipped ones included) have a term, and of how many.
     pub fn share(&self, language: Language, hash: u32) -> (u32, u32) {
+        let (with, all) = self.shares(language);
+        (with(hash), all)
+    }
+
+    /// The same of many terms.
+    fn shares(&self, language: Language) -> (impl Fn(u32) -> u32, u32) {
         let counts = self.of(language);
-        let shipped = if is_warm(language) { warm().get(&hash).copied().unwrap_or(0) } else { 0 };
-        (counts.with.get(&hash).copied().unwrap_or(0) + shipped, counts.entries + prior(language))
+        let shipped = is_warm(language).then(warm);
+        let of = |counts: &HashMap<u32, u32, Prehashed>, hash: u32| counts.get(&hash).copied().unwrap_or(0);
+        let with = move |hash| of(&counts.with, hash) + shipped.map_or(0, |shipped| of(shipped, hash));
+        (with, counts.entries + prior(language))
     }
 
     /// How well the words of a language are known, 0 (not at all: every word seems rare) to 1 (from some hundred entries on).
