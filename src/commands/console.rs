@@ -3,9 +3,13 @@
 //! Edge: standard output.
 
 use std::io::Write;
+use std::time::Duration;
 
 /// How many threads read documents and the store beside those that wait for the network.
 const READERS: usize = 3;
+/// How long such a thread of a command that ends waits for work. Each has a heap of its own, and where one does what comes one
+/// after the other, as archives do, only its heap grows.
+const IDLE_READER: Duration = Duration::from_millis(100);
 /// In the daemon, where two documents are read, two pages rendered, the outputs rendered and their files written at a time, and
 /// none of these may keep the others waiting. Threads that are not needed are not there.
 const READERS_OF_THE_DAEMON: usize = 8;
@@ -35,7 +39,11 @@ impl Exit {
 
 /// For a command that ends: one thread waits for the network.
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().max_blocking_threads(READERS).enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(READERS)
+        .thread_keep_alive(IDLE_READER)
+        .enable_all()
+        .build()
 }
 
 /// For the daemon, which answers readers while it polls.

@@ -344,6 +344,8 @@ pub struct Style<'a> {
     pub coverage: Coverage,
     /// Where the story has its page; `None` where it has none.
     pub page: Option<&'a str>,
+    /// Whether it is hardly rendered again, as in an archive, so that nothing is remembered for that.
+    pub is_once: bool,
 }
 
 /// A story as it is published: told by `coverage`, the canonical entry's text being `detail`.
@@ -368,7 +370,8 @@ pub fn story<'a>(
     // The base may be that of the whole feed, in which no place of the text is.
     let origin = Origin { base: base.as_ref().or(page.as_ref()), page: page.as_ref() };
     let clean = |markup: &Option<String>| {
-        markup.as_deref().map(|markup| texts::shown(markup, origin)).filter(|clean| !clean.html.is_empty())
+        let shown = if style.is_once { texts::shown_once } else { texts::shown };
+        markup.as_deref().map(|markup| shown(markup, origin)).filter(|clean| !clean.html.is_empty())
     };
     let (summary, full) = (clean(&detail.summary), clean(&detail.content));
     let is_whole = full.as_ref().or(summary.as_ref()).is_none_or(|text| text.is_whole);

@@ -182,7 +182,7 @@ pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<O
     let closed = outputs::archives(connection, &output.config.name)?;
     let Some(at) = closed.iter().position(|closed| closed.name == name) else { return Ok(None) };
     let before = at.checked_sub(1).and_then(|at| closed.get(at));
-    let selection = Selection::new(connection, output)?;
+    let selection = Selection { is_once: true, ..Selection::new(connection, output)? };
     let mut shown = Stories::default();
     for story in stories::between(connection, before, &closed[at])? {
         let chosen = selection.guard(&story, || selection.choose(&story))?;
@@ -286,6 +286,8 @@ struct Selection<'a> {
     connection: &'a Connection,
     output: &'a Output,
     sources: HashMap<FeedRef, Credited>,
+    /// Whether what is selected is hardly rendered again.
+    is_once: bool,
     /// Where the output's query is found.
     found: Option<search::Hits>,
     /// Stories that cannot be read, with why.
@@ -303,7 +305,7 @@ impl<'a> Selection<'a> {
         let found =
             output.config.query.as_ref().map(|query| search::find(connection, query, &output.visible)).transpose()?;
         let (spoiled, damaged) = Default::default();
-        Ok(Self { connection, output, sources, found, spoiled, damaged })
+        Ok(Self { connection, output, sources, is_once: false, found, spoiled, damaged })
     }
 
     /// What `read` makes of a story; `None` too when it cannot be read, which costs no other story its place.
@@ -406,6 +408,7 @@ impl<'a> Selection<'a> {
             content: *content,
             coverage: *list,
             page: page.as_deref(),
+            is_once: self.is_once,
         };
         let shown = merged::story(story, coverage, detail, style, |telling| {
             self.sources.get(&telling.feed).map(Credited::credit)

@@ -5,7 +5,7 @@
 //! and a better sanitiser has to clean what is already stored.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use url::Url;
 use xxhash_rust::xxh3::Xxh3;
@@ -28,13 +28,25 @@ static MEMORY: LazyLock<Mutex<WriterCache>> = LazyLock::new(Mutex::default);
 #[must_use]
 pub(super) fn shown(markup: &str, origin: Origin<'_>) -> Arc<Sanitised> {
     let key = key(markup, origin);
-    let memory = || MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = memory().texts.get(&key) {
-        return known.clone();
-    }
-    let text = Arc::new(sanitise(markup, origin));
-    memory().keep(key, &text);
-    text
+    known(key).unwrap_or_else(|| {
+        let text = Arc::new(sanitise(markup, origin));
+        memory().keep(key, &text);
+        text
+    })
+}
+
+/// The same of a text that is hardly shown again, as in an archive. It is not remembered, so that it takes no other's place.
+#[must_use]
+pub(super) fn shown_once(markup: &str, origin: Origin<'_>) -> Arc<Sanitised> {
+    known(key(markup, origin)).unwrap_or_else(|| Arc::new(sanitise(markup, origin)))
+}
+
+fn known(key: u128) -> Option<Arc<Sanitised>> {
+    memory().texts.get(&key).cloned()
+}
+
+fn memory() -> MutexGuard<'static, WriterCache> {
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn key(markup: &str, origin: Origin<'_>) -> u128 {
@@ -70,6 +82,10 @@ mod tests {
         let markup = "<p>a text of this test</p><img src=\"a.png\" alt=\"a\">";
         let [one, again] = [0, 1].map(|_| shown(markup, Origin { base: Some(&org), page: None }));
         assert!(Arc::ptr_eq(&one, &again));
+        let once = "<p>a text of an archive</p>";
+        let [first, second] = [0, 1].map(|_| shown_once(once, Origin::default()));
+        assert!(!Arc::ptr_eq(&first, &second) && first == second);
+        assert!(Arc::ptr_eq(&one, &shown_once(markup, Origin { base: Some(&org), page: None })));
         let other = shown(markup, Origin { base: Some(&net), page: None });
         let page = shown(markup, Origin { base: Some(&org), page: Some(&net) });
         assert!(!Arc::ptr_eq(&one, &page));
