@@ -334,6 +334,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::task::Poll;
+
     use super::*;
     use crate::store::Store;
 
@@ -387,6 +390,52 @@ mod tests {
         last.committed().await.unwrap();
         assert_eq!(kept(&store).await, ["first", "last"]);
         assert!(runs.load(Ordering::Relaxed) > 1, "it shared a transaction that was undone");
+    }
+
+    /// Work that says when it has begun, and goes on when it is told to.
+    fn held() -> (impl Fn(&mut WriteContext<'_>) -> Result<()> + Send, Receiver<()>, Sender<()>) {
+        let ((begins, begun), (go, goes)) = (channel(), channel());
+        let work = move |_: &mut WriteContext<'_>| {
+            begins.send(()).unwrap();
+            goes.recv().unwrap();
+            Ok(())
+        };
+        (work, begun, go)
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_together_is_committed_together() {
+        let (_folder, store) = store();
+        let (work, begun, go) = held();
+        let turns = || *store.signs.turns.borrow();
+        let before = turns();
+        let mut submitted = vec![store.submit(0, work).await.unwrap()];
+        tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+        for name in ["a", "b", "c", "d"] {
+            submitted.push(store.submit(0, keep(name)).await.unwrap());
+        }
+        go.send(()).unwrap();
+        for work in submitted {
+            work.committed().await.unwrap();
+        }
+        assert_eq!(turns(), before + 1, "one transaction for all of them");
+        assert_eq!(kept(&store).await, ["a", "b", "c", "d"]);
+    }
+
+    #[tokio::test]
+    async fn who_brings_more_than_there_is_room_for_waits_until_there_is() {
+        let (_folder, store) = store();
+        let (work, begun, go) = held();
+        let first = store.submit(usize::MAX, work).await.unwrap();
+        tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+        assert!(store.queued_bytes() > 0);
+        let mut second = std::pin::pin!(store.submit(0, keep("second")));
+        let waits = std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending()));
+        assert!(waits.await, "the queue is full");
+        go.send(()).unwrap();
+        first.committed().await.unwrap();
+        second.await.unwrap().committed().await.unwrap();
+        assert_eq!(kept(&store).await, ["second"]);
     }
 
     #[tokio::test]
