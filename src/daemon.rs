@@ -363,7 +363,10 @@ impl Daemon {
             changed
         });
         renew(&self.pulse, self.core.pulse());
-        if renew(&self.health, self.core.health()) {
+        let health = self.core.health();
+        // What the service manager knows at the end is that it ends.
+        let is_stopping = health.is_stopping;
+        if renew(&self.health, health) && !is_stopping {
             systemd::status(&self.core.status());
         }
     }
@@ -412,7 +415,7 @@ impl Daemon {
         self.come_to_rest(&[Work::Publish, Work::Files]).await;
         for work in [Work::Publish, Work::Files] {
             let now = self.now();
-            if self.core.last(work, now).is_some() {
+            if self.core.begin_last(work, now) {
                 self.begin(work, now.wall);
                 self.come_to_rest(&[work]).await;
             }
@@ -506,6 +509,10 @@ fn tell(news: News) {
         News::ReloadWaits => tracing::warn!(
             name: "config.waits",
             "the configuration was read again, and comes into force when the store can take it up; the one before it stays in force until then"
+        ),
+        News::Refused { problems } => tracing::error!(
+            name: "config.refused",
+            "the configuration is wrong, and the one before it stays in force:\n{problems}"
         ),
         News::Failed { work, what, pause } => tracing::error!(
             name: "task.failed",

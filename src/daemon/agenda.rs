@@ -2,7 +2,7 @@
 //!
 //! Pure but for the log and the locks of `politeness`. Each feed has a due time. A feed that is chosen has its
 //! due time moved in the store first (`lease`), so that a crash in a loop hammers no server; it is under way from then until
-//! its report comes, and is due again after that. So each feed is either under way or due, at any instant.
+//! its report comes, and is due again after that. So each feed that is not gone is either under way or due, at any instant.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -54,6 +54,10 @@ pub(super) struct Agenda {
     unreadable: HashMap<FeedRef, u32>,
     /// Feeds whose polls were lost to an outage on our side.
     offline: HashSet<FeedRef>,
+    /// Those of them that were tried since it began.
+    tried: HashSet<FeedRef>,
+    /// When polls were last spread.
+    spread_at: DateTime<Utc>,
     /// When the two clocks were last looked at, to tell when one of them was set.
     looked: Now,
 }
@@ -72,6 +76,8 @@ impl Agenda {
             failing: HashMap::new(),
             unreadable: HashMap::new(),
             offline: HashSet::new(),
+            tried: HashSet::new(),
+            spread_at: DateTime::<Utc>::MIN_UTC,
             looked: now,
         }
     }
@@ -108,7 +114,12 @@ impl Agenda {
     }
 
     /// Takes up the feeds of a configuration, and when they are due. Polls under way finish as they were begun.
-    pub(super) fn take_up(&mut self, subscriptions: Subscriptions, due: Vec<(FeedRef, DateTime<Utc>)>) {
+    pub(super) fn take_up(
+        &mut self,
+        subscriptions: Subscriptions,
+        due: Vec<(FeedRef, DateTime<Utc>)>,
+        now: DateTime<Utc>,
+    ) {
         // What is under way asks the address from before; the one of now is asked next, and not when that was to be asked.
         let is_moved = |feed: &&FeedRef| {
             let (before, now) = (self.subscriptions.address(**feed), subscriptions.address(**feed));
@@ -118,7 +129,11 @@ impl Agenda {
         self.moved.extend(moved);
         self.subscriptions = subscriptions;
         let waits = |(feed, _): &(FeedRef, DateTime<Utc>)| !self.in_flight.contains(feed);
-        self.due = due.into_iter().filter(waits).map(|(feed, at)| (at, feed)).collect();
+        // What was overdue when it was spread, after an outage or a sleep, is so by the store still.
+        let known: HashMap<FeedRef, DateTime<Utc>> = self.due.iter().map(|(at, feed)| (*feed, *at)).collect();
+        let spread =
+            |feed, at| known.get(&feed).copied().filter(|known| at <= self.spread_at && *known > now).unwrap_or(at);
+        self.due = due.into_iter().filter(waits).map(|(feed, at)| (spread(feed, at), feed)).collect();
         let subscriptions = &self.subscriptions;
         self.failing.retain(|feed, _| subscriptions.subscription(*feed).is_some());
         self.unreadable.retain(|feed, _| subscriptions.subscription(*feed).is_some());
@@ -154,6 +169,7 @@ impl Agenda {
 
     /// Spreads the polls of the feeds that `is_meant` names, which may all be made now.
     fn spread(&mut self, now: DateTime<Utc>, is_meant: impl Fn(DateTime<Utc>, FeedRef) -> bool) {
+        self.spread_at = now;
         let count = self.due.iter().filter(|(at, feed)| is_meant(*at, *feed)).count();
         let subscriptions = &self.subscriptions;
         let later = |(at, feed): (DateTime<Utc>, FeedRef)| {
@@ -177,23 +193,20 @@ impl Agenda {
             due.extend(self.due.pop_first().map(|(_, feed)| feed));
         }
         let mut chosen = Vec::new();
-        let mut probes: HashMap<Side, usize> = HashMap::new();
+        let mut cut_off: HashMap<Side, Vec<FeedRef>> = HashMap::new();
         due.retain(|feed| {
             let Some(address) = self.subscriptions.address(*feed) else { return false };
             let side = Side::of(address);
-            if !self.politeness.uplinks().is_down(side) {
-                return true;
+            // A file of this machine is read whatever the network does.
+            let is_within_reach = address.scheme() == "file" || !self.politeness.uplinks().is_down(side);
+            if !is_within_reach {
+                cut_off.entry(side).or_default().push(*feed);
             }
-            let left = probes.entry(side).or_insert_with(|| self.politeness.uplinks().allowance(side, now));
-            if *left > 0 {
-                *left -= 1;
-                chosen.push((*feed, Trigger::Probe));
-            } else {
-                self.offline.insert(*feed);
-                self.due.insert((now + OFFLINE_LOOK, *feed));
-            }
-            false
+            is_within_reach
         });
+        for (side, feeds) in cut_off {
+            chosen.extend(self.probes(side, feeds, now).into_iter().map(|feed| (feed, Trigger::Probe)));
+        }
         self.gather(&due, now);
         for feed in due {
             let host = self.subscriptions.address(feed).map_or("", host_of);
@@ -203,6 +216,22 @@ impl Agenda {
             }
         }
         chosen
+    }
+
+    /// The feeds that are tried to see whether our network is back: those first that were not tried yet, because some may be dead
+    /// whatever our network does. All others wait for the next time, so that they are there together.
+    fn probes(&mut self, side: Side, mut feeds: Vec<FeedRef>, now: DateTime<Utc>) -> Vec<FeedRef> {
+        let (most, next_try) = {
+            let mut uplinks = self.politeness.uplinks();
+            (uplinks.allowance(side, now), uplinks.next_try(side).unwrap_or(now))
+        };
+        feeds.sort_by_key(|feed| self.tried.contains(feed));
+        let waiting = feeds.split_off(most.min(feeds.len()));
+        self.tried.extend(&feeds);
+        self.offline.extend(&waiting);
+        let again = next_try.max(now + OFFLINE_LOOK);
+        self.due.extend(waiting.into_iter().map(|feed| (again, feed)));
+        feeds
     }
 
     /// Opens the rounds that feeds which are due wait for.
@@ -313,7 +342,7 @@ impl Agenda {
             self.due.insert((due, feed.feed));
         }
         // One that was tried to see whether our network is back is not asked again when it is.
-        if !matches!(polled, Polled::Postponed(_)) {
+        if polled != Polled::Postponed(Postponement::Offline) {
             self.offline.remove(&feed.feed);
         }
         match polled {
@@ -336,8 +365,9 @@ impl Agenda {
         match turn {
             Turn::None | Turn::StillDown => {}
             Turn::Down(feeds) => {
-                feeds.iter().for_each(|feed| drop(self.failing.remove(feed)));
-                self.offline.extend(feeds);
+                feeds.iter().for_each(|(feed, _)| drop(self.failing.remove(feed)));
+                self.tried.clear();
+                self.offline.extend(feeds.into_iter().map(|(feed, _)| feed));
                 let offline = self.offline.clone();
                 self.spread(now, |_, feed| offline.contains(&feed));
             }
@@ -375,8 +405,8 @@ fn host_of(address: &Url) -> &str {
 
 #[cfg(test)]
 impl Agenda {
-    /// How many feeds are due some day.
-    pub(super) fn waiting(&self) -> usize {
-        self.due.len()
+    /// The feeds that are under way, and those that are due some day.
+    pub(super) fn all(&self) -> Vec<FeedRef> {
+        self.in_flight.iter().copied().chain(self.due.iter().map(|(_, feed)| *feed)).collect()
     }
 }

@@ -94,8 +94,10 @@ pub(super) enum News {
     Published { outputs: usize },
     /// A configuration that was read again is in force,
     Reloaded { feeds: usize },
-    /// or waits until the store can take it up.
+    /// or waits until the store can take it up,
     ReloadWaits,
+    /// or is wrong.
+    Refused { problems: String },
     /// Work failed with these words, and is tried again after a pause.
     Failed { work: Work, what: String, pause: Duration },
     /// What failed before was done.
@@ -210,7 +212,7 @@ impl Core {
         }
     }
 
-    /// Handles an event: gives what is to be done, in this order.
+    /// Handles an event: gives what is to be done, in this order, but that what only says something is said last.
     pub(super) fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         self.agenda.heed_the_clock(now);
@@ -228,7 +230,7 @@ impl Core {
                 self.store_trouble = trouble;
             }
             Event::Reread(Ok(read)) => self.reload(*read, now),
-            Event::Reread(Err(problems)) => self.refuse(&problems, &mut actions),
+            Event::Reread(Err(problems)) => self.refuse(problems, &mut actions),
         }
         if self.awaited.is_some_and(|(_, at)| at <= now.steady) {
             self.announce(&mut actions);
@@ -256,16 +258,17 @@ impl Core {
     fn begin_work(&mut self, now: Now, actions: &mut Vec<Action>) {
         let (may, at) = (|core: &Self, work| core.works.may_begin(work, now.steady), now.steady);
         self.begin_if(self.pending.is_some() && may(self, Work::Sync), Work::Sync, actions);
-        let are_due = self.may_lease(now) && self.agenda.choose(now.wall);
-        self.begin_if(are_due, Work::Lease, actions);
+        if self.may_lease(now) && self.agenda.choose(now.wall) {
+            self.begin(Work::Lease, actions);
+        }
         let is_known = self.is_synced || at >= FOR_THE_STORE;
         if self.is_stale && is_known && at >= self.publish_at && may(self, Work::Publish) {
             (self.is_stale, self.publish_at) = (false, at + PUBLISH_EVERY);
-            self.begin_if(true, Work::Publish, actions);
+            self.begin(Work::Publish, actions);
         }
         if self.are_files_stale && may(self, Work::Files) {
             self.are_files_stale = false;
-            self.begin_if(true, Work::Files, actions);
+            self.begin(Work::Files, actions);
         }
         if self.is_hub_stale && may(self, Work::TellHub) {
             self.is_hub_stale = false;
@@ -273,37 +276,40 @@ impl Core {
         }
         if self.are_commands_owed && self.is_synced && may(self, Work::Commands) {
             self.are_commands_owed = false;
-            self.begin_if(true, Work::Commands, actions);
+            self.begin(Work::Commands, actions);
         }
         if self.is_anybody_untold && self.is_synced && may(self, Work::Notify) {
             self.is_anybody_untold = false;
-            self.begin_if(true, Work::Notify, actions);
+            self.begin(Work::Notify, actions);
         }
         if self.is_synced && at >= self.tidy_at && may(self, Work::Tidy) {
             self.tidy_at = at + maintenance::every(self.config.store.keep);
-            self.begin_if(true, Work::Tidy, actions);
+            self.begin(Work::Tidy, actions);
         }
         // While something is being published it is not known which corrections will have been.
         if self.look_for_corrections && !self.works.is_under_way(Work::Publish) && may(self, Work::Corrections) {
             self.look_for_corrections = false;
-            self.begin_if(true, Work::Corrections, actions);
+            self.begin(Work::Corrections, actions);
         }
         if self.ask_hubs && self.is_synced && may(self, Work::Hubs) {
             self.ask_hubs = false;
-            self.begin_if(true, Work::Hubs, actions);
+            self.begin(Work::Hubs, actions);
         }
         if !self.untended.is_empty() && may(self, Work::Replan) {
             self.tending = std::mem::take(&mut self.untended);
-            self.begin_if(true, Work::Replan, actions);
+            self.begin(Work::Replan, actions);
         }
         self.begin_if(self.is_serving && may(self, Work::Serve), Work::Serve, actions);
     }
 
-    /// Begins a piece of work, where it is wanted.
+    fn begin(&mut self, work: Work, actions: &mut Vec<Action>) {
+        self.works.begin(work);
+        actions.push(Action::Begin(work));
+    }
+
     fn begin_if(&mut self, is_wanted: bool, work: Work, actions: &mut Vec<Action>) {
         if is_wanted {
-            self.works.begin(work);
-            actions.push(Action::Begin(work));
+            self.begin(work, actions);
         }
     }
 
@@ -320,20 +326,34 @@ impl Core {
             Ok(done) => done,
             Err(failure) => return self.failed(work, failure, now, actions),
         };
-        self.works.succeeded(work);
-        if self.troubles.remove(&work).is_some() {
-            actions.push(Action::Tell(News::Recovered { work }));
-        }
+        let done = match done {
+            Done::Published(publication) => return self.show(*publication, now, actions),
+            done => done,
+        };
+        self.succeeded(work, actions);
         match done {
+            // Nothing new is begun at the end.
+            Done::Synced(_) | Done::Leased(_) if self.is_stopping => {}
             Done::Synced(synced) => self.apply(*synced, now, actions),
             Done::Leased(leased) => actions.push(Action::Poll(self.agenda.leased(leased, now.wall))),
-            Done::Published(publication) => self.show(*publication, now, actions),
             Done::Tidied(kept) => tell_kept(kept),
             Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
             Done::Known(states) => self.agenda.replan(states),
             Done::Alive => actions.push(Action::Alive),
             Done::FilesWritten => self.are_commands_owed = true,
-            Done::CommandsRun | Done::HubsAsked | Done::HubTold | Done::Notified | Done::Served => {}
+            Done::Published(_)
+            | Done::CommandsRun
+            | Done::HubsAsked
+            | Done::HubTold
+            | Done::Notified
+            | Done::Served => {}
+        }
+    }
+
+    fn succeeded(&mut self, work: Work, actions: &mut Vec<Action>) {
+        self.works.succeeded(work);
+        if self.troubles.remove(&work).is_some() {
+            actions.push(Action::Tell(News::Recovered { work }));
         }
     }
 
@@ -433,13 +453,10 @@ impl Core {
     }
 
     /// Keeps the configuration as it is, because the one in the file is wrong.
-    fn refuse(&mut self, problems: &str, actions: &mut Vec<Action>) {
-        tracing::error!(
-            name: "config.refused",
-            "the configuration is wrong, and the one before it stays in force:\n{problems}"
-        );
+    fn refuse(&mut self, problems: String, actions: &mut Vec<Action>) {
         self.refused = problems.lines().next().map(str::to_owned);
         self.counters.reload(true);
+        actions.push(Action::Tell(News::Refused { problems }));
         actions.push(Action::Ready);
     }
 
@@ -456,12 +473,10 @@ impl Core {
         self.theme = pending.theme.unwrap_or_else(|| self.theme.clone());
         (self.outputs, self.watchers) = (outputs, watchers.into());
         self.plan_digests(now.wall);
-        self.agenda.take_up(subscriptions, due);
+        self.agenda.take_up(subscriptions, due, now.wall);
         (self.is_synced, self.is_stale) = (true, true);
         self.edition += 1;
-        if self.is_reload() || self.is_reload_late {
-            self.counters.reload(false);
-        }
+        self.counters.is_config_refused = self.refused.is_some();
         actions.push(Action::TakeUp);
     }
 
@@ -490,12 +505,12 @@ impl Core {
         self.counters.stories_left_out = rendered.stories_left_out();
         actions.push(Action::Show);
         actions.push(Action::Tell(News::Published { outputs: self.outputs.len() }));
-        if edition == self.edition && self.is_synced {
+        if edition == self.edition && self.is_synced && self.pending.is_none() {
             self.announce(actions);
         }
-        let failures = rendered.failures();
-        if !failures.is_empty() {
-            self.failed(Work::Publish, Failure::Some(failures.join("; ")), now, actions);
+        match rendered.failures() {
+            failures if failures.is_empty() => self.succeeded(Work::Publish, actions),
+            failures => self.failed(Work::Publish, Failure::Some(failures.join("; ")), now, actions),
         }
     }
 
@@ -529,16 +544,19 @@ impl Core {
         (self.is_stopping, self.is_serving) = (true, false);
     }
 
-    /// What is to be done of this work at the end: what is stored and not published yet, or the files of it.
-    pub(super) fn last(&mut self, work: Work, now: Now) -> Option<Action> {
+    /// Notes that this work begins at the end, where there is some: what is stored is not published yet, or files are not
+    /// written. Gives whether there is.
+    pub(super) fn begin_last(&mut self, work: Work, now: Now) -> bool {
         let is_wanted = match work {
             Work::Publish => self.is_stale,
             Work::Files => self.are_files_stale,
             _ => false,
         };
-        let mut actions = Vec::new();
-        self.begin_if(is_wanted && self.works.may_begin(work, now.steady), work, &mut actions);
-        actions.pop()
+        let begins = is_wanted && self.works.may_begin(work, now.steady);
+        if begins {
+            self.works.begin(work);
+        }
+        begins
     }
 
     /// The configuration in force.

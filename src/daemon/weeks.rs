@@ -119,6 +119,10 @@ impl World {
             self.steady = next;
             if coming == Some(next) {
                 match self.coming.pop_first().unwrap().1 {
+                    // The loop looks at no report while the store takes a configuration up.
+                    Coming::Event(event @ Event::Polled(_)) if !self.core.takes_reports() => {
+                        self.comes(Duration::from_millis(1), Coming::Event(event));
+                    }
                     Coming::Event(event) => self.tell(event),
                     Coming::Poll(job) => self.poll(job),
                 }
@@ -261,17 +265,16 @@ impl World {
             feed.next_poll = later;
             return self.report(*feed, Polled::Postponed(Postponement::Offline), Turn::None, Duration::ZERO);
         }
-        let asked = self.asked.entry(feed.feed).or_default();
-        if let Some(before) = self.reached.get(&feed.feed).filter(|_| !self.is_network_down) {
-            let gap = self.steady - *before;
+        let is_broken = feed.name.contains("broken");
+        let is_dead = feed.name.contains("dead");
+        let sign = if self.is_network_down || is_dead { Sign::Unreachable } else { Sign::Answered };
+        self.asked.entry(feed.feed).or_default().push(self.steady);
+        if sign == Sign::Answered
+            && let Some(before) = self.reached.insert(feed.feed, self.steady)
+        {
+            let gap = self.steady - before;
             assert!(gap >= MIN_INTERVAL, "{} is polled too early, after {gap:?}", feed.name);
         }
-        asked.push(self.steady);
-        if !self.is_network_down {
-            self.reached.insert(feed.feed, self.steady);
-        }
-        let is_broken = feed.name.contains("broken");
-        let sign = if self.is_network_down { Sign::Unreachable } else { Sign::Answered };
         let domain = domain_of(feed.target());
         let turn = self.politeness.uplinks().note(
             side,
@@ -300,8 +303,9 @@ impl World {
 
     fn report(&mut self, feed: Feed, polled: Polled, turn: Turn, after: Duration) {
         if let Turn::Down(others) = &turn {
-            for other in others {
-                self.feeds.get_mut(other).unwrap().failures = 0;
+            for (other, times) in others {
+                let failures = &mut self.feeds.get_mut(other).unwrap().failures;
+                *failures = failures.saturating_sub(*times);
             }
         }
         self.feeds.insert(feed.feed, feed.clone());
@@ -351,9 +355,31 @@ impl World {
     /// Every feed of the configuration is due some day, in line or being asked.
     fn assert_that_none_is_forgotten(&self) {
         let agenda = self.core.agenda();
-        let (in_line, due) = (agenda.under_way(), agenda.waiting());
-        let configured = agenda.subscriptions().len();
-        assert_eq!(in_line + due, configured, "each is under way or due");
+        let mut known = agenda.all();
+        known.sort_unstable();
+        let configured: Vec<FeedRef> = agenda.subscriptions().handles().collect();
+        assert_eq!(known, configured, "each is under way or due, and once");
+    }
+}
+
+#[test]
+fn servers_that_are_gone_are_taken_for_our_outage_once_and_keep_nobody_else_from_being_polled() {
+    let feed = |n: u32, kind: &str| {
+        format!("[[feed]]\nname = \"{kind} {n}\"\nurl = \"https://{kind}{n}.example/{kind}{n}\"\n")
+    };
+    for alive in [1, 3, 10, 30] {
+        let feeds: String = (0..5).map(|n| feed(n, "dead")).chain((0..alive).map(|n| feed(n, "alive"))).collect();
+        let text = format!("[poll]\ninterval = \"15m\"\n{feeds}");
+        let mut world = World::new(config::from_toml(&text, Path::new("/n.toml")).unwrap());
+        world.pass(12 * HOUR);
+        world.assert_that_none_is_forgotten();
+        for (feed, asked) in &world.asked {
+            let name = &world.feeds[feed].name;
+            let least = if name.contains("alive") { 40 } else { 2 };
+            assert!(asked.len() >= least, "{name} was asked {} times beside {alive}", asked.len());
+        }
+        let dead = world.feeds.values().filter(|feed| feed.name.contains("dead"));
+        assert!(dead.clone().all(|feed| feed.failures >= 3), "it counts against them after that");
     }
 }
 

@@ -1,16 +1,17 @@
 //! Whether it is our own network that is down.
 //!
 //! Pure: the caller says what time it is and what came of each poll. When many servers that have nothing to do with each other
-//! cannot be reached one after the other, all of which could be before, and none answers in between, the fault is ours: nothing
-//! is held against the feeds, and only a few are tried now and then until one answers. A feed that was failing already says
-//! nothing of our network, nor does one that was excused and has not answered since. Servers of private networks are told apart from those of the
-//! internet, because a dead uplink does not reach them.
+//! cannot be reached one after the other, none of whose feeds was failing before, and nobody answers in between, the fault is
+//! ours: nothing is held against the feeds, and only a few are tried now and then until one answers. A feed that was failing
+//! already says nothing of our network, nor does one whose failures were taken for ours and that has not answered since; what
+//! they fail meanwhile is taken back with the rest. Servers of private networks are told apart from those of the internet,
+//! because a dead uplink does not reach them.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use url::{Host, Url};
+use url::Url;
 
 use crate::model::FeedRef;
 use crate::net::blocklist;
@@ -18,7 +19,7 @@ use crate::net::blocklist;
 /// So many domains in a row have to be out of reach.
 const MANY: usize = 5;
 /// Within so long: who reads a few dozen feeds asks one every other minute.
-const IN_A_ROW: TimeDelta = TimeDelta::hours(6);
+const WITHIN: TimeDelta = TimeDelta::hours(6);
 /// How many feeds are tried at a time while it is down.
 pub const PROBES: usize = 3;
 /// How long after the first tries the next ones come; doubled each time to [`LONGEST_PAUSE`].
@@ -40,8 +41,8 @@ pub enum Sign {
 pub enum Turn {
     /// Nothing.
     None,
-    /// The network went down: these feeds failed only because of it.
-    Down(Vec<FeedRef>),
+    /// The network went down: these feeds failed only because of it, each so many times.
+    Down(Vec<(FeedRef, u32)>),
     /// The network is down still, and so this failure is no feed's fault.
     StillDown,
     /// The network is back.
@@ -61,13 +62,7 @@ impl Side {
     /// The side of an address.
     #[must_use]
     pub fn of(address: &Url) -> Self {
-        let literal = match address.host() {
-            Some(Host::Ipv4(literal)) => literal.into(),
-            Some(Host::Ipv6(literal)) => literal.into(),
-            Some(Host::Domain("localhost")) => return Self::Private,
-            Some(Host::Domain(_)) | None => return Self::Public,
-        };
-        if blocklist::refused(literal, &[]).is_some() { Self::Private } else { Self::Public }
+        if blocklist::is_private(address) { Self::Private } else { Self::Public }
     }
 }
 
@@ -104,6 +99,13 @@ impl Uplinks {
         }
     }
 
+    /// When it is time to try again whether this side is back; `None` while it is not down.
+    #[must_use]
+    pub fn next_try(&self, side: Side) -> Option<DateTime<Utc>> {
+        let connectivity = if side == Side::Public { &self.public } else { &self.private };
+        connectivity.down.map(|down| down.next_try)
+    }
+
     /// How many feeds of this side may be tried now: [`PROBES`] when it is down and time to look, none when it is down, and
     /// any number when it is not.
     pub fn allowance(&mut self, side: Side, now: DateTime<Utc>) -> usize {
@@ -120,11 +122,23 @@ impl Uplinks {
 
 #[derive(Debug, Clone, Default)]
 struct Connectivity {
-    /// Failures since somebody last answered.
-    streak: Vec<(DateTime<Utc>, FeedRef, String)>,
+    /// Who could not be reached since somebody last answered.
+    streak: Vec<Silent>,
     /// Feeds whose failures were taken for our outage, and that have not answered since.
-    excused: HashSet<FeedRef>,
+    doubtful: HashSet<FeedRef>,
     down: Option<Down>,
+}
+
+/// A feed that could not be reached.
+#[derive(Debug, Clone)]
+struct Silent {
+    feed: FeedRef,
+    domain: String,
+    /// When it was last asked, and how often.
+    at: DateTime<Utc>,
+    times: u32,
+    /// Whether that says something of our network.
+    is_sign: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -137,27 +151,26 @@ impl Connectivity {
     fn note(&mut self, Asked { feed, domain, is_failing }: Asked<'_>, sign: Sign, now: DateTime<Utc>) -> Turn {
         if sign == Sign::Answered {
             self.streak.clear();
-            self.excused.remove(&feed);
+            self.doubtful.remove(&feed);
             return self.down.take().map_or(Turn::None, |_| Turn::Up);
         }
         if self.down.is_some() {
             return Turn::StillDown;
         }
-        if is_failing || self.excused.contains(&feed) {
-            return Turn::None;
-        }
-        self.streak.retain(|(at, known, _)| (now - *at).abs() <= IN_A_ROW && *known != feed);
-        self.streak.push((now, feed, domain.to_owned()));
-        let mut domains: Vec<&str> = self.streak.iter().map(|(_, _, domain)| domain.as_str()).collect();
-        domains.sort_unstable();
-        domains.dedup();
+        self.streak.retain(|silent| (now - silent.at).abs() <= WITHIN);
+        let before = self.streak.iter().position(|silent| silent.feed == feed).map(|at| self.streak.remove(at));
+        let times = before.as_ref().map_or(1, |before| before.times + 1);
+        let is_sign = before.is_some_and(|before| before.is_sign) || !(is_failing || self.doubtful.contains(&feed));
+        self.streak.push(Silent { feed, domain: domain.to_owned(), at: now, times, is_sign });
+        let signs = self.streak.iter().filter(|silent| silent.is_sign);
+        let domains: HashSet<&str> = signs.map(|silent| silent.domain.as_str()).collect();
         if domains.len() < MANY {
             return Turn::None;
         }
         self.down = Some(Down { next_try: now + FIRST_PAUSE, pause: FIRST_PAUSE });
-        let excused: Vec<FeedRef> = self.streak.drain(..).map(|(_, feed, _)| feed).collect();
-        self.excused.extend(&excused);
-        Turn::Down(excused)
+        let silent: Vec<(FeedRef, u32)> = self.streak.drain(..).map(|silent| (silent.feed, silent.times)).collect();
+        self.doubtful.extend(silent.iter().map(|(feed, _)| *feed));
+        Turn::Down(silent)
     }
 
     fn allowance(&mut self, now: DateTime<Utc>) -> usize {
@@ -198,7 +211,7 @@ mod tests {
     #[test]
     fn many_unrelated_hosts_out_of_reach_at_once_are_our_outage() {
         let mut uplinks = Uplinks::default();
-        let feeds = (0..5).map(FeedRef).collect();
+        let feeds = (0..5).map(|feed| (FeedRef(feed), 1)).collect();
         assert_eq!(failures(&mut uplinks, &FIVE, 0), Turn::Down(feeds));
         assert!(uplinks.is_down(Side::Public) && !uplinks.is_down(Side::Private));
         assert_eq!(uplinks.note(Side::Public, asked(9, "f.example"), Sign::Unreachable, at(9)), Turn::StillDown);
@@ -235,8 +248,10 @@ mod tests {
         assert!(matches!(failures(&mut uplinks, &FIVE, 0), Turn::Down(_)));
         assert_eq!(uplinks.note(Side::Public, asked(9, "f.example"), Sign::Answered, at(60)), Turn::Up);
         assert_eq!(failures(&mut uplinks, &FIVE, 100), Turn::None, "they were excused once");
+        uplinks.note(Side::Public, asked(9, "f.example"), Sign::Answered, at(150));
         let dead = |n: u32| Asked { is_failing: true, ..asked(n.into(), FIVE[usize::try_from(n).unwrap()]) };
         assert!((0..5).all(|n| uplinks.note(Side::Public, dead(n), Sign::Unreachable, at(200)) == Turn::None));
+        uplinks.note(Side::Public, asked(9, "f.example"), Sign::Answered, at(250));
         // One that answers is as good a sign as any other after that.
         (0..5).for_each(|n| drop(uplinks.note(Side::Public, asked(n, "x.example"), Sign::Answered, at(300))));
         assert!(matches!(failures(&mut uplinks, &FIVE, 400), Turn::Down(_)));
@@ -252,6 +267,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_feed_failed_before_it_was_known_is_taken_back_whether_it_was_a_sign_or_not() {
+        let mut uplinks = Uplinks::default();
+        let flaky = Asked { is_failing: true, ..asked(7, "g.example") };
+        assert_eq!(uplinks.note(Side::Public, flaky, Sign::Unreachable, at(0)), Turn::None);
+        failures(&mut uplinks, &FIVE[..4], 1);
+        let again = Asked { is_failing: true, ..asked(0, FIVE[0]) };
+        assert_eq!(uplinks.note(Side::Public, again, Sign::Unreachable, at(900)), Turn::None);
+        let Turn::Down(mut silent) = uplinks.note(Side::Public, asked(4, FIVE[4]), Sign::Unreachable, at(1000)) else {
+            panic!("five domains are silent")
+        };
+        silent.sort_unstable();
+        let expected = [(0, 2), (1, 1), (2, 1), (3, 1), (4, 1), (7, 1)].map(|(feed, times)| (FeedRef(feed), times));
+        assert_eq!(silent, expected);
+    }
+
+    #[test]
     fn a_private_network_is_told_apart_from_the_internet() {
         let check = |address: &str, side| assert_eq!(Side::of(&Url::parse(address).unwrap()), side, "{address}");
         check("https://example.org/", Side::Public);
@@ -259,5 +290,7 @@ mod tests {
         check("http://192.168.1.2/", Side::Private);
         check("http://[::1]/", Side::Private);
         check("http://localhost/", Side::Private);
+        check("http://rss-bridge/", Side::Private);
+        check("http://nas.lan/feed", Side::Private);
     }
 }

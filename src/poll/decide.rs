@@ -78,7 +78,7 @@ pub(super) enum Stored {
     /// The feed's row, and then that nothing counts against those that could not be reached either.
     Excused {
         /// These,
-        others: Vec<FeedRef>,
+        others: Vec<(FeedRef, u32)>,
         /// which are polled again then,
         until: DateTime<Utc>,
         /// for this reason.
@@ -245,7 +245,7 @@ fn excuse(mut feed: Feed, error: &Error, turn: Turn, now: DateTime<Utc>) -> Inte
     let words = format!("{error}; {why}");
     let (told, stored) = match &turn {
         Turn::Down(others) => {
-            let others = others.iter().copied().filter(|other| *other != feed.feed).collect();
+            let others = others.iter().copied().filter(|(other, _)| *other != feed.feed).collect();
             (Told::WentOffline(words), Stored::Excused { others, until, why })
         }
         _ => (Told::Offline(words), Stored::Feed { cooldown: None, found: None }),
@@ -382,9 +382,10 @@ mod tests {
         let intent = after(feed(), unreachable(), Turn::StillDown);
         assert_eq!((intent.feed.polls, intent.feed.failures), (1, 0));
         assert!(matches!(intent.stored, Stored::Feed { cooldown: None, .. }));
-        let Intent { feed: own, stored, .. } = after(feed(), unreachable(), Turn::Down(vec![FeedRef(1), FeedRef(2)]));
+        let Intent { feed: own, stored, .. } =
+            after(feed(), unreachable(), Turn::Down(vec![(FeedRef(1), 1), (FeedRef(2), 3)]));
         let Stored::Excused { others, until, .. } = stored else { panic!("{stored:?}") };
-        assert_eq!((others, until, own.next_poll), (vec![FeedRef(2)], NOW + WHEN_OFFLINE, NOW + WHEN_OFFLINE));
+        assert_eq!((others, until, own.next_poll), (vec![(FeedRef(2), 3)], NOW + WHEN_OFFLINE, NOW + WHEN_OFFLINE));
         assert_eq!(after(feed(), unreachable(), Turn::None).feed.failures, 1);
     }
 

@@ -246,17 +246,17 @@ pub fn lease(connection: &Connection, leases: &[(FeedRef, DateTime<Utc>)], now: 
     Ok(())
 }
 
-/// Takes back the last failure of feeds that failed only because our network was down.
+/// Takes back the last failures of feeds that failed only because our network was down, of each so many.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn excuse(connection: &Connection, feeds: &[FeedRef], next: DateTime<Utc>, why: &str) -> Result<()> {
+pub fn excuse(connection: &Connection, feeds: &[(FeedRef, u32)], next: DateTime<Utc>, why: &str) -> Result<()> {
     let mut update = connection.prepare_cached(
-        "UPDATE feed SET failures = max(failures - 1, 0), next_poll = ?2, next_poll_why = ?3,
-         failing_since = CASE WHEN failures > 1 THEN failing_since END, last_error = CASE WHEN failures > 1 THEN last_error END WHERE id = ?1",
+        "UPDATE feed SET failures = max(failures - ?4, 0), next_poll = ?2, next_poll_why = ?3,
+         failing_since = CASE WHEN failures > ?4 THEN failing_since END, last_error = CASE WHEN failures > ?4 THEN last_error END WHERE id = ?1",
     )?;
-    for feed in feeds {
-        update.execute(params![feed.0, millis(next), why])?;
+    for (feed, times) in feeds {
+        update.execute(params![feed.0, millis(next), why, times])?;
     }
     Ok(())
 }
