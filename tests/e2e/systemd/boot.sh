@@ -4,7 +4,7 @@
 #   tests/e2e/systemd/boot.sh PACKAGE OLDER_PACKAGE
 #
 # The container's only network is a private one, 192.168.77.0/24, as most homes and clouds have: its neighbour, 192.168.77.1, is
-# the name server, has a feed, reads what newsfold serves, and passes readers on to it with nginx as README.md has it.
+# the name server, has a feed, reads what newsfold serves, and passes readers on to it with nginx as docs/service.md has it.
 #
 # The root file system is made once and kept in $NEWSFOLD_ROOT_FS (default: target/systemd/root); each run works on a layer
 # above it. Needs root, and the packages systemd-container, mmdebstrap, iproute2 and nginx-light. Status 77: it cannot run here,
@@ -62,7 +62,7 @@ ip -n "$box" route add default via 192.168.77.1
 
 ip netns exec "$lan" python3 "$here/neighbour.py" 192.168.77.1 &
 neighbours+=($!)
-location=$(sed -n '/^```nginx$/,/^```$/p' "$here/../../../README.md" | grep -v '^```' | sed 's/127\.0\.0\.1:8080/192.168.77.2:8080/')
+location=$(sed -n '/^```nginx$/,/^```$/p' "$here/../../../docs/service.md" | grep -v '^```' | sed 's/127\.0\.0\.1:8080/192.168.77.2:8080/')
 cat > "$work/nginx.conf" <<NGINX
 daemon off; pid $work/nginx.pid; error_log $work/nginx.log; events {}
 http { access_log off; client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
@@ -75,7 +75,7 @@ neighbours+=($!)
 
 cp "$package" "$work/merged/opt/checks/newsfold.deb"
 cp "$older" "$work/merged/opt/checks/older.deb"
-cp "$here"/checks.sh "$here"/origin.py "$here"/../../../README.md "$work/merged/opt/checks/"
+cp "$here"/checks.sh "$here"/origin.py "$here"/../../../docs/service.md "$work/merged/opt/checks/"
 cat > "$work/merged/etc/systemd/system/checks.service" <<'UNIT'
 [Unit]
 After=multi-user.target

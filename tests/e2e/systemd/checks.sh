@@ -146,7 +146,7 @@ check "a reverse proxy on another host passes readers on" \
   until_true 10 seen http://192.168.77.1:8088/planet/news.atom 'href="http://192.168.77.1:8088/planet/news.atom"'
 
 # A web server of this machine, as a user of its own.
-location=$(sed -n '/^```nginx$/,/^```$/p' /opt/checks/README.md | grep -v '^```' | sed 's|proxy_pass [^;]*;|proxy_pass http://unix:/run/newsfold/http.sock:/;|')
+location=$(sed -n '/^```nginx$/,/^```$/p' /opt/checks/service.md | grep -v '^```' | sed 's|proxy_pass [^;]*;|proxy_pass http://unix:/run/newsfold/http.sock:/;|')
 cat > /etc/nginx/nginx.conf <<NGINX
 user www-data; pid /run/nginx.pid; error_log /var/log/nginx/error.log; events {}
 http { access_log off; server { listen 127.0.0.1:8088; $location
@@ -167,9 +167,9 @@ check "nginx reads its socket" until_true 10 proxied /planet/news.atom
 check "and its files" until_true 10 proxied /files/news.atom
 systemctl stop newsfold
 
-# Files that stay, as the README has it.
-sed -n '/^Files that stay/,/^Then/p' /opt/checks/README.md | sed -n '/^```sh$/,/^```$/p' | grep -v '^```' > /tmp/typed
-check "a user that stays is made as the README has it" bash -c "test -s /tmp/typed && bash -e /tmp/typed"
+# Files that stay, as the book has it.
+sed -n '/^Files that stay/,/^Then/p' /opt/checks/service.md | sed -n '/^```sh$/,/^```$/p' | grep -v '^```' > /tmp/typed
+check "a user that stays is made as the book has it" bash -c "test -s /tmp/typed && bash -e /tmp/typed"
 sed -i 's|^directory = "/run.*|directory = "/srv/newsfold"|' /etc/newsfold/newsfold.toml
 check "a poll without the daemon writes the files" systemctl start newsfold-poll.service
 check "and nginx reads them" proxied /kept/news.atom
@@ -209,7 +209,7 @@ check "a poll without the daemon works under its own unit" systemctl start newsf
 check "remove keeps the store" bash -c "apt-get remove -y newsfold && test -e $state/newsfold.db"
 check "purge takes it along" bash -c "apt-get purge -y newsfold && test ! -e $state && test ! -e /var/lib/newsfold"
 
-# Without the package, as the README has it.
+# Without the package, as the book has it.
 tree=/tmp/tree hand=/tmp/hand
 dpkg-deb -x /opt/checks/newsfold.deb $tree
 check "the package brings pages for its commands and its configuration" \
@@ -218,9 +218,9 @@ mkdir -p $hand/target/release $hand/config $hand/systemd
 cp $tree/usr/bin/newsfold $hand/target/release/
 cp $tree/etc/newsfold/newsfold.toml $hand/config/
 cp $tree/usr/lib/systemd/system/newsfold* $hand/systemd/
-zcat -f $tree/usr/share/doc/newsfold/README.md* | sed -n '/^Without the package/,/^One file/p' |
+zcat -f $tree/usr/share/doc/newsfold/service.md* | sed -n '/^Without the package/,/^One file/p' |
   sed -n '/^```sh$/,/^```$/p' | grep -v '^```' > $hand/typed
-check "by hand, it is installed as the README has it" bash -c "test -s $hand/typed && cd $hand && bash -e typed"
+check "by hand, it is installed as the book has it" bash -c "test -s $hand/typed && cd $hand && bash -e typed"
 check "and answers" until_true 10 answers /healthz
 systemctl disable --now newsfold >/dev/null 2>&1
 echo "all checks ran"
