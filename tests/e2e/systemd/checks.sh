@@ -135,12 +135,12 @@ url = "http://feeds.lan/feed?open"
 name = "house"
 CONFIG
 sed -i 's|^allow_networks = .*|allow_networks = ["192.168.77.0/24"]|' /etc/newsfold/newsfold.toml
-sed -i 's|^listen = .*|listen = "0.0.0.0:8080"|; s|^public_url = .*|public_url = "http://192.168.77.2:8080/"|' /etc/newsfold/newsfold.toml
+sed -i 's|^listen = .*|listen = "0.0.0.0:8080"|; s|^#\? *public_url = .*|public_url = "http://192.168.77.2:8080/"|' /etc/newsfold/newsfold.toml
 restart
 check "a feed in an allowed network is polled" until_true 20 holds /news.atom "News from the house"
 check "a subscriber in the same house reads it" until_true 10 seen http://192.168.77.2:8080/news.atom "News from the house"
 check "under the address that it can reach" seen http://192.168.77.2:8080/news.atom 'href="http://192.168.77.2:8080/news.atom"'
-sed -i 's|^public_url = .*|public_url = "http://192.168.77.1:8088/planet/"|' /etc/newsfold/newsfold.toml
+sed -i 's|^#\? *public_url = .*|public_url = "http://192.168.77.1:8088/planet/"|' /etc/newsfold/newsfold.toml
 restart
 check "a reverse proxy on another host passes readers on" \
   until_true 10 seen http://192.168.77.1:8088/planet/news.atom 'href="http://192.168.77.1:8088/planet/news.atom"'
@@ -154,7 +154,7 @@ http { access_log off; server { listen 127.0.0.1:8088; $location
 NGINX
 nginx
 sed -i 's|^listen = .*|listen = "unix:/run/newsfold/http.sock"|; s|^socket_mode = .*|socket_mode = "0666"|' /etc/newsfold/newsfold.toml
-sed -i 's|^public_url = .*|public_url = "http://127.0.0.1:8088/planet/"|' /etc/newsfold/newsfold.toml
+sed -i 's|^#\? *public_url = .*|public_url = "http://127.0.0.1:8088/planet/"|' /etc/newsfold/newsfold.toml
 cat >> /etc/newsfold/newsfold.toml <<'CONFIG'
 [[output]]
 name = "news"
