@@ -288,6 +288,7 @@ impl Daemon {
 
     /// Begins a piece of work, with what it needs of the state as it is now.
     fn begin(&mut self, work: Work, now: DateTime<Utc>) {
+        let shows_feeds = self.shows_feeds();
         let (core, store) = (&self.core, self.store.clone());
         let config = core.config().clone();
         let tasks = &mut self.tasks;
@@ -303,11 +304,8 @@ impl Daemon {
                 tasks.begin(work, lease::lease(store, chosen, subscriptions, now));
             }
             Work::Publish => {
-                let site = Site {
-                    shows_feeds: self.listeners.operators_pages(&config.serve) == OperatorsPages::WithReaders,
-                    timezone: config.serve.timezone,
-                    ..Site::new(core.outputs().to_vec(), core.theme().clone(), config.serve.public_url.clone())
-                };
+                let (outputs, theme) = (core.outputs().to_vec(), core.theme().clone());
+                let site = Site::new(outputs, theme, &config.serve, shows_feeds);
                 tasks.begin(work, publishing::render(store, site, core.published().clone(), core.edition()));
             }
             Work::Files => tasks.begin(work, publishing::write_files(store, core.published().clone())),
@@ -354,19 +352,11 @@ impl Daemon {
 
     /// Whoever watches sees how it goes.
     fn tell_how_it_goes(&self) {
-        let counters = self.core.counters();
-        self.counters.send_if_modified(|known| {
-            let changed = known != counters;
-            if changed {
-                known.clone_from(counters);
-            }
-            changed
-        });
-        renew(&self.pulse, self.core.pulse());
+        renew(&self.counters, self.core.counters());
+        renew(&self.pulse, &self.core.pulse());
         let health = self.core.health();
         // What the service manager knows at the end is that it ends.
-        let is_stopping = health.is_stopping;
-        if renew(&self.health, health) && !is_stopping {
+        if renew(&self.health, &health) && !health.is_stopping {
             systemd::status(&self.core.status());
         }
     }
@@ -435,6 +425,11 @@ impl Daemon {
         self.listeners.operators_pages(&self.core.config().serve)
     }
 
+    /// Whether readers are shown how feeds are doing.
+    fn shows_feeds(&self) -> bool {
+        self.operators_pages() == OperatorsPages::WithReaders
+    }
+
     /// What the server is given.
     fn sources(&self, started: DateTime<Utc>) -> serve::Sources {
         serve::Sources {
@@ -446,7 +441,7 @@ impl Daemon {
             store: self.store.clone(),
             callbacks: self.callbacks.clone(),
             root: self.core.config().serve.public_url.path().to_owned(),
-            shows_feeds: self.operators_pages() == OperatorsPages::WithReaders,
+            shows_feeds: self.shows_feeds(),
         }
     }
 
@@ -527,10 +522,12 @@ fn tell(news: News) {
 }
 
 /// Shows a value where it differs from the one that is shown; gives whether it does.
-fn renew<T: PartialEq>(shown: &watch::Sender<T>, value: T) -> bool {
+fn renew<T: PartialEq + Clone>(shown: &watch::Sender<T>, value: &T) -> bool {
     shown.send_if_modified(|known| {
-        let changed = *known != value;
-        *known = value;
+        let changed = known != value;
+        if changed {
+            known.clone_from(value);
+        }
         changed
     })
 }

@@ -190,9 +190,9 @@ impl Poller {
             Err(error) => error.sign(),
             Ok(_) => Some(Sign::Answered),
         };
-        match sign.filter(|_| asked.address.scheme() != "file") {
-            Some(sign) => {
-                let (side, domain) = (Side::of(&asked.address), domain_of(&asked.address));
+        match sign.zip(Side::of(&asked.address)) {
+            Some((sign, side)) => {
+                let domain = domain_of(&asked.address);
                 let asked = connectivity::Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 };
                 self.client.politeness().uplinks().note(side, asked, sign, now)
             }
@@ -200,9 +200,9 @@ impl Poller {
         }
     }
 
-    /// Whether our network is down on that side. A file of this machine is read whatever the network does.
+    /// Whether our network is down on the side of that address.
     fn is_down(&self, asked: &Url) -> bool {
-        asked.scheme() != "file" && self.client.politeness().uplinks().is_down(Side::of(asked))
+        Side::of(asked).is_some_and(|side| self.client.politeness().uplinks().is_down(side))
     }
 
     async fn submit(&self, intent: Intent, place: Option<Place>, now: DateTime<Utc>) -> store::Result<Recording> {

@@ -34,7 +34,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use crate::clock;
-use crate::config::{Format, Order, OutputConfig, Query, Secret};
+use crate::config::{Format, Order, OutputConfig, Query, Secret, ServeConfig};
 use crate::model::{FeedRef, StoryId};
 use crate::plural::counted;
 use crate::publish::address::Wanted;
@@ -144,10 +144,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// What is published of these outputs.
+    /// What is published of these outputs as `serve` says.
     #[must_use]
-    pub fn new(outputs: Vec<Output>, theme: Theme, public_url: Url) -> Self {
-        Self { outputs, theme, public_url: Some(public_url), ..Self::default() }
+    pub fn new(outputs: Vec<Output>, theme: Theme, serve: &ServeConfig, shows_feeds: bool) -> Self {
+        let (public_url, timezone) = (Some(serve.public_url.clone()), serve.timezone);
+        Self { outputs, theme, public_url, timezone, shows_feeds, is_private: false }
     }
 
     /// What everybody sees of it.

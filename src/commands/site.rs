@@ -11,6 +11,5 @@ use crate::serve::OperatorsPages;
 pub(super) fn site(config: &Config, outputs: Vec<Output>) -> Result<Site, ThemeError> {
     let theme = Theme::from(config.serve.templates.as_deref())?;
     let shows_feeds = OperatorsPages::configured(&config.serve) == OperatorsPages::WithReaders;
-    let timezone = config.serve.timezone;
-    Ok(Site { timezone, shows_feeds, ..Site::new(outputs, theme, config.serve.public_url.clone()) })
+    Ok(Site::new(outputs, theme, &config.serve, shows_feeds))
 }

@@ -196,13 +196,11 @@ impl Agenda {
         let mut cut_off: HashMap<Side, Vec<FeedRef>> = HashMap::new();
         due.retain(|feed| {
             let Some(address) = self.subscriptions.address(*feed) else { return false };
-            let side = Side::of(address);
-            // A file of this machine is read whatever the network does.
-            let is_within_reach = address.scheme() == "file" || !self.politeness.uplinks().is_down(side);
-            if !is_within_reach {
+            let dead_side = Side::of(address).filter(|side| self.politeness.uplinks().is_down(*side));
+            if let Some(side) = dead_side {
                 cut_off.entry(side).or_default().push(*feed);
             }
-            is_within_reach
+            dead_side.is_none()
         });
         for (side, feeds) in cut_off {
             chosen.extend(self.probes(side, feeds, now).into_iter().map(|feed| (feed, Trigger::Probe)));

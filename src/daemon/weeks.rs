@@ -258,7 +258,8 @@ impl World {
 
     /// Asks a feed's server.
     fn poll(&mut self, job: PollJob) {
-        let (now, side) = (self.now().wall, Side::of(job.feed.target()));
+        let now = self.now().wall;
+        let side = Side::of(job.feed.target()).expect("all these feeds are on the network");
         let PollJob { mut feed, subscription, trigger, .. } = job;
         let later = now + TimeDelta::seconds(60);
         if trigger == Trigger::Due && self.politeness.uplinks().is_down(side) {

@@ -59,10 +59,11 @@ pub enum Side {
 }
 
 impl Side {
-    /// The side of an address.
+    /// The side of an address; none for a file of this machine, which is read whatever the network does.
     #[must_use]
-    pub fn of(address: &Url) -> Self {
-        if blocklist::is_private(address) { Self::Private } else { Self::Public }
+    pub fn of(address: &Url) -> Option<Self> {
+        let side = if blocklist::is_private(address) { Self::Private } else { Self::Public };
+        (address.scheme() != "file").then_some(side)
     }
 }
 
@@ -93,16 +94,16 @@ impl Uplinks {
     /// Whether feeds on this side are to wait.
     #[must_use]
     pub fn is_down(&self, side: Side) -> bool {
-        match side {
-            Side::Public => self.public.down.is_some(),
-            Side::Private => self.private.down.is_some(),
-        }
+        self.next_try(side).is_some()
     }
 
     /// When it is time to try again whether this side is back; `None` while it is not down.
     #[must_use]
     pub fn next_try(&self, side: Side) -> Option<DateTime<Utc>> {
-        let connectivity = if side == Side::Public { &self.public } else { &self.private };
+        let connectivity = match side {
+            Side::Public => &self.public,
+            Side::Private => &self.private,
+        };
         connectivity.down.map(|down| down.next_try)
     }
 
@@ -284,7 +285,9 @@ mod tests {
 
     #[test]
     fn a_private_network_is_told_apart_from_the_internet() {
-        let check = |address: &str, side| assert_eq!(Side::of(&Url::parse(address).unwrap()), side, "{address}");
+        let side = |address: &str| Side::of(&Url::parse(address).unwrap());
+        assert_eq!(side("file:///srv/feeds/notes.xml"), None, "a file of this machine");
+        let check = |address: &str, expected| assert_eq!(side(address), Some(expected), "{address}");
         check("https://example.org/", Side::Public);
         check("http://1.1.1.1/", Side::Public);
         check("http://192.168.1.2/", Side::Private);
