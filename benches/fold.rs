@@ -104,6 +104,7 @@ fn measure(lines: &[Line], counts: &HashMap<&str, u32>, count: u64) -> Result<()
         let [title, summary, content] =
             [&line.title, &line.summary, &line.content].map(|text| rename(text, counts, round));
         let article = Article {
+            page: None,
             entry: EntryRef(number),
             feed: Some(xxhash_rust::xxh3::xxh3_64(line.source.as_bytes()) ^ round),
             title: &title,

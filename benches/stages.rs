@@ -122,6 +122,7 @@ fn fold(bencher: Bencher<'_, '_>) {
         let mut index = Index::new(Rules::default(), Weights::default());
         for (entry, (title, content)) in (1..).zip(&texts) {
             let article = Article {
+                page: None,
                 entry: EntryRef(entry),
                 feed: Some(entry % 7),
                 title,

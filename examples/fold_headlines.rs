@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some((outlet, title)) = line.split_once(char::is_whitespace) else { continue };
         let next = u64::try_from(feeds.len())?;
         let article = Article {
+            page: None,
             entry: EntryRef(number),
             feed: Some(*feeds.entry(outlet.to_owned()).or_insert(next)),
             title: title.trim(),

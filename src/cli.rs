@@ -43,7 +43,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             r#"newsfold poll bbc              # this feed, now"#,
         ],
     ),
-    ("check", &[r#"newsfold check"#, r#"newsfold check --online"#]),
+    ("check", &[r#"newsfold check"#, r#"newsfold check --online"#, r#"newsfold check --notify"#]),
     (
         "add",
         &[
@@ -141,6 +141,9 @@ pub enum Command {
         /// Also ask each feed once, without storing anything, and say what came
         #[arg(long)]
         online: bool,
+        /// Also send each `[[notify]]` a notice of a made-up story, and say whether it was taken
+        #[arg(long)]
+        notify: bool,
     },
     /// Find the feed at an address, try it, and add it to the configuration
     Add {

@@ -28,6 +28,7 @@
 //!         let article = Article {
 //!             entry: EntryRef(number),
 //!             feed: Some(number),
+//!             page: None,
 //!             title,
 //!             summary: "",
 //!             content,
@@ -68,6 +69,7 @@ pub mod words;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::model::permalink::Permalink;
 pub use crate::model::{EntryRef, Level, Profile, StoryRef};
 
 /// What folding reads of an entry.
@@ -77,6 +79,8 @@ pub struct Article<'a> {
     pub entry: EntryRef,
     /// Its feed; `None` when unknown.
     pub feed: Option<u64>,
+    /// Its page.
+    pub page: Option<&'a Permalink>,
     /// Its title, plain text.
     pub title: &'a str,
     /// Its summary, plain text.

@@ -111,6 +111,19 @@ async fn tell_one(
     Ok(Ok(()))
 }
 
+/// Sends a notice of a story that is made up, to see whether it arrives.
+///
+/// # Errors
+/// Why it could not be sent.
+pub async fn try_out(config: &NotifyConfig, public_url: &Url, agent: &str, now: DateTime<Utc>) -> Result<(), String> {
+    let body = publish::notice::trial(&config.body, public_url, now)
+        .map_err(|fault| format!("`body` is no template for a story: {fault}"))?;
+    send(config, body, agent).await.map_err(|error| match error {
+        SendError::Later(why) => why,
+        refused => refused.to_string(),
+    })
+}
+
 async fn send(config: &NotifyConfig, body: String, agent: &str) -> Result<(), SendError> {
     let reveal = |secret| secrets::reveal(secret).map_err(SendError::Later);
     let url =

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use newsfold::fold::index::Index;
+use newsfold::fold::plan::Verdict;
 use newsfold::fold::weights::Weights;
 use newsfold::fold::{Article, EntryRef, Level, Profile, Rules, StoryRef, features};
+use newsfold::model::permalink::Permalink;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -56,6 +58,7 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
     let mut stories: HashMap<u64, StoryRef> = HashMap::new();
     for (at, number, feed, lang, telling) in stream {
         let article = Article {
+            page: None,
             entry: EntryRef(number),
             feed: Some(feed),
             title: &telling.title,
@@ -109,6 +112,7 @@ fn folded(profile: Profile) -> Vec<Beside> {
         let mut index = Index::new(Rules { profile, ..Rules::default() }, Weights::default());
         let mut step = |number: u64, feed: u64, at: DateTime<Utc>, telling: &Telling| {
             let article = Article {
+                page: None,
                 entry: EntryRef(number),
                 feed: Some(feed),
                 title: &telling.title,
@@ -169,6 +173,7 @@ fn stories_of(entries: &[(u64, &str, &str)]) -> Vec<u64> {
     let mut step = |(number, (feed, title, summary)): (u64, &(u64, &str, &str))| {
         let at = start + TimeDelta::hours(i64::try_from(number).unwrap());
         let article = Article {
+            page: None,
             entry: EntryRef(number),
             feed: Some(*feed),
             title,
@@ -208,4 +213,45 @@ fn outlets_that_one_feed_gives_for_the_first_time_are_others() {
     };
     assert_eq!(told("The Tribune"), [0, 0]);
     assert_eq!(told("Harbour Post"), [0, 1], "an outlet tells it once more");
+}
+
+#[test]
+fn an_article_stays_one_story_when_its_feed_corrects_headline_and_address() {
+    let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let first = ("https://one.example/local/ferry-aground-7344629", "Ferry aground off Tannerby, 12 hurt");
+    let rule_of = |feed: u64, page: &str, title: &str| {
+        let mut index = Index::new(Rules::default(), Weights::default());
+        let mut take = |entry: u64, feed: u64, page: &str, title: &str| {
+            let page: Permalink = page.parse().unwrap();
+            let at = start + TimeDelta::hours(i64::try_from(entry).unwrap());
+            let article = Article {
+                page: Some(&page),
+                entry: EntryRef(entry),
+                feed: Some(feed),
+                title,
+                summary: "Lifeboats from two harbours took all passengers off in fog.",
+                content: "",
+                language: Some("en"),
+                at,
+                published: Some(at),
+            };
+            let decision = index.plan(&article, Level::Story, None);
+            index.apply(&decision);
+            match decision.verdict {
+                Verdict::New { .. } => "new",
+                Verdict::Joins { rule, .. } => rule.name(),
+            }
+        };
+        take(1, 1, first.0, first.1);
+        take(9, feed, page, title)
+    };
+    let corrected =
+        ("https://one.example/local/ferry-is-afloat-again-7344629", "Tannerby: all 212 are safe, says the harbour");
+    assert_eq!(rule_of(1, corrected.0, corrected.1), "link", "by its number");
+    assert_eq!(
+        rule_of(1, "https://one.example/local/ferry-aground-7344630", first.1),
+        "new",
+        "another number is another article"
+    );
+    assert_ne!(rule_of(2, corrected.0, corrected.1), "link", "another feed has no say in what is one article here");
 }

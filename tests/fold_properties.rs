@@ -57,6 +57,7 @@ fn stream() -> impl Strategy<Value = Vec<Entry>> {
 
 fn article(entry: &Entry) -> Article<'_> {
     Article {
+        page: None,
         entry: EntryRef(entry.number),
         feed: Some(entry.feed),
         title: &entry.title,
@@ -182,7 +183,7 @@ proptest! {
     fn whatever_the_text_nothing_panics(title in ".{0,60}", summary in ".{0,300}", content in "\\PC{0,300}") {
         let mut index = Index::new(rules(), Weights::default());
         for number in 0..2 {
-            let article = Article { entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
+            let article = Article { page: None, entry: EntryRef(number), feed: None, title: &title, summary: &summary, content: &content, language: None, at: DateTime::UNIX_EPOCH, published: None };
             let read = features::of(&article, index.boilerplate(None));
             let decision = index.decide(&read, Level::Story, None);
             index.apply(&decision);

@@ -1,6 +1,6 @@
 //! `newsfold check`: what is wrong with the configuration, before anything depends on it.
 //!
-//! Edge: with `--online`, asks each feed once and stores nothing.
+//! Edge: with `--online`, asks each feed once and stores nothing; with `--notify`, sends each `[[notify]]` a notice.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,6 +13,7 @@ use crate::commands::console::{Exit, print, runtime};
 use crate::config::{Config, FeedConfig, Listen, OutputConfig, Role, Secret};
 use crate::fetch::{Client, Settings};
 use crate::net::blocklist::refused;
+use crate::notify;
 use crate::parse::opml;
 use crate::plural::counted;
 use crate::politeness::Politeness;
@@ -23,7 +24,7 @@ use crate::publish::token;
 use crate::secrets;
 use crate::serve::OperatorsPages;
 
-pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Config, online: bool, notify: bool) -> anyhow::Result<Exit> {
     if let Err(error) = Theme::from(config.serve.templates.as_deref()) {
         eprintln!("newsfold: {error}");
         return Ok(Exit::Misconfigured);
@@ -59,7 +60,31 @@ pub(super) fn run(config: &Config, online: bool) -> anyhow::Result<Exit> {
     if *at != Listen::Off {
         print(&format!("{}\n", OperatorsPages::configured(serve).told(at)))?;
     }
-    if online { runtime()?.block_on(ask_all(config)) } else { Ok(Exit::Done) }
+    let mut exit = Exit::Done;
+    if online {
+        exit = runtime()?.block_on(ask_all(config))?;
+    }
+    if notify && runtime()?.block_on(notify_all(config))? != Exit::Done {
+        exit = Exit::Failed;
+    }
+    Ok(exit)
+}
+
+/// Sends each `[[notify]]` a notice, and says what came of it.
+async fn notify_all(config: &Config) -> anyhow::Result<Exit> {
+    if config.notify.is_empty() {
+        print("there is no `[[notify]]` that could be tried\n")?;
+    }
+    let mut exit = Exit::Done;
+    for watcher in &config.notify {
+        let sent = notify::try_out(watcher, &config.serve.public_url, &config.poll.user_agent, clock::now()).await;
+        if sent.is_err() {
+            exit = Exit::Failed;
+        }
+        let came = sent.map_or_else(|why| format!("not told: {why}"), |()| "told".to_owned());
+        print(&format!("notify {}: {came}\n", watcher.name))?;
+    }
+    Ok(exit)
 }
 
 /// What is told of secrets that every user of this machine may read.

@@ -8,6 +8,7 @@ use super::language::{Guess, Language};
 use super::text::{self, Kind};
 use super::title::{self, Signs, Title};
 use super::{Article, EntryRef, copy};
+use crate::model::permalink::Permalink;
 use chrono::{DateTime, Utc};
 
 /// Characters of a title, a summary and a body that are read; the rest of a longer one is left alone.
@@ -65,6 +66,8 @@ pub struct Features {
     pub entry: EntryRef,
     /// Its feed; `None` when nobody said, and then it is taken for a feed of its own.
     pub feed: Option<u64>,
+    /// What its address has in common with others of the same article ([`Permalink::article_key`]).
+    pub article_key: Option<u32>,
     /// When it came.
     pub at: DateTime<Utc>,
     /// When its publisher put it out, if it says so.
@@ -191,15 +194,20 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     };
     let mut terms = reader.found;
     terms.sort_unstable_by_key(|term| term.hash);
+    let mut form = title::of(&title, language);
+    if article.page.is_some_and(Permalink::is_opinion) {
+        form.signs = form.signs.explaining();
+    }
     Features {
         entry: article.entry,
         feed: article.feed,
+        article_key: article.page.and_then(Permalink::article_key),
         at: article.at,
         published: article.published,
         language,
         amount,
         figures: u8::try_from(reader.numbers * 100 / reader.text_words.max(8)).unwrap_or(100),
-        title: title::of(&title, language),
+        title: form,
         outlet,
         terms,
         sketch: reader.sketch.finish(),
@@ -481,6 +489,7 @@ mod tests {
 
     fn read(title: &str, summary: &str) -> Features {
         let article = Article {
+            page: None,
             entry: EntryRef(1),
             feed: Some(1),
             title,

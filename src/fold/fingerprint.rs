@@ -26,6 +26,8 @@ pub struct Fingerprint {
     pub entry: EntryRef,
     /// Its feed.
     pub feed: Option<u64>,
+    /// What its address has in common with others of the same article.
+    pub article_key: Option<u32>,
     /// Whether it is in its story for where it leads alone, so that its words say nothing about the story.
     pub is_claim: bool,
     /// When it came.
@@ -60,6 +62,7 @@ impl Fingerprint {
         Self {
             entry: features.entry,
             feed: features.feed,
+            article_key: features.article_key,
             is_claim: false,
             at: features.at,
             minutes_old: features.published.and_then(|published| minutes_between(published, features.at)),
@@ -115,6 +118,7 @@ impl Fingerprint {
             bytes.extend(hash.to_le_bytes());
         }
         push_hashes(&mut bytes, &self.sentences);
+        bytes.extend(self.article_key.into_iter().flat_map(u32::to_le_bytes));
         bytes
     }
 
@@ -153,12 +157,14 @@ impl Fingerprint {
         let cells = cells.iter().map(|cell| Cell::unpacked(*cell)).collect();
         let sketch = Sketch { hashes: bytes.list()?.iter().map(|hash| u16::from_le_bytes(*hash)).collect() };
         let sentences = bytes.hashes()?;
+        let article_key = bytes.hash();
         if !bytes.0.is_empty() {
             return None;
         }
         Some(Self {
             entry,
             feed,
+            article_key,
             is_claim,
             at,
             minutes_old,
@@ -316,6 +322,7 @@ mod tests {
     fn print(title: &str, content: &str) -> Fingerprint {
         let at = DateTime::from_timestamp_micros(1_768_046_400_123_456).unwrap();
         let article = Article {
+            page: None,
             entry: EntryRef(7),
             feed: Some(3),
             title,
@@ -353,6 +360,14 @@ mod tests {
         }
         learn_terms(&mut learned, &terms);
         assert_eq!(learned, expected);
+    }
+
+    #[test]
+    fn the_number_of_its_article_is_read_back() {
+        for print in prints() {
+            let print = Fingerprint { article_key: Some(7), terms: Box::default(), ..print };
+            assert_eq!(Fingerprint::from_bytes(EntryRef(7), &print.to_bytes()), Some(print));
+        }
     }
 
     #[test]

@@ -92,6 +92,7 @@ mod tests {
 
     fn article(telling: &Telling) -> Article<'_> {
         Article {
+            page: None,
             entry: telling.entry,
             feed: telling.feed,
             title: &telling.title,

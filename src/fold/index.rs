@@ -285,7 +285,7 @@ impl Index {
             let others = found.likeness.filter(|likeness| !likeness.same_feed && !likeness.further);
             alike = alike.max(others.map(|likeness| share_of_255(likeness.nearest)));
             let margin = found.score - found.threshold;
-            if found.veto.is_none() && margin >= 0.0 && (rule == Rule::Copy || level == Level::Story) {
+            if found.veto.is_none() && margin >= 0.0 && (rule < Rule::Story || level == Level::Story) {
                 passed.push(Passed { serial: *serial, first: story.first, rule, margin, found });
             } else if nearest
                 .as_ref()

@@ -15,6 +15,7 @@ use super::link::{Pages, Telling};
 use super::plan::{Match, Verdict};
 use super::weights::Weights;
 use super::{Article, EntryRef, Rules};
+use crate::model::permalink::Permalink;
 
 /// How `newsfold fold` is to work.
 #[derive(Debug, Clone, Copy)]
@@ -120,9 +121,11 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         let published =
             line.published.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc());
         clock = published.unwrap_or(clock);
+        let page: Option<Permalink> = line.url.as_deref().and_then(|url| url.parse().ok());
         let article = Article {
             entry: EntryRef(number),
             feed: line.source.as_deref().filter(|source| !source.is_empty()).map(hash::hash_of),
+            page: page.as_ref(),
             title: line.title.as_deref().unwrap_or_default(),
             summary: line.summary.as_deref().unwrap_or_default(),
             content: line.content.as_deref().unwrap_or_default(),
@@ -134,7 +137,7 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         let telling = Telling {
             entry: article.entry,
             feed: article.feed,
-            permalinks: line.url.as_deref().and_then(|url| url.parse().ok()).into_iter().collect(),
+            permalinks: page.iter().cloned().collect(),
             title: article.title.to_owned(),
             site: None,
             published: clock,

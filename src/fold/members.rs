@@ -18,6 +18,8 @@ use super::vector::{CELLS, Cell, Packed};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub(super) entry: EntryRef,
+    /// What its address has in common with others of the same article.
+    pub(super) article_key: Option<u32>,
     /// When it came, in microseconds since 1970.
     pub(super) at: i64,
     /// When its publisher put it out, by the same count; when it came, where it does not say so.
@@ -49,6 +51,8 @@ struct Record {
     outlet: u16,
     signs: u32,
     date: u16,
+    /// [`Member::article_key`]; 0 for none.
+    article_key: u32,
     form: u32,
     title_figures: u32,
     /// Its neighbours in its story, by arrival.
@@ -63,7 +67,7 @@ struct Record {
 /// The number of an entry that is kept apart with its time.
 const FAR: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Record>() == 48, "there are a million of them");
+const _: () = assert!(size_of::<Record>() == 52, "there are a million of them");
 const _: () =
     assert!(PIECE * (CELLS * Cell::PACKED + SIZE * 2) < 1 << 19, "the bytes of a piece are counted in 19 bits");
 const _: () = assert!(SIZE < 1 << 5, "hashes are counted in 5 bits");
@@ -149,6 +153,7 @@ impl Members {
         let (entry, time) = self.entry_and_time(arrival, at, record)?;
         Some(Member {
             entry,
+            article_key: Some(record.article_key).filter(|key| *key != 0),
             at: time,
             told: record.told(time),
             is_dated: record.minutes_old != UNDATED,
@@ -278,6 +283,7 @@ impl Members {
         self.chunked_queue.push_back(Record {
             entry,
             at,
+            article_key: fingerprint.article_key.unwrap_or(0),
             form: fingerprint.title.form,
             title_figures: fingerprint.title.figures,
             before: Neighbour::NONE,

@@ -77,6 +77,12 @@ impl Signs {
         (self.0 ^ other.0) & Self::AHEAD != 0
     }
 
+    /// These, of what is known besides to explain, ask or advise.
+    #[must_use]
+    pub fn explaining(self) -> Self {
+        Self(self.0 | Self::EXPLAINS)
+    }
+
     /// Whether it explains, asks or advises, rather than reports.
     pub fn explains(self) -> bool {
         self.0 & Self::EXPLAINS != 0

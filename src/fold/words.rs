@@ -37,6 +37,7 @@ mod tests {
 
     fn words(title: &str, summary: &str) -> Words {
         Words::of(&Article {
+            page: None,
             published: None,
             entry: EntryRef(1),
             feed: None,

@@ -287,6 +287,7 @@ fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: 
     let article = Article {
         entry: telling.entry,
         feed: telling.feed,
+        page: entry.permalink.as_ref(),
         title: &entry.title,
         summary: &plain(&entry.detail.summary),
         content: &plain(&entry.detail.content),

@@ -62,6 +62,38 @@ const SECTIONS: &[&str] = &[
 const SHOWS: &[&str] =
     &["show", "shows", "podcast", "podcasts", "programme", "programmes", "program", "series", "channel"];
 
+/// What stands in the addresses of pieces that give an opinion, between the site and the name of the piece.
+const OPINION: &[&str] = &[
+    "opinion",
+    "opinions",
+    "op-ed",
+    "oped",
+    "editorial",
+    "editorials",
+    "commentary",
+    "commentisfree",
+    "columnists",
+    "letters",
+    "opinie",
+    "felietony",
+    "komentarze",
+    "publicystyka",
+    "meinung",
+    "kommentare",
+    "kolumnen",
+    "debats",
+    "idees",
+    "tribunes",
+    "editoriaux",
+    "opinioni",
+    "editoriali",
+    "mnenia",
+];
+
+/// The fewest digits that number an article among all of a site's, and the fewest where there are letters to F among them.
+const ARTICLE_DIGITS: usize = 7;
+const ARTICLE_HEX_DIGITS: usize = 8;
+
 /// Query parameters that say how a reader came to a page, not which page it is.
 ///
 /// Each was met in feeds or is documented by the service that adds it: campaign tags of web analytics, click ids of
@@ -277,6 +309,49 @@ impl Permalink {
         let is_show = parts.len() == 2 && parts.first().is_some_and(|first| is_in(SHOWS, first));
         self.is_front_page() || is_section || is_show
     }
+
+    /// Whether its address says that it gives somebody's opinion.
+    #[must_use]
+    pub fn is_opinion(&self) -> bool {
+        let path = path_of(self.without_scheme());
+        path.split('/').rev().skip(1).any(|part| OPINION.iter().any(|word| part.eq_ignore_ascii_case(word)))
+    }
+
+    /// What its address has in common with others of the same article, as a hash; `None` for an address without an article's
+    /// number.
+    ///
+    /// Who corrects a headline often corrects the address with it, and finds the article by its number alone:
+    /// `/local/ferry-aground-7344629` and `/local/ferry-afloat-again-7344629` are one page. Such a number stands in the last part of
+    /// the path and has seven digits or more, or eight or more hexadecimal ones, and is no date. Words around it do not count; the
+    /// host, the query, and numbers elsewhere do, but for those that stand before it among its words.
+    ///
+    /// # Examples
+    /// ```
+    /// use newsfold::model::permalink::Permalink;
+    ///
+    /// let key = |address: &str| address.parse::<Permalink>().unwrap().article_key();
+    /// let [first, corrected] = ["ferry-aground", "ferry-afloat"].map(|slug| key(&format!("https://example.org/local/{slug}-7344629")));
+    /// assert!(first.is_some() && first == corrected);
+    /// assert_eq!(key("https://example.org/local/ferry-aground"), None);
+    /// ```
+    #[must_use]
+    pub fn article_key(&self) -> Option<u32> {
+        let page = self.without_scheme().split('#').next()?;
+        let (page, query) = page.split_once('?').unwrap_or((page, ""));
+        let (parents, name) = page.trim_end_matches('/').rsplit_once('/')?;
+        let tokens = |text| str::split(text, |c: char| !c.is_ascii_alphanumeric());
+        let has_digits = |token: &&str| token.contains(|c: char| c.is_ascii_digit());
+        let number = tokens(name).rev().find(|token| is_article_number(token))?;
+        let (_, behind) = name.rsplit_once(number)?;
+        let (_, folders) = parents.split_once('/').unwrap_or_default();
+        let others = tokens(folders).filter(has_digits).chain([""]).chain(tokens(behind).filter(has_digits));
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        for part in [host_before(page), query, number].into_iter().chain(others) {
+            hash.update(part.as_bytes());
+            hash.update(b"\0");
+        }
+        u32::try_from(hash.digest() >> u32::BITS).ok()
+    }
 }
 
 /// The host of an address that was read as a URL and written again, which leaves one spelling; empty where it has none.
@@ -294,6 +369,31 @@ fn host_before(page: &str) -> &str {
         Some(end) => host.get(..=end).unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     }
+}
+
+/// The path of an address without a scheme, from behind the host on.
+fn path_of(page: &str) -> &str {
+    let page = page.split(['?', '#']).next().unwrap_or_default();
+    page.split_once('/').map_or("", |(_, path)| path)
+}
+
+/// Whether a part of an address numbers one article among all of a site's.
+fn is_article_number(token: &str) -> bool {
+    let digits = token.bytes().filter(u8::is_ascii_digit).count();
+    let is_decimal = digits == token.len();
+    let is_hexadecimal = token.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits > 1 && !is_decimal;
+    (is_decimal && digits >= ARTICLE_DIGITS && !is_date(token)) || (is_hexadecimal && token.len() >= ARTICLE_HEX_DIGITS)
+}
+
+/// Whether digits may be a day, with or without a time of day: `20260114`, `14012026`, `202601141230`.
+fn is_date(digits: &str) -> bool {
+    let number = |from: usize, length: usize| digits.get(from..from + length).and_then(|part| part.parse::<u32>().ok());
+    let is_day = |year: usize, month: usize, day: usize| {
+        number(year, 4).is_some_and(|year| (1900..2100).contains(&year))
+            && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
+            && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
+    };
+    matches!(digits.len(), 8 | 10 | 12 | 14) && is_day(0, 4, 6) || digits.len() == 8 && is_day(4, 2, 0)
 }
 
 fn key(address: &str) -> i64 {
@@ -416,6 +516,50 @@ mod tests {
         for article in ["/a", "/ferry-aground", "/news/ferry", "/blog/hello-world", "/news?id=7", "/show/1/7"] {
             assert!(!general(&format!("https://example.org{article}")), "{article}");
         }
+    }
+
+    #[test]
+    fn an_article_is_known_by_its_number_whatever_words_stand_around_it() {
+        let key = |text: &str| format!("https://example.org{text}").parse::<Permalink>().unwrap().article_key();
+        for (one, other) in [
+            ("/local/ferry-aground-7344629", "/local/ferry-with-12-aboard-aground-7344629?utm_source=rss"),
+            ("/articles/u-s-plans-33dd2021", "/articles/sanctions-are-here-33dd2021"),
+            ("/a/10612209,ferry-aground.html", "/a/10612209,ferry-afloat.html#top"),
+            ("/x-a-956815f5-e1fa-46c4-ac9b-ce41e49fcd89", "/y-a-956815f5-e1fa-46c4-ac9b-ce41e49fcd89"),
+            ("/world/one-subject/articleshow/126282056.cms", "/world/another/articleshow/126282056.cms"),
+        ] {
+            assert!(key(one).is_some(), "{one}");
+            assert_eq!(key(one), key(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("/ferry-7344629", "/ferry-7344630"),
+            ("/ferry-7344629-page-2", "/ferry-7344629-page-3"),
+            ("/ferry-7344629?page=2", "/ferry-7344629?page=3"),
+            ("/2026/01/ferry-7344629", "/2026/02/ferry-7344629"),
+        ] {
+            assert_ne!(key(one), key(other), "{one} {other}");
+        }
+        for none in [
+            "/",
+            "/thread.7344629/page-2",
+            "/ferry",
+            "/ferry-20260114",
+            "/ferry-14012026",
+            "/ferry-202601141230",
+            "/ferry-123456",
+            "/7344629/ferry",
+            "/decade-facade",
+            "/effaced1",
+        ] {
+            assert_eq!(key(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_opinion_is_told_by_its_address() {
+        let is_opinion = |text: &str| format!("https://example.org{text}").parse::<Permalink>().unwrap().is_opinion();
+        assert!(is_opinion("/opinion/2026/why-ferries") && is_opinion("/pl/Opinie/prom"));
+        assert!(!is_opinion("/news/opinion") && !is_opinion("/opinion") && !is_opinion("/?opinion/x"));
     }
 
     proptest! {

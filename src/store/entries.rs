@@ -496,6 +496,8 @@ pub struct Text {
     pub entry: EntryRef,
     /// Who tells it.
     pub feed: FeedRef,
+    /// Its page.
+    pub page: Option<Permalink>,
     /// Plain text.
     pub title: String,
     /// Plain text; empty where there is none.
@@ -517,6 +519,7 @@ impl Text {
         Article {
             entry: self.entry,
             feed: Some(self.feed.0),
+            page: self.page.as_ref(),
             title: &self.title,
             summary: &self.summary,
             content: &self.content,
@@ -533,17 +536,18 @@ impl Text {
 /// When there is no such entry, or the store is damaged.
 pub fn text_of(connection: &Connection, entry: EntryRef) -> Result<Text> {
     let mut query = connection.prepare_cached(concat!(
-        "SELECT feed, iif(",
+        "SELECT feed, permalink, iif(",
         entry_is_whole!(),
         ", title, ''), first_seen, published FROM entry WHERE id = ?1"
     ))?;
-    let (feed, title, first_seen, published): (u64, String, i64, Option<i64>) =
-        query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (feed, page, title, first_seen, published): (u64, Option<String>, String, i64, Option<i64>) =
+        query.query_row([entry.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     let Detail { summary, content, language, .. } = detail_of(connection, entry)?;
     let plain = |markup: Option<String>| markup.as_deref().map(text::plain).unwrap_or_default();
     Ok(Text {
         entry,
         feed: FeedRef(feed),
+        page: page.map(Permalink::stored),
         title,
         summary: plain(summary),
         content: plain(content),

@@ -224,6 +224,7 @@ mod tests {
         let mut connection = store_of(18);
         let print = |entry: u64, title: &str| {
             let article = Article {
+                page: None,
                 entry: EntryRef(entry),
                 feed: Some(1),
                 title,

@@ -92,6 +92,24 @@ fn the_daemon_tells_without_waiting_and_goes_on_when_nobody_listens() {
 }
 
 #[test]
+fn a_notice_can_be_tried() {
+    let receiver = Origin::start(|_| Answer::status("204 No Content"));
+    let scene = Scene::with(&[], &notify(&receiver, "body = '{\"text\": {{ title | tojson }}}'\n"));
+    let tried = scene.must(&["check", "--notify"]);
+    assert!(tried.contains("notify phone: told"), "{tried}");
+    let asked = receiver.asked();
+    assert_eq!(asked.len(), 1);
+    let body: serde_json::Value = serde_json::from_slice(&asked[0].body).unwrap();
+    assert!(body["text"].as_str().unwrap().contains("made up"), "{body}");
+    receiver.change(|_| Answer::status("403 Forbidden"));
+    let refused = scene.run(&["check", "--notify"]);
+    assert!(refused.status != 0 && refused.out.contains("notify phone: not told: it answered 403"), "{refused:?}");
+    assert!(!refused.out.contains("/hook"), "an address may be a secret: {refused:?}");
+    scene.must(&["check"]);
+    assert_eq!(receiver.asked().len(), 2, "nobody is told unless that is asked for");
+}
+
+#[test]
 fn check_tells_of_a_template_that_is_none() {
     let receiver = Origin::of("");
     let scene = Scene::with(&[], &notify(&receiver, "body = \"{{ title\"\n"));

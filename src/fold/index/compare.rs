@@ -7,6 +7,7 @@ use crate::fold::boilerplate::NO_FEED;
 use crate::fold::copy;
 use crate::fold::features::Amount;
 use crate::fold::fingerprint::Fingerprint;
+use crate::fold::link::Linked;
 use crate::fold::members::Member;
 use crate::fold::plan::{Match, Rule};
 use crate::fold::score::{Similarity, Veto};
@@ -50,6 +51,8 @@ enum Kin {
     Others,
     /// Headlines that one outlet put on one text within the hour.
     Variants,
+    /// One article of an outlet: its address carries the same number of it.
+    SameArticle,
     /// Further entries of one outlet: it told the one and then told the other.
     Further,
     /// One text of an outlet under titles that have nothing to do with each other: a column's announcement, an advertisement.
@@ -67,6 +70,11 @@ impl Index {
     ) -> Option<(Rule, Match)> {
         let story = &candidate.story;
         let (beside, core) = self.lay_beside(fingerprint, probe, candidate)?;
+        let split = self.splits.contains(&(fingerprint.entry, story.id())).then_some(Veto::Split);
+        if let Some(same) = beside.iter().find(|beside| beside.kin == Kin::SameArticle) {
+            let linked = Linked { story: story.id(), matched: same.member.entry };
+            return Some((Rule::Link, Match { veto: split, ..linked.into() }));
+        }
         let speaks = |beside: &&Beside<'_>| matches!(beside.kin, Kin::Others | Kin::Variants);
         // What a feed tells once more is never the same for its own likeness, but may be for what others tell.
         let nearest = most_alike(beside.iter().filter(speaks)).or_else(|| most_alike(beside.iter()))?;
@@ -103,7 +111,6 @@ impl Index {
             likeness.founder_differs_in_kind = fingerprint.title.signs.explains() != first.member.signs.explains();
             likeness.founder_differs_in_time = fingerprint.title.signs.differ_in_time(first.member.signs);
         }
-        let split = self.splits.contains(&(fingerprint.entry, story.id())).then_some(Veto::Split);
         let veto = split.or(is_lone(&beside, nearest.feed).then_some(Veto::Drift));
         let found = |matched, score, threshold, veto: Option<Veto>| Match {
             story: story.id(),
@@ -248,6 +255,9 @@ fn is_lone(beside: &[Beside<'_>], carrier: u32) -> bool {
 /// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do
 /// within the hour: they try another headline on a text.
 fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overlap, one_text: Option<usize>) -> Kin {
+    if fingerprint.article_key.is_some() && fingerprint.article_key == member.article_key {
+        return Kin::SameArticle;
+    }
     let minutes = (fingerprint.told().timestamp_micros() - member.told).abs() / 60_000_000;
     let (less, more) =
         (overlap.title_in_other.min(overlap.other_title_in), overlap.title_in_other.max(overlap.other_title_in));
