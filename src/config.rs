@@ -29,6 +29,7 @@ use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
 use chrono_tz::Tz;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -427,7 +428,7 @@ pub struct NotifyConfig {
 }
 
 /// How somebody is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum NotifyMethod {
     /// As nearly everybody wants it.
     #[default]
@@ -442,7 +443,7 @@ impl NotifyMethod {
 }
 
 /// What stands first in an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Order {
     /// The newest story.
     #[default]
@@ -457,7 +458,7 @@ impl Order {
 }
 
 /// What another telling does to a story that readers have seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnCoverage {
     /// Its text grows, and its dates stay.
     #[default]
@@ -472,7 +473,7 @@ impl OnCoverage {
 }
 
 /// How much of an entry is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Content {
     /// All of it.
     #[default]
@@ -490,7 +491,7 @@ impl Content {
 }
 
 /// How an entry says who else tells its story.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Coverage {
     /// By a list that grows, and a line that leads to the story's page.
     #[default]

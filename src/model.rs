@@ -95,7 +95,7 @@ impl EntryId {
 ///
 /// Derived from the entry that founded it: a UUID of version 8 (RFC 9562 §5.8), of which the first four bytes are the
 /// feed's, so that its stories stand together in the store, and the rest is over the feed's address and the entry's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StoryId(pub [u8; 16]);
 
 impl StoryId {

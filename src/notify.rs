@@ -145,9 +145,10 @@ fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store
         return Ok(Ok(plan));
     }
     let oldest = progress.begun.max(now - NEWS_FOR);
-    for entered in select::entered_after(connection, output, progress.upto)? {
-        if notices::was_told(connection, &config.name, entered.story)? {
-            continue;
+    let mut fault = None;
+    select::entered_after(connection, output, progress.upto, |entered| {
+        if fault.is_some() || notices::was_told(connection, &config.name, entered.story)? {
+            return Ok(());
         }
         let id = entered.shown.id;
         if entered.since < oldest {
@@ -158,9 +159,10 @@ fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store
         } else {
             match publish::notice::body(&config.body, &output.heading(), &entered.shown) {
                 Ok(body) => plan.due.push((id, body)),
-                Err(fault) => return Ok(Err(fault)),
+                Err(why) => fault = Some(why),
             }
         }
-    }
-    Ok(Ok(plan))
+        Ok(())
+    })?;
+    Ok(fault.map_or(Ok(plan), Err))
 }

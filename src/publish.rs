@@ -18,15 +18,19 @@ pub mod notice;
 pub mod opml;
 pub mod pages;
 pub mod rendered;
+mod replacement;
 pub mod rss;
 pub mod select;
 pub mod sight;
+pub mod spool;
 mod texts;
 pub mod theme;
 pub mod token;
 pub mod xml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,6 +46,7 @@ use crate::publish::digest::Due;
 use crate::publish::merged::{Credit, Heading, MergedFeed, MergedStory};
 use crate::publish::opml::Listed;
 use crate::publish::rendered::Rendered;
+use crate::publish::select::Archive;
 use crate::publish::theme::Theme;
 use crate::publish::token::Token;
 use crate::store::outputs::{Closed, Served};
@@ -414,8 +419,15 @@ impl Published {
                 if !output.config.formats.contains(format) {
                     return Ok(Found::Nothing);
                 }
-                match select::archive(connection, output, archive)? {
-                    Some(feed) => Found::Ready(Arc::new(render(site, &feed, *format))),
+                // Where SQLite keeps its files.
+                let store = connection.path().map(PathBuf::from).unwrap_or_default();
+                let folder = store.parent().unwrap_or(Path::new("."));
+                let in_words = |error| store::Error::Folder { path: folder.to_owned(), error };
+                match select::archive(connection, output, archive, folder)? {
+                    Some(archive) => {
+                        let archive = archive.map_err(in_words)?;
+                        Found::Ready(Arc::new(archive.render(*format).map_err(in_words)?))
+                    }
                     // A part of a month that is over by now.
                     None => match archive.split_once('.') {
                         Some((month, _)) => Found::Moved(format!("/{name}/{month}{ending}")),
@@ -520,6 +532,34 @@ fn render_what_can_be(site: &Site, feed: &MergedFeed, format: Format) -> (Render
     let left_out = left_out.into_iter().filter_map(|at| feed.stories.get(at));
     let left_out = left_out.map(|story| (story.id, store::Error::Panicked.to_string())).collect();
     (Rendered::new(format.media_type(), text, feed.updated).linked(feed.link_field(format)), left_out)
+}
+
+impl Archive {
+    /// Writes it in one format, into what `begin` gives. A story that cannot be rendered is left out, and the log says so.
+    ///
+    /// # Errors
+    /// When it cannot be written, or its stories not be read.
+    pub(crate) fn write<W: Write>(&self, format: Format, begin: impl Fn() -> W) -> io::Result<W> {
+        let (written, left_out) = isolate::rendered(self.stories.len(), |positions| {
+            let (mut out, stories) = (begin(), self.stories.only(positions));
+            match format {
+                Format::Atom => atom::write(&self.feed, &stories, &mut out),
+                Format::Rss => rss::write(&self.feed, &stories, &mut out),
+                Format::Json => json::write(&self.feed, &stories, &mut out),
+                Format::Html => Ok(()),
+            }
+            .map(|()| out)
+        });
+        let left_out = left_out.into_iter().filter_map(|at| self.stories.id(at));
+        left_out.for_each(|story| tell_of_story(story, &store::Error::Panicked.to_string()));
+        written
+    }
+
+    /// The same in memory.
+    fn render(&self, format: Format) -> io::Result<Rendered> {
+        let text = String::from_utf8(self.write(format, Vec::new)?).map_err(io::Error::other)?;
+        Ok(Rendered::new(format.media_type(), text, self.feed.updated))
+    }
 }
 
 fn tell_of_story(story: StoryId, why: &str) {

@@ -120,7 +120,7 @@ fn each_crate_stays_at_home() {
         ("toml::", &["config"]),
         ("psl::", &["net"]),
         ("zstd::", &["store", "fetch", "publish"]),
-        ("rmp_serde::", &["store"]),
+        ("rmp_serde::", &["store", "publish"]),
         ("rusqlite::", &["store"]),
     ];
     for (path, text) in sources() {

@@ -3,12 +3,13 @@
 //! Pure. Archives and their links are those of RFC 5005, replies those of RFC 4685, pictures those of Media RSS.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::{Enclosure, Person};
-use crate::publish::merged::{Credit, MergedFeed, MergedStory, Part, TITLE_OF_THE_PAGE};
-use crate::publish::xml::{Document, is_like_markup, without_markup};
+use crate::publish::merged::{Credit, Dates, MergedFeed, MergedStory, Part, Sequence, TITLE_OF_THE_PAGE};
+use crate::publish::xml::{Document, in_memory, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What pages are.
@@ -19,7 +20,15 @@ const ATOM: Option<&str> = Some("application/atom+xml");
 /// The feed as an Atom document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let MergedFeed { heading, part, updated, stories } = feed;
+    in_memory(|out| write(feed, &*feed.stories, out))
+}
+
+/// The same with these stories in the place of the feed's own, written as it is made.
+///
+/// # Errors
+/// When it cannot be written, or a story not be read.
+pub fn write(feed: &MergedFeed, stories: &(impl Sequence + ?Sized), out: &mut impl Write) -> io::Result<()> {
+    let MergedFeed { heading, part, updated, .. } = feed;
     let mut document = Document::new();
     let is_archive = matches!(part, Part::Archive { .. });
     document.open(
@@ -61,11 +70,12 @@ pub fn render(feed: &MergedFeed) -> String {
         &[("uri", Some(env!("CARGO_PKG_HOMEPAGE"))), ("version", Some(env!("CARGO_PKG_VERSION")))],
         "newsfold",
     );
-    let updated = distinct_seconds(stories);
-    for (story, updated) in stories.iter().zip(updated) {
-        entry(&mut document, story, updated);
-    }
-    document.finish()
+    let mut updated = distinct_seconds(&stories.dates()).into_iter();
+    stories.each(|story| {
+        entry(&mut document, story, updated.next().unwrap_or(story.updated));
+        document.pass_on(out)
+    })?;
+    document.finish(out)
 }
 
 fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
@@ -186,8 +196,8 @@ fn instant(at: DateTime<Utc>) -> String {
 /// When each story was updated, in seconds that differ: validators warn of two entries that changed at one time, and publishers
 /// date many to the full minute. The second of such a time belongs to the story, so that it stays whatever stands beside it; of
 /// those that still are equal, the later ones are moved.
-fn distinct_seconds(stories: &[MergedStory]) -> Vec<DateTime<Utc>> {
-    let of_its_own = |story: &MergedStory| {
+fn distinct_seconds(stories: &[Dates]) -> Vec<DateTime<Utc>> {
+    let of_its_own = |story: &Dates| {
         let seconds = story.updated.timestamp();
         let [.., last] = story.id.0;
         if seconds % 60 == 0 { seconds + i64::from(last % 60) } else { seconds }

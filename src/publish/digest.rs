@@ -85,10 +85,25 @@ fn digest(
     from: Progress,
     to: Progress,
 ) -> Result<Option<Digest>> {
-    let mut entered = select::entered_between(connection, output, from.upto, to.upto)?;
-    entered.retain(|entered| entered.since > from.until - LATE_BY);
-    entered.sort_by_key(|entered| (Reverse(entered.shown.sources), Reverse(entered.shown.published), entered.shown.id));
-    let stories: Vec<Listed> = entered.iter().take(output.config.limit).map(listed).collect();
+    let limit = output.config.limit;
+    let mut entered = Vec::new();
+    // A story is listed with the beginning of its text alone, and no more of them are kept than find room.
+    let keep_first = |entered: &mut Vec<(_, Listed)>| {
+        entered.sort_by_key(|(rank, _)| *rank);
+        entered.truncate(limit);
+    };
+    select::entered_between(connection, output, from.upto, to.upto, |story| {
+        if story.since > from.until - LATE_BY {
+            let MergedStory { sources, published, id, .. } = story.shown;
+            entered.push(((Reverse(sources), Reverse(published), id), listed(&story)));
+        }
+        if entered.len() > 2 * limit {
+            keep_first(&mut entered);
+        }
+        Ok(())
+    })?;
+    keep_first(&mut entered);
+    let stories: Vec<Listed> = entered.into_iter().map(|(_, listed)| listed).collect();
     if stories.is_empty() {
         return Ok(None);
     }

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Metadata, Permissions};
+use std::io::{BufReader, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,8 +15,10 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::clock;
 use crate::config::{Format, OutputConfig};
 use crate::publish::address::Wanted;
-use crate::publish::rendered::{Coding, Rendered};
-use crate::publish::{self, Found, Output, Published, Site, select};
+use crate::publish::rendered::{self, Coding, Rendered};
+use crate::publish::replacement::{BLOCK, Modes, Replacement, make_folder};
+use crate::publish::select::{self, Archive};
+use crate::publish::{Found, Output, Published, Site};
 use crate::store::outputs::Closed;
 use crate::store::{self, Store, outputs};
 
@@ -25,21 +27,6 @@ const ARCHIVES_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// The packed forms of a file, and what the names of those beside it end in.
 const PACKED: [(Coding, &str); 2] = [(Coding::Gzip, "gz"), (Coding::Brotli, "br")];
-
-/// Who may read what is written, whatever our umask.
-#[derive(Debug, Clone, Copy)]
-struct Modes {
-    file: u32,
-    /// Of the folders that are made for it.
-    folder: u32,
-}
-
-impl Modes {
-    /// What is published is read by a web server, as another user; of a private output, by who belongs to our group.
-    fn of(is_private: bool) -> Self {
-        if is_private { Self { file: 0o640, folder: 0o750 } } else { Self { file: 0o644, folder: 0o755 } }
-    }
-}
 
 /// Why files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -236,14 +223,18 @@ async fn write_archives_of(
             continue;
         }
         is_any_due = true;
-        let (wanted, selected) = (archive.clone(), output.clone());
-        if let Some(feed) = store.read(move |connection| select::archive(connection, &selected, &wanted)).await? {
-            let (site, compress, formats, modes) =
-                (site.clone(), *compress, formats.clone(), Modes::of(site.is_private));
+        let (wanted, selected, folder) = (archive.clone(), output.clone(), directory.join(name));
+        let modes = Modes::of(site.is_private);
+        let in_words = |error| WriteError::File { path: directory.join(name), error };
+        make_folder(&folder, modes.folder).map_err(in_words)?;
+        let selected = store.read(move |connection| select::archive(connection, &selected, &wanted, &folder)).await?;
+        if let Some(archive) = selected {
+            let archive = archive.map_err(in_words)?;
+            let (compress, formats) = (*compress, formats.clone());
             written += blocking(move || {
                 let documents = formats.iter().zip(&files);
                 documents
-                    .map(|(format, file)| put(file, &publish::render(&site, &feed, *format), compress, modes))
+                    .map(|(format, file)| put_archive(file, &archive, *format, compress, modes))
                     .sum::<Result<usize, _>>()
             })
             .await?;
@@ -382,12 +373,46 @@ fn write_documents(published: &Published) -> Result<Written, WriteError> {
 
 /// Puts a document at `path`, and its packed forms beside it if they are asked for; gives how many files were written.
 fn put(path: &Path, document: &Rendered, compress: bool, modes: Modes) -> Result<usize, WriteError> {
-    let is_new = replace(path, &document.body, modes)?;
+    let is_new = replace(path, modes, |out| out.write_all(&document.body))?;
+    put_beside(path, is_new, compress, modes, |coding, out| out.write_all(&document.packed(coding)))
+}
+
+/// The same of an archive, which is written as it is rendered: it may be of any size.
+fn put_archive(
+    path: &Path,
+    archive: &Archive,
+    format: Format,
+    compress: bool,
+    modes: Modes,
+) -> Result<usize, WriteError> {
+    let in_words = |error| WriteError::File { path: path.to_owned(), error };
+    let begin = || BufWriter::with_capacity(BLOCK, Replacement::of(path, modes));
+    let written = archive.write(format, begin).map_err(in_words)?;
+    let is_new = written.into_inner().map_err(|error| in_words(error.into_error()))?.finish().map_err(in_words)?;
+    if !is_new {
+        mend_mode(path, modes, |modes| modes.file)?;
+    }
+    put_beside(path, is_new, compress, modes, |coding, out| {
+        let plain = File::open(path)?;
+        let bytes = usize::try_from(plain.metadata()?.len()).map_err(std::io::Error::other)?;
+        rendered::pack_into(coding, BufReader::with_capacity(BLOCK, plain), bytes, out)
+    })
+}
+
+/// Puts the packed forms of the document at `path` beside it, if they are asked for; gives how many files were written, with that
+/// one if it `is_new`.
+fn put_beside(
+    path: &Path,
+    is_new: bool,
+    compress: bool,
+    modes: Modes,
+    pack: impl Fn(Coding, &mut Replacement) -> std::io::Result<()>,
+) -> Result<usize, WriteError> {
     let mut written = usize::from(is_new);
     for (coding, ending) in PACKED {
         let beside = path.with_added_extension(ending);
         if compress && (is_new || is_older(&beside, path)) {
-            written += usize::from(replace(&beside, &document.packed(coding), modes)?);
+            written += usize::from(replace(&beside, modes, |out| pack(coding, out))?);
         } else if is_new {
             // A server that prefers packed files would go on showing what was there before.
             remove(&beside)?;
@@ -425,45 +450,20 @@ fn remove(path: &Path) -> Result<(), WriteError> {
     }
 }
 
-/// Puts `bytes` at `path`, all at once: whoever reads the file sees the old document or the new one, never a part.
-///
-/// Gives `false` when they were there already.
-fn replace(path: &Path, bytes: &[u8], modes: Modes) -> Result<bool, WriteError> {
-    let in_words = |error| WriteError::File { path: path.to_owned(), error };
-    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+/// Puts what is written at `path`, all at once; gives `false` when the same was there already.
+fn replace(
+    path: &Path,
+    modes: Modes,
+    write: impl FnOnce(&mut Replacement) -> std::io::Result<()>,
+) -> Result<bool, WriteError> {
+    let mut replacement = Replacement::of(path, modes);
+    let is_new = write(&mut replacement)
+        .and_then(|()| replacement.finish())
+        .map_err(|error| WriteError::File { path: path.to_owned(), error })?;
+    if !is_new {
         mend_mode(path, modes, |modes| modes.file)?;
-        return Ok(false);
     }
-    let directory = path.parent().unwrap_or(Path::new("."));
-    make_folder(directory, modes.folder).map_err(in_words)?;
-    let temporary = path.with_added_extension(format!("{}.tmp", std::process::id()));
-    let put = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(modes.file).open(&temporary)?;
-        file.set_permissions(Permissions::from_mode(modes.file))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        File::open(directory)?.sync_all()
-    };
-    put().map(|()| true).map_err(|error| {
-        // What is left of a failed attempt would only take room; the error that matters is the first.
-        let _ = std::fs::remove_file(&temporary);
-        in_words(error)
-    })
-}
-
-/// Makes `folder` and the folders above it that are missing, so that a web server may read what will be in them.
-fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folder(above, mode)?;
-    }
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(mode))),
-    }
+    Ok(is_new)
 }
 
 #[cfg(test)]
@@ -476,14 +476,14 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
         let file = scratch.path().join("public/story/a.html");
-        assert!(replace(&file, b"a", Modes::of(false)).unwrap());
+        assert!(replace(&file, Modes::of(false), |out| out.write_all(b"a")).unwrap());
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&file), 0o644);
         assert_eq!(mode(&scratch.path().join("public/story")), 0o755);
         assert_eq!(mode(&scratch.path().join("public")), 0o755);
         assert_eq!(mode(scratch.path()), 0o700, "a folder that was there keeps its mode");
         let file = scratch.path().join("private/story/a.html");
-        assert!(replace(&file, b"a", Modes::of(true)).unwrap());
+        assert!(replace(&file, Modes::of(true), |out| out.write_all(b"a")).unwrap());
         assert_eq!((mode(&file), mode(&scratch.path().join("private"))), (0o640, 0o750), "not for everybody");
     }
 

@@ -2,23 +2,28 @@
 //!
 //! Pure. What the format has no name for stands under `_newsfold`, as its section on extensions has it.
 
+use std::io::{self, Write};
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::ser::{Error, SerializeSeq};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::model::Person;
-use crate::publish::merged::{MergedFeed, MergedStory, Part};
+use crate::publish::merged::{MergedFeed, MergedStory, Part, Sequence};
+use crate::publish::xml::in_memory;
 
 /// The document, its members in the order of their names.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, S: Sequence + ?Sized> {
     favicon: String,
     feed_url: String,
     home_page_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hubs: Option<Value>,
     icon: String,
-    items: Vec<Item<'a>>,
+    #[serde(serialize_with = "each")]
+    items: &'a S,
     /// What comes after this document in time or in order; the format has no name for other neighbours.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_url: Option<String>,
@@ -56,7 +61,15 @@ struct Item<'a> {
 /// The feed as a JSON Feed document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let MergedFeed { heading, part, stories, .. } = feed;
+    in_memory(|out| write(feed, &*feed.stories, out))
+}
+
+/// The same with these stories in the place of the feed's own, written as it is made.
+///
+/// # Errors
+/// When it cannot be written, or a story not be read.
+pub fn write(feed: &MergedFeed, stories: &(impl Sequence + ?Sized), out: &mut impl Write) -> io::Result<()> {
+    let MergedFeed { heading, part, .. } = feed;
     let mut neighbours = part.beside(heading, ".json").into_iter();
     let document = Document {
         favicon: heading.icon(),
@@ -70,14 +83,27 @@ pub fn render(feed: &MergedFeed) -> String {
             _ => None,
         },
         icon: heading.icon(),
-        items: stories.iter().map(item).collect(),
+        items: stories,
         next_url: neighbours.find(|(rel, _)| ["next", "prev-archive"].contains(rel)).map(|(_, next)| next),
         title: &heading.title,
         version: "https://jsonfeed.org/version/1.1",
     };
-    let mut text = serde_json::to_string_pretty(&document).expect("what it is made of has text");
-    text.push('\n');
-    text
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
+
+fn each<S: Serializer>(stories: &&(impl Sequence + ?Sized), serializer: S) -> Result<S::Ok, S::Error> {
+    let mut items = serializer.serialize_seq(None)?;
+    let mut failed = None;
+    let shown = stories.each(|story| {
+        items.serialize_element(&item(story)).map_err(|error| {
+            failed = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    });
+    failed.map_or(Ok(()), Err)?;
+    shown.map_err(S::Error::custom)?;
+    items.end()
 }
 
 fn instant(at: DateTime<Utc>) -> String {

@@ -3,9 +3,11 @@
 //! Pure. A merged feed is made of what is stored and of the output's heading, and of nothing else: the same stories give the
 //! same value, and each format renders the same value to the same bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::io;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::{Content, Coverage, Format, OnCoverage};
@@ -183,8 +185,54 @@ impl MergedFeed {
     }
 }
 
+/// What a document is made of, one story after another: it need not have them all in memory.
+pub trait Sequence {
+    /// The dates of each, in their order.
+    fn dates(&self) -> Vec<Dates>;
+
+    /// Shows each, in their order.
+    ///
+    /// # Errors
+    /// What `show` returned, or why a story cannot be read.
+    fn each(&self, show: impl FnMut(&MergedStory) -> io::Result<()>) -> io::Result<()>;
+}
+
+impl Sequence for [MergedStory] {
+    fn dates(&self) -> Vec<Dates> {
+        self.iter().map(Dates::of).collect()
+    }
+
+    fn each(&self, show: impl FnMut(&MergedStory) -> io::Result<()>) -> io::Result<()> {
+        self.iter().try_for_each(show)
+    }
+}
+
+/// When a story was published and changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    /// Which story.
+    pub id: StoryId,
+    /// When it was first published.
+    pub published: DateTime<Utc>,
+    /// When its canonical entry last changed.
+    pub updated: DateTime<Utc>,
+}
+
+impl Dates {
+    /// Those of a story.
+    #[must_use]
+    pub fn of(story: &MergedStory) -> Self {
+        Self { id: story.id, published: story.published, updated: story.updated }
+    }
+
+    /// The newest of all; `None` where there is no story.
+    pub fn newest(all: impl IntoIterator<Item = Self>) -> Option<DateTime<Utc>> {
+        all.into_iter().map(|dates| dates.updated.max(dates.published)).max()
+    }
+}
+
 /// One story as it is published. All markup is sanitised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergedStory {
     /// Its name for life.
     pub id: StoryId,
@@ -243,7 +291,7 @@ pub struct MergedStory {
 }
 
 /// A feed, credited.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
     /// What it is called: the operator's name for it, else its own title.
     pub title: String,
@@ -256,7 +304,7 @@ pub struct Credit {
 }
 
 /// The story that another one follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// Its title, plain text, never empty.
     pub title: String,
@@ -274,7 +322,7 @@ impl Followed {
 }
 
 /// Another telling of a story.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Other {
     /// Who tells it.
     pub source: String,
@@ -470,7 +518,7 @@ fn is_one_page(one: &Telling, other: &Telling) -> bool {
 }
 
 /// What stands below the text of a story.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Below {
     coverage: Coverage,
     page: Option<String>,
@@ -575,19 +623,46 @@ fn append_others(content: &mut String, others: &[Other]) {
 /// The merged feed of `stories`, which are sorted already.
 #[must_use]
 pub fn feed(heading: Heading, part: Part, stories: Vec<MergedStory>) -> MergedFeed {
-    MergedFeed { heading, part, updated: stories.iter().map(|story| story.updated.max(story.published)).max(), stories }
+    MergedFeed { heading, part, updated: Dates::newest(stories.iter().map(Dates::of)), stories }
 }
 
-/// Stories on their way into a document, within what it may hold.
+/// How much room a document has left.
 ///
-/// When there is no room, the largest is shown in brief, then the next: the others stay as they are.
+/// When there is none, the largest story is shown in brief, then the next: the others stay as they are.
 #[derive(Debug, Default)]
-pub struct Stories {
-    stories: Vec<MergedStory>,
-    bytes: Vec<usize>,
+pub struct Room {
+    /// How many bytes each story has, with its position.
+    stories: BinaryHeap<(usize, usize)>,
     total: usize,
     /// How many are shown in brief.
     pub in_brief: usize,
+}
+
+impl Room {
+    /// Counts one more story, of so many `bytes`. `shorten` is told which stories to show in brief, by their positions, and gives
+    /// how many bytes each has then.
+    pub fn add(&mut self, bytes: usize, mut shorten: impl FnMut(usize) -> usize) {
+        self.stories.push((bytes, self.stories.len()));
+        self.total += bytes;
+        while self.total > MOST_BYTES {
+            let Some(mut largest) = self.stories.peek_mut() else { return };
+            let (before, at) = *largest;
+            let after = shorten(at);
+            if after >= before {
+                return;
+            }
+            *largest = (after, at);
+            self.total -= before - after;
+            self.in_brief += 1;
+        }
+    }
+}
+
+/// Stories on their way into a document, within what it may hold.
+#[derive(Debug, Default)]
+pub struct Stories {
+    stories: Vec<MergedStory>,
+    room: Room,
 }
 
 impl Stories {
@@ -603,25 +678,23 @@ impl Stories {
         self.stories.is_empty()
     }
 
+    /// How many are shown in brief.
+    #[must_use]
+    pub fn in_brief(&self) -> usize {
+        self.room.in_brief
+    }
+
     /// Adds a story below the others.
     fn push(&mut self, story: MergedStory) {
+        let Self { stories, room } = self;
         let bytes = story.rendered_bytes();
-        self.stories.push(story);
-        self.bytes.push(bytes);
-        self.total += bytes;
-        while self.total > MOST_BYTES {
-            let largest = self.bytes.iter().enumerate().max_by_key(|(_, bytes)| **bytes);
-            let Some((at, before)) = largest.map(|(at, bytes)| (at, *bytes)) else { return };
-            let story = &mut self.stories[at];
-            story.shorten();
-            let after = story.rendered_bytes();
-            if after >= before {
-                return;
-            }
-            self.bytes[at] = after;
-            self.total -= before - after;
-            self.in_brief += 1;
-        }
+        stories.push(story);
+        room.add(bytes, |at| {
+            stories.get_mut(at).map_or(usize::MAX, |story| {
+                story.shorten();
+                story.rendered_bytes()
+            })
+        });
     }
 
     /// The stories, in the order in which they came.
@@ -639,34 +712,56 @@ impl Extend<MergedStory> for Stories {
 
 impl MergedStory {
     /// How many bytes it has in all formats together, about: twice as XML, which escapes markup once more, and as JSON.
-    fn rendered_bytes(&self) -> usize {
-        let texts = [Some(&self.content), self.summary.as_ref()].into_iter().flatten();
+    #[must_use]
+    pub fn rendered_bytes(&self) -> usize {
+        self.bytes_with([Some(&self.content), self.summary.as_deref()], usize::MAX, usize::MAX)
+    }
+
+    /// The same of the story in brief.
+    #[must_use]
+    pub fn brief_bytes(&self) -> usize {
+        self.bytes_with([Some(&self.in_brief()), None], FEW, 1)
+    }
+
+    /// The same with these texts, and the first of what it has many of.
+    fn bytes_with(&self, texts: [Option<&str>; 2], few: usize, enclosures: usize) -> usize {
         let plain = self
             .others
             .iter()
+            .take(few)
             .flat_map(|other| [Some(&other.title), Some(&other.source), other.permalink.as_ref()])
             .chain(
-                self.authors.iter().flat_map(|person| [Some(&person.name), person.url.as_ref(), person.email.as_ref()]),
+                self.authors
+                    .iter()
+                    .take(few)
+                    .flat_map(|person| [Some(&person.name), person.url.as_ref(), person.email.as_ref()]),
             )
-            .chain(self.enclosures.iter().map(|enclosure| Some(&enclosure.url)))
-            .chain(self.categories.iter().map(Some))
+            .chain(self.enclosures.iter().take(enclosures).map(|enclosure| Some(&enclosure.url)))
+            .chain(self.categories.iter().take(few).map(Some))
             .chain([self.permalink.as_ref(), self.image.as_ref(), self.comments.as_ref(), self.in_reply_to.as_ref()])
             .flatten();
+        let texts = texts.into_iter().flatten();
         texts.map(|text| 2 * xml_bytes(text) + json_bytes(text)).sum::<usize>()
             + plain.map(|text| 3 * xml_bytes(text)).sum::<usize>()
     }
 
     /// Shows the beginning of its text alone, and where the rest is.
-    fn shorten(&mut self) {
+    pub fn shorten(&mut self) {
+        self.content = self.in_brief();
         self.summary = None;
         self.enclosures.truncate(1);
         self.authors.truncate(FEW);
         self.categories.truncate(FEW);
-        self.content = format!("<p>{}</p>", sanitise::escape(&self.lead));
-        append_page(&mut self.content, self.permalink.as_deref());
         // Those that are not named here are on the story's page.
         self.others.truncate(FEW);
-        self.told_below.append(&mut self.content, &self.others);
+    }
+
+    /// The beginning of its text, and where the rest is.
+    fn in_brief(&self) -> String {
+        let mut content = format!("<p>{}</p>", sanitise::escape(&self.lead));
+        append_page(&mut content, self.permalink.as_deref());
+        self.told_below.append(&mut content, self.others.get(..FEW).unwrap_or(&self.others));
+        content
     }
 
     /// An entry that nobody told but we: a digest, with its title, the beginning of its text and the whole, and where it is.
@@ -814,11 +909,16 @@ mod tests {
             stories.push(told(&large));
             stories.push(told("<p>words</p>"));
         }
-        assert!(stories.total <= MOST_BYTES);
-        let (in_brief, stories) = (stories.in_brief, stories.into_vec());
+        assert!(stories.room.total <= MOST_BYTES);
+        let (in_brief, stories) = (stories.in_brief(), stories.into_vec());
         let are_whole = |content: &str| stories.iter().filter(|story| story.content == content).count();
         assert_eq!((are_whole("<p>words</p>"), are_whole(&large)), (50, 50 - in_brief));
         assert!(in_brief > 10 && in_brief < 50);
+        assert!(stories.iter().all(|story| {
+            let mut brief = story.clone();
+            brief.shorten();
+            story.brief_bytes() == brief.rendered_bytes()
+        }));
         let brief = stories.iter().find(|story| story.content.starts_with("<p>A lead</p>")).unwrap();
         assert!(brief.content.contains("<a href=\"https://example.org/1\">read on</a>"), "{}", brief.content);
     }
@@ -827,6 +927,6 @@ mod tests {
     fn a_document_of_usual_size_is_left_as_it_is() {
         let mut stories = Stories::default();
         (0..1_000).for_each(|_| stories.push(told(&"<p>words</p>".repeat(200))));
-        assert_eq!((stories.in_brief, stories.len()), (0, 1_000));
+        assert_eq!((stories.in_brief(), stories.len()), (0, 1_000));
     }
 }

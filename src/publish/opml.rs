@@ -2,7 +2,7 @@
 //!
 //! Pure. [`crate::parse::opml`] reads them; what is written here is read back there as it was.
 
-use crate::publish::xml::Document;
+use crate::publish::xml::{Document, in_memory};
 
 /// A feed to be listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn render(title: &str, feeds: &[Listed<'_>], note: Option<&str>) -> String {
             document.close();
         }
     }
-    document.finish()
+    in_memory(|out| document.finish(out))
 }
 
 /// The feeds by their first tag, in the order in which the tags come.

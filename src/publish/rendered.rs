@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -108,17 +108,58 @@ impl Rendered {
 
 /// The same bytes give the same packed bytes: none of the three forms notes a time or a name.
 fn pack(body: &[u8], coding: Coding) -> Bytes {
-    let packed = match coding {
+    let mut packed = Vec::new();
+    pack_into(coding, body, body.len(), &mut packed).expect("packing in memory cannot fail");
+    packed.into()
+}
+
+/// Packs a document of so many bytes as it is read.
+///
+/// # Errors
+/// When it cannot be read, or what comes of it not be written.
+pub fn pack_into(coding: Coding, mut document: impl Read, bytes: usize, out: &mut impl Write) -> io::Result<()> {
+    match coding {
         Coding::Brotli => {
-            let mut packed = Vec::new();
-            let written = brotli::CompressorWriter::new(&mut packed, 4096, 5, 20).write_all(body);
-            written.map(|()| packed)
+            let params = brotli::enc::BrotliEncoderParams {
+                quality: 5,
+                lgwin: 20,
+                // By which it chooses how it looks for matches. It is not written down.
+                size_hint: bytes,
+                ..Default::default()
+            };
+            io::copy(&mut document, &mut brotli::CompressorWriter::with_params(out, 4096, &params)).map(drop)
         }
-        Coding::Zstd => zstd::bulk::compress(body, 3),
+        Coding::Zstd => {
+            let mut encoder = zstd::Encoder::new(out, 3)?;
+            encoder.set_pledged_src_size(u64::try_from(bytes).ok())?;
+            io::copy(&mut document, &mut encoder)?;
+            encoder.finish().map(drop)
+        }
         Coding::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(body).and_then(|()| encoder.finish())
+            let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+            io::copy(&mut document, &mut encoder)?;
+            encoder.finish().map(drop)
         }
-    };
-    packed.expect("packing in memory cannot fail").into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::decode::decode;
+
+    #[test]
+    fn a_document_is_packed_as_it_is_read() {
+        let line = |number: usize| format!("<p>Report {} of {number}, as it was told</p>\n", number * 7_919 % 1_013);
+        let body: String = (0..60_000).map(line).collect();
+        for coding in Coding::ALL {
+            let mut packed = Vec::new();
+            pack_into(coding, io::BufReader::with_capacity(977, body.as_bytes()), body.len(), &mut packed).unwrap();
+            assert!(packed.len() < body.len() / 4, "{coding:?}: {} bytes", packed.len());
+            for packed in [packed, pack(body.as_bytes(), coding).into()] {
+                let unpacked = decode(packed, coding.name(), 16 << 20).unwrap();
+                assert!(unpacked == body.as_bytes(), "{coding:?}");
+            }
+        }
+    }
 }

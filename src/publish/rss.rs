@@ -3,11 +3,12 @@
 //! Pure. What RSS has no element for is taken from Atom's namespace, as its own profile recommends.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::publish::merged::{MergedFeed, MergedStory, Part, TITLE_OF_THE_PAGE};
-use crate::publish::xml::{Document, is_like_markup, without_markup};
+use crate::publish::merged::{MergedFeed, MergedStory, Part, Sequence, TITLE_OF_THE_PAGE};
+use crate::publish::xml::{Document, in_memory, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What this is.
@@ -16,7 +17,15 @@ const RSS: Option<&str> = Some("application/rss+xml");
 /// The feed as an RSS document.
 #[must_use]
 pub fn render(feed: &MergedFeed) -> String {
-    let MergedFeed { heading, part, updated, stories } = feed;
+    in_memory(|out| write(feed, &*feed.stories, out))
+}
+
+/// The same with these stories in the place of the feed's own, written as it is made.
+///
+/// # Errors
+/// When it cannot be written, or a story not be read.
+pub fn write(feed: &MergedFeed, stories: &(impl Sequence + ?Sized), out: &mut impl Write) -> io::Result<()> {
+    let MergedFeed { heading, part, updated, .. } = feed;
     let mut document = Document::new();
     document.open(
         "rss",
@@ -65,10 +74,11 @@ pub fn render(feed: &MergedFeed) -> String {
     document.close();
     document.leaf("docs", &[], "https://www.rssboard.org/rss-specification");
     document.leaf("generator", &[], concat!("newsfold ", env!("CARGO_PKG_VERSION")));
-    for story in stories {
+    stories.each(|story| {
         item(&mut document, story);
-    }
-    document.finish()
+        document.pass_on(out)
+    })?;
+    document.finish(out)
 }
 
 fn item(document: &mut Document, story: &MergedStory) {

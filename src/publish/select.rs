@@ -5,6 +5,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -12,11 +14,20 @@ use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::publish::merged::{self, Credit, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
+use crate::publish::spool::{Spool, Spooled};
 use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
 use crate::store::{Connection, Policy, Result, entries, feeds, search, stories};
+
+/// An archive. It holds a month of all feeds, so that its stories are not in memory.
+pub struct Archive {
+    /// All of it but the stories.
+    pub feed: MergedFeed,
+    /// The stories.
+    pub stories: Spooled,
+}
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {
@@ -81,7 +92,7 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
             }
         }
     }
-    let (left_out, in_brief) = (page.left_out, page.shown.in_brief);
+    let (left_out, in_brief) = (page.left_out, page.shown.in_brief());
     let mut placed: Vec<(DateTime<Utc>, MergedStory)> = page.places.into_iter().zip(page.shown.into_vec()).collect();
     if *order == Order::Newest {
         placed.sort_by_key(|(place, story)| (Reverse(*place), story.id));
@@ -174,30 +185,41 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
     ))
 }
 
-/// The archive of this name; `None` when there is none.
+/// The archive of this name, its stories kept in a file in `folder`; `None` when there is none. The inner error is that file's.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn archive(connection: &Connection, output: &Output, name: &str) -> Result<Option<MergedFeed>> {
+pub fn archive(
+    connection: &Connection,
+    output: &Output,
+    name: &str,
+    folder: &Path,
+) -> Result<Option<io::Result<Archive>>> {
     let closed = outputs::archives(connection, &output.config.name)?;
     let Some(at) = closed.iter().position(|closed| closed.name == name) else { return Ok(None) };
     let before = at.checked_sub(1).and_then(|at| closed.get(at));
     let selection = Selection { is_once: true, ..Selection::new(connection, output)? };
-    let mut shown = Stories::default();
-    for story in stories::between(connection, before, &closed[at])? {
+    let mut shown = Spool::new(folder);
+    stories::between(connection, before, &closed[at], |story| {
         let chosen = selection.guard(&story, || selection.choose(&story))?;
-        let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { continue };
-        let Some(entered) = selection.entered(&coverage) else { continue };
+        let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { return Ok(()) };
+        let Some(entered) = selection.entered(&coverage) else { return Ok(()) };
         let is_held =
             |archive: &Closed| story.sort_at.is_some_and(|place| place < archive.until) && entered <= archive.upto;
         if is_held(&closed[at]) && !before.is_some_and(is_held) {
             // What came later is no part of it.
             coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == spoken_for.canonical);
-            shown.extend(selection.guard(&spoken_for, || selection.merged(&spoken_for, &coverage))?);
+            let merged = selection.guard(&spoken_for, || selection.merged(&spoken_for, &coverage))?;
+            merged.into_iter().for_each(|story| shown.push(story));
         }
-    }
+        Ok(())
+    })?;
     let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
-    Ok(Some(merged::feed(output.heading(), part, shown.into_vec())))
+    let heading = output.heading();
+    Ok(Some(shown.finish().map(|stories| Archive {
+        feed: MergedFeed { heading, part, updated: stories.updated(), stories: Vec::new() },
+        stories,
+    })))
 }
 
 /// A story that an output takes, and since when.
@@ -214,38 +236,48 @@ pub struct Entered {
     pub since: DateTime<Utc>,
 }
 
-/// The stories that an output takes of those which entries after `upto` tell.
+/// Shows `each` story that an output takes of those which entries after `upto` tell.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn entered_after(connection: &Connection, output: &Output, upto: EntryRef) -> Result<Vec<Entered>> {
-    entered_among(connection, output, upto, |_| true)
+/// When the store cannot be read, or what `each` returned.
+pub fn entered_after(
+    connection: &Connection,
+    output: &Output,
+    upto: EntryRef,
+    each: impl FnMut(Entered) -> Result<()>,
+) -> Result<()> {
+    entered_among(connection, output, upto, |_| true, each)
 }
 
-/// The stories that entered an output with an entry after one and not after another, as those told them who had by then.
+/// Shows `each` story that entered an output with an entry after one and not after another, as those told it who had by then.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// When the store cannot be read, or what `each` returned.
 pub fn entered_between(
     connection: &Connection,
     output: &Output,
     after: EntryRef,
     upto: EntryRef,
-) -> Result<Vec<Entered>> {
-    let mut found = entered_among(connection, output, after, |telling| telling.entry <= upto)?;
-    found.retain(|entered| entered.with > after);
-    Ok(found)
+    mut each: impl FnMut(Entered) -> Result<()>,
+) -> Result<()> {
+    entered_among(
+        connection,
+        output,
+        after,
+        |telling| telling.entry <= upto,
+        |entered| if entered.with > after { each(entered) } else { Ok(()) },
+    )
 }
 
-/// The stories that an output takes of those which entries after `upto` tell, as those tellings make them that `counts`.
+/// Shows `each` story that an output takes of those which entries after `upto` tell, as those tellings make it that `counts`.
 fn entered_among(
     connection: &Connection,
     output: &Output,
     upto: EntryRef,
     counts: impl Fn(&Telling) -> bool,
-) -> Result<Vec<Entered>> {
-    let selection = Selection::new(connection, output)?;
-    let mut found = Vec::new();
+    mut each: impl FnMut(Entered) -> Result<()>,
+) -> Result<()> {
+    let selection = Selection { is_once: true, ..Selection::new(connection, output)? };
     for story in stories::told_after(connection, upto)? {
         let story = stories::one(connection, story)?;
         let chosen = selection.guard(&story, || selection.choose_among(&story, &counts, |_| true))?;
@@ -257,10 +289,10 @@ fn entered_among(
             (entered, speaker, selection.guard(&story, || selection.merged(&story, &coverage))?)
         {
             let (with, since) = (entered.entry, entered.shown_at());
-            found.push(Entered { story: story.story, shown, speaker, with, since });
+            each(Entered { story: story.story, shown, speaker, with, since })?;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A story that an output takes, as it is where the telling speaks for it that the output chose, and all who tell it.

@@ -4,6 +4,7 @@
 //! every subscriber.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -42,6 +43,13 @@ pub fn is_like_markup(text: &str) -> bool {
 #[must_use]
 pub fn without_markup(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+/// What `write` wrote, in memory.
+pub(super) fn in_memory(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).expect("writing to memory cannot fail");
+    String::from_utf8(bytes).expect("only text was written")
 }
 
 /// A document being written, indented by two.
@@ -91,13 +99,21 @@ impl Document {
         self.write(Event::Comment(BytesText::from_escaped(format!(" {} ", legal(note).replace("--", "–")))));
     }
 
-    pub(super) fn finish(mut self) -> String {
+    /// Hands on what is written so far.
+    pub(super) fn pass_on(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let written = self.writer.get_mut();
+        out.write_all(written)?;
+        written.clear();
+        Ok(())
+    }
+
+    /// Closes what is open, and hands on the rest.
+    pub(super) fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
         while !self.open.is_empty() {
             self.close();
         }
-        let mut bytes = self.writer.into_inner();
-        bytes.push(b'\n');
-        String::from_utf8(bytes).expect("only text was written")
+        self.writer.get_mut().push(b'\n');
+        self.pass_on(out)
     }
 
     fn write(&mut self, event: Event<'_>) {
@@ -124,7 +140,7 @@ mod tests {
         assert_eq!(legal("a\u{8}b\0c\u{b}d\u{ffff}e\tf\ng"), "abcde\tf\ng");
         let mut document = Document::new();
         document.leaf("title", &[("lang", Some("e\u{1}n"))], "a\u{8} < b & \"c\"");
-        let text = document.finish();
+        let text = in_memory(|out| document.finish(out));
         for (text, expected) in [
             ("Use of <b> in HTML", true),
             ("a &lt; b", true),

@@ -454,8 +454,13 @@ pub fn folded_since(connection: &Connection, since: DateTime<Utc>) -> Result<(u6
 /// both but told again between them. Newest first.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn between(connection: &Connection, before: Option<&Closed>, archive: &Closed) -> Result<Vec<Story>> {
+/// When the store cannot be read, or what `each` returned.
+pub fn between(
+    connection: &Connection,
+    before: Option<&Closed>,
+    archive: &Closed,
+    mut each: impl FnMut(Story) -> Result<()>,
+) -> Result<()> {
     let mut query = connection.prepare_cached(concat!(
         "SELECT ",
         story_columns!(),
@@ -465,8 +470,11 @@ pub fn between(connection: &Connection, before: Option<&Closed>, archive: &Close
         " ORDER BY sort_at DESC, public_id"
     ))?;
     let (from, after) = before.map_or((i64::MIN, 0), |before| (millis(before.until), before.upto.0));
-    let rows = query.query_map(params![from, millis(archive.until), after, archive.upto.0], read_story)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut rows = query.query(params![from, millis(archive.until), after, archive.upto.0])?;
+    while let Some(row) = rows.next()? {
+        each(read_story(row)?)?;
+    }
+    Ok(())
 }
 
 /// The first instant of each month that has published stories placed at `since` or later.

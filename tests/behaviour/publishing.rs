@@ -156,6 +156,50 @@ fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
     );
 }
 
+/// The peak memory, in kB, of a program that closes the archive of a month of so many times a thousand stories and writes it, and
+/// how many stories that has.
+fn peak_of_an_archive_of(thousands: usize) -> (usize, usize) {
+    let document = |of: usize| {
+        let item = |number: usize| {
+            let text =
+                format!("The harbour of town {of} was closed for {number} days, as it was told there. ").repeat(24);
+            let link = format!("https://example.org/{of}/{number}");
+            (format!("{of}/{number}"), link, format!("Harbour {of} closed, day {number}"), text)
+        };
+        let items: Vec<_> = (0..1_000).map(item).collect();
+        let entries: Vec<_> = items.iter().map(|(id, link, title, text)| (&**id, &**link, &**title, &**text)).collect();
+        rss(&format!("Town {of}"), &entries)
+    };
+    let documents: Vec<String> = (0..thousands).map(document).collect();
+    let origin = Origin::start(move |request| {
+        Answer::ok(&documents[request.target.trim_start_matches('/').parse::<usize>().unwrap()])
+    });
+    let names: Vec<String> = (0..thousands).map(|number| format!("town-{number}")).collect();
+    let feeds: Vec<_> = names.iter().enumerate().map(|(at, name)| (&**name, origin.url(&format!("/{at}")))).collect();
+    let level = "[fold]\nlevel = \"link\"\n";
+    let scene = Scene::with(&feeds, level);
+    scene.must(&["poll"]);
+    let ask = "after = [\"sh\", \"-c\", \"grep VmHWM /proc/$PPID/status > peak\"]";
+    let output = format!("[[output]]\nname = \"news\"\nlimit = 10\ndirectory = \"public\"\ncompress = true\n{ask}\n");
+    scene.configure(&feeds, &format!("{level}{output}"));
+    scene.must(&["poll", "--due"]);
+    let archive: Value =
+        serde_json::from_slice(&std::fs::read(scene.path("public/news/2026-01.json")).unwrap()).unwrap();
+    assert!(scene.path("public/news/2026-01.atom.br").exists());
+    let peak = std::fs::read_to_string(scene.path("public/peak")).unwrap();
+    (peak.split_whitespace().nth(1).unwrap().parse().unwrap(), archive["items"].as_array().unwrap().len())
+}
+
+#[test]
+fn an_archive_takes_no_more_memory_the_more_stories_it_holds() {
+    let (small, stories) = peak_of_an_archive_of(1);
+    assert_eq!(stories, 1_000);
+    let (large, stories) = peak_of_an_archive_of(4);
+    assert_eq!(stories, 4_000);
+    // Three thousand stories more have 6 MB of text, of which each format is made.
+    assert!(large < small + 4_000, "{small} kB, then {large} kB");
+}
+
 #[test]
 fn a_poll_that_brought_nothing_renders_nothing_unless_something_else_changed() {
     let origin = Origin::of(rss_of(&["a", "b"]));
