@@ -10,6 +10,7 @@ use newsfold::normalise;
 use newsfold::parse::{self, Context};
 use newsfold::publish;
 use newsfold::publish::merged::{self, Credit, Heading, Part, Stories, Style};
+use newsfold::publish::relays::Relays;
 use newsfold::store::feeds::Source;
 use newsfold::store::stories::{Story, Telling};
 use url::Url;
@@ -65,7 +66,9 @@ pub(crate) fn published(document: &[u8]) -> Option<Vec<String>> {
             candidate,
             fold: None,
         };
-        stories.extend(merged::story(&story, &[telling], entry.detail, Style::default(), |_| Some(&credit)));
+        stories.extend(merged::story(&story, &[telling], entry.detail, Style::default(), &Relays::default(), |_| {
+            Some(&credit)
+        }));
     }
     let heading = Heading {
         name: "news".into(),

@@ -293,6 +293,8 @@ pub struct FeedConfig {
     pub home: Option<Url>,
     /// Its own level; `None` is that of `[fold]`.
     pub fold: Option<Level>,
+    /// Whether its word counts on who else tells a story.
+    pub is_aggregator: bool,
     /// An entry is kept if one of these matches; empty keeps all.
     pub keep: Vec<Rule>,
     /// An entry is dropped if one of these matches, kept or not.

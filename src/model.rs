@@ -209,6 +209,23 @@ pub fn is_media_type(text: &str) -> bool {
     text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
 }
 
+/// A telling of a story that is known from another newsfold alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relayed {
+    /// Who tells it.
+    #[serde(rename = "s")]
+    pub source: String,
+    /// Under which title, plain text; empty where none is said.
+    #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// Its page.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// When.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+}
+
 /// What an entry holds beside the columns that the store looks things up by.
 ///
 /// The markup is as the publisher sent it: whoever shows it sanitises it first (`sanitise`).
@@ -251,6 +268,12 @@ pub struct Detail {
     /// The title of the feed that it was taken over from, by its publisher's word, and that feed's page.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<(String, Option<String>)>,
+    /// The document of that feed, by its publisher's word.
+    #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
+    pub taken_from_document: Option<String>,
+    /// Who else tells its story, by its publisher's word: what another newsfold says.
+    #[serde(rename = "o", skip_serializing_if = "Vec::is_empty")]
+    pub also_told_by: Vec<Relayed>,
     /// Whether the store could not give back what was put there, so that nothing else is here.
     #[serde(skip)]
     pub is_damaged: bool,

@@ -7,6 +7,7 @@ pub mod hub_links;
 pub mod identity;
 pub mod language;
 pub mod spaceless;
+pub mod told_below;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -18,9 +19,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::media_type;
 use crate::model::permalink::Permalink;
-use crate::model::{Detail, Enclosure, Entry, Fault, Person};
+use crate::model::{Detail, Enclosure, Entry, Fault, Person, Relayed};
 use crate::net::LONGEST_ADDRESS;
-use crate::parse::{self, MOST_ENTRIES, ParsedEntry, ParsedFeed};
+use crate::parse::{self, AlsoToldBy, MOST_ENTRIES, ParsedEntry, ParsedFeed};
 use crate::sanitise::{self, web_address};
 use crate::text;
 
@@ -117,8 +118,41 @@ struct Document {
     language: Option<String>,
 }
 
-fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {
+/// What a publisher wrote, of an entry that another newsfold publishes: without what newsfolds put below a text, without a short
+/// form that is the whole, and without the outlet among the authors, where it stands for readers that show no source.
+fn without_additions(parsed: &mut ParsedEntry) {
+    let ParsedEntry { summary, content, authors, source, also, story_page, .. } = parsed;
+    if also.is_empty() && story_page.is_none() {
+        return;
+    }
+    for text in [&mut *summary, &mut *content].into_iter().flatten() {
+        let own = told_below::without(text, also, story_page.as_deref()).len();
+        text.truncate(own);
+    }
+    if let (Some(short), Some(full)) = (&*summary, &*content)
+        && text::plain(short) == text::plain(full)
+    {
+        *summary = None;
+    }
+    if let Some(outlet) = source.as_ref().and_then(|source| source.title.as_ref()) {
+        authors.retain(|person| person.name != *outlet);
+    }
+}
+
+/// Who else tells a story, by the word of another newsfold.
+fn relayed(also: Vec<AlsoToldBy>, address: impl Fn(Option<String>) -> Option<String>) -> Vec<Relayed> {
+    let told = also.into_iter().filter_map(|AlsoToldBy { source, title, url, date }| {
+        let source = text::shorten(&source?, LONGEST_NAME);
+        let title = text::shorten(&title.unwrap_or_default(), LONGEST_NAME);
+        let page = address(url).filter(|page| page.len() <= LONGEST_ADDRESS);
+        (!source.is_empty()).then(|| Relayed { source, title, page, at: date.filter(is_plausible) })
+    });
+    parts(told, |told| told.source.len() + told.title.len() + told.page.as_ref().map_or(0, String::len))
+}
+
+fn entry(mut parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {
     let Document { base, is_atom, .. } = document;
+    without_additions(&mut parsed);
     let base = parsed.base.as_deref().and_then(|own| web_address(own, Some(base))).unwrap_or_else(|| base.clone());
     let absolute = |text: &str| web_address(text, Some(&base));
     let address = |text: Option<String>| text.and_then(|text| absolute(&text)).map(String::from);
@@ -194,9 +228,11 @@ fn entry(parsed: ParsedEntry, position: usize, document: &Document, faults: &mut
         comments: address(parsed.comments),
         comment_count: parsed.comment_count,
         in_reply_to: parsed.in_reply_to.filter(|id| id.len() <= LONGEST_ADDRESS && Url::parse(id).is_ok()),
+        taken_from_document: parsed.source.as_ref().and_then(|source| address(source.feed_url.clone())),
         taken_from: parsed
             .source
             .and_then(|source| Some((text::shorten(&source.title?, LONGEST_TITLE), address(source.url)))),
+        also_told_by: relayed(parsed.also, address),
         is_damaged: false,
     };
     let mut entry = Entry {
@@ -270,6 +306,11 @@ fn digest(entry: &Entry) -> i64 {
     }
     for enclosure in &detail.enclosures {
         add(&enclosure.url);
+    }
+    for told in &detail.also_told_by {
+        add(&told.source);
+        add(&told.title);
+        add(told.page.as_deref().unwrap_or_default());
     }
     hasher.finish().cast_signed()
 }

@@ -129,6 +129,23 @@ pub struct ParsedEntry {
     pub in_reply_to: Option<String>,
     /// The feed that the entry was taken over from.
     pub source: Option<Source>,
+    /// Who else tells its story, where another newsfold says so.
+    pub also: Vec<AlsoToldBy>,
+    /// Where another newsfold has a page of its story; `None` too where it has none.
+    pub story_page: Option<String>,
+}
+
+/// Another telling of an entry's story, as a newsfold names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlsoToldBy {
+    /// Who tells it, plain text.
+    pub source: Option<String>,
+    /// Plain text.
+    pub title: Option<String>,
+    /// Its page.
+    pub url: Option<String>,
+    /// When.
+    pub date: Option<DateTime<Utc>>,
 }
 
 /// The feed that an entry was taken over from, by the publisher's word.

@@ -17,6 +17,7 @@ pub mod merged;
 pub mod notice;
 pub mod opml;
 pub mod pages;
+pub mod relays;
 pub mod rendered;
 mod replacement;
 pub mod rss;
@@ -75,6 +76,8 @@ pub struct Output {
     pub feeds: Option<HashSet<FeedRef>>,
     /// The tags of every feed that has some.
     pub tags: Arc<HashMap<FeedRef, Vec<String>>>,
+    /// The feeds whose word counts on who else tells a story.
+    pub aggregators: Arc<HashSet<FeedRef>>,
     /// The feeds whose entries its readers may see: not those that left the configuration, nor those that private outputs of
     /// other readers alone take stories from.
     pub visible: Arc<HashSet<FeedRef>>,
@@ -391,7 +394,7 @@ impl Published {
             },
             Wanted::StoryData(id) => match seen(*id)? {
                 Some(seen) if seen.story.id != *id => Found::Moved(format!("/story/{}.json", seen.story.id)),
-                Some(seen) => data::story(connection, &first.heading(), &seen)?.map_or(Found::Nothing, in_json),
+                Some(seen) => data::story(connection, first, &seen)?.map_or(Found::Nothing, in_json),
                 None => Found::Nothing,
             },
             Wanted::FeedData => in_json(data::feeds(connection, &first.visible)?),

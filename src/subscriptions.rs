@@ -239,6 +239,8 @@ impl Subscriptions {
         let with_tags = self.members.iter().filter(|(_, member)| !member.config.tags.is_empty());
         let tags: Arc<HashMap<FeedRef, Vec<String>>> =
             Arc::new(with_tags.map(|(handle, member)| (*handle, member.config.tags.clone())).collect());
+        let trusted = feeds().filter(|(_, member)| member.config.is_aggregator).map(|(handle, _)| *handle);
+        let aggregators: Arc<HashSet<FeedRef>> = Arc::new(trusted.collect());
         let all: HashSet<FeedRef> = feeds().map(|(handle, _)| *handle).collect();
         let taken = |output: &OutputConfig| if output.tags.is_empty() { all.clone() } else { tagged(&output.tags) };
         let taken_by = |is_meant: &dyn Fn(&OutputConfig) -> bool| -> HashSet<FeedRef> {
@@ -273,6 +275,7 @@ impl Subscriptions {
                     false => (!output.tags.is_empty()).then(|| tagged(&output.tags)),
                 },
                 tags: tags.clone(),
+                aggregators: aggregators.clone(),
                 hides_feeds: visible.len() < all.len(),
                 visible: Arc::new(visible),
             }
@@ -322,6 +325,7 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
             priority: 0,
             home: None,
             fold: None,
+            is_aggregator: false,
             keep: Vec::new(),
             drop: Vec::new(),
             is_private: None,

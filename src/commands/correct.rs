@@ -95,8 +95,10 @@ fn in_words(correction: &Correction) -> String {
 
 /// The story of a public id or of the end of one, or the one that a named entry tells.
 pub(super) fn story_named(connection: &Connection, name: &str) -> store::Result<Option<StoryRef>> {
-    if let Ok(id) = name.parse() {
-        return Ok(stories::by_id(connection, id)?.map(|story| story.story));
+    if let Ok(id) = name.parse()
+        && let Some(story) = stories::by_id(connection, id)?
+    {
+        return Ok(Some(story.story));
     }
     if let Some(entry) = corrections::entries_named(connection, name)?.first() {
         return stories::told_by(connection, *entry);

@@ -139,6 +139,7 @@ fn settings(table: &Table<'_>, poll: &PollConfig, folder: &Path) -> FeedConfig {
         priority: own("priority").map_or(0, |_| table.number("priority", 0)),
         home: own("home").and_then(|value| value.parsed("\"https://example.org/\"", web_address)),
         fold: own("fold").and_then(|_| table.choice("fold", &Level::NAMES)),
+        is_aggregator: own("aggregator").is_some() && table.flag("aggregator", false),
         keep: own("keep").map(|_| table.list("keep", "\"title ~ '(?i)budget'\"", Rule::parse)).unwrap_or_default(),
         drop: own("drop").map(|_| table.list("drop", "\"title ~ '(?i)advert'\"", Rule::parse)).unwrap_or_default(),
         is_private: table.get("private").is_some().then(|| table.flag("private", false)),

@@ -142,6 +142,7 @@ const FEED: &[Key] = &[
     key("priority", Kind::Number(-1_000_000, 1_000_000)),
     key("home", Kind::Text),
     key("fold", Kind::Choice(&names(Level::NAMES))),
+    key("aggregator", Kind::Flag),
     key("keep", Kind::Rules),
     key("drop", Kind::Rules),
     key("username", Kind::Text),

@@ -118,6 +118,8 @@ impl<'a> Transaction<'a> {
     /// until now, if it is to be asked whether it still does.
     pub(super) fn revise(&mut self, revision: &Revision<'_>, text: Place) -> Result<Option<StoryRef>> {
         let (tx, at, feed) = (self.tx, self.record.at, &self.record.feed);
+        // That others tell its story too is no edit of a publisher's.
+        let is_as_written = !revision.was_damaged && entries::is_as_written(tx, revision.entry, revision.now)?;
         let has_moved = match entries::revise(tx, feed.feed, revision, text, at) {
             // It stays as it is, and hidden where its row is damaged, until the store is repaired.
             Err(error) if error.is_corruption() => {
@@ -134,6 +136,9 @@ impl<'a> Transaction<'a> {
         // What was damaged comes back, and no reader is told of an edit.
         if revision.was_damaged {
             self.touched.extend(stories::told_by(tx, revision.entry)?);
+            return Ok(None);
+        }
+        if is_as_written {
             return Ok(None);
         }
         if let Some(mut story) = stories::spoken_for_by(tx, revision.entry)? {

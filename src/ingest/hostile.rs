@@ -144,6 +144,7 @@ impl World {
             hub: None,
             feeds: None,
             tags: Arc::default(),
+            aggregators: Arc::default(),
             visible: Arc::new(self.feeds.iter().copied().collect::<HashSet<_>>()),
             hides_feeds: false,
         };

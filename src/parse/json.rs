@@ -15,9 +15,9 @@ use crate::parse::address::{Joiner, bare};
 use crate::parse::entities::decoded;
 use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
-use crate::parse::{Context, Error, ParsedEntry, ParsedFeed, Source, date, lines, markup};
+use crate::parse::{AlsoToldBy, Context, Error, ParsedEntry, ParsedFeed, Source, date, lines, markup};
 use crate::text;
-use shape::{Attachment, Author, Hub, Item, Tag, Taken};
+use shape::{Also, Attachment, Author, Hub, Item, Own, Tag, Taken};
 
 /// Reads a JSON Feed.
 ///
@@ -100,6 +100,8 @@ fn unreadable(error: &serde_json::Error, what: &str) -> Error {
 /// An entry. Its addresses start from the feed's page (`resolve`), those of people from the document.
 fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
     let address = |said: Option<String>| said.map(|said| bare(&said).into_owned());
+    // A newsfold that reads a newsfold credits whom that one credits.
+    let Own { source, also, story_url } = item.own.unwrap_or_default();
     ParsedEntry {
         id: item.id,
         url: address(item.url).or_else(|| address(item.external_url)),
@@ -123,13 +125,22 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
             .collect(),
         language: item.language,
         image: address(item.image).or_else(|| address(item.banner_image)),
-        // A newsfold that reads a newsfold credits whom that one credits.
-        source: item.own.and_then(|own| own.source).map(|Taken { title, home_page_url, feed_url }| Source {
+        source: source.map(|Taken { title, home_page_url, feed_url }| Source {
             id: None,
             title,
             url: address(home_page_url),
             feed_url: address(feed_url),
         }),
+        also: also
+            .into_iter()
+            .map(|Also { source, title, url, date }| AlsoToldBy {
+                source,
+                title,
+                url: address(url),
+                date: date.and_then(|said| date::parse(&said)),
+            })
+            .collect(),
+        story_page: address(story_url),
         ..ParsedEntry::default()
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Vocabulary {
     CommentApi,
     FeedBurner,
     Xhtml,
+    /// Ours: what newsfolds tell each other (docs/api.md).
+    Newsfold,
     /// One that means nothing to us.
     Other,
 }
@@ -66,6 +68,7 @@ const ADDRESSES: &[(&str, Vocabulary)] = &[
     // Another counter of readers, whose `origLink` means the same.
     ("www.pheedo.com/namespace/pheedo", Vocabulary::FeedBurner),
     ("www.w3.org/1999/xhtml", Vocabulary::Xhtml),
+    ("newsfold.example/ns", Vocabulary::Newsfold),
     ("www.w3.org/1999/02/22-rdf-syntax-ns", Vocabulary::Rdf),
     ("purl.org/rss/1.0", Vocabulary::Rss),
     ("purl.org/net/rss1.1", Vocabulary::Rss),
@@ -106,6 +109,7 @@ const PREFIXES: &[(&str, Vocabulary)] = &[
     ("feedburner", Vocabulary::FeedBurner),
     ("pheedo", Vocabulary::FeedBurner),
     ("xhtml", Vocabulary::Xhtml),
+    ("newsfold", Vocabulary::Newsfold),
 ];
 
 /// The vocabulary at `address`; `None` when we know none there.

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::model::{Enclosure, Person};
 use crate::publish::merged::{Credit, Dates, MergedFeed, MergedStory, Part, Sequence, TITLE_OF_THE_PAGE};
-use crate::publish::xml::{Document, in_memory, is_like_markup, without_markup};
+use crate::publish::xml::{Document, NEWSFOLD, for_newsfolds, in_memory, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What pages are.
@@ -36,6 +36,7 @@ pub fn write(feed: &MergedFeed, stories: &(impl Sequence + ?Sized), out: &mut im
         &[
             ("xmlns", Some("http://www.w3.org/2005/Atom")),
             ("xmlns:media", Some("http://search.yahoo.com/mrss/")),
+            ("xmlns:newsfold", Some(NEWSFOLD)),
             ("xmlns:thr", Some("http://purl.org/syndication/thread/1.0")),
             ("xmlns:fh", is_archive.then_some("http://purl.org/syndication/history/1.0")),
         ],
@@ -133,6 +134,7 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     // What is our own is from no other feed.
     if story.digest.is_none() {
         source(document, &story.outlet, story.source_updated);
+        for_newsfolds(document, story);
     }
     document.close();
 }

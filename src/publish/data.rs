@@ -8,8 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::model::FeedRef;
-use crate::publish::merged::{self, Credit, Heading, Style};
-use crate::publish::sight::Seen;
+use crate::publish::Output;
+use crate::publish::merged::{self, Credit, Style};
+use crate::publish::sight::{self, Seen};
 use crate::sanitise;
 use crate::store::feeds::Source;
 use crate::store::stories::Telling;
@@ -19,15 +20,17 @@ use crate::store::{self, Connection, entries, feeds};
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::Result<Option<String>> {
+pub fn story(connection: &Connection, output: &Output, seen: &Seen) -> store::Result<Option<String>> {
+    let heading = output.heading();
     let Seen { story, coverage, .. } = seen;
     let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
     let detail = entries::detail_of(connection, story.canonical)?;
-    let shown = merged::story(story, coverage, detail, Style::default(), |telling| credits.get(&telling.feed));
+    let relays = sight::relays(connection, output, coverage)?;
+    let shown = merged::story(story, coverage, detail, Style::default(), &relays, |telling| credits.get(&telling.feed));
     let Some(shown) = shown else { return Ok(None) };
     let told = |telling: &Telling| {
         json!({
-            "source": credits.get(&telling.feed).map(|credit| &credit.title),
+            "source": relays.outlet(telling).or_else(|| Some(credits.get(&telling.feed)?.title.as_str())),
             "title": sanitise::line(&telling.title),
             "url": telling.permalink.as_ref().map(ToString::to_string),
             "date": instant(merged::told_at(telling)),
@@ -36,6 +39,17 @@ pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::
             "score": telling.fold.as_ref().map(|fold| fold.score),
         })
     };
+    let relayed = shown.others.iter().filter(|other| other.via.is_some()).map(|other| {
+        json!({
+            "source": other.source,
+            "title": other.title,
+            "url": other.permalink,
+            "date": instant(other.at),
+            "is_canonical": false,
+            "rule": "relayed",
+            "score": null,
+        })
+    });
     Ok(Some(text(&json!({
         "id": shown.id.urn(),
         "story_url": heading.story(shown.id),
@@ -47,7 +61,7 @@ pub fn story(connection: &Connection, heading: &Heading, seen: &Seen) -> store::
         "date_published": instant(shown.published),
         "date_modified": instant(shown.updated),
         "sources": shown.sources,
-        "coverage": coverage.iter().map(told).collect::<Vec<_>>(),
+        "coverage": coverage.iter().map(told).chain(relayed).collect::<Vec<_>>(),
     }))))
 }
 

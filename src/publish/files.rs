@@ -141,12 +141,24 @@ fn standing(published: &Published, corrections: u64) -> String {
 
 /// What the configuration says of an output, as text that is the same where that is.
 fn said_of(output: &Output) -> String {
-    let Output { config, public_url, named_under, hub, has_story_pages, feeds, tags, visible, hides_feeds } = output;
+    let Output {
+        config,
+        public_url,
+        named_under,
+        hub,
+        has_story_pages,
+        feeds,
+        tags,
+        aggregators,
+        visible,
+        hides_feeds,
+    } = output;
     let feeds: Option<BTreeSet<u64>> = feeds.as_ref().map(|feeds| feeds.iter().map(|feed| feed.0).collect());
     let tags: BTreeMap<u64, &Vec<String>> = tags.iter().map(|(feed, tags)| (feed.0, tags)).collect();
+    let aggregators: BTreeSet<u64> = aggregators.iter().map(|feed| feed.0).collect();
     let visible: BTreeSet<u64> = visible.iter().map(|feed| feed.0).collect();
     format!(
-        "{config:?} {public_url} {named_under} {hub:?} {has_story_pages} {hides_feeds} {feeds:?} {tags:?} {visible:?}\n"
+        "{config:?} {public_url} {named_under} {hub:?} {has_story_pages} {hides_feeds} {feeds:?} {tags:?} {aggregators:?} {visible:?}\n"
     )
 }
 

@@ -13,9 +13,12 @@ use url::Url;
 use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::media_type;
 use crate::model::permalink::Permalink;
-use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, StoryId};
+use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, Relayed, StoryId};
 use crate::net::LONGEST_ADDRESS;
 use crate::normalise::language;
+pub use crate::normalise::told_below::TITLE_OF_THE_PAGE;
+use crate::normalise::told_below::{self, Listed as ListedBelow};
+use crate::publish::relays::{Relays, name_of, same_name};
 use crate::publish::texts;
 use crate::sanitise::{self, Origin};
 use crate::store::digests::Listed;
@@ -26,12 +29,8 @@ use crate::text;
 
 /// The longest title made from a text that has none, in characters.
 const TITLE_FROM_TEXT: usize = 90;
-/// The longest name of a person, a label or a feed, in characters.
-const LONGEST_NAME: usize = 200;
 /// What stands in the place of a text that the store cannot give back.
 const DAMAGED: &str = "<p>The text of this entry is damaged where it was stored. Its page has it.</p>";
-/// What the line is called that leads to a story's page.
-pub const TITLE_OF_THE_PAGE: &str = "This story and everyone who tells it";
 /// How many stories a page of a search shows.
 pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
@@ -332,6 +331,14 @@ pub struct Other {
     pub permalink: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+    /// The name of the feed by whose word it is known, where nothing else is.
+    pub via: Option<String>,
+}
+
+impl Other {
+    fn listed(&self) -> ListedBelow<'_> {
+        ListedBelow { source: &self.source, title: &self.title, page: self.permalink.as_deref(), at: self.at }
+    }
 }
 
 impl Credit {
@@ -359,12 +366,16 @@ impl Credit {
         sources.iter().map(|(feed, source)| (*feed, Self::of(source))).collect()
     }
 
-    /// How somebody is credited whom a feed names as the source of an entry. Where it is polled is not known.
-    fn by_its_word(title: &str, page: Option<&str>) -> Self {
+    /// How somebody is credited whom a feed names as the source of an entry; `None` where it names nobody.
+    fn by_its_word(detail: &Detail) -> Option<Self> {
+        let (title, page) = detail.taken_from.as_ref()?;
         let title = name_of(title);
-        let link = page.and_then(|page| sanitise::web_address(page, None)).map(String::from);
-        let identity = link.as_deref().unwrap_or(&title);
-        Self { id: StoryId::derive(identity, &EntryId(String::new())).urn(), title, address: None, link }
+        let web = |address: &String| sanitise::web_address(address, None).map(String::from);
+        let link = page.as_ref().and_then(web);
+        let address = detail.taken_from_document.as_ref().and_then(web);
+        let identity = address.as_deref().or(link.as_deref()).unwrap_or(&title);
+        let id = StoryId::derive(identity, &EntryId(String::new())).urn();
+        (!title.is_empty()).then_some(Self { id, title, address, link })
     }
 }
 
@@ -405,14 +416,14 @@ pub fn story<'a>(
     coverage: &[Telling],
     detail: Detail,
     style: Style<'_>,
+    relays: &Relays,
     credit_of: impl Fn(&Telling) -> Option<&'a Credit>,
 ) -> Option<MergedStory> {
     let published = story.published?;
     let speaker = coverage.iter().find(|telling| telling.entry == story.canonical)?;
     let source = credit_of(speaker)?.clone();
-    let taken_from = detail.taken_from.as_ref().map(|(title, page)| Credit::by_its_word(title, page.as_deref()));
-    let is_another = |outlet: &Credit| !outlet.title.is_empty() && outlet.title != source.title;
-    let outlet = taken_from.filter(is_another).unwrap_or_else(|| source.clone());
+    let is_another = |outlet: &Credit| outlet.title != source.title;
+    let outlet = Credit::by_its_word(&detail).filter(is_another).unwrap_or_else(|| source.clone());
     let permalink = page_of(speaker);
     let [base, page] = [&detail.base, &permalink].map(|address| Url::parse(address.as_deref()?).ok());
     // The base may be that of the whole feed, in which no place of the text is.
@@ -431,19 +442,9 @@ pub fn story<'a>(
         none if none.is_empty() => text::shorten(&lead, TITLE_FROM_TEXT),
         title => title,
     };
-    let others: Vec<Other> = coverage
-        .iter()
-        // An outlet does not also tell what it tells; the story's page has all of its entries.
-        .filter(|telling| telling.feed != speaker.feed)
-        .map(|telling| Other {
-            source: credit_of(telling).map_or_else(String::new, |credit| credit.title.clone()),
-            title: Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(title.clone()),
-            // Whoever links to the page that the title leads to has none of its own to offer.
-            permalink: page_of(telling).filter(|_| !is_one_page(telling, speaker)),
-            at: told_at(telling),
-        })
-        .take(MOST_OTHERS)
-        .collect();
+    let told =
+        Told { speaker, outlet: &outlet, title: &title, also: &detail.also_told_by, relays, credit_of: &credit_of };
+    let others = told.others(coverage);
     // A publisher that gives one text gives no short form of it; where it is long, its beginning is one.
     let summary_shown = match (&summary, &full) {
         (Some(summary), Some(_)) => Some(summary.clone()),
@@ -465,7 +466,8 @@ pub fn story<'a>(
     }
     let told_below = Below { coverage: style.coverage, page: style.page.map(str::to_owned) };
     told_below.append(&mut content, &others);
-    let revised = at_so_many(coverage, style.bump_at).max(story.updated).unwrap_or(published);
+    let counts = relays.counts(coverage, |telling| credit_of(telling).map(|credit| credit.title.as_str()));
+    let revised = at_so_many(coverage, &counts, style.bump_at).max(story.updated).unwrap_or(published);
     let updated = match style.on_coverage {
         OnCoverage::Quiet => revised,
         OnCoverage::Bump => {
@@ -475,7 +477,7 @@ pub fn story<'a>(
     };
     Some(MergedStory {
         id: story.id,
-        title: if style.source_in_title { format!("{}: {title}", source.title) } else { title.clone() },
+        title: if style.source_in_title { format!("{}: {title}", outlet.title) } else { title.clone() },
         headline: title,
         permalink,
         published,
@@ -498,22 +500,107 @@ pub fn story<'a>(
         others,
         told_below,
         follows: None,
-        sources: story.sources,
+        sources: counts.last().map_or(0, |last| u32::try_from(*last).unwrap_or(u32::MAX)),
         is_damaged: detail.is_damaged,
         digest: None,
     })
 }
 
-/// When the story last came to have one of these numbers of sources, by the order in which its tellings were seen.
-fn at_so_many(coverage: &[Telling], numbers: &[usize]) -> Option<DateTime<Utc>> {
-    let mut feeds = HashSet::new();
-    let reached = coverage.iter().filter(|telling| feeds.insert(telling.feed)).enumerate();
-    reached.filter(|(at, _)| numbers.contains(&(at + 1))).map(|(_, telling)| telling.first_seen).max()
+/// What it takes to list who tells a story beside the telling that speaks for it.
+struct Told<'s, F> {
+    speaker: &'s Telling,
+    /// Who wrote what the speaker tells.
+    outlet: &'s Credit,
+    /// The story's title.
+    title: &'s str,
+    /// Who else tells it by the speaker's word.
+    also: &'s [Relayed],
+    relays: &'s Relays,
+    credit_of: &'s F,
 }
 
-/// Whether two tellings lead to one page, whatever the scheme.
-fn is_one_page(one: &Telling, other: &Telling) -> bool {
-    let [one, other] = [one, other].map(|telling| telling.permalink.as_ref().map(Permalink::without_scheme));
+impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
+    /// The other tellings, in the order in which they were seen, and with each those that are known by its feed's word.
+    fn others(&self, coverage: &[Telling]) -> Vec<Other> {
+        let Self { speaker, outlet, relays, .. } = *self;
+        let title_of = |telling| (self.credit_of)(telling).map(|credit| credit.title.as_str());
+        let is_relayed = !self.also.is_empty() || !relays.is_empty();
+        let names = if is_relayed { relays.direct(coverage, title_of) } else { HashSet::new() };
+        let is_known = |name: &str| same_name(name, &outlet.title) || names.contains(&name.to_lowercase());
+        let mut others: Vec<Other> = Vec::new();
+        for telling in coverage {
+            let passed_on = relays.outlet(telling);
+            let is_outlet = match (passed_on, relays.outlet(speaker)) {
+                (None, None) => telling.feed == speaker.feed,
+                _ => telling.entry == speaker.entry || same_name(&self.name_of(telling), &outlet.title),
+            };
+            // An outlet does not also tell what it tells; the story's page has all of its entries.
+            if !is_outlet && !passed_on.is_some_and(&is_known) {
+                others.push(self.told(telling));
+            }
+            let also = if telling.entry == speaker.entry { self.also } else { relays.also(telling) };
+            for relayed in also.iter().filter(|relayed| !is_known(&name_of(&relayed.source))) {
+                let other = self.relayed(relayed, telling);
+                let is_listed = |known: &Other| {
+                    (&known.source, &known.permalink, &known.title) == (&other.source, &other.permalink, &other.title)
+                };
+                if others.len() < MOST_OTHERS && !others.iter().any(is_listed) {
+                    others.push(other);
+                }
+            }
+        }
+        others.truncate(MOST_OTHERS);
+        others
+    }
+
+    fn name_of(&self, telling: &Telling) -> String {
+        let feed = || (self.credit_of)(telling).map(|credit| credit.title.as_str());
+        self.relays.outlet(telling).or_else(feed).unwrap_or_default().to_owned()
+    }
+
+    fn titled(&self, title: &str) -> String {
+        Some(sanitise::line(title)).filter(|title| !title.is_empty()).unwrap_or_else(|| self.title.to_owned())
+    }
+
+    fn told(&self, telling: &Telling) -> Other {
+        Other {
+            source: self.name_of(telling),
+            title: self.titled(&telling.title),
+            // Whoever links to the page that the title leads to has none of its own to offer.
+            permalink: page_of(telling).filter(|_| !is_one_page(telling.permalink.as_ref(), self.speaker)),
+            at: told_at(telling),
+            via: None,
+        }
+    }
+
+    fn relayed(&self, relayed: &Relayed, telling: &Telling) -> Other {
+        let page = relayed.page.as_ref().and_then(|page| page.parse::<Permalink>().ok());
+        Other {
+            source: name_of(&relayed.source),
+            title: self.titled(&relayed.title),
+            at: relayed.at.map_or_else(|| told_at(telling), |at| at.min(telling.first_seen)),
+            permalink: page
+                .filter(|page| !is_one_page(Some(page), self.speaker))
+                .map(|page| page.to_string())
+                .filter(is_short),
+            via: Some((self.credit_of)(telling).map_or_else(String::new, |credit| credit.title.clone())),
+        }
+    }
+}
+
+/// When the story last came to have one of these numbers of sources, by the order in which its tellings were seen.
+///
+/// `counts` says how many there were with each.
+fn at_so_many(coverage: &[Telling], counts: &[usize], numbers: &[usize]) -> Option<DateTime<Utc>> {
+    let before = std::iter::once(0).chain(counts.iter().copied());
+    let reached = coverage.iter().zip(counts).zip(before);
+    let is_meant = |from: usize, to: usize| numbers.iter().any(|number| from < *number && *number <= to);
+    reached.filter(|((_, to), from)| is_meant(*from, **to)).map(|((telling, _), _)| telling.first_seen).max()
+}
+
+/// Whether a page is that of a telling, whatever the scheme.
+fn is_one_page(page: Option<&Permalink>, other: &Telling) -> bool {
+    let [one, other] = [page, other.permalink.as_ref()].map(|page| page.map(Permalink::without_scheme));
     one == other
 }
 
@@ -529,10 +616,10 @@ impl Below {
     /// an entry without a list never changes because others tell its story.
     fn append(&self, content: &mut String, others: &[Other]) {
         if self.coverage == Coverage::List {
-            append_others(content, others);
+            told_below::append_list(content, others.iter().map(Other::listed));
         }
         if let (Coverage::List | Coverage::Link, Some(page)) = (self.coverage, &self.page) {
-            content.push_str(&format!("\n<p><a href=\"{}\">{TITLE_OF_THE_PAGE}</a></p>", sanitise::escape(page)));
+            told_below::append_page(content, page);
         }
     }
 }
@@ -562,12 +649,6 @@ pub fn told_at(telling: &Telling) -> DateTime<Utc> {
     telling.published.filter(|at| *at <= telling.first_seen).unwrap_or(telling.first_seen)
 }
 
-/// A name on one line, and not a page of it.
-#[must_use]
-pub fn name_of(text: &str) -> String {
-    text::shorten(&sanitise::line(text), LONGEST_NAME)
-}
-
 /// A person as strangers may be shown one; `None` without a name.
 fn person(person: Person) -> Option<Person> {
     let name = name_of(&person.name);
@@ -595,29 +676,6 @@ fn append_page(content: &mut String, permalink: Option<&str>) {
         content.push_str(&format!(": <a href=\"{}\">read on</a>", sanitise::escape(permalink)));
     }
     content.push_str(".</p>");
-}
-
-/// The list "Also told by" at the end of a story's text.
-fn append_others(content: &mut String, others: &[Other]) {
-    if others.is_empty() {
-        return;
-    }
-    content.push_str("\n<p>Also told by:</p>\n<ul>\n");
-    for other in others {
-        let source = sanitise::escape(&other.source);
-        let title = sanitise::escape(&other.title);
-        let at = other.at.format("%Y-%m-%d %H:%M UTC");
-        match &other.permalink {
-            Some(permalink) => {
-                content.push_str(&format!(
-                    "<li>{source}: <a href=\"{}\">{title}</a> ({at})</li>\n",
-                    sanitise::escape(permalink)
-                ));
-            }
-            None => content.push_str(&format!("<li>{source}: {title} ({at})</li>\n")),
-        }
-    }
-    content.push_str("</ul>");
 }
 
 /// The merged feed of `stories`, which are sorted already.
@@ -725,10 +783,9 @@ impl MergedStory {
 
     /// The same with these texts, and the first of what it has many of.
     fn bytes_with(&self, texts: [Option<&str>; 2], few: usize, enclosures: usize) -> usize {
-        let plain = self
-            .others
-            .iter()
-            .take(few)
+        // XML names them for readers, and for newsfolds.
+        let others = self.others.iter().take(few).chain(self.others.iter().take(few));
+        let plain = others
             .flat_map(|other| [Some(&other.title), Some(&other.source), other.permalink.as_ref()])
             .chain(
                 self.authors

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::publish::merged::{MergedFeed, MergedStory, Part, Sequence, TITLE_OF_THE_PAGE};
-use crate::publish::xml::{Document, in_memory, is_like_markup, without_markup};
+use crate::publish::xml::{Document, NEWSFOLD, for_newsfolds, in_memory, is_like_markup, without_markup};
 use crate::sanitise;
 
 /// What this is.
@@ -36,6 +36,7 @@ pub fn write(feed: &MergedFeed, stories: &(impl Sequence + ?Sized), out: &mut im
             ("xmlns:fh", matches!(part, Part::Archive { .. }).then_some("http://purl.org/syndication/history/1.0")),
             ("xmlns:dc", Some("http://purl.org/dc/elements/1.1/")),
             ("xmlns:media", Some("http://search.yahoo.com/mrss/")),
+            ("xmlns:newsfold", Some(NEWSFOLD)),
             ("xmlns:slash", Some("http://purl.org/rss/1.0/modules/slash/")),
         ],
     );
@@ -134,6 +135,9 @@ fn item(document: &mut Document, story: &MergedStory) {
         _ if story.digest.is_some() => {}
         Some(address) => document.leaf("source", &[("url", Some(address))], &story.outlet.title),
         None => document.leaf("dc:publisher", &[], &story.outlet.title),
+    }
+    if story.digest.is_none() {
+        for_newsfolds(document, story);
     }
     document.close();
 }

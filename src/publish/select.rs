@@ -4,7 +4,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use crate::config::{Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::publish::merged::{self, Credit, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
+use crate::publish::relays::Relays;
 use crate::publish::spool::{Spool, Spooled};
 use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
@@ -85,7 +86,7 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
             })?;
         }
         Order::Coverage => {
-            for story in most_told(connection, output)? {
+            for story in most_told(&selection)? {
                 if !page.take(&story)? {
                     break;
                 }
@@ -142,7 +143,8 @@ impl Page<'_> {
 }
 
 /// The stories of the window, which ends with the newest story, those that most sources tell first.
-fn most_told(connection: &Connection, output: &Output) -> Result<Vec<Story>> {
+fn most_told(selection: &Selection<'_>) -> Result<Vec<Story>> {
+    let Selection { connection, output, .. } = selection;
     let mut newest = None;
     stories::newest(connection, None, |story| {
         newest = story.sort_at;
@@ -155,6 +157,14 @@ fn most_told(connection: &Connection, output: &Output) -> Result<Vec<Story>> {
         found.push(story);
         Ok(true)
     })?;
+    if !output.aggregators.is_empty() {
+        for story in &mut found {
+            let coverage = selection.guard(story, || stories::coverage(connection, story.story).map(Some))?;
+            if let Some(coverage) = coverage {
+                story.sources = selection.count(&coverage)?;
+            }
+        }
+    }
     found.sort_by_key(|story| (Reverse(story.sources), Reverse(story.sort_at), story.id));
     Ok(found)
 }
@@ -203,7 +213,7 @@ pub fn archive(
     stories::between(connection, before, &closed[at], |story| {
         let chosen = selection.guard(&story, || selection.choose(&story))?;
         let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { return Ok(()) };
-        let Some(entered) = selection.entered(&coverage) else { return Ok(()) };
+        let Some(entered) = selection.entered(&coverage)? else { return Ok(()) };
         let is_held =
             |archive: &Closed| story.sort_at.is_some_and(|place| place < archive.until) && entered <= archive.upto;
         if is_held(&closed[at]) && !before.is_some_and(is_held) {
@@ -282,7 +292,7 @@ fn entered_among(
         let story = stories::one(connection, story)?;
         let chosen = selection.guard(&story, || selection.choose_among(&story, &counts, |_| true))?;
         let Some(Chosen { story, coverage }) = chosen else { continue };
-        let with = selection.entered(&coverage);
+        let with = selection.entered(&coverage)?;
         let entered = coverage.iter().find(|telling| Some(telling.entry) == with);
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).cloned();
         if let (Some(entered), Some(speaker), Some(shown)) =
@@ -366,7 +376,11 @@ impl<'a> Selection<'a> {
     ) -> Result<Option<Chosen>> {
         let min_sources = self.output.config.min_sources;
         let is_told = |sources: u32| usize::try_from(sources).is_ok_and(|sources| sources >= min_sources);
-        if !is_told(story.sources) || self.found.as_ref().is_some_and(|found| !found.stories.contains(&story.story)) {
+        // Those whom aggregators name are not counted there.
+        let is_counted = self.output.aggregators.is_empty();
+        if (is_counted && !is_told(story.sources))
+            || self.found.as_ref().is_some_and(|found| !found.stories.contains(&story.story))
+        {
             return Ok(None);
         }
         let (mut coverage, damaged) = stories::coverage_and_damage(self.connection, story.story)?;
@@ -374,7 +388,7 @@ impl<'a> Selection<'a> {
         coverage.retain(|telling| self.output.visible.contains(&telling.feed) && counts(telling));
         let is_ours =
             self.output.feeds.as_ref().is_none_or(|feeds| coverage.iter().any(|telling| feeds.contains(&telling.feed)));
-        if !is_told(stories::count_feeds(&coverage)) || !is_ours {
+        if !is_told(self.count(&coverage)?) || !is_ours {
             return Ok(None);
         }
         let Some(best) = stories::speaker(&coverage) else { return Ok(None) };
@@ -390,6 +404,19 @@ impl<'a> Selection<'a> {
             stories::speaker(passing)
         };
         Ok(speaker.map(|speaker| story.spoken_for(speaker)).map(|story| Chosen { story, coverage }))
+    }
+
+    fn relays(&self, coverage: &[Telling]) -> Result<Relays> {
+        sight::relays(self.connection, self.output, coverage)
+    }
+
+    fn title_of(&self, telling: &Telling) -> Option<&str> {
+        self.sources.get(&telling.feed).map(|credited| credited.credit().title.as_str())
+    }
+
+    /// How many sources tell what these tell.
+    fn count(&self, coverage: &[Telling]) -> Result<u32> {
+        Ok(self.relays(coverage)?.sources(coverage, |telling| self.title_of(telling)))
     }
 
     /// Whether a telling passes the output's rules.
@@ -415,14 +442,13 @@ impl<'a> Selection<'a> {
     }
 
     /// The entry with which the story entered the output: the first after which it had the sources and the tag asked for.
-    fn entered(&self, coverage: &[Telling]) -> Option<EntryRef> {
-        let mut feeds = HashSet::new();
+    fn entered(&self, coverage: &[Telling]) -> Result<Option<EntryRef>> {
+        let counts = self.relays(coverage)?.counts(coverage, |telling| self.title_of(telling));
         let mut is_ours = self.output.feeds.is_none();
-        coverage.iter().find_map(|telling| {
-            feeds.insert(telling.feed);
+        Ok(coverage.iter().zip(counts).find_map(|(telling, sources)| {
             is_ours |= self.output.feeds.as_ref().is_some_and(|ours| ours.contains(&telling.feed));
-            (is_ours && feeds.len() >= self.output.config.min_sources).then_some(telling.entry)
-        })
+            (is_ours && sources >= self.output.config.min_sources).then_some(telling.entry)
+        }))
     }
 
     fn merged(&self, story: &Story, coverage: &[Telling]) -> Result<Option<MergedStory>> {
@@ -442,7 +468,8 @@ impl<'a> Selection<'a> {
             page: page.as_deref(),
             is_once: self.is_once,
         };
-        let shown = merged::story(story, coverage, detail, style, |telling| {
+        let relays = self.relays(coverage)?;
+        let shown = merged::story(story, coverage, detail, style, &relays, |telling| {
             self.sources.get(&telling.feed).map(Credited::credit)
         });
         // A link to a story's page is for outputs whose stories have one.
@@ -452,11 +479,6 @@ impl<'a> Selection<'a> {
         let follows = followed.map(|followed| Followed::of(&followed, heading.story(followed.id)));
         let tags_of = |feed: &FeedRef| self.output.tags.get(feed).cloned().unwrap_or_default();
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
-        Ok(shown.map(|shown| MergedStory {
-            tags: speaker.as_ref().map(tags_of).unwrap_or_default(),
-            sources: stories::count_feeds(coverage),
-            follows,
-            ..shown
-        }))
+        Ok(shown.map(|shown| MergedStory { tags: speaker.as_ref().map(tags_of).unwrap_or_default(), follows, ..shown }))
     }
 }

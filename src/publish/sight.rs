@@ -6,9 +6,10 @@
 use crate::fold::evidence::Evidence;
 use crate::model::StoryId;
 use crate::publish::Output;
+use crate::publish::relays::Relays;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{Connection, Result, follows};
+use crate::store::{Connection, Policy, Result, entries, follows};
 
 /// A story as some readers see it.
 pub struct Seen {
@@ -50,6 +51,21 @@ pub fn story(connection: &Connection, output: &Output, id: StoryId) -> Result<Op
     let story = Story { sources, ..story.spoken_for(speaker) };
     // How many are not listed would tell of those that are not seen.
     Ok(Some(Seen { story, coverage, is_whole: false, unlisted: 0 }))
+}
+
+/// What aggregators say of who tells a story, of those among these tellings whose word counts. Of a damaged text nothing is known.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn relays(connection: &Connection, output: &Output, coverage: &[Telling]) -> Result<Relays> {
+    let mut details = Vec::new();
+    for telling in coverage.iter().filter(|telling| output.aggregators.contains(&telling.feed)) {
+        match entries::detail_of(connection, telling.entry) {
+            Err(error) if error.policy() == Policy::Report => {}
+            detail => details.push((telling.entry, detail?)),
+        }
+    }
+    Ok(Relays::of(details))
 }
 
 /// The story that a story follows, as readers of the output see it.

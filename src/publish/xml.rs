@@ -6,8 +6,11 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use chrono::SecondsFormat;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use crate::publish::merged::{Credit, MergedStory, Other};
 
 /// The text without the characters that XML 1.0 forbids (§2.2).
 #[must_use]
@@ -50,6 +53,29 @@ pub(super) fn in_memory(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> S
     let mut bytes = Vec::new();
     write(&mut bytes).expect("writing to memory cannot fail");
     String::from_utf8(bytes).expect("only text was written")
+}
+
+/// The namespace of what Atom and RSS have no element for.
+pub(super) const NEWSFOLD: &str = concat!(env!("CARGO_PKG_HOMEPAGE"), "ns");
+
+/// What a newsfold that reads this one has to know of a story, in the words of JSON Feed's `_newsfold`: whom it credits, who else
+/// tells it, and where it has its page. What is said elsewhere in the entry is said for readers, and not whole.
+pub(super) fn for_newsfolds(document: &mut Document, story: &MergedStory) {
+    let Credit { title, address, link, .. } = &story.outlet;
+    document.empty(
+        "newsfold:source",
+        &[("title", Some(title)), ("home_page_url", link.as_deref()), ("feed_url", address.as_deref())],
+    );
+    for Other { source, title, permalink, at, .. } in &story.others {
+        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        document.empty(
+            "newsfold:also",
+            &[("source", Some(source)), ("title", Some(title)), ("url", permalink.as_deref()), ("date", Some(&at))],
+        );
+    }
+    if let Some(page) = story.page() {
+        document.empty("newsfold:story", &[("url", Some(page))]);
+    }
 }
 
 /// A document being written, indented by two.

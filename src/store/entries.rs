@@ -16,7 +16,7 @@ use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::identity;
 use crate::store::checksum::{entry_checksum, entry_is_whole};
 use crate::store::texts::{self, Place, place_columns};
-use crate::store::{Error, Result, feeds, instant, millis};
+use crate::store::{Error, Policy, Result, feeds, instant, millis};
 use crate::text;
 use crate::update::{Known, KnownEntry, Revision};
 
@@ -203,6 +203,31 @@ pub fn revise(
     ])?;
     seal(connection, revision.entry)?;
     Ok(has_moved)
+}
+
+/// Whether an entry that another newsfold publishes says what it said, and nothing is new but who else tells its story. Of one
+/// that nobody else tells it is not asked.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_as_written(connection: &Connection, entry: EntryRef, now: &Entry) -> Result<bool> {
+    if now.detail.also_told_by.is_empty() {
+        return Ok(false);
+    }
+    let mut same = connection.prepare_cached(concat!(
+        "SELECT 1 FROM entry WHERE id = ?1 AND title = ?2 AND permalink IS ?3 AND updated IS ?4 AND ",
+        entry_is_whole!()
+    ))?;
+    let page = now.permalink.as_ref().map(Permalink::as_str);
+    if !same.exists(params![entry.0, now.title, page, now.updated.map(millis)])? {
+        return Ok(false);
+    }
+    let before = match detail_of(connection, entry) {
+        Err(error) if error.policy() == Policy::Report => return Ok(false),
+        detail => detail?,
+    };
+    let written = |detail: Detail| Detail { also_told_by: Vec::new(), ..detail };
+    Ok(written(before) == written(now.detail.clone()))
 }
 
 /// Whether the row of an entry is what was stored.

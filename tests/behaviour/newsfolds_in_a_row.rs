@@ -1,10 +1,60 @@
 //! What comes through newsfolds that read newsfolds.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::{Origin, Scene, rss};
+use crate::support::{Answer, Origin, Scene};
+
+/// A feed of an outlet, with an entry for each page, title and hour.
+fn outlet(number: usize, name: &str, entries: &[(&str, &str, u32)]) -> String {
+    const BRIDGE: &str = "The harbour bridge at Port Sable was closed on Monday after inspectors found a crack in the main \
+                          girder, the port authority said. Ferries will run every ten minutes until it is mended.";
+    let items: String = entries
+        .iter()
+        .map(|(page, title, hour)| {
+            let text = if page.contains("bridge") { BRIDGE } else { "Some text of it." };
+            format!(
+                "<item><guid isPermaLink=\"false\">{page}</guid><link>https://{number}.example/{page}</link>\
+                 <title>{title}</title><description>{text}</description>\
+                 <pubDate>Thu, 01 Jan 2026 {hour:02}:00:00 GMT</pubDate></item>"
+            )
+        })
+        .collect();
+    format!(
+        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>{name}</title>\
+         <link>https://{number}.example/</link><description>d</description>{items}</channel></rss>"
+    )
+}
+
+/// A newsfold that reads feeds, under an address of its own; of those in the second list it takes everybody's word.
+fn newsfold(number: usize, feeds: &[&Origin], newsfolds: &[&Origin]) -> Scene {
+    let scene = Scene::with(&[], "");
+    let feed = |origin: &&Origin, more: &str| format!("[[feed]]\nurl = \"{}\"\n{more}", origin.url("/feed"));
+    let feeds: String = newsfolds
+        .iter()
+        .map(|origin| feed(origin, "aggregator = true\n"))
+        .chain(feeds.iter().map(|origin| feed(origin, "")))
+        .collect();
+    scene.write(
+        "newsfold.toml",
+        &format!(
+            "[poll]\nmin_interval = \"1s\"\nbackfill = \"36500d\"\nper_host_gap = \"0s\"\n\
+             allow_networks = [\"127.0.0.0/8\"]\n[serve]\npublic_url = \"http://{number}.newsfold.example/\"\n{feeds}"
+        ),
+    );
+    scene
+}
+
+/// An origin, and the document that it serves.
+fn serving(kind: &'static str) -> (Origin, Arc<Mutex<String>>) {
+    let document: Arc<Mutex<String>> = Arc::default();
+    let served = document.clone();
+    let origin =
+        Origin::start(move |_| Answer::new("200 OK", &[("Content-Type", kind)], served.lock().unwrap().as_str()));
+    (origin, document)
+}
 
 /// The items of an output by their pages.
 fn by_page(scene: &Scene) -> BTreeMap<String, Value> {
@@ -13,54 +63,119 @@ fn by_page(scene: &Scene) -> BTreeMap<String, Value> {
     items.map(|item| (item["url"].as_str().unwrap().to_owned(), item.clone())).collect()
 }
 
-/// A newsfold that reads what another publishes in a format, and a feed.
-fn reads(other: &Scene, format: &str, feed: &Origin) -> Scene {
-    let published = other.must(&["publish", "--format", format]);
-    let kind = match format {
-        "json" => "application/feed+json",
-        _ => "application/atom+xml",
+/// The same without what each newsfold says of itself: the story's id, and where it has its page.
+fn shown(scene: &Scene) -> BTreeMap<String, Value> {
+    let without_own = |mut item: Value| {
+        let own = item["_newsfold"].as_object_mut().unwrap();
+        let page = own.remove("story_url").unwrap();
+        let content = item["content_html"].as_str().unwrap().replace(page.as_str().unwrap(), "PAGE");
+        let links = content.replace(" rel=\"noopener noreferrer nofollow\"", "");
+        item["content_html"] = links.into();
+        item.as_object_mut().unwrap().remove("id");
+        item
     };
-    let origin = Origin::start(move |_| crate::support::Answer::new("200 OK", &[("Content-Type", kind)], &published));
-    let scene = Scene::with(&[("planet", origin.url("/news")), ("own", feed.url("/feed"))], "");
-    scene.must(&["poll"]);
-    scene
+    by_page(scene).into_iter().map(|(page, item)| (page, without_own(item))).collect()
+}
+
+fn ids(scene: &Scene) -> BTreeMap<String, Value> {
+    by_page(scene).into_iter().map(|(page, item)| (page, item["id"].clone())).collect()
+}
+
+const FORMATS: [(&str, &str); 3] =
+    [("json", "application/feed+json"), ("atom", "application/atom+xml"), ("rss", "application/rss+xml")];
+
+#[test]
+fn three_newsfolds_in_a_row_credit_count_and_date_as_one_that_reads_everything() {
+    let harbour = |edited: bool| {
+        let title = if edited { "Eels return, and not few" } else { "Eels return to the Tarn" };
+        outlet(1, "Harbour Post", &[("bridge", "Port Sable bridge closed after crack found", 10), ("eels", title, 9)])
+    };
+    let tribune = outlet(
+        2,
+        "Tribune: News",
+        &[("bridge-2", "Port Sable bridge closed: crack found", 11), ("chess", "Chess final", 8)],
+    );
+    let daily = outlet(3, "Daily", &[("market", "Market & opens", 7)]);
+    let grown = outlet(
+        3,
+        "Daily",
+        &[("bridge-3", "Crack found, Port Sable bridge closed", 12), ("market", "Market & opens", 7)],
+    );
+    let coast = outlet(
+        4,
+        "Coast News",
+        &[("bridge-4", "Bridge at Port Sable closed after crack found", 13), ("z", "Storm", 6)],
+    );
+    for (format, kind) in FORMATS {
+        let feeds = [serving("text/xml"), serving("text/xml"), serving("text/xml"), serving("text/xml")];
+        let [one, two, three, four] = feeds.each_ref().map(|(origin, _)| origin);
+        let tell = |number: usize, document: &str| document.clone_into(&mut feeds[number].1.lock().unwrap());
+        [harbour(false), tribune.clone(), daily.clone(), coast.clone()]
+            .iter()
+            .enumerate()
+            .for_each(|(number, document)| tell(number, document));
+        let (first_output, second_output) = (serving(kind), serving(kind));
+        let whole = newsfold(0, &[one, two, three, four], &[]);
+        let first = newsfold(1, &[one, two, three], &[]);
+        let second = newsfold(2, &[four], &[&first_output.0]);
+        let third = newsfold(3, &[], &[&second_output.0]);
+        let pass_on = || {
+            whole.must(&["poll"]);
+            first.must(&["poll"]);
+            *first_output.1.lock().unwrap() = first.must(&["publish", "--format", format]);
+            second.must(&["poll"]);
+            *second_output.1.lock().unwrap() = second.must(&["publish", "--format", format]);
+            third.must(&["poll"]);
+        };
+        let bridge = "https://1.example/bridge";
+        pass_on();
+        let (found, expected) = (shown(&third), shown(&whole));
+        assert_eq!(expected[bridge]["_newsfold"]["sources"], 3, "{format}: {:#}", expected[bridge]);
+        assert_eq!(found, expected, "{format}");
+        let hops = [&first, &second, &third];
+        let before = hops.map(ids);
+        // Whoever knows a story from one newsfold finds it in the next.
+        let there = before[0][bridge].as_str().unwrap();
+        let here = before[1][bridge].as_str().unwrap().trim_start_matches("urn:uuid:").to_owned();
+        assert!(second.must(&["explain", there]).contains(&here), "{format}: {there} is {here}");
+        // Another outlet tells a story: nobody is told of an edit, and nothing is new.
+        tell(2, &grown);
+        pass_on();
+        let (found, expected) = (shown(&third), shown(&whole));
+        assert_eq!(expected[bridge]["_newsfold"]["sources"], 4, "{format}: {:#}", expected[bridge]);
+        let untold = |mut items: BTreeMap<String, Value>| {
+            // Who came later is listed last by the one that saw it come.
+            let own = &mut items.get_mut(bridge).unwrap()["_newsfold"]["also"];
+            own.as_array_mut().unwrap().sort_by_key(|other| other["source"].to_string());
+            items.get_mut(bridge).unwrap()["content_html"].take();
+            items
+        };
+        assert_eq!(untold(found), untold(expected), "{format}");
+        assert_eq!(hops.map(ids), before, "{format}: ids are for life at each hop");
+        // A correction arrives, under the same id.
+        tell(0, &harbour(true));
+        pass_on();
+        let (found, expected) = (by_page(&third), by_page(&whole));
+        let eels = "https://1.example/eels";
+        assert_eq!(found[eels]["title"], expected[eels]["title"], "{format}");
+        assert_eq!(hops.map(ids), before, "{format}: ids are for life at each hop");
+    }
 }
 
 #[test]
-fn an_outlet_keeps_its_credit_and_its_dates_through_three_newsfolds() {
-    let outlet = |name: &str, number: usize| {
-        let page = format!("https://{number}.example/a");
-        let title = format!("News {number} of {}", ["eels", "ferries", "storms"][number]);
-        Origin::of(rss(name, &[("1", &page, &title, "Some text of it.")]))
+fn the_word_of_a_feed_that_is_not_trusted_counts_once() {
+    let claims = r#"{"version":"https://jsonfeed.org/version/1.1","title":"Loud","items":[{"id":"1","url":"https://l.example/1",
+        "title":"Loud news","content_html":"Words.","date_published":"2026-01-01T00:00:00Z","_newsfold":{"source":{"title":"Quiet"},
+        "sources":99,"also":[{"source":"Reuter","title":"R","url":"https://r.example/1","date":"2026-01-01T00:00:00Z"},
+        {"source":"Reuter","title":"R","url":"https://r.example/1","date":"2026-01-01T00:00:00Z"},{"source":"","title":"x"}]}}]}"#;
+    let (loud, document) = serving("application/feed+json");
+    claims.clone_into(&mut document.lock().unwrap());
+    let told = |scene: &Scene| {
+        scene.must(&["poll"]);
+        let item = by_page(scene)["https://l.example/1"].clone();
+        let also = item["_newsfold"]["also"].as_array().unwrap().len();
+        (item["_newsfold"]["sources"].as_u64().unwrap(), also)
     };
-    let outlets = [outlet("Harbour Post", 0), outlet("Tribune", 1), outlet("Daily", 2)];
-    let feeds: Vec<(&str, String)> =
-        ["a", "b", "c"].into_iter().zip(&outlets).map(|(name, origin)| (name, origin.url("/feed"))).collect();
-    let text = |scene: &Scene| {
-        // Names are those that feeds have, not the operator's.
-        let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
-        scene.write(
-            "newsfold.toml",
-            &text.lines().filter(|line| !line.starts_with("name = ")).collect::<Vec<_>>().join("\n"),
-        );
-    };
-    let whole = Scene::with(&feeds, "");
-    text(&whole);
-    whole.must(&["poll"]);
-    let expected = by_page(&whole);
-    for format in ["atom", "json"] {
-        let first = Scene::with(&feeds[..1], "");
-        text(&first);
-        first.must(&["poll"]);
-        let second = reads(&first, format, &outlets[1]);
-        let third = reads(&second, format, &outlets[2]);
-        let found = by_page(&third);
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{format}");
-        let (one, other) = (&found["https://0.example/a"], &expected["https://0.example/a"]);
-        assert_eq!(one["_newsfold"]["source"]["title"], "Harbour Post", "{format}: {one}");
-        assert_eq!(one["authors"][0]["name"], "Harbour Post", "{format}: who wrote it is named once");
-        for same in ["title", "url", "date_published"] {
-            assert_eq!(one[same], other[same], "{format}: {same}");
-        }
-    }
+    assert_eq!(told(&newsfold(1, &[&loud], &[])), (1, 1), "who else tells it is named, and does not count");
+    assert_eq!(told(&newsfold(1, &[], &[&loud])), (2, 1));
 }

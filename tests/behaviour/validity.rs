@@ -144,7 +144,21 @@ fn check_atom(document: &str, at: &str) {
         let source = entry.one("source");
         assert!(is_rfc3339(&source.one("updated").text) && !source.one("title").text.is_empty());
         assert!(Url::parse(&source.one("id").text).is_ok());
+        check_for_newsfolds(entry);
     }
+}
+
+/// What newsfolds tell each other (docs/api.md).
+fn check_for_newsfolds(entry: &Element) {
+    let source = entry.one("newsfold:source");
+    assert!(source.attribute("title").is_some_and(|title| !title.is_empty()));
+    let addresses = [source.attribute("home_page_url"), source.attribute("feed_url")];
+    assert!(addresses.into_iter().flatten().all(is_web), "{source:?}");
+    for also in entry.all("newsfold:also") {
+        assert!(also.attribute("url").is_none_or(is_web) && is_rfc3339(also.attribute("date").unwrap()), "{also:?}");
+        assert!(also.attribute("source").is_some() && also.attribute("title").is_some(), "{also:?}");
+    }
+    assert!(is_web(entry.one("newsfold:story").attribute("url").unwrap()));
 }
 
 fn check_text(text: &Element) {
@@ -176,6 +190,9 @@ fn check_rss(document: &str, at: &str) {
         "atom:link",
         "source",
         "dc:publisher",
+        "newsfold:source",
+        "newsfold:also",
+        "newsfold:story",
     ];
     let rss = read(document);
     assert_eq!((rss.name.as_str(), rss.attribute("version")), ("rss", Some("2.0")));
@@ -210,6 +227,7 @@ fn check_rss(document: &str, at: &str) {
             assert!(enclosure.attribute("type").unwrap().contains('/'));
         }
         item.all("comments").for_each(|page| assert!(is_web(&page.text)));
+        check_for_newsfolds(item);
         item.all("source")
             .for_each(|source| assert!(is_web(source.attribute("url").unwrap()) && !source.text.is_empty()));
     }

@@ -70,6 +70,17 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) source: Option<Taken>,
+    pub(super) also: Vec<Also>,
+    pub(super) story_url: Option<String>,
+}
+
+/// Who else tells its story.
+#[derive(Debug, Default)]
+pub(super) struct Also {
+    pub(super) source: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) date: Option<String>,
 }
 
 /// Whom an entry was taken from.
@@ -263,8 +274,24 @@ impl Object for Tag {
 
 impl Object for Own {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
-        if name == "source" {
-            self.source = value.one()?;
+        match name {
+            "source" => self.source = value.one()?,
+            "also" => self.also = value.list()?,
+            "story_url" => self.story_url = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Object for Also {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "source" => self.source = value.text()?,
+            "title" => self.title = value.text()?,
+            "url" => self.url = value.text()?,
+            "date" => self.date = value.text()?,
+            _ => {}
         }
         Ok(())
     }

@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::fields::{Draft, PersonDraft};
+use super::fields::{Draft, MOST_PARTS, PersonDraft};
 use super::{Capture, Field, Kind, Mode, Reader};
 use crate::model::Enclosure;
 use crate::parse::names::{Vocabulary, lower};
 use crate::parse::repairs::Repair;
 use crate::parse::tokens::Attributes;
-use crate::parse::{Cloud, Source, date};
+use crate::parse::{AlsoToldBy, Cloud, Source, date};
 
 /// The most entries of one document.
 const MOST_ENTRIES: usize = 20_000;
@@ -104,6 +104,10 @@ impl<'a> Reader<'a, '_> {
             }
             (_, Vocabulary::History, "complete") => {
                 self.feed.is_complete = true;
+                Kind::Foreign
+            }
+            (Some(Kind::Entry), Vocabulary::Newsfold, _) => {
+                self.newsfold(local, attributes);
                 Kind::Foreign
             }
             (_, Vocabulary::FeedBurner, "origlink") => self.capture(Field::OriginalLink, Mode::Plain),
@@ -319,6 +323,37 @@ impl<'a> Reader<'a, '_> {
             }
             "current" if self.item.is_none() => {
                 self.feed.current.get_or_insert(href);
+            }
+            _ => {}
+        }
+    }
+
+    /// What another newsfold says of an entry: whom it credits, who else tells the story, and where that has its page.
+    fn newsfold(&mut self, local: &str, attributes: Attributes<'a>) {
+        let said = |name| self.attribute(attributes, name);
+        match local {
+            "source" => {
+                let [title, url, feed_url] = [said("title"), said("home_page_url"), said("feed_url")];
+                if let Some(item) = &mut self.item {
+                    // It says more than `source`, in which RSS has one address for either.
+                    let id = item.entry.source.take().and_then(|source| source.id);
+                    item.entry.source = Some(Source { id, title, url, feed_url });
+                }
+            }
+            "also" => {
+                let date = said("date").and_then(|said| date::parse(&said));
+                let also = AlsoToldBy { source: said("source"), title: said("title"), url: said("url"), date };
+                if let Some(item) = &mut self.item
+                    && item.entry.also.len() < MOST_PARTS
+                {
+                    item.entry.also.push(also);
+                }
+            }
+            "story" => {
+                let page = said("url");
+                if let Some(item) = &mut self.item {
+                    item.entry.story_page = page;
+                }
             }
             _ => {}
         }

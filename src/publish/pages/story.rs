@@ -30,12 +30,11 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
     let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
     let detail = entries::detail_of(connection, story.canonical)?;
     let taken_from = detail.taken_from.clone();
-    let Some(shown) = merged::story(story, coverage, detail, Style::default(), |telling| credits.get(&telling.feed))
-    else {
-        return Ok(None);
-    };
-    let source_of =
-        |telling: &Telling| credits.get(&telling.feed).map_or_else(|| "?".to_owned(), |credit| credit.title.clone());
+    let relays = sight::relays(connection, output, coverage)?;
+    let shown = merged::story(story, coverage, detail, Style::default(), &relays, |telling| credits.get(&telling.feed));
+    let Some(shown) = shown else { return Ok(None) };
+    let feed_of = |telling: &Telling| credits.get(&telling.feed).map(|credit| credit.title.as_str());
+    let source_of = |telling: &Telling| relays.outlet(telling).or_else(|| feed_of(telling)).unwrap_or("?").to_owned();
     let title_of = |telling: &Telling| {
         Some(sanitise::line(&telling.title)).filter(|title| !title.is_empty()).unwrap_or(shown.title.clone())
     };
@@ -69,6 +68,16 @@ pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result
             (at, told)
         })
         .collect();
+    tellings.extend(shown.others.iter().filter_map(|other| {
+        let told = context! {
+            source => &other.source,
+            title => &other.title,
+            permalink => &other.permalink,
+            time => time(site.timezone, other.at, "%-d %b %Y %H:%M"),
+            reason => format!("as {} says", other.via.as_ref()?),
+        };
+        Some((other.at, told))
+    }));
     tellings.sort_by_key(|(at, _)| *at);
     let neighbour = |neighbour: &Neighbour| {
         let title = sanitise::line(&neighbour.title);
