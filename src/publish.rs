@@ -40,7 +40,7 @@ use url::Url;
 
 use crate::clock;
 use crate::config::{Format, Order, OutputConfig, Query, Secret, ServeConfig};
-use crate::model::{FeedRef, StoryId};
+use crate::model::{Detail, EntryRef, FeedRef, StoryId};
 use crate::plural::counted;
 use crate::publish::address::Wanted;
 use crate::publish::digest::Due;
@@ -387,7 +387,7 @@ impl Published {
             Wanted::Story(id) => match seen(*id)? {
                 Some(seen) if seen.story.id != *id => Found::Moved(format!("/story/{}", seen.story.id)),
                 Some(seen) => {
-                    let text = pages::story(connection, site, &seen)?;
+                    let text = pages::story(connection, site, &seen, None)?;
                     text.map_or(Found::Nothing, |(text, updated)| page(text, Some(updated)))
                 }
                 None => Found::Nothing,
@@ -811,7 +811,7 @@ fn one(
     let mut story_pages = Vec::new();
     if directory.is_some() && formats.contains(&Format::Html) {
         for id in shown.feed.stories.iter().flat_map(MergedStory::linked) {
-            match isolate::work(|| story_page(connection, site, id)) {
+            match isolate::work(|| story_page(connection, site, id, &mut shown.texts)) {
                 Ok(page) => story_pages.extend(page.map(|page| (format!("/story/{id}"), page))),
                 Err(error) if error.policy() == Policy::Report => left_out.push((id, error.to_string())),
                 Err(error) => return Err(error),
@@ -823,10 +823,16 @@ fn one(
 }
 
 /// The page of a story, to be written to an output's directory.
-fn story_page(connection: &Connection, site: &Site, id: StoryId) -> store::Result<Option<Rendered>> {
+fn story_page(
+    connection: &Connection,
+    site: &Site,
+    id: StoryId,
+    texts: &mut HashMap<EntryRef, Detail>,
+) -> store::Result<Option<Rendered>> {
     let seen = site.outputs.first().map(|output| sight::story(connection, output, id)).transpose()?;
     let Some(seen) = seen.flatten() else { return Ok(None) };
-    let page = pages::story(connection, site, &seen)?;
+    let text = texts.remove(&seen.story.canonical);
+    let page = pages::story(connection, site, &seen, text)?;
     Ok(page.map(|(text, updated)| Rendered::new(Format::Html.media_type(), text, Some(updated))))
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::config::{Judged, Order, OutputConfig, Query, Rule};
+use crate::config::{Format, Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::publish::merged::{self, Credit, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
@@ -20,6 +20,7 @@ use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
+use crate::store::texts::LastBlock;
 use crate::store::{Connection, Policy, Result, entries, feeds, search, stories};
 
 /// An archive. It holds a month of all feeds, so that its stories are not in memory.
@@ -29,6 +30,9 @@ pub struct Archive {
     /// The stories.
     pub stories: Spooled,
 }
+
+/// So many bytes of texts are kept for the stories' pages.
+const MOST_TEXTS: usize = 4 << 20;
 
 /// What is shown, and whether anything had to be left out for want of room.
 pub struct Shown {
@@ -44,6 +48,8 @@ pub struct Shown {
     pub damaged: BTreeSet<DamagedEntry>,
     /// How many stories are shown in brief, because the document would have been too large.
     pub in_brief: usize,
+    /// The texts of entries that speak for stories, as far as there is room for them, where the stories' pages are written too.
+    pub texts: HashMap<EntryRef, Detail>,
 }
 
 /// The merged feed of one output, as the store has it now.
@@ -54,11 +60,12 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
     if output.config.digest.is_some() {
         let feed =
             merged::feed(output.heading(), Part::Current { newest_archive: None }, digest::shown(connection, output)?);
-        let (places, spoiled, damaged) = Default::default();
-        return Ok(Shown { feed, places, left_out: None, spoiled, damaged, in_brief: 0 });
+        let (places, spoiled, damaged, texts) = Default::default();
+        return Ok(Shown { feed, places, left_out: None, spoiled, damaged, in_brief: 0, texts });
     }
-    let OutputConfig { name, order, .. } = &output.config;
-    let selection = Selection::new(connection, output)?;
+    let OutputConfig { name, order, directory, formats, .. } = &output.config;
+    let keeps_texts = directory.is_some() && formats.contains(&Format::Html);
+    let selection = Selection { keeps_texts, ..Selection::new(connection, output)? };
     let mut page = Page {
         selection: &selection,
         led: HashMap::new(),
@@ -103,7 +110,8 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
     let newest_archive = newest_archive.filter(|_| output.has_archives());
     let feed = merged::feed(output.heading(), Part::Current { newest_archive }, shown);
     let (spoiled, damaged) = (selection.spoiled.into_inner(), selection.damaged.into_inner());
-    Ok(Shown { feed, places, left_out, spoiled, damaged, in_brief })
+    let (_, texts) = selection.texts.into_inner();
+    Ok(Shown { feed, places, left_out, spoiled, damaged, in_brief, texts })
 }
 
 /// A document that is being filled.
@@ -220,7 +228,7 @@ pub fn archive(
             // What came later is no part of it.
             coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == spoken_for.canonical);
             let merged = selection.guard(&spoken_for, || selection.merged(&spoken_for, &coverage))?;
-            merged.into_iter().for_each(|story| shown.push(story));
+            merged.into_iter().for_each(|shown_story| shown.push(story.sort_at, &shown_story));
         }
         Ok(())
     })?;
@@ -332,6 +340,12 @@ struct Selection<'a> {
     is_once: bool,
     /// Where the output's query is found.
     found: Option<search::Hits>,
+    /// Whether texts are kept for the stories' pages.
+    keeps_texts: bool,
+    /// Those that are, and how many bytes they have.
+    texts: RefCell<(usize, HashMap<EntryRef, Detail>)>,
+    /// The texts that were read last. It is one view of the store.
+    last_block: RefCell<LastBlock>,
     /// Stories that cannot be read, with why.
     spoiled: RefCell<Vec<(StoryId, String)>>,
     /// Entries that are not shown, because their rows are damaged.
@@ -346,8 +360,9 @@ impl<'a> Selection<'a> {
             .collect();
         let found =
             output.config.query.as_ref().map(|query| search::find(connection, query, &output.visible)).transpose()?;
-        let (spoiled, damaged) = Default::default();
-        Ok(Self { connection, output, sources, is_once: false, found, spoiled, damaged })
+        let (texts, last_block, spoiled, damaged) = Default::default();
+        let (is_once, keeps_texts) = (false, false);
+        Ok(Self { connection, output, sources, is_once, found, keeps_texts, texts, last_block, spoiled, damaged })
     }
 
     /// What `read` makes of a story; `None` too when it cannot be read, which costs no other story its place.
@@ -428,7 +443,7 @@ impl<'a> Selection<'a> {
         if keep.is_empty() && drop.is_empty() {
             return Ok(true);
         }
-        let detail = entries::detail_of(self.connection, telling.entry)?;
+        let detail = self.detail_of(telling.entry)?;
         let source = self.sources.get(&telling.feed).map(|credited| &credited.source);
         let judged = Judged {
             title: &telling.title,
@@ -439,6 +454,10 @@ impl<'a> Selection<'a> {
         };
         let fits = |rule: &Rule| rule.fits(&judged);
         Ok((keep.is_empty() || keep.iter().any(fits)) && !drop.iter().any(fits))
+    }
+
+    fn detail_of(&self, entry: EntryRef) -> Result<Detail> {
+        entries::detail_beside(self.connection, entry, &mut self.last_block.borrow_mut())
     }
 
     /// The entry with which the story entered the output: the first after which it had the sources and the tag asked for.
@@ -452,11 +471,18 @@ impl<'a> Selection<'a> {
     }
 
     fn merged(&self, story: &Story, coverage: &[Telling]) -> Result<Option<MergedStory>> {
-        let detail = match entries::detail_of(self.connection, story.canonical) {
+        let detail = match self.detail_of(story.canonical) {
             // Its title and its link are still there.
             Err(error) if error.policy() == Policy::Report => Detail { is_damaged: true, ..Detail::default() },
             detail => detail?,
         };
+        if self.keeps_texts && !detail.is_damaged {
+            let (bytes, texts) = &mut *self.texts.borrow_mut();
+            *bytes += [&detail.summary, &detail.content].into_iter().flatten().map(String::len).sum::<usize>();
+            if *bytes < MOST_TEXTS {
+                texts.insert(story.canonical, detail.clone());
+            }
+        }
         let OutputConfig { source_in_title, on_coverage, bump_at, content, coverage: list, .. } = &self.output.config;
         let page = self.output.has_story_pages.then(|| self.output.heading().story(story.id));
         let style = Style {

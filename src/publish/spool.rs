@@ -1,11 +1,13 @@
 //! The stories of a document that may be any number, kept in a file while the document is made.
 //!
 //! Edge: writes a file that has no name, so that nothing is left of it whatever happens. An archive holds a month of all
-//! feeds: what stands above its stories is known when the last of them was read, and which of them are shown in brief. In
-//! memory are the dates of each and its place in the file.
+//! feeds: what stands above its stories is known when the last of them was read, and which of them are shown in brief. They may
+//! come in any order, because the store gives their texts soonest in its own. In memory are the dates of each and its place in
+//! the file.
 
 use std::cell::RefCell;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::cmp::Reverse;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -21,16 +23,20 @@ const IN_MEMORY: usize = 256 * 1024;
 pub struct Spool {
     file: BufWriter<SpooledTempFile>,
     places: Vec<Place>,
-    room: Room,
-    bytes: u64,
+    /// Where the next one goes.
+    at: u64,
     written: io::Result<()>,
 }
 
 /// A story in the file.
 struct Place {
     dates: Dates,
+    /// Where it stands in the document, newest first.
+    place: Option<DateTime<Utc>>,
     at: u64,
-    /// How many bytes it has in all formats in brief.
+    length: usize,
+    /// How many bytes it has in all formats, and in brief.
+    bytes: usize,
     brief: usize,
     is_brief: bool,
 }
@@ -40,57 +46,54 @@ impl Spool {
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         let file = BufWriter::with_capacity(64 * 1024, SpooledTempFile::new_in(IN_MEMORY, folder));
-        Self { file, places: Vec::new(), room: Room::default(), bytes: 0, written: Ok(()) }
+        Self { file, places: Vec::new(), at: 0, written: Ok(()) }
     }
 
-    /// Adds a story below the others. That it could not be written is told by [`finish`](Self::finish).
-    pub fn push(&mut self, mut story: MergedStory) {
-        let Self { places, room, .. } = self;
-        let dates = Dates::of(&story);
-        let full = story.rendered_bytes();
-        let at = places.len();
-        places.push(Place { dates, at: self.bytes, brief: story.brief_bytes(), is_brief: false });
-        room.add(full, |at| {
-            places.get_mut(at).map_or(usize::MAX, |place| {
-                place.is_brief = true;
-                place.brief
-            })
-        });
-        // There is nothing to keep of a text that is not shown.
-        if places.get(at).is_some_and(|place| place.is_brief) {
-            story.shorten();
-        }
+    /// Adds a story, which stands at this `place` among the others. That it could not be written is told by
+    /// [`finish`](Self::finish).
+    pub fn push(&mut self, place: Option<DateTime<Utc>>, story: &MergedStory) {
         if self.written.is_ok() {
-            self.written = self.write(&story);
+            self.written = self.write(place, story);
         }
     }
 
-    fn write(&mut self, story: &MergedStory) -> io::Result<()> {
-        let bytes = rmp_serde::to_vec_named(story).map_err(io::Error::other)?;
-        self.bytes += bytes.len() as u64;
-        self.file.write_all(&bytes)
+    fn write(&mut self, place: Option<DateTime<Utc>>, story: &MergedStory) -> io::Result<()> {
+        let text = rmp_serde::to_vec_named(story).map_err(io::Error::other)?;
+        self.file.write_all(&text)?;
+        let (at, length) = (self.at, text.len());
+        let (dates, bytes, brief) = (Dates::of(story), story.rendered_bytes(), story.brief_bytes());
+        self.places.push(Place { dates, place, at, length, bytes, brief, is_brief: false });
+        self.at += length as u64;
+        Ok(())
     }
 
-    /// The stories, to be read in their order as often as they are needed.
+    /// The stories, the newest first, to be read as often as they are needed.
     ///
     /// # Errors
     /// When one of them could not be written.
     pub fn finish(self) -> io::Result<Spooled> {
         self.written?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Spooled {
-            file: RefCell::new(BufReader::with_capacity(64 * 1024, file)),
-            places: self.places,
-            bytes: self.bytes,
-        })
+        let mut places = self.places;
+        places.sort_unstable_by_key(|story| (Reverse(story.place), story.dates.id));
+        let mut room = Room::default();
+        for position in 0..places.len() {
+            let bytes = places.get(position).map_or(0, |story| story.bytes);
+            room.add(bytes, |at| {
+                places.get_mut(at).map_or(usize::MAX, |story| {
+                    story.is_brief = true;
+                    story.brief
+                })
+            });
+        }
+        Ok(Spooled { file: RefCell::new(file), places })
     }
 }
 
 /// The stories of a document, in a file.
 pub struct Spooled {
-    file: RefCell<BufReader<SpooledTempFile>>,
+    file: RefCell<SpooledTempFile>,
     places: Vec<Place>,
-    bytes: u64,
 }
 
 impl Spooled {
@@ -144,20 +147,12 @@ impl Sequence for Only<'_> {
     }
 
     fn each(&self, mut show: impl FnMut(&MergedStory) -> io::Result<()>) -> io::Result<()> {
-        let Spooled { file, places, bytes } = self.spooled;
-        // A panic while a story was shown leaves the file somewhere in its midst.
-        let mut file = file.borrow_mut();
-        let mut read = file.seek(SeekFrom::Start(0))?;
-        let mut text = Vec::new();
-        for position in self.positions() {
-            let Some(place) = places.get(position) else { continue };
-            let end = places.get(position + 1).map_or(*bytes, |next| next.at);
-            if read != place.at {
-                file.seek(SeekFrom::Start(place.at))?;
-            }
-            text.resize(usize::try_from(end - place.at).map_err(io::Error::other)?, 0);
+        let Spooled { file, places } = self.spooled;
+        let (mut file, mut text) = (file.borrow_mut(), Vec::new());
+        for place in self.positions().filter_map(|at| places.get(at)) {
+            file.seek(SeekFrom::Start(place.at))?;
+            text.resize(place.length, 0);
             file.read_exact(&mut text)?;
-            read = end;
             let mut story: MergedStory = rmp_serde::from_slice(&text).map_err(io::Error::other)?;
             if place.is_brief {
                 story.shorten();

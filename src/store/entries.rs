@@ -15,7 +15,7 @@ use crate::model::permalink::Permalink;
 use crate::model::{Detail, Entry, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::normalise::identity;
 use crate::store::checksum::{entry_checksum, entry_is_whole};
-use crate::store::texts::{self, Place, place_columns};
+use crate::store::texts::{self, LastBlock, Place, place_columns};
 use crate::store::{Error, Policy, Result, feeds, instant, millis};
 use crate::text;
 use crate::update::{Known, KnownEntry, Revision};
@@ -471,7 +471,15 @@ pub fn newest_of(connection: &Connection, feed: FeedRef, most: usize) -> Result<
 /// # Errors
 /// When the store cannot be read.
 pub fn detail_of(connection: &Connection, entry: EntryRef) -> Result<Detail> {
-    match place_of(connection, entry)?.map(|place| texts::read(connection, place)) {
+    detail_beside(connection, entry, &mut LastBlock::default())
+}
+
+/// The same, read from the block that was unpacked last, if it is there.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn detail_beside(connection: &Connection, entry: EntryRef, last: &mut LastBlock) -> Result<Detail> {
+    match place_of(connection, entry)?.map(|place| last.read(connection, place)) {
         Some(Err(Error::Damaged(what))) => {
             tracing::debug!(name: "entry.unreadable", { entry.id = entry.0 }, "{what}");
             Ok(Detail { is_damaged: true, ..Detail::default() })

@@ -451,7 +451,9 @@ pub fn folded_since(connection: &Connection, since: DateTime<Utc>) -> Result<(u6
 }
 
 /// The published stories that can be in an archive: those placed between `before` and it, and those that were placed before
-/// both but told again between them. Newest first.
+/// both but told again between them.
+///
+/// They come in the order of the entries that speak for them, so that these are read in the order in which they are stored.
 ///
 /// # Errors
 /// When the store cannot be read, or what `each` returned.
@@ -467,7 +469,7 @@ pub fn between(
         " FROM story WHERE sort_at < ?2 AND (sort_at >= ?1 OR id IN (SELECT story FROM entry WHERE id > ?3 AND id <= ?4))
          AND ",
         story_is_whole!(),
-        " ORDER BY sort_at DESC, public_id"
+        " ORDER BY canonical, story.id"
     ))?;
     let (from, after) = before.map_or((i64::MIN, 0), |before| (millis(before.until), before.upto.0));
     let mut rows = query.query(params![from, millis(archive.until), after, archive.upto.0])?;

@@ -172,6 +172,27 @@ pub fn read(connection: &Connection, place: Place) -> Result<Detail> {
     block.text(place)
 }
 
+/// The block that was unpacked last. Who reads texts in the order of their entries unpacks each block once; all of them within one
+/// view of the store, or it may be another block by then.
+#[derive(Debug, Default)]
+pub struct LastBlock(Option<(i64, Block)>);
+
+impl LastBlock {
+    /// The text that lies at `place`.
+    ///
+    /// # Errors
+    /// Those of [`read`].
+    pub fn read(&mut self, connection: &Connection, place: Place) -> Result<Detail> {
+        match &self.0 {
+            Some((number, block)) if *number == place.block => block.text(place),
+            _ => {
+                let (_, block) = self.0.insert((place.block, block(connection, place.block)?));
+                block.text(place)
+            }
+        }
+    }
+}
+
 /// The block with this number, unpacked.
 ///
 /// # Errors
@@ -312,6 +333,23 @@ mod tests {
         for (place, detail) in places.iter().zip(&details) {
             assert_eq!(read(&connection, *place).unwrap(), *detail);
         }
+    }
+
+    #[test]
+    fn a_block_that_was_unpacked_last_gives_all_of_its_texts_and_no_other_s() {
+        let connection = store();
+        let details = [detail("one"), detail(&"two ".repeat(FULL)), detail("three"), detail("four")];
+        let places = keep(&connection, &details).unwrap().places;
+        assert_eq!(blocks(&connection), 2);
+        let mut last = LastBlock::default();
+        for at in [0, 1, 2, 3, 0, 3, 2] {
+            assert_eq!(last.read(&connection, places[at]).unwrap(), details[at]);
+        }
+        // It is not unpacked again.
+        connection.execute("DELETE FROM text_block", []).unwrap();
+        assert_eq!(last.read(&connection, places[3]).unwrap(), details[3]);
+        assert!(last.read(&connection, places[0]).is_err());
+        assert!(last.read(&connection, places[1]).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use minijinja::{Value, context};
 use super::timeline::{self, Dot};
 use super::{layout, time};
 use crate::fold::evidence::Evidence;
+use crate::model::Detail;
 use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
@@ -20,15 +21,21 @@ use crate::store::{self, Connection, entries, feeds};
 /// How many labels are shown.
 const MOST_LABELS: usize = 12;
 
-/// The page and when what it shows last changed; `None` when the story is not published.
+/// The page and when what it shows last changed; `None` when the story is not published. The `text` of its canonical entry is read
+/// where it is not known.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn story(connection: &Connection, site: &Site, seen: &Seen) -> store::Result<Option<(String, DateTime<Utc>)>> {
+pub fn story(
+    connection: &Connection,
+    site: &Site,
+    seen: &Seen,
+    text: Option<Detail>,
+) -> store::Result<Option<(String, DateTime<Utc>)>> {
     let Some(output) = site.outputs.first() else { return Ok(None) };
     let Seen { story, coverage, unlisted, .. } = seen;
     let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
-    let detail = entries::detail_of(connection, story.canonical)?;
+    let detail = text.map_or_else(|| entries::detail_of(connection, story.canonical), Ok)?;
     let taken_from = detail.taken_from.clone();
     let relays = sight::relays(connection, output, coverage)?;
     let shown = merged::story(story, coverage, detail, Style::default(), &relays, |telling| credits.get(&telling.feed));
