@@ -174,6 +174,7 @@ fn merged_feed() -> MergedFeed {
         others: Vec::new(),
         told_below: merged::Below::default(),
         follows: None,
+        other_languages: Vec::new(),
         sources: 1,
         is_damaged: false,
         digest: None,

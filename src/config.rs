@@ -6,6 +6,7 @@
 
 pub mod commented;
 pub mod edit;
+mod encoder;
 mod feed;
 mod keys;
 pub mod load;
@@ -193,11 +194,33 @@ pub struct FoldConfig {
     pub profile: Profile,
     /// How far apart in time two tellings of one story may be.
     pub window: Duration,
+    /// Who knows tellings in other languages for one another; `None`: nobody.
+    pub encoder: Option<EncoderConfig>,
+}
+
+/// A server that makes vectors of texts, which are near each other where the texts say the same, whatever their languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncoderConfig {
+    /// Where it is asked: the whole address of its `embeddings`.
+    pub url: Url,
+    /// Which of its models; empty is the one that it has.
+    pub model: String,
+    /// What it asks for, sent as a bearer token (RFC 6750 §2.1).
+    pub key: Option<Secret>,
+    /// Put before each text.
+    pub prefix: String,
+    /// How long an answer may take.
+    pub patience: Duration,
 }
 
 impl Default for FoldConfig {
     fn default() -> Self {
-        Self { level: Level::default(), profile: Profile::default(), window: Duration::from_secs(3 * 86_400) }
+        Self {
+            level: Level::default(),
+            profile: Profile::default(),
+            window: Duration::from_secs(3 * 86_400),
+            encoder: None,
+        }
     }
 }
 

@@ -16,10 +16,12 @@
 //! | due times are moved before a poll | `lease` |
 //! | a configuration comes into force | `reload` |
 //! | something is published | `publishing` |
+//! | tellings in other languages are looked for | `encoding` |
 //! | hubs are asked | `hubs` |
 
 mod agenda;
 mod core;
+mod encoding;
 mod hubs;
 mod lease;
 mod publishing;
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use self::core::{Action, Core, Event, News};
 use crate::clock;
 use crate::config::{Config, Format};
+use crate::encoder::Pace;
 use crate::fetch::{Client, Settings};
 use crate::host_queue::{HostQueue, Limits, Outcome};
 use crate::maintenance;
@@ -203,6 +206,8 @@ struct Daemon {
     /// With what hubs' news is taken in.
     means: watch::Sender<Means>,
     tasks: Tasks,
+    /// How fast the encoder is.
+    pace: Pace,
     listeners: Listeners,
     /// What a server is given, and how it is stopped.
     server: Option<(serve::Sources, CancellationToken)>,
@@ -243,6 +248,7 @@ impl Daemon {
             means,
             politeness,
             tasks: Tasks::default(),
+            pace: Pace::default(),
             listeners,
             server: None,
             published: watch::Sender::default(),
@@ -324,6 +330,7 @@ impl Daemon {
             Work::Replan => tasks.begin(work, hubs::look_up(store, core.tending().to_vec())),
             Work::TellHub => tasks.begin(work, publishing::tell_hub(store, core.published().clone(), config)),
             Work::Notify => tasks.begin(work, publishing::tell_people(store, core.watchers().clone(), config)),
+            Work::Encode => tasks.begin(work, encoding::bring_on(store, config, self.pace.clone(), now)),
             Work::Commands => tasks.begin(work, publishing::run_commands(store, core.outputs().to_vec())),
             Work::Watchdog => tasks.begin(work, async move {
                 store.sign_of_life().await;
@@ -508,6 +515,12 @@ fn tell(news: News) {
         News::Refused { problems } => tracing::error!(
             name: "config.refused",
             "the configuration is wrong, and the one before it stays in force:\n{problems}"
+        ),
+        News::Failed { work, what, pause } if work.is_dispensable() => tracing::warn!(
+            name: "task.failed",
+            task = work.name(),
+            "{what}; it is tried again, first in {} s",
+            pause.as_secs()
         ),
         News::Failed { work, what, pause } => tracing::error!(
             name: "task.failed",

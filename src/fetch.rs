@@ -10,6 +10,7 @@ mod connect;
 mod cookies;
 mod cure;
 pub mod decode;
+pub mod embeddings;
 mod error;
 mod fields;
 pub mod freshness;

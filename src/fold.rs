@@ -8,7 +8,8 @@
 //! `boilerplate` (what a feed repeats), `features` (the entry read), `weights` and `vector` (how much each term tells), `copy` (the same
 //! text), `link` (the same page), `score` (another telling), `index` (the stories of the window; `compare` within it lays an entry beside one of them; over `stories`, `members`, `postings`, `hash` and `chunked_queue`),
 //! `plan`, `evidence` and `fingerprint` (what is decided and what is kept), `folding` (one entry after another). `words` asks whether an edited entry still says the same; `canonical`
-//! chooses who speaks; `lines` is `newsfold fold`.
+//! chooses who speaks; `lines` is `newsfold fold`. `cross_lingual` (over `names`) knows tellings in other languages by the vectors
+//! of an encoder, after all that.
 //!
 //! # Examples
 //! ```
@@ -47,6 +48,7 @@ pub mod boilerplate;
 pub mod canonical;
 mod chunked_queue;
 pub mod copy;
+pub mod cross_lingual;
 pub mod evidence;
 pub mod features;
 pub mod fingerprint;
@@ -57,6 +59,7 @@ pub mod language;
 pub mod lines;
 pub mod link;
 mod members;
+mod names;
 pub mod plan;
 mod postings;
 pub mod score;

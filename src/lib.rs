@@ -22,6 +22,7 @@
 //! | changes and stories to the store, in one transaction | [`ingest`], [`store`] |
 //! | stories to what subscribers see | [`publish`], [`sanitise`], [`redact`], [`serve`] |
 //! | hubs that tell of changes | [`websub`] |
+//! | stories in other languages | [`encoder`] |
 //! | people who are told of stories | [`notify`] |
 //! | all of it, for months | [`daemon`] |
 
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod encoder;
 pub mod fetch;
 pub mod fold;
 pub mod host_queue;

@@ -39,6 +39,8 @@ pub struct Counters {
     /// Whether the store cannot be written to: another program holds it locked, or its disk is full or failing.
     pub is_store_refusing: bool,
     failed_tasks: BTreeMap<&'static str, u64>,
+    encoded: u64,
+    translations: u64,
 }
 
 impl Counters {
@@ -63,6 +65,12 @@ impl Counters {
     /// Counts a task of the daemon that failed, and is begun again.
     pub fn task_failed(&mut self, task: &'static str) {
         *self.failed_tasks.entry(task).or_default() += 1;
+    }
+
+    /// Counts entries that an encoder made vectors of, and pairs of them that tell the same in two languages.
+    pub fn encode(&mut self, entries: usize, pairs: usize) {
+        self.encoded += entries as u64;
+        self.translations += pairs as u64;
     }
 
     /// Notes that the configuration was read again, and whether it was refused.
@@ -174,6 +182,10 @@ fn polls(registry: &mut Registry, counters: &Counters) {
     let failed: Vec<(&str, u64)> = counters.failed_tasks.iter().map(|(task, failed)| (*task, *failed)).collect();
     each(registry, "task_failures", "Tasks of the daemon that failed and were begun again", "task", &failed);
     each(registry, "folds", "New entries that joined a story, by rule", "rule", &folds);
+    let encoded = ConstCounter::new(counters.encoded);
+    registry.register("encoded_entries", "Entries that the encoder made vectors of", encoded);
+    let translations = ConstCounter::new(counters.translations);
+    registry.register("translations", "Pairs of entries found to tell the same in two languages", translations);
     let received = ConstCounter::new(counters.body_bytes);
     registry.register_with_unit("received", "Bodies of feeds, as they were received", Unit::Bytes, received);
 }

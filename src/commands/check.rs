@@ -103,7 +103,9 @@ fn open_secrets(config: &Config) -> Vec<String> {
         .outputs
         .iter()
         .filter_map(|output| Some((format!("output `{}`", output.name), output.token.as_ref()?, main)));
-    let secrets = secrets.chain(of_notices).chain(of_outputs);
+    let of_encoder = config.fold.encoder.iter().filter_map(|encoder| encoder.key.as_ref());
+    let of_encoder = of_encoder.map(|secret| ("fold.encoder".to_owned(), secret, main));
+    let secrets = secrets.chain(of_notices).chain(of_outputs).chain(of_encoder);
     let open = secrets.filter_map(|(name, secret, file)| match secret {
         Secret::Literal(_) => secrets::is_open_to_all(file).then_some((name, file)),
         secret => Some((name, secrets::open_to_all(secret)?)),

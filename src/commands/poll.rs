@@ -14,6 +14,7 @@ use crate::clock;
 use crate::commands::console::{Exit, print};
 use crate::commands::site::site;
 use crate::config::Config;
+use crate::encoder;
 use crate::fetch::{Client, Settings};
 use crate::host_queue::{HostQueue, Limits};
 use crate::ingest::Ingested;
@@ -56,6 +57,7 @@ pub(super) async fn run(
     if outputs.iter().any(|output| output.config.query.is_some()) {
         maintenance::index(&store, usize::MAX).await?;
     }
+    encoder::bring_on_in_time(&store, config, clock::now()).await?;
     let is_rendered = |output: &Output| output.config.directory.is_some() || output.config.digest.is_some();
     let files =
         if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };

@@ -119,6 +119,16 @@ const FOLD: &[Key] = &[
     key("level", Kind::Choice(&names(Level::NAMES))),
     key("profile", Kind::Choice(&names(Profile::NAMES))),
     key("window", Kind::Duration(MINUTE, CENTURY)),
+    key("encoder", Kind::Section(ENCODER)),
+];
+
+const ENCODER: &[Key] = &[
+    key("url", Kind::Text),
+    key("model", Kind::Text),
+    key("key", Kind::Secret),
+    key("prefix", Kind::Text),
+    key("patience", Kind::Duration(1, 10 * MINUTE)),
+    key("fold", Kind::Flag),
 ];
 
 const SERVE: &[Key] = &[
@@ -216,11 +226,31 @@ impl Key {
         }
     }
 
-    /// How its heading is written, where it is a section or has tables.
-    pub(super) fn heading(&self) -> String {
-        match self.kind {
-            Kind::Tables(_) => format!("[[{}]]", self.name),
-            _ => format!("[{}]", self.name),
+    /// How its heading is written, where it is a section or has tables, below the heading `above`, which is empty at the top.
+    pub(super) fn heading(&self, above: &str) -> String {
+        match (self.kind, above.trim_matches(['[', ']'])) {
+            (Kind::Tables(_), _) => format!("[[{}]]", self.name),
+            (_, "") => format!("[{}]", self.name),
+            (_, above) => format!("[{above}.{}]", self.name),
         }
     }
+
+    /// Whether it is a section or has tables, so that it has keys of its own and no value.
+    pub(super) fn is_section(&self) -> bool {
+        matches!(self.kind, Kind::Section(_) | Kind::Tables(_))
+    }
+}
+
+/// Every section by its heading, those within another behind it, with the keys that have values there.
+#[cfg(test)]
+pub(super) fn sections() -> Vec<(String, Vec<&'static Key>)> {
+    let mut found = Vec::new();
+    let mut next: Vec<(&'static Key, String)> = ROOT.iter().rev().map(|section| (section, String::new())).collect();
+    while let Some((section, above)) = next.pop() {
+        let heading = section.heading(&above);
+        let (sections, keys): (Vec<_>, Vec<_>) = section.below().iter().partition(|key| key.is_section());
+        next.extend(sections.into_iter().map(|section| (section, heading.clone())));
+        found.push((heading, keys));
+    }
+    found
 }

@@ -6,8 +6,8 @@ use super::keys::{self, Key};
 use super::problem::{Problem, Problems};
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Further, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed, folder, notify,
-    output,
+    Config, FoldConfig, Further, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, encoder, feed, folder,
+    notify, output,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
@@ -104,15 +104,14 @@ fn syntax_problem(text: &str, at: usize, message: &str) -> String {
 
 fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t Path) -> Config {
     let notes = &main.notes;
-    let root = Table::open(notes, String::new(), 0, keys::ROOT, Some(main.root.get_ref()), |key| {
-        let owner = owner_of(key)?;
-        Some(format!("it belongs below {owner}"))
-    });
+    let root = Table::open(notes, String::new(), 0, keys::ROOT, Some(main.root.get_ref()), owner_of_key);
     let folder = folder(file);
     let store = store(&section(&root, "store"));
     let poll_section = section(&root, "poll");
     let poll = poll(&poll_section);
-    let fold = fold(&section(&root, "fold"));
+    let fold_section = section(&root, "fold");
+    let fold =
+        FoldConfig { encoder: encoder::encoder(&within(&fold_section, "encoder"), folder), ..fold(&fold_section) };
     let serve = serve(&section(&root, "serve"), folder);
     if store.keep < fold.window {
         notes.warning(
@@ -185,6 +184,21 @@ fn section<'t>(root: &Table<'t>, name: &'static str) -> Table<'t> {
     Table::open(root.notes, format!("{name}."), at, keys_of(name), entries, |key| belongs_elsewhere(key, name))
 }
 
+/// Opens `[above.name]`, which need not be there.
+fn within<'t>(above: &Table<'t>, name: &'static str) -> Table<'t> {
+    let value = above.get(name);
+    let heading = above.heading_of(name);
+    let entries = value.as_ref().and_then(|value| {
+        let entries = value.table();
+        if entries.is_none() {
+            value.problem(&format!("must be a section; write `{heading}` on a line of its own and its keys below"));
+        }
+        entries
+    });
+    let at = value.map_or(0, |value| value.key_at);
+    Table::open(above.notes, format!("{}{name}.", above.subject), at, above.keys_below(name), entries, owner_of_key)
+}
+
 /// Opens each `[[name]]`.
 fn array<'t>(root: &Table<'t>, name: &'static str) -> Vec<Table<'t>> {
     let Some(value) = root.get(name) else {
@@ -215,14 +229,18 @@ fn keys_of(section: &str) -> &'static [Key] {
 /// The section that knows `key`, as it is written.
 fn owner_of(key: &str) -> Option<String> {
     let owner = keys::ROOT.iter().find(|section| section.below().iter().any(|known| known.name == key))?;
-    Some(format!("`{}`", owner.heading()))
+    Some(format!("`{}`", owner.heading("")))
+}
+
+fn owner_of_key(key: &str) -> Option<String> {
+    owner_of(key).map(|owner| format!("it belongs below {owner}"))
 }
 
 fn belongs_elsewhere(key: &str, here: &str) -> Option<String> {
     if keys::ROOT.iter().any(|section| section.name == key) && key != here {
         return None;
     }
-    owner_of(key).map(|owner| format!("it belongs below {owner}"))
+    owner_of_key(key)
 }
 
 fn store(table: &Table<'_>) -> StoreConfig {
@@ -391,6 +409,7 @@ fn fold(table: &Table<'_>) -> FoldConfig {
         level: table.choice("level", &Level::NAMES).unwrap_or(default.level),
         profile: table.choice("profile", &Profile::NAMES).unwrap_or(default.profile),
         window: table.duration("window", default.window),
+        encoder: None,
     }
 }
 

@@ -76,14 +76,13 @@ fn table(keys: &[Key], heading: &str, said: &Words<'_>) -> Map<String, Value> {
 
 /// What one key takes, and what is said of it.
 fn property(key: &Key, heading: &str, said: &Words<'_>) -> Map<String, Value> {
-    let own = key.heading();
+    let own = key.heading(heading);
     let (mut property, bounds) = match key.kind {
         Kind::Section(keys) => (table(keys, &own, said), None),
         Kind::Tables(keys) => (object(json!({ "type": "array", "items": table(keys, &own, said) })), None),
         kind => (object(value(kind)), bounds(kind)),
     };
-    let is_section = matches!(key.kind, Kind::Section(_) | Kind::Tables(_));
-    let found = match is_section {
+    let found = match key.is_section() {
         true => said.get(own.as_str()).and_then(|below| below.get("")),
         false => said.get(heading).and_then(|below| below.get(key.name)),
     };
@@ -172,11 +171,11 @@ mod tests {
     fn every_key_has_words_and_every_line_of_the_commented_file_a_key() {
         let mut said = said_of_keys(COMMENTED);
         let mut unsaid = Vec::new();
-        for section in keys::ROOT {
-            let heading = section.heading();
+        let sections = keys::sections();
+        for (heading, keys) in &sections {
             let mut below = said.remove(heading.as_str()).unwrap_or_default();
             below.remove("");
-            for key in section.below() {
+            for key in keys {
                 if below.remove(key.name).is_none_or(|found| found.words.is_empty()) {
                     unsaid.push(format!("{heading} {}", key.name));
                 }
@@ -190,9 +189,9 @@ mod tests {
     #[test]
     fn what_the_commented_file_shows_is_of_the_kind_that_the_table_has() {
         let said = said_of_keys(COMMENTED);
-        for section in keys::ROOT {
-            for key in section.below() {
-                let (line, _) = said[section.heading().as_str()][key.name].line.unwrap();
+        for (heading, keys) in keys::sections() {
+            for key in keys {
+                let (line, _) = said[heading.as_str()][key.name].line.unwrap();
                 let shown = value_in(line).unwrap();
                 let fits = match key.kind {
                     Kind::Number(least, most) => shown.as_i64().is_some_and(|number| (least..=most).contains(&number)),

@@ -127,6 +127,16 @@ impl<'t> Table<'t> {
         })
     }
 
+    /// The keys that may stand in the section of this name within.
+    pub(super) fn keys_below(&self, name: &str) -> &'static [Key] {
+        self.keys.iter().find(|known| known.name == name).map_or(&[], Key::below)
+    }
+
+    /// How the heading of the section of this name within is written.
+    pub(super) fn heading_of(&self, name: &str) -> String {
+        format!("[{}{name}]", self.subject)
+    }
+
     /// What `key` takes.
     fn kind(&self, key: &str) -> Option<Kind> {
         self.keys.iter().find(|known| known.name == key).map(|known| known.kind)

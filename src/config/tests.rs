@@ -82,8 +82,8 @@ fn publishers_are_told_where_to_write_and_no_address_is_made_up() {
 
 #[test]
 fn the_reader_wants_of_every_key_what_the_table_says() {
-    for section in keys::ROOT {
-        for key in section.below() {
+    for (heading, keys) in keys::sections() {
+        for key in keys {
             let wanted = match key.kind {
                 keys::Kind::Number(..) => "a whole number",
                 keys::Kind::Flag => "`true` or `false`",
@@ -93,8 +93,8 @@ fn the_reader_wants_of_every_key_what_the_table_says() {
                 _ => "a string",
             };
             // Of what is sent nowhere, nothing else is read.
-            let url = if section.name == "notify" && key.name != "url" { "url = 'https://a.example/'\n" } else { "" };
-            let text = format!("{}\n{url}{} = 2026-11-30\n", section.heading(), key.name);
+            let url = if heading == "[[notify]]" && key.name != "url" { "url = 'https://a.example/'\n" } else { "" };
+            let text = format!("{heading}\n{url}{} = 2026-11-30\n", key.name);
             let told = problems(&text);
             assert!(told.contains(&format!("{} must be {wanted}, not a date", key.name)), "{text}{told}");
         }
@@ -103,8 +103,8 @@ fn the_reader_wants_of_every_key_what_the_table_says() {
 
 #[test]
 fn the_reader_holds_every_key_to_the_bounds_of_the_table() {
-    for section in keys::ROOT {
-        for key in section.below() {
+    for (heading, keys) in keys::sections() {
+        for key in keys {
             let (within, beyond) = match key.kind {
                 keys::Kind::Number(least, most) => {
                     ([least, most].map(|n| n.to_string()), [least - 1, most + 1].map(|n| n.to_string()))
@@ -122,7 +122,7 @@ fn the_reader_holds_every_key_to_the_bounds_of_the_table() {
                 _ => continue,
             };
             let is_told = |value: &str| {
-                let text = format!("{}\n{} = {value}\n", section.heading(), key.name);
+                let text = format!("{heading}\n{} = {value}\n", key.name);
                 let told =
                     from_toml(&text, Path::new("n")).err().map(|problems| problems.to_string()).unwrap_or_default();
                 told.lines().any(|line| line.contains(&format!("{} `", key.name)))
@@ -567,6 +567,36 @@ fn an_interval_and_a_schedule_exclude_each_other() {
     check(
         &feed("interval = '1h'\nschedule = '@hourly'"),
         "n:5:12: feed `a`: schedule stands beside `interval`, and a feed goes by one of them; take one of the two out",
+    );
+}
+
+#[test]
+fn an_encoder_is_asked_where_one_is_named() {
+    assert_eq!(read("[fold.encoder]\nurl = ''\nmodel = 'e5'").fold.encoder, None);
+    let encoder = read("fold.encoder.url = 'http://10.0.0.1:8000/v1/embeddings'\nfold.encoder.key = 'k'").fold.encoder;
+    let expected = EncoderConfig {
+        url: Url::parse("http://10.0.0.1:8000/v1/embeddings").unwrap(),
+        model: String::new(),
+        key: Some(Secret::Literal("k".to_owned())),
+        prefix: String::new(),
+        patience: Duration::from_secs(10),
+    };
+    assert_eq!(encoder, Some(expected));
+    check(
+        "[fold]\nencoder = 'e5'",
+        "n:2:11: fold.encoder must be a section; write `[fold.encoder]` on a line of its own and its keys below",
+    );
+    check(
+        "[fold.encoder]\nadress = ''",
+        "n:2:1: [fold.encoder]: unknown key `adress`; the keys here are `url`, `model`, `key`, `prefix`, `patience`, `fold`",
+    );
+    check(
+        "[fold.encoder]\nurl = 'localhost:8000'",
+        "n:2:7: fold.encoder.url has the scheme `localhost:`; write the whole address, for example `https://example.org/`",
+    );
+    check(
+        "[fold.encoder]\nfold = true",
+        "n:2:8: fold.encoder.fold cannot be `true` in this version: tellings in other languages are listed and not folded; take it out",
     );
 }
 

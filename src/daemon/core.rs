@@ -150,6 +150,8 @@ pub(super) struct Core {
     is_hub_stale: bool,
     /// Whether there may be stories that somebody is to be told of.
     is_anybody_untold: bool,
+    /// Whether there may be entries that were not looked for in other languages.
+    is_anything_unencoded: bool,
     /// Whether commands that follow changed files may be owed.
     are_commands_owed: bool,
     /// When the store is tidied next.
@@ -200,6 +202,7 @@ impl Core {
             are_files_stale: false,
             is_hub_stale: false,
             is_anybody_untold: false,
+            is_anything_unencoded: false,
             are_commands_owed: false,
             tidy_at: now.steady,
             look_for_corrections: false,
@@ -223,7 +226,7 @@ impl Core {
             Event::Watchdog => self.begin_if(!self.works.is_under_way(Work::Watchdog), Work::Watchdog, &mut actions),
             Event::Polled(outcome) => self.polled(outcome, now, &mut actions),
             Event::Ended(work, came) => self.ended(work, came, now, &mut actions),
-            Event::Told(Word::News) => self.is_stale = true,
+            Event::Told(Word::News) => (self.is_stale, self.is_anything_unencoded) = (true, true),
             Event::Told(Word::Ended(feed)) => self.untended.push(feed),
             Event::Store(trouble) => {
                 self.counters.is_store_refusing = trouble.is_some();
@@ -282,6 +285,10 @@ impl Core {
             self.is_anybody_untold = false;
             self.begin(Work::Notify, actions);
         }
+        if self.is_anything_unencoded && self.is_synced && may(self, Work::Encode) {
+            self.is_anything_unencoded = false;
+            self.begin_if(self.config.fold.encoder.is_some(), Work::Encode, actions);
+        }
         if self.is_synced && at >= self.tidy_at && may(self, Work::Tidy) {
             self.tidy_at = at + maintenance::every(self.config.store.keep);
             self.begin(Work::Tidy, actions);
@@ -324,6 +331,8 @@ impl Core {
         let done = match came {
             Ok(Done::Served) if self.is_serving => return self.failed(work, Failure::Ended, now, actions),
             Ok(done) => done,
+            // It was taken out of the configuration while it was asked.
+            Err(Failure::Some(_)) if work == Work::Encode && self.config.fold.encoder.is_none() => return,
             Err(failure) => return self.failed(work, failure, now, actions),
         };
         let done = match done {
@@ -341,6 +350,11 @@ impl Core {
             Done::Known(states) => self.agenda.replan(states),
             Done::Alive => actions.push(Action::Alive),
             Done::FilesWritten => self.are_commands_owed = true,
+            Done::Encoded(turn) => {
+                self.counters.encode(turn.encoded, turn.found);
+                self.is_stale |= turn.found > 0;
+                self.is_anything_unencoded |= !turn.is_done;
+            }
             Done::Published(_)
             | Done::CommandsRun
             | Done::HubsAsked
@@ -379,6 +393,7 @@ impl Core {
             Work::Replan => self.untended.append(&mut self.tending),
             Work::TellHub => self.is_hub_stale = true,
             Work::Notify => self.is_anybody_untold = true,
+            Work::Encode => self.is_anything_unencoded = true,
             Work::Commands => self.are_commands_owed = true,
             // What these look for is looked for again, and a configuration stays pending until it is in force.
             Work::Sync | Work::Corrections | Work::Hubs | Work::Watchdog | Work::Serve => {}
@@ -427,6 +442,7 @@ impl Core {
             Polled::Document(ingested) => {
                 self.counters.ingest(*ingested);
                 self.is_stale |= ingested.changed();
+                self.is_anything_unencoded |= ingested.changed();
             }
             // The feeds that it names are taken up as those of a configuration that was read again.
             Polled::List(true) if self.pending.is_none() => {
@@ -474,7 +490,10 @@ impl Core {
         (self.outputs, self.watchers) = (outputs, watchers.into());
         self.plan_digests(now.wall);
         self.agenda.take_up(subscriptions, due, now.wall);
-        (self.is_synced, self.is_stale) = (true, true);
+        (self.is_synced, self.is_stale, self.is_anything_unencoded) = (true, true, true);
+        if self.config.fold.encoder.is_none() {
+            self.troubles.remove(&Work::Encode);
+        }
         self.edition += 1;
         self.counters.is_config_refused = self.refused.is_some();
         actions.push(Action::TakeUp);
@@ -646,7 +665,8 @@ impl Core {
 
     /// What is wrong now, for a person.
     fn reasons(&self) -> Vec<String> {
-        self.store_trouble.iter().map(Trouble::to_string).chain(self.troubles.values().cloned()).collect()
+        let troubles = self.troubles.iter().filter(|(work, _)| !work.is_dispensable());
+        self.store_trouble.iter().map(Trouble::to_string).chain(troubles.map(|(_, what)| what.clone())).collect()
     }
 
     /// What somebody should see to while all goes on.
@@ -667,7 +687,8 @@ impl Core {
         let left_out = (left_out > 0).then(|| {
             format!("{left_out} of the stories cannot be read or rendered and are left out; the log names them")
         });
-        damaged.into_iter().chain(hidden).chain(left_out).collect()
+        let missed = self.troubles.iter().filter(|(work, _)| work.is_dispensable()).map(|(_, what)| what.clone());
+        damaged.into_iter().chain(hidden).chain(left_out).chain(missed).collect()
     }
 }
 

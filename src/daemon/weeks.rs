@@ -13,7 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::agenda::Now;
 use super::core::{Action, Core, Event};
 use super::work::{Came, Done, Failure, Leased, Pending, Publication, Synced, Work};
-use crate::config::{self, Config};
+use crate::config::{self, Config, EncoderConfig};
+use crate::encoder::Turn as EncoderTurn;
 use crate::ingest::Ingested;
 use crate::maintenance::Kept;
 use crate::model::{Feed, FeedRef};
@@ -62,6 +63,9 @@ struct World {
     is_network_down: bool,
     is_writer_stuck: bool,
     is_disk_full: bool,
+    is_encoder_down: bool,
+    /// When the encoder was asked.
+    put_to_the_encoder: Vec<Duration>,
     /// When each feed was asked.
     asked: BTreeMap<FeedRef, Vec<Duration>>,
     /// When each server last saw us ask for each feed.
@@ -91,6 +95,8 @@ impl World {
             is_network_down: false,
             is_writer_stuck: false,
             is_disk_full: false,
+            is_encoder_down: false,
+            put_to_the_encoder: Vec::new(),
             asked: BTreeMap::new(),
             reached: HashMap::new(),
             alive: Vec::new(),
@@ -205,6 +211,15 @@ impl World {
             Work::Hubs => self.ends(work, soon, Ok(Done::HubsAsked)),
             Work::TellHub => self.ends(work, soon, Ok(Done::HubTold)),
             Work::Notify => self.ends(work, soon, Ok(Done::Notified)),
+            Work::Encode if self.is_encoder_down => {
+                self.put_to_the_encoder.push(self.steady);
+                self.ends(work, soon, Err(Failure::Some("it does not answer".to_owned())));
+            }
+            Work::Encode => {
+                self.put_to_the_encoder.push(self.steady);
+                let turn = EncoderTurn { encoded: 1, found: 0, is_done: true };
+                self.ends(work, soon, Ok(Done::Encoded(turn)));
+            }
             Work::Commands => self.ends(work, soon, Ok(Done::CommandsRun)),
             Work::Serve => panic!("nothing is served"),
         }
@@ -517,4 +532,33 @@ fn a_store_that_refuses_has_nobody_asked_until_it_does_not() {
         .collect();
     // Those that are asked every six hours may not have been due.
     assert!(back.len() >= 25, "{back:?}");
+}
+
+#[test]
+fn an_encoder_that_is_down_is_asked_once_a_minute_and_makes_nobody_ill() {
+    let mut config = configuration(0..30, "10m");
+    let url = "http://127.0.0.1:8000/v1/embeddings".parse().unwrap();
+    let (model, prefix) = Default::default();
+    config.fold.encoder = Some(EncoderConfig { url, model, key: None, prefix, patience: 10 * SECOND });
+    let mut world = World::new(config.clone());
+    world.pass(30 * MINUTE);
+    assert!(world.put_to_the_encoder.len() > 3, "what is new is put to it");
+    assert!(world.core.health().warnings.is_empty());
+    world.is_encoder_down = true;
+    let (down, published) = (world.steady, world.published.len());
+    world.pass(DAY);
+    let asked = world.put_to_the_encoder.iter().filter(|at| **at > down).count();
+    assert!((24 * 50..24 * 75).contains(&asked), "{asked}");
+    assert!(world.published.len() > published + 24, "all else goes on");
+    let health = world.core.health();
+    assert!(health.reasons.is_empty(), "{:?}", health.reasons);
+    assert!(health.warnings.iter().any(|warning| warning.contains("it does not answer")), "{:?}", health.warnings);
+    // Who takes it out is told of it no more.
+    config.fold.encoder = None;
+    world.reload(config);
+    world.pass(MINUTE);
+    assert_eq!(world.core.health().warnings, [""; 0]);
+    let asked = world.put_to_the_encoder.len();
+    world.pass(HOUR);
+    assert_eq!(world.put_to_the_encoder.len(), asked);
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
+use crate::encoder::Turn;
 use crate::maintenance::Kept;
 use crate::model::{Feed, FeedRef};
 use crate::notify::Watcher;
@@ -46,6 +47,8 @@ pub(super) enum Work {
     TellHub,
     /// Telling people of stories.
     Notify,
+    /// Looking for tellings in other languages.
+    Encode,
     /// Running the commands that follow changed files.
     Commands,
     /// Waiting for a sign of life of the store's writer.
@@ -56,7 +59,7 @@ pub(super) enum Work {
 
 impl Work {
     /// Every kind.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Sync,
         Self::Lease,
         Self::Publish,
@@ -67,6 +70,7 @@ impl Work {
         Self::Replan,
         Self::TellHub,
         Self::Notify,
+        Self::Encode,
         Self::Commands,
         Self::Watchdog,
         Self::Serve,
@@ -85,6 +89,7 @@ impl Work {
             Self::Replan => "replan",
             Self::TellHub => "tell_hub",
             Self::Notify => "notify",
+            Self::Encode => "encode",
             Self::Commands => "commands",
             Self::Watchdog => "watchdog",
             Self::Serve => "serve",
@@ -104,10 +109,16 @@ impl Work {
             Self::Replan => "a feed that its hub tells of no more could not be planned anew",
             Self::TellHub => "the hub could not be told of a change",
             Self::Notify => "somebody could not be told of a story",
+            Self::Encode => "stories are not looked for in other languages, because the encoder could not be asked",
             Self::Commands => "a command that follows changed files failed",
             Self::Watchdog => "the store's writer could not be watched",
             Self::Serve => "the HTTP server ended",
         }
+    }
+
+    /// Whether all else goes on as well without it, so that its failure says nothing about the daemon's health.
+    pub(super) fn is_dispensable(self) -> bool {
+        self == Self::Encode
     }
 }
 
@@ -125,6 +136,7 @@ pub(super) enum Done {
     Known(Vec<Feed>),
     HubTold,
     Notified,
+    Encoded(Turn),
     CommandsRun,
     /// The writer of the store does something.
     Alive,

@@ -218,7 +218,7 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
 
 /// Whether a text is what an aggregator puts where an entry's text would stand: the entry's own headline and outlet, and below
 /// them those of other entries. What these say is not what the entry says, and the title ends with the outlet's name.
-fn lists_headlines(title: &str, text: &str) -> bool {
+pub(super) fn lists_headlines(title: &str, text: &str) -> bool {
     title.rsplit_once(" - ").is_some_and(|(headline, outlet)| {
         let rest = text.strip_prefix(headline.trim()).map(str::trim_start);
         rest.is_some_and(|rest| rest.starts_with(outlet.trim()))
@@ -239,7 +239,7 @@ fn head(text: &str, chars: usize) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-fn guess(texts: &[&str]) -> Language {
+pub(super) fn guess(texts: &[&str]) -> Language {
     let mut guess = Guess::default();
     let mut words = 0_usize;
     for text in texts {

@@ -102,6 +102,19 @@ fn entry(document: &mut Document, story: &MergedStory, updated: DateTime<Utc>) {
     if let Some(followed) = &story.follows {
         link(document, "related", &followed.page, HTML, Some(&format!("Follows: {}", followed.title)));
     }
+    for told in &story.other_languages {
+        let title = format!("Also in other languages: {}", told.title);
+        document.empty(
+            "link",
+            &[
+                ("rel", Some("related")),
+                ("href", Some(&told.page)),
+                ("type", HTML),
+                ("hreflang", Some(&told.language)),
+                ("title", Some(&title)),
+            ],
+        );
+    }
     if let Some(comments) = &story.comments {
         let count = story.comment_count.map(|count| count.to_string());
         document.empty(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::model::FeedRef;
 use crate::publish::Output;
-use crate::publish::merged::{self, Credit, Style};
+use crate::publish::merged::{self, Credit, InOtherLanguage, Style};
 use crate::publish::sight::{self, Seen};
 use crate::sanitise;
 use crate::store::feeds::Source;
@@ -50,6 +50,10 @@ pub fn story(connection: &Connection, output: &Output, seen: &Seen) -> store::Re
             "score": null,
         })
     });
+    let other_languages: Vec<InOtherLanguage> = sight::in_other_languages(connection, output, story)?
+        .into_iter()
+        .map(|(language, other)| InOtherLanguage::of(language, &other, heading.story(other.id)))
+        .collect();
     Ok(Some(text(&json!({
         "id": shown.id.urn(),
         "story_url": heading.story(shown.id),
@@ -62,6 +66,7 @@ pub fn story(connection: &Connection, output: &Output, seen: &Seen) -> store::Re
         "date_modified": instant(shown.updated),
         "sources": shown.sources,
         "coverage": coverage.iter().map(told).chain(relayed).collect::<Vec<_>>(),
+        "also_in_other_languages": other_languages,
     }))))
 }
 

@@ -167,6 +167,10 @@ fn own(story: &MergedStory) -> Value {
             "follows",
             story.follows.as_ref().map_or(Value::Null, |of| json!({ "title": of.title, "story_url": of.page })),
         ),
+        (
+            "also_in_other_languages",
+            Some(&story.other_languages).filter(|told| !told.is_empty()).map_or(Value::Null, |told| json!(told)),
+        ),
         ("comments", json!(story.comments)),
         ("comment_count", json!(story.comment_count)),
         ("in_reply_to", json!(story.in_reply_to)),

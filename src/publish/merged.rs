@@ -281,6 +281,8 @@ pub struct MergedStory {
     pub told_below: Below,
     /// The older story that it follows.
     pub follows: Option<Followed>,
+    /// The stories that tell the same in other languages, oldest first.
+    pub other_languages: Vec<InOtherLanguage>,
     /// How many feeds tell it.
     pub sources: u32,
     /// Whether the text of its canonical entry is damaged in the store.
@@ -317,6 +319,27 @@ impl Followed {
     pub fn of(neighbour: &Neighbour, page: String) -> Self {
         let title = sanitise::line(&neighbour.title);
         Self { title: if title.is_empty() { "an earlier story".into() } else { title }, page }
+    }
+}
+
+/// A story that tells the same as another in another language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InOtherLanguage {
+    /// The first part of a BCP 47 tag.
+    pub language: String,
+    /// Its title, plain text, never empty.
+    pub title: String,
+    /// Where it has its page.
+    #[serde(rename = "story_url")]
+    pub page: String,
+}
+
+impl InOtherLanguage {
+    /// The story as it is named where its page is at `page`.
+    #[must_use]
+    pub fn of(language: String, neighbour: &Neighbour, page: String) -> Self {
+        let title = sanitise::line(&neighbour.title);
+        Self { language, title: if title.is_empty() { "Untitled".into() } else { title }, page }
     }
 }
 
@@ -500,6 +523,7 @@ pub fn story<'a>(
         others,
         told_below,
         follows: None,
+        other_languages: Vec::new(),
         sources: counts.last().map_or(0, |last| u32::try_from(*last).unwrap_or(u32::MAX)),
         is_damaged: detail.is_damaged,
         digest: None,
@@ -857,6 +881,7 @@ impl MergedStory {
             others: Vec::new(),
             told_below: Below::default(),
             follows: None,
+            other_languages: Vec::new(),
             sources: 1,
             is_damaged: false,
             digest: Some(digest),
@@ -939,6 +964,7 @@ mod tests {
             others: Vec::new(),
             told_below: Below::default(),
             follows: None,
+            other_languages: Vec::new(),
             sources: 1,
             is_damaged: false,
             digest: None,

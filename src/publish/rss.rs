@@ -130,6 +130,18 @@ fn item(document: &mut Document, story: &MergedStory) {
         document
             .empty("atom:link", &[("rel", Some("related")), ("href", Some(&followed.page)), ("title", Some(&title))]);
     }
+    for told in &story.other_languages {
+        let title = format!("Also in other languages: {}", told.title);
+        document.empty(
+            "atom:link",
+            &[
+                ("rel", Some("related")),
+                ("href", Some(&told.page)),
+                ("hreflang", Some(&told.language)),
+                ("title", Some(&title)),
+            ],
+        );
+    }
     // RSS wants the address of the feed; its page is the next best, and without either the credit goes to `dc:publisher`.
     match story.outlet.address.as_ref().or(story.outlet.link.as_ref()) {
         _ if story.digest.is_some() => {}

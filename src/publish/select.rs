@@ -13,15 +13,18 @@ use chrono::{DateTime, Utc};
 use crate::config::{Format, Judged, Order, OutputConfig, Query, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, EntryRef, FeedRef, StoryId, StoryRef};
-use crate::publish::merged::{self, Credit, Followed, HITS_ON_A_PAGE, MergedFeed, MergedStory, Part, Stories, Style};
+use crate::publish::merged::{
+    self, Credit, Followed, HITS_ON_A_PAGE, InOtherLanguage, MergedFeed, MergedStory, Part, Stories, Style,
+};
 use crate::publish::relays::Relays;
 use crate::publish::spool::{Spool, Spooled};
 use crate::publish::{Output, digest, isolate, sight};
 use crate::store::feeds::Source;
+use crate::store::follows::Neighbour;
 use crate::store::outputs::{self, Closed};
 use crate::store::stories::{DamagedEntry, Story, Telling};
 use crate::store::texts::LastBlock;
-use crate::store::{Connection, Policy, Result, entries, feeds, search, stories};
+use crate::store::{Connection, Policy, Result, entries, feeds, other_languages, search, stories};
 
 /// An archive. It holds a month of all feeds, so that its stories are not in memory.
 pub struct Archive {
@@ -338,6 +341,8 @@ struct Selection<'a> {
     sources: HashMap<FeedRef, Credited>,
     /// Whether what is selected is hardly rendered again.
     is_once: bool,
+    /// Whether any story is told in other languages.
+    is_multilingual: bool,
     /// Where the output's query is found.
     found: Option<search::Hits>,
     /// Whether texts are kept for the stories' pages.
@@ -362,7 +367,20 @@ impl<'a> Selection<'a> {
             output.config.query.as_ref().map(|query| search::find(connection, query, &output.visible)).transpose()?;
         let (texts, last_block, spoiled, damaged) = Default::default();
         let (is_once, keeps_texts) = (false, false);
-        Ok(Self { connection, output, sources, is_once, found, keeps_texts, texts, last_block, spoiled, damaged })
+        let is_multilingual = other_languages::are_there_any(connection)?;
+        Ok(Self {
+            connection,
+            output,
+            sources,
+            is_once,
+            is_multilingual,
+            found,
+            keeps_texts,
+            texts,
+            last_block,
+            spoiled,
+            damaged,
+        })
     }
 
     /// What `read` makes of a story; `None` too when it cannot be read, which costs no other story its place.
@@ -503,8 +521,20 @@ impl<'a> Selection<'a> {
         let followed = if has_page { sight::followed(self.connection, self.output, story)? } else { None };
         let heading = self.output.heading();
         let follows = followed.map(|followed| Followed::of(&followed, heading.story(followed.id)));
+        let in_other_languages = match has_page && self.is_multilingual {
+            true => sight::in_other_languages(self.connection, self.output, story)?,
+            false => Vec::new(),
+        };
+        let named =
+            |(language, other): (String, Neighbour)| InOtherLanguage::of(language, &other, heading.story(other.id));
+        let other_languages = in_other_languages.into_iter().map(named).collect();
         let tags_of = |feed: &FeedRef| self.output.tags.get(feed).cloned().unwrap_or_default();
         let speaker = coverage.iter().find(|telling| telling.entry == story.canonical).map(|telling| telling.feed);
-        Ok(shown.map(|shown| MergedStory { tags: speaker.as_ref().map(tags_of).unwrap_or_default(), follows, ..shown }))
+        Ok(shown.map(|shown| MergedStory {
+            tags: speaker.as_ref().map(tags_of).unwrap_or_default(),
+            follows,
+            other_languages,
+            ..shown
+        }))
     }
 }

@@ -9,7 +9,7 @@ use crate::publish::Output;
 use crate::publish::relays::Relays;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{self, Story, Telling};
-use crate::store::{Connection, Policy, Result, entries, follows};
+use crate::store::{Connection, Policy, Result, entries, follows, other_languages};
 
 /// A story as some readers see it.
 pub struct Seen {
@@ -84,6 +84,18 @@ pub fn followed(connection: &Connection, output: &Output, story: &Story) -> Resu
 pub fn followers(connection: &Connection, output: &Output, story: &Story) -> Result<Vec<Neighbour>> {
     let found = follows::followers(connection, story.story)?.into_iter();
     found.filter_map(|neighbour| neighbour_seen(connection, output, neighbour).transpose()).collect()
+}
+
+/// The stories that tell the same as a story in other languages, as readers of the output see them, each with its language.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn in_other_languages(connection: &Connection, output: &Output, story: &Story) -> Result<Vec<(String, Neighbour)>> {
+    let seen = |(language, neighbour)| {
+        let seen = neighbour_seen(connection, output, neighbour).transpose()?;
+        Some(seen.map(|neighbour| (language, neighbour)))
+    };
+    other_languages::of(connection, story.story)?.into_iter().filter_map(seen).collect()
 }
 
 fn neighbour_seen(connection: &Connection, output: &Output, neighbour: Neighbour) -> Result<Option<Neighbour>> {

@@ -155,7 +155,7 @@ fn read_through<const N: usize>(
 fn make_consistent(target: &Connection, now: DateTime<Utc>) -> Result<()> {
     let parents = BTreeMap::from([
         ("feed", ["entry", "tombstone", "hub_subscription", "hub_message"].as_slice()),
-        ("entry", ["fold", "print", "split", "correction"].as_slice()),
+        ("entry", ["fold", "print", "split", "correction", "embedding", "other_language"].as_slice()),
     ]);
     for (parent, children) in parents.iter().rev() {
         for child in *children {
@@ -163,7 +163,8 @@ fn make_consistent(target: &Connection, now: DateTime<Utc>) -> Result<()> {
         }
     }
     target.execute_batch(
-        "DELETE FROM text_block WHERE id NOT IN (SELECT text_block FROM entry WHERE text_block IS NOT NULL);
+        "DELETE FROM other_language WHERE other NOT IN (SELECT id FROM entry);
+         DELETE FROM text_block WHERE id NOT IN (SELECT text_block FROM entry WHERE text_block IS NOT NULL);
          UPDATE text_block SET held = found.times
              FROM (SELECT text_block AS block, count(*) AS times FROM entry GROUP BY text_block) AS found WHERE found.block = id;
          INSERT OR IGNORE INTO tally (one, corrections) VALUES (1, 0);

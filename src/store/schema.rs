@@ -35,6 +35,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/17.sql"),
     include_str!("schema/18.sql"),
     include_str!("schema/19.sql"),
+    include_str!("schema/20.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.

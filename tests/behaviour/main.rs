@@ -12,6 +12,7 @@ mod http_dialects;
 mod lists_elsewhere;
 mod newsfolds_in_a_row;
 mod notifying;
+mod other_languages;
 mod other_programs;
 mod outputs;
 mod politeness;

@@ -125,6 +125,9 @@ pub fn story(
             href => &enclosure.url, kind => enclosure.media_type.as_deref().and_then(|kind| kind.split('/').next()).unwrap_or("file"),
         }).collect::<Vec<_>>(),
         follows => sight::followed(connection, output, story)?.as_ref().map(neighbour),
+        other_languages => sight::in_other_languages(connection, output, story)?.iter().map(|(language, other)| {
+            context! { language, ..neighbour(other) }
+        }).collect::<Vec<_>>(),
         followers => sight::followers(connection, output, story)?.iter().map(neighbour).collect::<Vec<_>>(),
         timelines => timeline::drawn(&dots, site.timezone).map(Vec::from),
         tellings => tellings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
