@@ -6,7 +6,6 @@
 
 pub mod commented;
 pub mod edit;
-mod encoder;
 mod feed;
 mod keys;
 pub mod load;

@@ -6,8 +6,8 @@ use super::keys::{self, Key};
 use super::problem::{Problem, Problems};
 use super::table::{Notes, Table, Value, nearest, shown};
 use super::{
-    Config, FoldConfig, Further, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, encoder, feed, folder,
-    notify, output,
+    Config, EncoderConfig, FoldConfig, Further, Listen, OutputConfig, PollConfig, ServeConfig, StoreConfig, feed,
+    folder, notify, output,
 };
 use crate::model::{Level, Profile};
 use crate::schedule::{Cadence, Crontab};
@@ -110,8 +110,7 @@ fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t P
     let poll_section = section(&root, "poll");
     let poll = poll(&poll_section);
     let fold_section = section(&root, "fold");
-    let fold =
-        FoldConfig { encoder: encoder::encoder(&within(&fold_section, "encoder"), folder), ..fold(&fold_section) };
+    let fold = FoldConfig { encoder: encoder(&within(&fold_section, "encoder"), folder), ..fold(&fold_section) };
     let serve = serve(&section(&root, "serve"), folder);
     if store.keep < fold.window {
         notes.warning(
@@ -411,6 +410,30 @@ fn fold(table: &Table<'_>) -> FoldConfig {
         window: table.duration("window", default.window),
         encoder: None,
     }
+}
+
+/// How long an answer may take where nothing else is configured.
+const ENCODER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads `[fold.encoder]`; `None` where it has no `url`, which is how it is switched off.
+fn encoder(table: &Table<'_>, folder: &Path) -> Option<EncoderConfig> {
+    let url = table.get("url").and_then(|value| {
+        value.parsed_unseen("\"http://127.0.0.1:8000/v1/embeddings\"", |text| {
+            (!text.is_empty()).then(|| web_address(text)).transpose()
+        })
+    });
+    // All of it is read, so that one fault hides no other.
+    let (model, prefix) = (table.text("model", ""), table.text("prefix", ""));
+    let key = table.get("key").and_then(|value| feed::secret(&value, folder));
+    let patience = table.duration("patience", ENCODER_PATIENCE);
+    if table.flag("fold", false)
+        && let Some(value) = table.get("fold")
+    {
+        value.problem(
+            "cannot be `true` in this version: tellings in other languages are listed and not folded; take it out",
+        );
+    }
+    Some(EncoderConfig { url: url.flatten()?, model, key, prefix, patience })
 }
 
 /// Whether somebody cannot listen at an address because another does: one of them on every address of the machine.
