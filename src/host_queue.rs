@@ -50,7 +50,7 @@ impl Limits {
     }
 }
 
-/// What came of an errand: a report, or which feed's could not be stored, and why.
+/// What came of a job: a report, or which feed's could not be stored, and why.
 pub type Outcome = Result<Report, (FeedRef, store::Error)>;
 
 /// The lines, one a host. Dropping it lets the polls under way finish.
@@ -95,8 +95,8 @@ impl HostQueue {
     }
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
-    pub fn push(&self, errands: impl IntoIterator<Item = PollJob>) {
-        self.shared.push(errands.into_iter().map(|job| (clock::instant(), job)), &self.tasks);
+    pub fn push(&self, jobs: impl IntoIterator<Item = PollJob>) {
+        self.shared.push(jobs.into_iter().map(|job| (clock::instant(), job)), &self.tasks);
     }
 
     /// Gives up the polls that are waiting or under way, and returns once none is. What they had stored stays stored.
@@ -108,9 +108,9 @@ impl HostQueue {
 }
 
 impl Shared {
-    fn push(self: &Arc<Self>, errands: impl IntoIterator<Item = (Instant, PollJob)>, tasks: &TaskTracker) {
+    fn push(self: &Arc<Self>, jobs: impl IntoIterator<Item = (Instant, PollJob)>, tasks: &TaskTracker) {
         let mut lines = self.lines();
-        for (came, job) in errands {
+        for (came, job) in jobs {
             let host = host_of(job.feed.target());
             let line = lines.entry(host.clone()).or_default();
             line.waiting.push_back((came, job));

@@ -4,11 +4,11 @@
 //! failure, is decided in `decide` and carried out in one place, `submit`. When a feed is polled is `schedule`'s to
 //! say, and in which order `host_queue`'s.
 
-mod decide;
+pub(crate) mod decide;
 mod document;
 mod job;
 mod look;
-mod outcome;
+pub(crate) mod outcome;
 mod readers;
 mod remember;
 mod submit;
@@ -24,11 +24,10 @@ use crate::clock;
 use crate::fetch::access::Access;
 use crate::fetch::{self, Client, Document, Fetched, Question, Reply};
 use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
-use crate::model::history::Outcome;
-use crate::model::{Entry, Feed, FeedRef};
+use crate::model::{Entry, FeedRef};
 use crate::net::domain::domain_of;
 use crate::normalise::hub_links;
-use crate::politeness::connectivity::{self, Side, Sign, Turn};
+use crate::politeness::connectivity::Side;
 use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
 use crate::subscription::Subscription;
@@ -80,7 +79,7 @@ impl Poller {
         }
         self.lease_anew(&job, in_line, now).await?;
         let (asked, place) = self.ask(&job, in_line.is_last, now).await;
-        let turn = self.notice(&job.feed, &asked, now);
+        let turn = decide::notice(&mut self.client.politeness().uplinks(), &job.feed, &asked, now);
         let PollJob { feed, subscription, slow: _slow, .. } = job;
         self.submit(decide::after_poll(*feed, &subscription, asked, turn, now), place, now).await
     }
@@ -176,28 +175,6 @@ impl Poller {
             news.map(|news| (news, place))
         };
         self.readers.run(feed, read).await.map_err(|_| Error::Panicked)?
-    }
-
-    /// What an answer, or that there is none, says about the network on our side.
-    fn notice(&self, feed: &Feed, asked: &Asked, now: DateTime<Utc>) -> Turn {
-        let sign = match &asked.answer {
-            // Nobody was asked.
-            Err(Error::Fetch(fetch::Error::Held { .. })) => return Turn::None,
-            // It was asked before the network went down, and the answer never came.
-            Err(error) if error.outcome() == Outcome::TimedOut && self.is_down(&asked.address) => {
-                return Turn::StillDown;
-            }
-            Err(error) => error.sign(),
-            Ok(_) => Some(Sign::Answered),
-        };
-        match sign.zip(Side::of(&asked.address)) {
-            Some((sign, side)) => {
-                let domain = domain_of(&asked.address);
-                let asked = connectivity::Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 };
-                self.client.politeness().uplinks().note(side, asked, sign, now)
-            }
-            None => Turn::None,
-        }
     }
 
     /// Whether our network is down on the side of that address.

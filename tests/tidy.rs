@@ -392,13 +392,13 @@ fn every_module_uses_only_those_below_it() {
 
 #[test]
 fn no_file_needs_a_file_that_needs_it() {
-    // What is left: within which modules there are circles, and why.
-    const CIRCLES: &[(&[&str], &str)] = &[
-        (&["config"], "its types stand in `config` itself, and are made by the files below it"),
-        (&["parse"], "what is read stands in `parse` itself, and its readers fall back on each other"),
-        (&["publish"], "what an output is stands in `publish` itself"),
-        (&["sanitise"], "its bounds stand in `sanitise` itself"),
-        (&["serve"], "what is served stands in `serve` itself, and answers are made in `answer`"),
+    // What is left: how many files of which modules stand in circles, and why.
+    const CIRCLES: &[(&str, usize, &str)] = &[
+        ("config", 8, "its types stand in `config` itself, and are made by the files below it"),
+        ("parse", 20, "what is read stands in `parse` itself, and its readers fall back on each other"),
+        ("publish", 9, "what an output is stands in `publish` itself"),
+        ("sanitise", 6, "its bounds stand in `sanitise` itself"),
+        ("serve", 4, "what is served stands in `serve` itself, and answers are made in `answer`"),
     ];
     let arrows = Arrows::read();
     let all = arrows.all();
@@ -410,14 +410,13 @@ fn no_file_needs_a_file_that_needs_it() {
         met
     };
     let reached: BTreeMap<&Module, BTreeSet<Module>> = all.keys().map(|module| (*module, reached(module))).collect();
-    let mut met = BTreeSet::new();
-    for (module, below) in reached.iter().filter(|(module, below)| below.contains(**module)) {
-        let circle: BTreeSet<&Module> = below.iter().filter(|other| reached[*other].contains(*module)).collect();
-        let tops: BTreeSet<&str> = circle.iter().map(|file| file[0].as_str()).collect();
-        let excuse = CIRCLES.iter().position(|(modules, _)| modules.iter().copied().collect::<BTreeSet<_>>() == tops);
-        met.insert(excuse.unwrap_or_else(|| {
-            panic!("these need each other: {:?}", circle.iter().map(|file| file.join("::")).collect::<Vec<_>>())
-        }));
+    let mut in_circles: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (module, _) in reached.iter().filter(|(module, below)| below.contains(**module)) {
+        in_circles.entry(&module[0]).or_default().push(module.join("::"));
     }
-    assert_eq!(met.len(), CIRCLES.len(), "an exception is needed no more: only {met:?} are");
+    for (module, files) in &in_circles {
+        let excused = CIRCLES.iter().find(|(excused, ..)| excused == module).map_or(0, |(_, files, _)| *files);
+        assert_eq!(files.len(), excused, "these stand in circles: {files:?}");
+    }
+    assert_eq!(in_circles.len(), CIRCLES.len(), "an exception is needed no more: only {:?} are", in_circles.keys());
 }

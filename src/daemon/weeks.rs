@@ -15,14 +15,17 @@ use super::core::{Action, Core, Event};
 use super::work::{Came, Done, Failure, Leased, Pending, Publication, Synced, Work};
 use crate::config::{self, Config, EncoderConfig};
 use crate::encoder::Turn as EncoderTurn;
+use crate::fetch::{self, Reply};
 use crate::ingest::Ingested;
 use crate::maintenance::Kept;
-use crate::model::{Feed, FeedRef};
+use crate::model::{Feed, FeedRef, Hints};
 use crate::net::domain::domain_of;
 use crate::politeness::Politeness;
-use crate::politeness::connectivity::{Asked, Side, Sign, Turn};
+use crate::politeness::connectivity::{Side, Sign};
 use crate::politeness::cooldowns::Cooldowns;
-use crate::poll::{PollJob, Polled, Postponement, Report, Trigger};
+use crate::poll::decide::{self, Intent, Obstacles, Stored};
+use crate::poll::outcome::{Answer, Asked, Error, News};
+use crate::poll::{PollJob, Polled, Report};
 use crate::publish::Published;
 use crate::publish::theme::Theme;
 use crate::schedule;
@@ -39,6 +42,8 @@ const MIN_INTERVAL: Duration = Duration::from_secs(300);
 /// How long a poll takes, and how long its host is left alone after it.
 const POLL: Duration = Duration::from_millis(200);
 const GAP: Duration = SECOND;
+/// How long a server that has enough of us asks to be left alone.
+const HOLD: Duration = Duration::from_secs(7200);
 
 /// What is to happen to the daemon.
 enum Coming {
@@ -52,6 +57,8 @@ struct World {
     steady: Duration,
     /// The clock on the wall when the daemon started, had it been set then as it is now.
     began: DateTime<Utc>,
+    /// When it was last set.
+    clock_set: Duration,
     coming: BTreeMap<(Duration, u64), Coming>,
     /// How much was ever to come, to tell what comes at one instant apart.
     count: u64,
@@ -87,6 +94,7 @@ impl World {
             politeness,
             steady: Duration::ZERO,
             began,
+            clock_set: Duration::ZERO,
             coming: BTreeMap::new(),
             count: 0,
             feeds: BTreeMap::new(),
@@ -257,7 +265,9 @@ impl World {
                 state.next_poll = subscription.replan(state).map_or(state.next_poll, |due| due.at);
                 state.planned_by = Some(wanted);
             }
-            due.push((handle, state.next_poll));
+            if state.retired_at.is_none() {
+                due.push((handle, state.next_poll));
+            }
         }
         let (outputs, watchers) = (subscriptions.outputs(&config), subscriptions.watchers(&config));
         Synced { pending, subscriptions, outputs, watchers, due, cooldowns: Cooldowns::default() }
@@ -271,62 +281,82 @@ impl World {
         self.comes(begins - self.steady, Coming::Poll(job));
     }
 
-    /// Asks a feed's server.
+    /// Polls a feed, with an answer that is made up.
     fn poll(&mut self, job: PollJob) {
-        let now = self.now().wall;
-        let side = Side::of(job.feed.target()).expect("all these feeds are on the network");
-        let PollJob { mut feed, subscription, trigger, .. } = job;
-        let later = now + TimeDelta::seconds(60);
-        if trigger == Trigger::Due && self.politeness.uplinks().is_down(side) {
-            feed.next_poll = later;
-            return self.report(*feed, Polled::Postponed(Postponement::Offline), Turn::None, Duration::ZERO);
+        let (now, address) = (self.now().wall, job.feed.target().clone());
+        let (domain, side) = (domain_of(&address), Side::of(&address).expect("all these feeds are on the network"));
+        let cooldown = self.politeness.cooldowns().until(&domain, now);
+        let is_offline = self.politeness.uplinks().is_down(side);
+        if let Some(later) = decide::before_poll(&job, Obstacles { domain: &domain, cooldown, is_offline }, now) {
+            return self.record(decide::postpone(*job.feed, later), Duration::ZERO);
         }
-        let is_broken = feed.name.contains("broken");
-        let is_dead = feed.name.contains("dead");
-        let sign = if self.is_network_down || is_dead { Sign::Unreachable } else { Sign::Answered };
+        let PollJob { feed, subscription, trigger, .. } = job;
+        let answer = self.answer(&feed);
         self.asked.entry(feed.feed).or_default().push(self.steady);
-        if sign == Sign::Answered
+        let asked = Asked { address, trigger, took: POLL, answer };
+        if asked.answer.as_ref().err().is_none_or(|error| error.sign() == Some(Sign::Answered))
             && let Some(before) = self.reached.insert(feed.feed, self.steady)
         {
-            let gap = self.steady - before;
-            assert!(gap >= MIN_INTERVAL, "{} is polled too early, after {gap:?}", feed.name);
+            // A clock that is set ahead ends what a server asked for early.
+            let is_held = feed.name.contains("limited") && before > self.clock_set;
+            let (gap, least) = (self.steady - before, if is_held { HOLD } else { MIN_INTERVAL });
+            assert!(gap >= least, "{} is polled too early, after {gap:?}", feed.name);
         }
-        let domain = domain_of(feed.target());
-        let turn = self.politeness.uplinks().note(
-            side,
-            Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 },
-            sign,
-            now,
-        );
-        feed.last_poll = Some(now);
-        if matches!(turn, Turn::Down(_) | Turn::StillDown) {
-            feed.next_poll = later;
-            return self.report(*feed, Polled::Postponed(Postponement::Offline), turn, POLL);
-        }
-        let polled = if sign == Sign::Unreachable || is_broken {
-            feed.failures += 1;
-            Polled::Failed("nobody answers".to_owned())
-        } else {
-            feed.failures = 0;
-            let has_news = (feed.feed.0 + self.count).is_multiple_of(5);
-            if has_news { Polled::Document(Ingested { added: 1, ..Ingested::default() }) } else { Polled::Unchanged }
-        };
-        let due = subscription.plan(&feed, None, None, now);
-        (feed.next_poll, feed.next_poll_why) = (due.at, due.reason);
-        feed.planned_by = Some(subscription.plan_name(feed.told_until.is_some()));
-        self.report(*feed, polled, turn, POLL);
+        let turn = decide::notice(&mut self.politeness.uplinks(), &feed, &asked, now);
+        self.record(decide::after_poll(*feed, &subscription, asked, turn, now), POLL);
     }
 
-    fn report(&mut self, feed: Feed, polled: Polled, turn: Turn, after: Duration) {
-        if let Turn::Down(others) = &turn {
-            for (other, times) in others {
-                let failures = &mut self.feeds.get_mut(other).unwrap().failures;
-                *failures = failures.saturating_sub(*times);
-            }
+    /// What a feed's server says: as its name has it, and one time in five that there is news.
+    fn answer(&self, feed: &Feed) -> Result<Answer, Error> {
+        let is = |kind: &str| feed.name.contains(kind);
+        let refused =
+            |status, retry_after| Err(fetch::Error::refused(status, domain_of(feed.target()), retry_after).into());
+        let reply = Reply { took: POLL, bytes: 1_000, is_full: true, ..Reply::default() };
+        if self.is_network_down || is("dead") {
+            Err(fetch::Error::Unreachable(feed.name.clone(), "no route".to_owned()).into())
+        } else if is("broken") {
+            refused(500, None)
+        } else if is("limited") {
+            refused(429, TimeDelta::from_std(HOLD).ok())
+        } else if is("gone") {
+            Ok(Answer::Gone)
+        } else if (feed.feed.0 + self.count).is_multiple_of(5) {
+            Ok(Answer::News(Box::new(News {
+                reply,
+                hash: i64::try_from(self.count).unwrap(),
+                title: None,
+                link: None,
+                hints: Hints::default(),
+                repairs: Vec::new(),
+                is_cut_off: is("cut"),
+                found: None,
+                entries: Vec::new(),
+                list: None,
+            })))
+        } else {
+            Ok(Answer::Unchanged(Box::new(Reply { is_full: feed.body_hash.is_none(), ..reply })))
         }
-        self.feeds.insert(feed.feed, feed.clone());
-        let report = Report { feed: Arc::new(feed), polled, outcome: None, turn };
-        self.comes(after, Coming::Event(Event::Polled(Ok(report))));
+    }
+
+    /// Stores what was decided of a poll, and has it reported.
+    fn record(&mut self, intent: Intent, after: Duration) {
+        let Intent { feed, mut polled, outcome, turn, stored, .. } = intent;
+        match stored {
+            Stored::Feed { cooldown: Some((domain, until)), .. } => {
+                self.politeness.cooldowns().put(&domain, feed.feed, until, self.now().wall);
+            }
+            Stored::Excused { others, until, .. } => {
+                for (other, times) in others {
+                    let other = self.feeds.get_mut(&other).unwrap();
+                    other.failures = other.failures.saturating_sub(times);
+                    other.next_poll = until;
+                }
+            }
+            Stored::Document { .. } => polled = Polled::Document(Ingested { added: 1, ..Ingested::default() }),
+            Stored::Feed { .. } | Stored::List { .. } => {}
+        }
+        self.feeds.insert(feed.feed, (*feed).clone());
+        self.comes(after, Coming::Event(Event::Polled(Ok(Report { feed, polled, outcome, turn }))));
     }
 
     fn reload(&mut self, config: Config) {
@@ -335,12 +365,12 @@ impl World {
 
     /// Puts the clock on the wall ahead, or back.
     fn set_the_clock(&mut self, by: TimeDelta) {
-        self.began += by;
+        (self.began, self.clock_set) = (self.began + by, self.steady);
     }
 
     /// The machine sleeps: the clock that nobody sets stands still.
     fn sleep(&mut self, time: TimeDelta) {
-        self.began += time;
+        self.set_the_clock(time);
     }
 
     /// How often each second saw somebody asked, since then.
@@ -352,7 +382,7 @@ impl World {
         seconds.into_values().max().unwrap_or(0)
     }
 
-    /// The longest that a feed that is not broken was left alone in this time.
+    /// The longest that a feed whose server answers was left alone in this time.
     fn longest_gap(&self, (from, to): (Duration, Duration)) -> (Duration, String) {
         let gap = |(feed, asked): (&FeedRef, &Vec<Duration>)| {
             let within = asked.iter().copied().filter(|at| *at >= from && *at <= to);
@@ -362,18 +392,19 @@ impl World {
         };
         let is_meant = |(feed, _): &(&FeedRef, &Vec<Duration>)| {
             self.core.agenda().subscriptions().subscription(**feed).is_some()
-                && !self.feeds[*feed].name.contains("broken")
+                && self.feeds[*feed].name.contains("feed")
                 && self.feeds[*feed].told_until.is_none()
         };
         self.asked.iter().filter(is_meant).map(gap).max().unwrap()
     }
 
-    /// Every feed of the configuration is due some day, in line or being asked.
+    /// Every feed of the configuration is due some day, in line or being asked, unless it is gone for good.
     fn assert_that_none_is_forgotten(&self) {
         let agenda = self.core.agenda();
         let mut known = agenda.all();
         known.sort_unstable();
-        let configured: Vec<FeedRef> = agenda.subscriptions().handles().collect();
+        let is_there = |feed: &FeedRef| self.feeds[feed].retired_at.is_none();
+        let configured: Vec<FeedRef> = agenda.subscriptions().handles().filter(is_there).collect();
         assert_eq!(known, configured, "each is under way or due, and once");
     }
 }
@@ -399,10 +430,18 @@ fn servers_that_are_gone_are_taken_for_our_outage_once_and_keep_nobody_else_from
     }
 }
 
-/// Three hundred feeds of a hundred hosts, five of which are broken; some have an interval of their own, or a crontab line.
+/// Three hundred feeds of a hundred hosts; some are broken, gone, break off, or their server has enough of us; some have an interval of
+/// their own, or a crontab line.
 fn configuration(feeds: impl Iterator<Item = u32>, interval: &str) -> Config {
     let feed = |n: u32| {
-        let (host, kind) = (n % 100, if n % 60 == 7 { "broken" } else { "feed" });
+        let (host, kind) = match n % 60 {
+            7 => (n % 100, "broken"),
+            // What their servers ask for holds for all feeds of a domain.
+            17 => (1_000 + n, "limited"),
+            27 => (n % 100, "gone"),
+            37 => (n % 100, "cut"),
+            _ => (n % 100, "feed"),
+        };
         let cadence = match n % 50 {
             0 => "schedule = \"*/20 * * * *\"\n".to_owned(),
             1 => "interval = \"6h\"\n".to_owned(),
@@ -435,7 +474,7 @@ fn a_month_passes_and_no_feed_is_forgotten_or_polled_too_early() {
     world.pass(HOUR);
     world.assert_that_none_is_forgotten();
     assert!(world.most_asked_a_second(up) <= 30, "no herd follows: {}", world.most_asked_a_second(up));
-    let blamed = world.feeds.values().filter(|feed| feed.failures > 0 && !feed.name.contains("broken")).count();
+    let blamed = world.feeds.values().filter(|feed| feed.failures > 0 && feed.name.contains("feed")).count();
     assert_eq!(blamed, 0, "it counts against nobody");
 
     // The machine sleeps for a night; the clock is put right, ahead and back.
@@ -485,6 +524,11 @@ fn a_month_passes_and_no_feed_is_forgotten_or_polled_too_early() {
     let often = world.published.array_windows().all(|[one, other]| *other - *one >= Duration::from_millis(1_900));
     assert!(often, "what changed within two seconds is published together");
     assert!(world.alive.array_windows().all(|[one, other]| *other - *one <= MINUTE), "all went on");
+    let gone: Vec<&Feed> = world.feeds.values().filter(|feed| feed.name.contains("gone")).collect();
+    assert!(gone.len() >= 5 && gone.iter().all(|feed| feed.retired_at.is_some()), "410 is believed after a day");
+    assert!(gone.iter().all(|feed| world.asked[&feed.feed].len() < 60), "and nobody is asked then");
+    let limited = world.feeds.values().filter(|feed| feed.name.contains("limited"));
+    assert!(limited.clone().count() >= 5 && limited.clone().all(|feed| world.asked[&feed.feed].len() > 5));
     let polls: usize = world.asked.values().map(Vec::len).sum();
     assert!(polls > 100_000, "{polls}");
 }

@@ -284,6 +284,15 @@ fn certificate_words(told: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+impl Error {
+    /// A server's refusal, for tests elsewhere.
+    pub(crate) fn refused(status: u16, domain: String, retry_after: Option<TimeDelta>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or_default();
+        Self::Status { status, cure: String::new(), retry_after, domain: Some(domain) }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! One gate for each host: so many requests at a time, and a pause after each.
 //!
-//! Edge: waits. The lines of `hosts` keep feeds of one host apart; the gates also see the hosts that redirects lead to, where
+//! Edge: waits. The lines of `host_queue` keep feeds of one host apart; the gates also see the hosts that redirects lead to, where
 //! the feeds of many hosts may meet.
 
 use std::collections::HashMap;

@@ -58,12 +58,6 @@ impl Limiter {
         state.given += 1;
         Some(Permit(self.0.clone()))
     }
-
-    /// Whether some permits are given out.
-    #[must_use]
-    pub fn is_used(&self) -> bool {
-        self.0.state().given > 0
-    }
 }
 
 impl Shared {

@@ -17,8 +17,9 @@ use crate::ingest::{Ingested, PollRecord};
 use crate::model::history::Outcome;
 use crate::model::hub::HubLinks;
 use crate::model::{Feed, FeedRef, Validators};
+use crate::net::domain::domain_of;
 use crate::normalise::hub_links;
-use crate::politeness::connectivity::Turn;
+use crate::politeness::connectivity::{self, Side, Sign, Turn, Uplinks};
 use crate::redact;
 use crate::schedule;
 use crate::subscription::Subscription;
@@ -34,24 +35,24 @@ const OFFLINE: &str = "the network here is down; it is tried again when that is 
 
 /// A poll that is decided.
 #[derive(Debug)]
-pub(super) struct Intent {
+pub(crate) struct Intent {
     /// The feed as it is to be remembered.
-    pub(super) feed: Arc<Feed>,
+    pub(crate) feed: Arc<Feed>,
     /// What came of polling it.
-    pub(super) polled: Polled,
+    pub(crate) polled: Polled,
     /// What it counts as; `None` when nobody was asked.
-    pub(super) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// What it says about the network on our side.
-    pub(super) turn: Turn,
+    pub(crate) turn: Turn,
     /// What the log is told at once.
-    pub(super) told: Told,
+    pub(crate) told: Told,
     /// What is stored.
-    pub(super) stored: Stored,
+    pub(crate) stored: Stored,
 }
 
 /// What is stored of a poll.
 #[derive(Debug)]
-pub(super) enum Stored {
+pub(crate) enum Stored {
     /// The feed's row.
     Feed {
         /// Whose server asks to be left alone, and until when.
@@ -88,7 +89,7 @@ pub(super) enum Stored {
 
 /// What the log is told of a poll.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// Nothing, or nothing yet.
     Nothing,
     /// What we hold is what they have.
@@ -111,21 +112,21 @@ pub(super) enum Told {
 }
 
 /// A poll that is not to be made now: why, until when, and why then.
-pub(super) type Later = (Postponement, DateTime<Utc>, String);
+pub(crate) type Later = (Postponement, DateTime<Utc>, String);
 
 /// What keeps a feed's server from being asked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Obstacles<'a> {
+pub(crate) struct Obstacles<'a> {
     /// The domain that its server is of.
-    pub(super) domain: &'a str,
+    pub(crate) domain: &'a str,
     /// Until when that wants to be left alone.
-    pub(super) cooldown: Option<DateTime<Utc>>,
+    pub(crate) cooldown: Option<DateTime<Utc>>,
     /// Whether the network on our side is down.
-    pub(super) is_offline: bool,
+    pub(crate) is_offline: bool,
 }
 
 /// Why nobody is to be asked now, and until when.
-pub(super) fn before_poll(
+pub(crate) fn before_poll(
     PollJob { feed, trigger, .. }: &PollJob,
     obstacles: Obstacles<'_>,
     now: DateTime<Utc>,
@@ -155,14 +156,30 @@ pub(super) fn validators(feed: &Feed, address: &url::Url, now: DateTime<Utc>) ->
 }
 
 /// A poll that is made later, through no fault of the feed's.
-pub(super) fn postpone(mut feed: Feed, (postponement, until, why): Later) -> Intent {
+pub(crate) fn postpone(mut feed: Feed, (postponement, until, why): Later) -> Intent {
     remember::postponed(&mut feed, until, why);
     let stored = Stored::Feed { cooldown: None, found: None };
     intent(feed, Polled::Postponed(postponement), None, Turn::None, Told::Postponed, stored)
 }
 
+/// What an answer, or that there is none, says about the network on our side.
+pub(crate) fn notice(uplinks: &mut Uplinks, feed: &Feed, asked: &Asked, now: DateTime<Utc>) -> Turn {
+    let Some(side) = Side::of(&asked.address) else { return Turn::None };
+    let sign = match &asked.answer {
+        // Nobody was asked.
+        Err(Error::Fetch(fetch::Error::Held { .. })) => None,
+        // It was asked before the network went down, and the answer never came.
+        Err(error) if error.outcome() == Outcome::TimedOut && uplinks.is_down(side) => return Turn::StillDown,
+        Err(error) => error.sign(),
+        Ok(_) => Some(Sign::Answered),
+    };
+    let domain = domain_of(&asked.address);
+    let asked = connectivity::Asked { feed: feed.feed, domain: &domain, is_failing: feed.failures > 0 };
+    sign.map_or(Turn::None, |sign| uplinks.note(side, asked, sign, now))
+}
+
 /// What is to be remembered of an answer, or of none; `turn` is what that says about the network on our side.
-pub(super) fn after_poll(
+pub(crate) fn after_poll(
     mut feed: Feed,
     subscription: &Subscription,
     Asked { address, trigger, took, answer }: Asked,

@@ -58,20 +58,20 @@ pub struct Report {
 
 /// What a feed's server was asked, and what came.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Where the poll began.
-    pub(super) address: Url,
+    pub(crate) address: Url,
     /// Why it was made.
-    pub(super) trigger: Trigger,
+    pub(crate) trigger: Trigger,
     /// How long the answer took.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// The answer, read.
-    pub(super) answer: Result<Answer, Error>,
+    pub(crate) answer: Result<Answer, Error>,
 }
 
 /// What a feed's server says.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A document that we do not hold.
     News(Box<News>),
     /// The document that we hold.
@@ -82,24 +82,24 @@ pub(super) enum Answer {
 
 /// A document that was read.
 #[derive(Debug)]
-pub(super) struct News {
-    pub(super) reply: Reply,
-    pub(super) hash: i64,
-    pub(super) title: Option<String>,
-    pub(super) link: Option<String>,
-    pub(super) hints: Hints,
-    pub(super) repairs: Vec<String>,
-    pub(super) is_cut_off: bool,
+pub(crate) struct News {
+    pub(crate) reply: Reply,
+    pub(crate) hash: i64,
+    pub(crate) title: Option<String>,
+    pub(crate) link: Option<String>,
+    pub(crate) hints: Hints,
+    pub(crate) repairs: Vec<String>,
+    pub(crate) is_cut_off: bool,
     /// What it and the header fields say of hubs.
-    pub(super) found: Option<HubLinks>,
-    pub(super) entries: Vec<Entry>,
+    pub(crate) found: Option<HubLinks>,
+    pub(crate) entries: Vec<Entry>,
     /// The addresses of the feeds that it names, where it is a list of them.
-    pub(super) list: Option<BTreeSet<String>>,
+    pub(crate) list: Option<BTreeSet<String>>,
 }
 
 /// Why there is no document to store.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
     #[error(transparent)]
@@ -113,7 +113,7 @@ pub(super) enum Error {
 }
 
 impl Error {
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Fetch(error) => error.outcome(),
             Self::Decode(decode::Error::TooLarge(_)) => Outcome::TooLarge,
@@ -123,7 +123,7 @@ impl Error {
     }
 
     /// What it says about the network on our side, if anything.
-    pub(super) fn sign(&self) -> Option<Sign> {
+    pub(crate) fn sign(&self) -> Option<Sign> {
         match self.outcome() {
             Outcome::Unreachable => Some(Sign::Unreachable),
             // Silence may be theirs or ours, and what was never sent tells nothing.
