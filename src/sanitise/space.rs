@@ -41,7 +41,7 @@ const MOST_BREAKS: usize = 10_000;
 
 /// What an element holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cooldowns {
+enum Holding {
     Nothing,
     /// White space, or line breaks.
     Space,
@@ -53,38 +53,38 @@ pub(super) fn settle_empty(tree: &mut Tree) {
     let Some(root) = tree.root() else { return };
     let order: Vec<usize> = tree.inside(root).collect();
     let preformatted = preformatted(tree, &order);
-    let mut held = vec![Cooldowns::Nothing; tree.len()];
+    let mut held = vec![Holding::Nothing; tree.len()];
     for number in order.into_iter().rev() {
-        let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Cooldowns::Nothing);
+        let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Holding::Nothing);
         let is_code = preformatted[number];
         held[number] = match tree.kind(number) {
-            Kind::Bare => Cooldowns::Nothing,
-            Kind::Text(text) if text.is_empty() => Cooldowns::Nothing,
-            Kind::Text(text) if !is_code && text.chars().all(char::is_whitespace) => Cooldowns::Space,
-            Kind::Text(_) => Cooldowns::Something,
+            Kind::Bare => Holding::Nothing,
+            Kind::Text(text) if text.is_empty() => Holding::Nothing,
+            Kind::Text(text) if !is_code && text.chars().all(char::is_whitespace) => Holding::Space,
+            Kind::Text(_) => Holding::Something,
             Kind::Element(element) => match element.html() {
                 None => inner,
                 Some("img") if is_no_picture(element) => {
                     tree.detach(number);
-                    Cooldowns::Nothing
+                    Holding::Nothing
                 }
-                Some(name) if SHOWN.contains(&name) => Cooldowns::Something,
+                Some(name) if SHOWN.contains(&name) => Holding::Something,
                 Some("br") => {
                     if is_code {
-                        Cooldowns::Something
+                        Holding::Something
                     } else {
-                        Cooldowns::Space
+                        Holding::Space
                     }
                 }
-                Some(_) if element.value("id").is_some() => Cooldowns::Something,
+                Some(_) if element.value("id").is_some() => Holding::Something,
                 // A line of code is one, and so is a number of a list.
-                Some(name) if BLOCKS.contains(&name) && inner < Cooldowns::Something && !is_code => {
+                Some(name) if BLOCKS.contains(&name) && inner < Holding::Something && !is_code => {
                     if name != "li" || !is_numbered(tree, number) {
                         tree.detach(number);
                     }
-                    Cooldowns::Nothing
+                    Holding::Nothing
                 }
-                Some(name) if INLINE.contains(&name) && inner < Cooldowns::Something => {
+                Some(name) if INLINE.contains(&name) && inner < Holding::Something => {
                     tree.unwrap(number);
                     inner
                 }

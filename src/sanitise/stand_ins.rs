@@ -15,6 +15,9 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     }
     if let Some(stand_in) = rules::stand_in(name) {
         tree.rename(number, stand_in);
+        // A paragraph ends where a block begins, so one that a parser let it stand in is a block as well.
+        let around: Vec<usize> = tree.ancestors(number).filter(|at| tree.html(*at) == Some("p")).collect();
+        around.into_iter().for_each(|paragraph| tree.rename(paragraph, "div"));
     }
     settle_direction(tree, number);
 }
@@ -55,6 +58,12 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_a_paragraph_stays_there_as_a_block() {
+        check("<p title=\"a\"><textarea>b</textarea>c</p>", "<div title=\"a\"><pre>b</pre>c</div>");
+        check("<p>a<select><option>b</select>c</p>", "<div>a<div><div>b</div></div>c</div>");
+    }
+
+    #[test]
     fn the_direction_of_a_text_stays() {
         check(
             "<div dir=\"rtl\" style=\"text-align:right\"><p dir=\"RTL\">א</p></div>",
@@ -74,7 +83,7 @@ mod tests {
         check("<section>a</section><section>b</section>", "<div>a</div><div>b</div>");
         check("<form><select><option>a<option>b</select></form>", "<div><div><div>a</div><div>b</div></div></div>");
         check("<html><head><title>a</title></head><body>b", "<div>a</div>b");
-        check("<p><title>a</title></p>", "<div>a</div>");
+        check("<p><title>a</title></p>", "<div><div>a</div></div>");
         check("<menu><li>a</menu>", "<ul><li>a</li></ul>");
         check("<xmp>a <b></xmp>", "<pre>a &lt;b&gt;</pre>");
         check("<center>a</center>b<address>c</address>", "<div>a</div>b<div>c</div>");
