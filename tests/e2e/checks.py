@@ -71,6 +71,29 @@ def scratch():
     return folder
 
 
+def quiet_environment(*hosts):
+    """This script's environment, but that neither proxies nor a configuration of this machine are found; `hosts` are asked directly."""
+    direct = ",".join(("127.0.0.1", *hosts))
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": direct, "no_proxy": direct}
+    for name in ("http_proxy", "HTTP_PROXY", "NEWSFOLD_CONFIG", "STATE_DIRECTORY"):
+        environment.pop(name, None)
+    return environment
+
+
+def run(*command, env, **options):
+    """What a program prints that has to succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, **options)
+    check(done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def replace(file, text):
+    """Writes a file so that whoever reads it finds the old text or the new one, whole."""
+    beside = file.with_suffix(".tmp")
+    beside.write_text(text)
+    beside.rename(file)
+
+
 @contextlib.contextmanager
 def running(command, **options):
     """A server that is told to end with the block, and waited for."""

@@ -11,6 +11,7 @@ ends the script with status 1.
 """
 
 import calendar
+import functools
 import json
 import os
 import shutil
@@ -22,13 +23,13 @@ import time
 
 import feedparser
 
-from checks import check, free_port, get, running, say, scratch
+import checks
+from checks import check, free_port, get, quiet_environment, replace, running, say, scratch
 
 newsfold = os.path.abspath(sys.argv[1])
 folder = scratch()
-quiet = {**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-for name in ("http_proxy", "HTTP_PROXY", "NEWSFOLD_CONFIG", "STATE_DIRECTORY"):
-    quiet.pop(name, None)
+quiet = quiet_environment()
+run = functools.partial(checks.run, env=quiet)
 
 STORM = ("storm", "Storm over the bay", "Ada Quill", '<enclosure url="https://example.org/storm.mp3" length="1234" type="audio/mpeg"/>')
 # What each feed holds in each round, the outlet's own headline for it, who wrote it, and what is attached.
@@ -51,12 +52,6 @@ SOURCES = [{"storm": 1, "market": 1}, {"storm": 2, "market": 1, "chess": 1}, {"s
 NEW = [{"storm", "market"}, {"chess"}, set()]
 
 
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, env=quiet, timeout=60, **options)
-    check(done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
 def write_feeds(entries_of):
     """The three outlets as they are in one round; a file is replaced at once."""
     for name, entries in entries_of.items():
@@ -70,9 +65,7 @@ def write_feeds(entries_of):
             '<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'
             f"<title>{name.title()}</title><link>https://example.org/</link><description>d</description>{items}</channel></rss>"
         )
-        beside = folder / f"{name}.tmp"
-        beside.write_text(text)
-        beside.rename(folder / f"{name}.xml")
+        replace(folder / f"{name}.xml", text)
 
 
 def page_of(link):

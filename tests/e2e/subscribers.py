@@ -16,6 +16,7 @@ import base64
 import contextlib
 import email
 import email.policy
+import functools
 import html
 import json
 import os
@@ -27,7 +28,8 @@ import sys
 import urllib.error
 import urllib.request
 
-from checks import check, free_port, get, in_a_network_of_its_own, running, say, scratch, until
+import checks
+from checks import check, free_port, get, in_a_network_of_its_own, quiet_environment, replace, running, say, scratch, until
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("newsfold", type=os.path.abspath)
@@ -38,9 +40,8 @@ newsfold = arguments.newsfold
 # Of the addresses that are for documentation (RFC 5737).
 ALONE = "192.0.2.1"
 folder = scratch()
-quiet = {**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": f"127.0.0.1,{ALONE}", "no_proxy": f"127.0.0.1,{ALONE}"}
-for name in ("http_proxy", "HTTP_PROXY", "NEWSFOLD_CONFIG", "STATE_DIRECTORY"):
-    quiet.pop(name, None)
+quiet = quiet_environment(ALONE)
+run = functools.partial(checks.run, env=quiet)
 FORMATS = ("atom", "rss", "json")
 
 STORM = ("storm", "Storm over the bay", "Ada Quill", "Boats stay in.")
@@ -63,12 +64,6 @@ NEW = [{"storm", "market"}, {"chess"}, set()]
 CORRECTED = [set(), set(), {"market"}]
 
 
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, **{"env": quiet, **options})
-    check(done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
 def write_feeds(entries_of):
     """The outlets as they are in one round; a file is replaced at once."""
     for name, entries in entries_of.items():
@@ -80,12 +75,11 @@ def write_feeds(entries_of):
         )
         items = items.replace("https://two.example/storm", "https://one.example/storm")
         items = items.replace("https://three.example/", "https://one.example/")
-        beside = folder / f"{name}.tmp"
-        beside.write_text(
+        text = (
             '<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'
             f"<title>{name.title()}</title><link>https://{name}.example/</link><description>d</description>{items}</channel></rss>"
         )
-        beside.rename(folder / f"{name}.xml")
+        replace(folder / f"{name}.xml", text)
 
 
 def page_of(link):
