@@ -56,6 +56,7 @@ pub mod folding;
 mod hash;
 pub mod index;
 pub mod language;
+mod lexicon;
 pub mod lines;
 pub mod link;
 mod members;

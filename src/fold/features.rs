@@ -4,7 +4,8 @@
 
 use super::boilerplate::FeedBoilerplate;
 use super::hash::{hash_of, low, short};
-use super::language::{Guess, Language};
+use super::language::{Guess, Language, Stem};
+use super::lexicon::{Lexicon, Word};
 use super::text::{self, Kind};
 use super::title::{self, Signs, Title};
 use super::{Article, EntryRef, copy};
@@ -112,6 +113,10 @@ enum Field {
 ///
 /// `boilerplate` are what its feed is known to repeat; sentences and title segments found there count nothing.
 pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
+    Lexicon::with(|lexicon| read(article, boilerplate, lexicon))
+}
+
+fn read(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>, lexicon: &mut Lexicon) -> Features {
     let title = text::normal(head(article.title, TITLE_CHARS));
     let own = |text| if lists_headlines(article.title, text) { "" } else { text };
     let summary = text::normal(head(own(article.summary.trim()), SUMMARY_CHARS));
@@ -122,19 +127,9 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     let language = article.language.map_or(Language::UNKNOWN, Language::of_tag);
     let language = if language == Language::UNKNOWN { guess(&[&title, &summary, body]) } else { language };
 
-    let mut reader = Reader {
-        language,
-        stem: language.stemmer(&title),
-        found: Vec::with_capacity(96),
-        index: HashIndex::default(),
-        stemmed: [(0, 0); STEMMED],
-        words: String::with_capacity(512),
-        sketch: copy::Sketcher::default(),
-        text_words: 0,
-        numbers: 0,
-    };
+    let mut reader = Reader { found: Vec::with_capacity(96), words: String::with_capacity(512), ..Reader::default() };
     let mut sentences = Vec::new();
-    let mut tokens = Tokens::default();
+    let mut tokens = Tokens::new(language.stemmer(&title), lexicon);
 
     let names_outlet =
         [article.summary, article.content].iter().any(|text| lists_headlines(article.title, text.trim()));
@@ -145,9 +140,9 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     text::segments(&title, |segment| {
         tokens.take(segment);
         let hash = tokens.hash();
-        let is_short = tokens.ends.len() <= OUTLET_WORDS;
+        let is_short = tokens.found.len() <= OUTLET_WORDS;
         place += 1;
-        let is_outlet = names_outlet && segments > 1 && place == segments && tokens.may_be_a_name(segment, language);
+        let is_outlet = names_outlet && segments > 1 && place == segments && tokens.may_be_a_name(segment);
         // A long title that comes back is news told again, and none of its feed's furniture.
         let may_be_furniture = segments > 1 || is_short;
         if may_be_furniture {
@@ -161,6 +156,9 @@ pub fn of(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>) -> Features {
     });
     // A headline that says nothing ("More »"), or that its feed puts over everything, leaves it to the text to say what this is.
     for text in [summary.as_ref(), body] {
+        if !reader.found.is_empty() {
+            break;
+        }
         text::sentences(text, |sentence| {
             if reader.found.is_empty() {
                 tokens.take(sentence);
@@ -266,45 +264,62 @@ fn learn(sentences: &mut Vec<u32>, hash: u32) {
 }
 
 /// The tokens of a sentence, taken apart once for its hash and for its terms.
-#[derive(Default)]
-struct Tokens {
+struct Tokens<'a> {
+    stem: Stem,
+    lexicon: &'a mut Lexicon,
     /// The tokens, a space behind each.
     text: String,
-    /// What each is, where it ends, and its hash.
-    ends: Vec<(Kind, usize, u64)>,
+    found: Vec<Token>,
     /// Which of them are months and weekdays, and whether they are long enough to be nothing else.
     calendar: Vec<(usize, bool)>,
 }
 
-impl Tokens {
+/// A token of a sentence.
+#[derive(Clone, Copy)]
+struct Token {
+    kind: Kind,
+    /// Where it ends.
+    end: usize,
+    hash: u64,
+    /// What it is, if it is a word.
+    word: Word,
+}
+
+impl<'a> Tokens<'a> {
+    fn new(stem: Stem, lexicon: &'a mut Lexicon) -> Self {
+        Self { stem, lexicon, text: String::new(), found: Vec::new(), calendar: Vec::new() }
+    }
+
     fn take(&mut self, sentence: &str) {
-        self.text.clear();
-        self.ends.clear();
-        self.calendar.clear();
+        let Self { stem, lexicon, text, found, calendar } = self;
+        text.clear();
+        found.clear();
+        calendar.clear();
         text::tokens(sentence, |kind, token| {
             let hash = hash_of(token);
-            if kind == Kind::Word && title::is_calendar(hash) {
-                self.calendar.push((self.ends.len(), token.chars().nth(LONG_MONTH - 1).is_some()));
+            let word = if kind == Kind::Word { lexicon.word(token, hash, stem) } else { Word::default() };
+            if word.is_calendar {
+                calendar.push((found.len(), token.chars().nth(LONG_MONTH - 1).is_some()));
             }
-            self.text.push_str(token);
-            self.ends.push((kind, self.text.len(), hash));
-            self.text.push(' ');
+            text.push_str(token);
+            found.push(Token { kind, end: text.len(), hash, word });
+            text.push(' ');
             true
         });
     }
 
     /// Hash of the sentence without its case, signs and numbers; 0 for one with no letter.
     fn hash(&self) -> u32 {
-        let are_numbers = |(kind, ..): &(Kind, usize, u64)| *kind == Kind::Number;
-        if self.ends.iter().all(are_numbers) {
+        let are_numbers = |token: &Token| token.kind == Kind::Number;
+        if self.found.iter().all(are_numbers) {
             return 0;
         }
-        let hash = match self.ends.iter().any(are_numbers) {
+        let hash = match self.found.iter().any(are_numbers) {
             false => hash_of(&self.text),
             true => {
                 let mut masked = String::with_capacity(self.text.len());
-                for (kind, token, _) in self.iter() {
-                    masked.push_str(if kind == Kind::Number { "0" } else { token });
+                for (token, text) in self.iter() {
+                    masked.push_str(if token.kind == Kind::Number { "0" } else { text });
                     masked.push(' ');
                 }
                 hash_of(&masked)
@@ -314,17 +329,17 @@ impl Tokens {
     }
 
     /// Whether they may be an outlet's name: no number, no date, and nothing that says what became of the headline's matter.
-    fn may_be_a_name(&self, segment: &str, language: Language) -> bool {
+    fn may_be_a_name(&self, segment: &str) -> bool {
         self.calendar.is_empty()
-            && self.ends.iter().all(|(kind, ..)| *kind == Kind::Word)
-            && title::of(segment, language).signs == Signs::default()
+            && self.found.iter().all(|token| token.kind == Kind::Word)
+            && title::of(segment, self.stem.language()).signs == Signs::default()
     }
 
     /// Whether a token is of a date, by which two entries of one day would be alike: a month or a weekday, or a number beside
     /// one. A short word may be another one (the planet Mars, a march) unless a number stands beside it.
     fn is_date(&self, at: usize) -> bool {
         let is_number =
-            |at: usize| self.ends.get(at).is_some_and(|(kind, ..)| *kind == Kind::Number) || self.is_ordinal(at);
+            |at: usize| self.found.get(at).is_some_and(|token| token.kind == Kind::Number) || self.is_ordinal(at);
         let has_number = |at: usize| is_number(at + 1) || at.checked_sub(1).is_some_and(is_number);
         self.calendar.iter().any(|(month, is_long)| {
             if *month == at { *is_long || has_number(at) } else { month.abs_diff(at) == 1 && is_number(at) }
@@ -332,32 +347,26 @@ impl Tokens {
     }
 
     fn is_ordinal(&self, at: usize) -> bool {
-        self.iter().nth(at).is_some_and(|(_, token, _)| {
+        self.iter().nth(at).is_some_and(|(_, token)| {
             token.starts_with(|c: char| c.is_ascii_digit()) && token.ends_with(|c: char| !c.is_ascii_digit())
         })
     }
 
-    /// Each token with what it is and its hash.
-    fn iter(&self) -> impl Iterator<Item = (Kind, &str, u64)> {
+    /// Each token with its text.
+    fn iter(&self) -> impl Iterator<Item = (&Token, &str)> {
         let mut start = 0;
-        self.ends.iter().map(move |(kind, end, hash)| {
-            let token = self.text.get(start..*end).unwrap_or_default();
-            start = end + 1;
-            (*kind, token, *hash)
+        self.found.iter().map(move |token| {
+            let text = self.text.get(start..token.end).unwrap_or_default();
+            start = token.end + 1;
+            (token, text)
         })
     }
 }
 
-/// Places for words whose stems are known.
-const STEMMED: usize = 128;
-
+#[derive(Default)]
 struct Reader {
-    language: Language,
-    stem: super::language::Stem,
     found: Vec<Term>,
     index: HashIndex,
-    /// By the lower bits of a word's hash: the word seen last, and one more than the place of its term.
-    stemmed: [(u64, usize); STEMMED],
     words: String,
     sketch: copy::Sketcher,
     text_words: usize,
@@ -365,51 +374,30 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, tokens: &Tokens, field: Field) {
-        for (at, (kind, token, hash)) in tokens.iter().enumerate() {
+    fn read(&mut self, tokens: &Tokens<'_>, field: Field) {
+        for (at, (token, text)) in tokens.iter().enumerate() {
+            let Token { kind, hash, word, .. } = *token;
             if !matches!(field, Field::Title) {
                 self.sketch.see(low(hash));
                 self.text_words += 1;
                 self.numbers += usize::from(kind == Kind::Number);
             }
-            if tokens.is_date(at) {
+            if word.says_nothing || tokens.is_date(at) {
                 continue;
             }
-            if kind == Kind::Word {
-                self.word(token, hash, field);
-            } else {
-                self.count(low(hash), token, kind, field);
-            }
+            // The evidence shows a word as it stood, not its stem.
+            self.count(if kind == Kind::Word { word.stem } else { low(hash) }, text, kind, field);
         }
     }
 
-    fn word(&mut self, word: &str, hash: u64, field: Field) {
-        let place = usize::try_from(low(hash)).unwrap_or(0) % STEMMED;
-        if let Some((known, at)) = self.stemmed.get(place)
-            && *known == hash
-            && *at > 0
-        {
-            return self.see(at - 1, field);
-        }
-        if self.language.stops_hash(hash) || word.chars().nth(1).is_none() {
-            return;
-        }
-        // The evidence shows the word as it stood, not its stem.
-        if let Some(at) = self.count(self.stem.hash_of(word, hash), word, Kind::Word, field)
-            && let Some(stemmed) = self.stemmed.get_mut(place)
-        {
-            *stemmed = (hash, at + 1);
-        }
-    }
-
-    /// Counts a term, and says where it stands among those found.
-    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) -> Option<usize> {
+    /// Counts a term.
+    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) {
         let at = match self.index.at(hash, &self.found) {
             Some(at) => at,
-            None if self.found.len() >= TERMS_AT_MOST => return None,
+            None if self.found.len() >= TERMS_AT_MOST => return,
             None => {
                 let (Ok(start), Ok(length)) = (u32::try_from(self.words.len()), u8::try_from(word.len())) else {
-                    return None;
+                    return;
                 };
                 self.words.push_str(word);
                 self.index.insert(hash, self.found.len());
@@ -426,7 +414,6 @@ impl Reader {
             }
         };
         self.see(at, field);
-        Some(at)
     }
 
     fn see(&mut self, at: usize, field: Field) {

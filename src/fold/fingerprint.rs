@@ -111,11 +111,11 @@ impl Fingerprint {
         bytes.extend(self.vector.norm.to_le_bytes());
         push_length(&mut bytes, self.vector.cells.len());
         for cell in &self.vector.cells {
-            bytes.extend(cell.packed());
+            bytes.extend_from_slice(&cell.packed());
         }
         push_length(&mut bytes, self.sketch.hashes.len());
         for hash in &self.sketch.hashes {
-            bytes.extend(hash.to_le_bytes());
+            bytes.extend_from_slice(&hash.to_le_bytes());
         }
         push_hashes(&mut bytes, &self.sentences);
         bytes.extend(self.article_key.into_iter().flat_map(u32::to_le_bytes));
@@ -249,7 +249,8 @@ fn push_length(bytes: &mut Vec<u8>, length: usize) {
 
 fn push_hashes(bytes: &mut Vec<u8>, hashes: &[u32]) {
     push_length(bytes, hashes.len());
-    hashes.iter().for_each(|hash| bytes.extend(hash.to_le_bytes()));
+    bytes.reserve(4 * hashes.len());
+    hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
 }
 
 struct Bytes<'a>(&'a [u8]);

@@ -1,15 +1,14 @@
 //! What language a text is in, which of its words say nothing, and what a word is at its stem.
 //!
-//! Pure but for the stems that are remembered. The lists are short and of our own making: they hold what is frequent in headlines and leads, not a grammar.
+//! Pure. The lists are short and of our own making: they hold what is frequent in headlines and leads, not a grammar.
 //! Where no stemmer knows a language, a word is its first letters, which does for endings what a stemmer would.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use frostem::{Algorithm, Stemmer};
 
-use super::hash::{Prehashed, hash_of, low};
+use super::hash::{Prehashed, hash_of};
 
 /// Letters kept of a word whose language no stemmer knows.
 const HEAD: usize = 6;
@@ -115,34 +114,15 @@ pub struct Stem {
     stemmer: Option<Stemmer>,
 }
 
-/// For so many words the hash of their stem is remembered.
-const REMEMBERED: usize = 1 << 14;
-
-thread_local! {
-    /// By the lower bits of a number that stands for a word and how it is cut: the number, and the hash of the stem. Most words
-    /// of a text were met before, and to cut one takes longer than all else that is done with it.
-    static STEMS: RefCell<Vec<(u64, u32)>> = const { RefCell::new(Vec::new()) };
-}
-
 impl Stem {
-    /// The hash of a word's stem; `hash` is the word's.
-    pub(super) fn hash_of(&self, word: &str, hash: u64) -> u32 {
-        let kind = 2 * u64::try_from(self.language.kind()).unwrap_or(0) + u64::from(self.romanised) + 1;
-        let number = hash ^ (kind << 56);
-        let place = usize::try_from(number & (REMEMBERED as u64 - 1)).unwrap_or(0);
-        STEMS.with_borrow_mut(|stems| {
-            stems.resize(REMEMBERED, (0, 0));
-            match stems.get_mut(place) {
-                Some((known, stem)) if *known == number => *stem,
-                known => {
-                    let stem = low(hash_of(&self.of(word)));
-                    if let Some(known) = known {
-                        *known = (number, stem);
-                    }
-                    stem
-                }
-            }
-        })
+    /// A number for how words are cut: that of the language, and whether they are Cyrillic ones in Latin letters.
+    pub(super) fn kind(&self) -> u64 {
+        2 * u64::try_from(self.language.kind()).unwrap_or(0) + u64::from(self.romanised)
+    }
+
+    /// The language of the text.
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
 
     /// The stem of a word in lower case; the word's first letters where no stemmer knows its language or script.
@@ -280,12 +260,6 @@ mod tests {
     #[test]
     fn a_word_without_a_stemmer_is_its_first_letters() {
         assert_eq!(Language::of_tag("uk").stemmer("Київ").of("президента"), "презид");
-        for language in ["en", "de", "uk", "xx"].map(Language::of_tag) {
-            let stem = language.stemmer("");
-            for word in ["running", "running", "häuser", "президента"] {
-                assert_eq!(stem.hash_of(word, hash_of(word)), low(hash_of(&stem.of(word))), "{word}");
-            }
-        }
         assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warszawsk");
         assert_eq!(Language::of_tag("ru-Latn").stemmer("").of("prezidenta"), "prezid");
         assert_eq!(Language::of_tag("ru").stemmer("Завод Nissan").of("nissan"), "nissan");

@@ -182,14 +182,26 @@ fn plain_word(text: &str) -> Option<(PlainWord<'_>, &str)> {
     is_plain.then_some((PlainWord { word, has_letters, has_capitals }, rest))
 }
 
+/// Whether what ends a sentence begins with this byte.
+fn may_end_a_sentence(byte: &u8) -> bool {
+    const ENDS: [bool; 1 << u8::BITS] = {
+        let (mut ends, firsts) = ([false; 1 << u8::BITS], b"\n|.!?\xe2\xe3\xef");
+        let mut at = 0;
+        while at < firsts.len() {
+            ends[firsts[at] as usize] = true;
+            at += 1;
+        }
+        ends
+    };
+    ENDS.get(usize::from(*byte)).is_some_and(|ends| *ends)
+}
+
 /// Calls `each` with every sentence of a text: up to a full stop, question or exclamation mark before a space, or a line's end.
 pub fn sentences<'a>(text: &'a str, mut each: impl FnMut(&'a str)) {
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        // Those that end a sentence begin with these.
-        if !matches!(byte, b'\n' | b'|' | b'.' | b'!' | b'?' | 0xe2 | 0xe3 | 0xef) {
-            continue;
-        }
+    let (mut start, mut from) = (0, 0);
+    while let Some(at) = text.as_bytes().get(from..).and_then(|rest| rest.iter().position(may_end_a_sentence)) {
+        let at = from + at;
+        from = at + 1;
         let mut chars = text.get(at..).unwrap_or_default().chars();
         let Some(c) = chars.next() else { continue };
         let ends = match c {

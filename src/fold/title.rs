@@ -104,10 +104,11 @@ pub fn of(title: &str, language: Language) -> Title {
         exact.update(token.as_bytes());
         exact.update(b" ");
         let is_first = first_words.next().is_some();
-        if is_figure(kind, token) {
+        let hash = hash_of(token);
+        if is_figure(kind, token, hash) {
             any_figure = true;
             // "2 January", "January 2nd", "02.01.2026": the number beside the month is the day.
-            let (number, name) = (day_of(token), month_of(token));
+            let (number, name) = (day_of(token), month_of(hash));
             date = match (date.parts(), name, number) {
                 ((0, _), Some(month), _) => Date::new(month, last_day),
                 ((0, _), None, _) => numeric_date(token).unwrap_or(date),
@@ -120,11 +121,12 @@ pub fn of(title: &str, language: Language) -> Title {
             form.update(b"0 ");
         } else {
             (last_day, month_was_last) = (0, false);
-            words = words.saturating_add(u8::from(!language.stops(token)));
+            words = words.saturating_add(u8::from(!language.stops_hash(hash)));
             form.update(token.as_bytes());
             form.update(b" ");
             signs |= opposites().get(&hash_of(beginning(token))).copied().unwrap_or(0);
-            let sign = manner().get(&(language.kind(), hash_of(token))).copied().unwrap_or(0);
+            let manner = manner().get(language.kind());
+            let sign = manner.and_then(|words| words.get(&hash)).copied().unwrap_or(0);
             signs |= sign & !(Signs::AFTER_TO | Signs::ASKS);
             if sign & Signs::ASKS != 0 && is_first {
                 signs |= Signs::EXPLAINS;
@@ -162,10 +164,10 @@ enum Before {
 }
 
 /// Whether a token changes from one edition of a series to the next: a number, an ordinal, a month or a weekday.
-fn is_figure(kind: Kind, token: &str) -> bool {
+fn is_figure(kind: Kind, token: &str, hash: u64) -> bool {
     match kind {
         Kind::Number => true,
-        Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || is_calendar(hash_of(token)),
+        Kind::Word => token.starts_with(|c: char| c.is_ascii_digit()) || is_calendar(hash),
         Kind::Pair => false,
     }
 }
@@ -175,9 +177,9 @@ pub(super) fn is_calendar(hash: u64) -> bool {
     calendar().contains_key(&hash)
 }
 
-/// The number of a month, from 1.
-fn month_of(word: &str) -> Option<u16> {
-    calendar().get(&hash_of(word)).copied().filter(|line| *line <= MONTHS)
+/// The number of a month, from 1, by the hash of its name.
+fn month_of(hash: u64) -> Option<u16> {
+    calendar().get(&hash).copied().filter(|line| *line <= MONTHS)
 }
 
 /// The day that a number or an ordinal may mean.
@@ -230,10 +232,10 @@ fn opposites() -> &'static HashMap<u64, u32, Prehashed> {
 }
 
 /// By language and the hash of each word of `manner.txt`, its bit.
-fn manner() -> &'static HashMap<(usize, u64), u32> {
-    static WORDS: OnceLock<HashMap<(usize, u64), u32>> = OnceLock::new();
+fn manner() -> &'static [HashMap<u64, u32, Prehashed>; Language::KINDS] {
+    static WORDS: OnceLock<[HashMap<u64, u32, Prehashed>; Language::KINDS]> = OnceLock::new();
     WORDS.get_or_init(|| {
-        let mut words = HashMap::default();
+        let mut words: [HashMap<u64, u32, Prehashed>; Language::KINDS] = std::array::from_fn(|_| HashMap::default());
         for (head, list) in include_str!("manner.txt").lines().filter_map(|line| line.split_once(':')) {
             let Some((language, manner)) = head.split_once(' ') else { continue };
             let sign = match manner {
@@ -242,8 +244,9 @@ fn manner() -> &'static HashMap<(usize, u64), u32> {
                 "asks" => Signs::ASKS,
                 _ => Signs::EXPLAINS,
             };
+            let Some(words) = words.get_mut(Language::of_tag(language).kind()) else { continue };
             for word in list.split_whitespace() {
-                *words.entry((Language::of_tag(language).kind(), hash_of(word))).or_insert(0) |= sign;
+                *words.entry(hash_of(word)).or_insert(0) |= sign;
             }
         }
         words

@@ -77,7 +77,7 @@ pub struct Vector {
 
 /// Weighs the terms of an entry by where they stand, how often, and how rare they are.
 pub fn of(features: &Features, weights: &Weights) -> Vector {
-    let rarity_of = weights.rarities(features.language);
+    let mut rarity_of = weights.rarities(features.language);
     let mut raw: Vec<(f32, Cell)> = features
         .terms
         .iter()

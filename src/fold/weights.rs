@@ -72,14 +72,22 @@ impl Default for Weights {
 impl Weights {
     /// How much a term tells in a text of this language: `ln(1 + N / n)`, with N entries of the language of which n have it.
     pub fn rarity(&self, language: Language, hash: u32) -> f32 {
-        self.rarities(language)(hash)
+        let (with, all) = self.share(language, hash);
+        rarity(with, real(all))
     }
 
-    /// The same of many terms.
-    pub(super) fn rarities(&self, language: Language) -> impl Fn(u32) -> f32 {
+    /// The same of many terms. Most are in few entries, and of those in as many the logarithm is taken once.
+    pub(super) fn rarities(&self, language: Language) -> impl FnMut(u32) -> f32 {
         let (with, all) = self.shares(language);
         let all = real(all);
-        move |hash| (all / real(with(hash).max(1))).ln_1p()
+        let mut known = [None; 256];
+        move |hash| {
+            let with = with(hash);
+            match usize::try_from(with).ok().and_then(|with| known.get_mut(with)) {
+                Some(known) => *known.get_or_insert_with(|| rarity(with, all)),
+                None => rarity(with, all),
+            }
+        }
     }
 
     /// How many entries of a language (shipped ones included) have a term, and of how many.
@@ -215,6 +223,11 @@ fn numbers(bytes: &[u8]) -> Option<([u32; 2], &[u8])> {
     let (one, rest) = bytes.split_first_chunk()?;
     let (two, rest) = rest.split_first_chunk()?;
     Some(([u32::from_le_bytes(*one), u32::from_le_bytes(*two)], rest))
+}
+
+/// How much a term tells that `with` of `all` entries have.
+fn rarity(with: u32, all: f32) -> f32 {
+    (all / real(with.max(1))).ln_1p()
 }
 
 /// Whether the shipped counts, which are of English words, hold for texts in this language; one that nobody could tell is

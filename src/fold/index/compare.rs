@@ -2,6 +2,8 @@
 //!
 //! Pure. Which stories are asked is `index`'s choice, what the measurements are worth is `score`'s.
 
+use std::cell::OnceCell;
+
 use super::{Candidate, Index, Kept, LEAST_CORE, SUPPORT, days, days_after};
 use crate::fold::boilerplate::NO_FEED;
 use crate::fold::copy;
@@ -29,11 +31,12 @@ const VARIANT_TITLE: f32 = 0.4;
 const VARIANT_TITLES: f32 = 0.8;
 
 /// A member of a story, laid beside an entry.
-#[derive(Clone, Copy)]
 struct Beside<'a> {
     arrival: u32,
     member: Member,
     vector: Packed<'a>,
+    /// What the two share, once that was asked.
+    overlap: OnceCell<Overlap>,
     cosine: f32,
     feed: u32,
     /// Which of the entry's terms it has, a bit each.
@@ -42,6 +45,13 @@ struct Beside<'a> {
     kin: Kin,
     /// The share of the shorter text that the other holds, where they are one text.
     contained: Option<f32>,
+}
+
+impl Beside<'_> {
+    /// What the member shares with the entry, which `probe` is.
+    fn overlap(&self, probe: &ProbeVector<'_>) -> &Overlap {
+        self.overlap.get_or_init(|| probe.overlap(self.vector))
+    }
 }
 
 /// What an entry and a member are to each other.
@@ -81,14 +91,14 @@ impl Index {
         // What stands under every entry of a publisher is not the entry: a text holds words of its headline.
         let has_its_text = |beside: &&Beside<'_>| {
             beside.contained.is_some() && {
-                let overlap = probe.overlap(beside.vector);
+                let overlap = beside.overlap(probe);
                 overlap.title_in_other.max(overlap.other_title_in) >= copy::OTHER_TITLE
             }
         };
         let copied = beside.iter().filter(speaks).filter(has_its_text);
         let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
-        let overlap = probe.overlap(nearest.vector);
-        let mut likeness = self.likeness(fingerprint, candidate, &nearest, &overlap);
+        let overlap = nearest.overlap(probe);
+        let mut likeness = self.likeness(fingerprint, candidate, nearest, overlap);
         likeness.core = core.unwrap_or(nearest.cosine);
         likeness.title_in_story = probe.title_in(beside.iter().fold(0, |shared, beside| shared | beside.shared));
         likeness.one_text = beside.iter().any(|beside| beside.contained.is_some());
@@ -98,13 +108,13 @@ impl Index {
         });
         likeness.other_edition |= fingerprint.title.date.differs(nearest.member.date);
         likeness.stock_text = beside.iter().any(|beside| beside.kin == Kin::StockText)
-            || (nearest.contained.is_some() && !has_its_text(&&nearest));
+            || (nearest.contained.is_some() && !has_its_text(&nearest));
         likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
         likeness.own_before = beside.iter().any(|beside| beside.kin == Kin::Further);
         likeness.beyond_frame =
             (nearest.kin != Kin::Others && !frame.is_empty()).then(|| probe.beyond(frame, overlap.shared));
         if let Some(first) = beside.iter().find(|beside| beside.arrival == story.first) {
-            let held = probe.overlap(first.vector);
+            let held = first.overlap(probe);
             likeness.founder = first.cosine;
             likeness.title_in_founder = held.title_in_other;
             likeness.founder_title_in = held.other_title_in;
@@ -166,21 +176,21 @@ impl Index {
                 (0.0, 0)
             };
             let is_one_text = runs >= copy::RUNS && contained >= copy::SHARE;
-            let kin = if is_own {
-                kin_within_a_feed(fingerprint, &member, &probe.overlap(vector), is_one_text.then_some(runs))
-            } else {
-                Kin::Others
-            };
-            beside.push(Beside {
+            let mut laid = Beside {
                 arrival,
                 member,
                 vector,
+                overlap: OnceCell::new(),
                 cosine,
                 feed: of,
                 shared,
-                kin,
+                kin: Kin::Others,
                 contained: is_one_text.then_some(contained),
-            });
+            };
+            if is_own {
+                laid.kin = kin_within_a_feed(fingerprint, &member, laid.overlap(probe), is_one_text.then_some(runs));
+            }
+            beside.push(laid);
         }
         let core = match core {
             None if story.members > 1 => Some(vector::core_cosine(dot, story.length)),
@@ -236,12 +246,12 @@ impl Index {
     }
 }
 
-fn most_alike<'a, 'b>(beside: impl Iterator<Item = &'b Beside<'a>>) -> Option<Beside<'a>>
+fn most_alike<'a, 'b>(beside: impl Iterator<Item = &'b Beside<'a>>) -> Option<&'b Beside<'a>>
 where
     'a: 'b,
 {
     // The first of equals, which is the newest.
-    beside.copied().reduce(|most, next| if next.cosine > most.cosine { next } else { most })
+    beside.reduce(|most, next| if next.cosine > most.cosine { next } else { most })
 }
 
 /// Whether only what one feed tells of a story is like the entry: what it has put between two matters does not make them one.
