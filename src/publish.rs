@@ -426,14 +426,11 @@ impl Published {
                 let store = connection.path().map(PathBuf::from).unwrap_or_default();
                 let folder = store.parent().unwrap_or(Path::new("."));
                 let in_words = |error| store::Error::Folder { path: folder.to_owned(), error };
-                match select::archive(connection, output, archive, folder)? {
-                    Some(archive) => {
-                        let archive = archive.map_err(in_words)?;
-                        Found::Ready(Arc::new(archive.render(*format).map_err(in_words)?))
-                    }
-                    // A part of a month that is over by now.
-                    None => match archive.split_once('.') {
-                        Some((month, _)) => Found::Moved(format!("/{name}/{month}{ending}")),
+                let found = select::archives(connection, output, std::slice::from_ref(archive), folder)?;
+                match found.map_err(in_words)?.pop() {
+                    Some(archive) => Found::Ready(Arc::new(archive.render(*format).map_err(in_words)?)),
+                    None => match archive::instead(connection, output, archive)? {
+                        Some(other) => Found::Moved(format!("/{name}/{other}{ending}")),
                         None => Found::Nothing,
                     },
                 }
@@ -558,7 +555,7 @@ impl Archive {
         written
     }
 
-    /// The same in memory.
+    /// The same in memory, for which it has been kept small enough ([`archive::due`]).
     fn render(&self, format: Format) -> io::Result<Rendered> {
         let text = String::from_utf8(self.write(format, Vec::new)?).map_err(io::Error::other)?;
         Ok(Rendered::new(format.media_type(), text, self.feed.updated))

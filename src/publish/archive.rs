@@ -2,18 +2,23 @@
 //!
 //! Edge: reads the store; what it plans is a value. The document of an output and its archives together hold every story
 //! that it ever showed, so a reader that slept for a month misses none. A month is closed when it is over. Where a month
-//! brings more than the document has room for, parts of it are closed on the way, and give way to the whole at its end.
+//! brings more than the document has room for, parts of it are closed on the way, and give way to the whole at its end, unless
+//! that is more than one document holds: then the rest of the month is closed in parts too.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveTime, TimeDelta, Utc};
 
 use crate::model::EntryRef;
 use crate::publish::Output;
+use crate::publish::merged::MOST_BYTES;
 use crate::publish::select::Shown;
 use crate::store::outputs::{self, Closed};
 use crate::store::{Connection, Result, entries, stories};
 
 /// The most stories of a part of a month.
 const MOST_OF_A_PART: usize = 1_000;
+/// The most bytes that the texts of an archive's stories have, as they are stored: what its formats hold without showing stories
+/// in brief, if no more than every fifth character of a text is one that XML escapes.
+const MOST_TEXT: usize = MOST_BYTES / 5;
 
 /// What is to be closed of an output that shows this now.
 ///
@@ -41,17 +46,39 @@ pub fn due(connection: &Connection, output: &Output, shown: &Shown, now: DateTim
             _ => false,
         },
     };
-    let mut planned = plan(&state, now);
-    if let Some(part) = planned.pop_if(|planned| planned.name.contains('.')) {
-        let from = planned.last().or(last).map(|last| last.until);
-        let mut number = closed.iter().filter(|closed| closed.name.starts_with(&month_of(part.until))).count();
-        for until in stories::every(connection, from, part.until, MOST_OF_A_PART)? {
-            number += 1;
-            planned.push(Closed { name: part_of(until, number), until, upto: part.upto });
+    let mut due: Vec<Closed> = Vec::new();
+    for planned in plan(&state, now) {
+        let month = month_of(planned.until);
+        let is_month = planned.name == month;
+        if is_month {
+            let before = closed.iter().chain(&due).rfind(|other| month_of(other.until) != month);
+            let whole = (before.map(|before| before.until), planned.until);
+            if stories::runs(connection, whole, usize::MAX, MOST_TEXT)?.is_empty() {
+                due.push(planned);
+                continue;
+            }
         }
-        planned.push(Closed { name: part_of(part.until, number + 1), ..part });
+        // Parts that were closed on the way stay.
+        let from = due.last().or(last).map(|last| last.until);
+        let most_stories = if is_month { usize::MAX } else { MOST_OF_A_PART };
+        let mut number = closed.iter().filter(|closed| month_of(closed.until) == month).count();
+        let ends = stories::runs(connection, (from, planned.until), most_stories, MOST_TEXT)?;
+        for until in ends.into_iter().chain([planned.until]) {
+            number += 1;
+            due.push(Closed { name: part_of(until, number), until, upto: planned.upto });
+        }
     }
-    Ok(planned)
+    Ok(due)
+}
+
+/// The archive that has what readers look for in one that is not there: the month of a part, the newest part of a month.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn instead(connection: &Connection, output: &Output, name: &str) -> Result<Option<String>> {
+    let month = name.split('.').next().unwrap_or_default();
+    let mut closed = outputs::archives(connection, &output.config.name)?.into_iter();
+    Ok(closed.rfind(|closed| month_of(closed.until) == month && closed.name != name).map(|closed| closed.name))
 }
 
 /// What the plan goes by.
@@ -87,7 +114,8 @@ fn plan(state: &State<'_>, now: DateTime<Utc>) -> Vec<Closed> {
 }
 
 /// The name of the month that ends at `until`, or in which it lies.
-fn month_of(until: DateTime<Utc>) -> String {
+#[must_use]
+pub fn month_of(until: DateTime<Utc>) -> String {
     (until - TimeDelta::milliseconds(1)).format("%Y-%m").to_string()
 }
 

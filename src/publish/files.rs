@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::clock;
 use crate::config::{Format, OutputConfig};
 use crate::publish::address::Wanted;
+use crate::publish::archive::month_of;
 use crate::publish::rendered::{self, Coding, Rendered};
 use crate::publish::replacement::{BLOCK, Modes, Replacement, make_folder};
 use crate::publish::select::{self, Archive};
@@ -214,7 +215,7 @@ async fn write_archives(
     Ok(written)
 }
 
-/// One at a time, because each may hold a month of many feeds.
+/// Those of one month at a time: they may hold what many feeds told.
 async fn write_archives_of(
     store: &Store,
     site: &Site,
@@ -227,48 +228,58 @@ async fn write_archives_of(
         move |connection: &_| Ok((outputs::archives(connection, &asked)?, outputs::written(connection, &asked)?));
     let (archives, fresh) = store.read(known).await?;
     let formats: Vec<Format> = formats.iter().copied().filter(|format| *format != Format::Html).collect();
-    let (mut written, mut is_any_due) = (0, false);
-    for archive in archives.iter().map(|closed| closed.name.clone()) {
-        let file = |format: &Format| directory.join(name).join(format!("{archive}{}", format.ending()));
-        let files: Vec<PathBuf> = formats.iter().map(file).collect();
-        if !is_due(&files, fresh.get(&archive).copied()) {
-            continue;
-        }
-        is_any_due = true;
-        let (wanted, selected, folder) = (archive.clone(), output.clone(), directory.join(name));
+    let file = {
+        let folder = directory.join(name);
+        move |archive: &str, format: &Format| folder.join(format!("{archive}{}", format.ending()))
+    };
+    let is_due = |archive: &&Closed| {
+        let files: Vec<PathBuf> = formats.iter().map(|format| file(&archive.name, format)).collect();
+        is_due(&files, fresh.get(&archive.name).copied())
+    };
+    let due: Vec<&Closed> = archives.iter().filter(is_due).collect();
+    let mut written = 0;
+    for of_one_month in due.chunk_by(|one, other| month_of(one.until) == month_of(other.until)) {
+        let names: Vec<String> = of_one_month.iter().map(|archive| archive.name.clone()).collect();
+        let (wanted, selected, folder) = (names.clone(), output.clone(), directory.join(name));
         let modes = Modes::of(site.is_private);
         let in_words = |error| WriteError::File { path: directory.join(name), error };
         make_folder(&folder, modes.folder).map_err(in_words)?;
-        let selected = store.read(move |connection| select::archive(connection, &selected, &wanted, &folder)).await?;
-        if let Some(archive) = selected {
-            let archive = archive.map_err(in_words)?;
-            let (compress, formats) = (*compress, formats.clone());
-            written += blocking(move || {
-                let documents = formats.iter().zip(&files);
-                documents
-                    .map(|(format, file)| put_archive(file, &archive, *format, compress, modes))
-                    .sum::<Result<usize, _>>()
+        let selected = store.read(move |connection| select::archives(connection, &selected, &wanted, &folder)).await?;
+        let (selected, compress, formats, file) =
+            (selected.map_err(in_words)?, *compress, formats.clone(), file.clone());
+        written += blocking(move || {
+            let put = |archive: &Archive, format| {
+                put_archive(&file(&archive.name, format), archive, *format, compress, modes)
+            };
+            let put_all = |archive| formats.iter().map(move |format| put(archive, format));
+            selected.iter().flat_map(put_all).sum::<Result<usize, _>>()
+        })
+        .await?;
+        let name = name.clone();
+        store
+            .write(0, move |context| {
+                names.iter().try_for_each(|archive| outputs::wrote(context.tx, &name, archive, now))
             })
             .await?;
-        }
-        let name = name.clone();
-        store.write(0, move |context| outputs::wrote(context.tx, &name, &archive, now)).await?;
     }
-    if is_any_due {
+    if !due.is_empty() {
         let folder = directory.join(name);
-        blocking(move || remove_parts_but(&archives, &folder)).await?;
+        blocking(move || remove_but(&archives, &folder)).await?;
     }
     Ok(written)
 }
 
-/// Takes away the parts of months that are over by now: the whole month has their stories.
-fn remove_parts_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError> {
+/// Takes away the parts of months that one archive has whole by now, and whole months that are in parts now.
+fn remove_but(archives: &[Closed], folder: &Path) -> Result<(), WriteError> {
+    let is_there = |name: &str| archives.iter().any(|archive| archive.name == name);
     for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = file.file_name();
         // `2026-11.2.atom`, `2026-11.2.json.gz`
         let mut pieces = name.to_str().unwrap_or_default().splitn(3, '.');
-        let (Some(month), Some(number), Some(_)) = (pieces.next(), pieces.next(), pieces.next()) else { continue };
-        if is_number(number) && !archives.iter().any(|archive| archive.name == format!("{month}.{number}")) {
+        let (Some(month), Some(number)) = (pieces.next(), pieces.next()) else { continue };
+        let is_old_part = pieces.next().is_some() && is_number(number) && !is_there(&format!("{month}.{number}"));
+        let is_old_month = !is_number(number) && !is_there(month) && is_there(&format!("{month}.1"));
+        if is_old_part || is_old_month {
             remove(&file.path())?;
         }
     }
@@ -500,20 +511,20 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_months_that_are_over_are_taken_away_and_nothing_else() {
+    fn what_became_of_archives_is_taken_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let stays = ["2026-10.atom", "2026-11.2.atom", "2026-11.2.json.gz", "notes.txt", "a.b.c"];
-        for name in stays.iter().chain(&["2026-10.1.atom", "2026-10.12.json.gz"]) {
+        let stays = ["2026-10.atom", "2026-11.1.atom", "2026-11.2.atom", "2026-11.2.json.gz", "notes.txt", "a.b.c"];
+        for name in stays.iter().chain(&["2026-10.1.atom", "2026-10.12.json.gz", "2026-11.rss", "2026-11.json.br"]) {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let closed = |name: &str| Closed { name: name.into(), until: DateTime::UNIX_EPOCH, upto: EntryRef(1) };
-        remove_parts_but(&[closed("2026-10"), closed("2026-11.2")], folder.path()).unwrap();
+        remove_but(&["2026-10", "2026-11.1", "2026-11.2"].map(closed), folder.path()).unwrap();
         let mut left: Vec<_> =
             std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         left.sort();
         let mut stays = stays.to_vec();
         stays.sort_unstable();
         assert_eq!(left, stays);
-        remove_parts_but(&[], &folder.path().join("missing")).unwrap();
+        remove_but(&[], &folder.path().join("missing")).unwrap();
     }
 }

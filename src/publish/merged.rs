@@ -36,7 +36,7 @@ pub const HITS_ON_A_PAGE: usize = 100;
 /// The most other tellings that an entry lists.
 const MOST_OTHERS: usize = 100;
 /// The most bytes that the formats of one document have together, about.
-const MOST_BYTES: usize = 32 << 20;
+pub const MOST_BYTES: usize = 32 << 20;
 /// What a story is shown with that has no room for its text: so many authors, labels, and other tellings.
 const FEW: usize = 10;
 
@@ -713,30 +713,33 @@ pub fn feed(heading: Heading, part: Part, stories: Vec<MergedStory>) -> MergedFe
 /// When there is none, the largest story is shown in brief, then the next: the others stay as they are.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// How many bytes each story has, with its position.
-    stories: BinaryHeap<(usize, usize)>,
+    stories: usize,
+    /// Those that may still be shown in brief: how many bytes each has, with its position.
+    whole: BinaryHeap<(usize, usize)>,
     total: usize,
     /// How many are shown in brief.
     pub in_brief: usize,
 }
 
 impl Room {
-    /// Counts one more story, of so many `bytes`. `shorten` is told which stories to show in brief, by their positions, and gives
-    /// how many bytes each has then.
+    /// Counts one more story, of so many `bytes`. `shorten` is told which stories to show in brief, by their positions, if that
+    /// makes them smaller, and gives how many bytes fewer each has then.
     pub fn add(&mut self, bytes: usize, mut shorten: impl FnMut(usize) -> usize) {
-        self.stories.push((bytes, self.stories.len()));
+        self.whole.push((bytes, self.stories));
+        self.stories += 1;
         self.total += bytes;
         while self.total > MOST_BYTES {
-            let Some(mut largest) = self.stories.peek_mut() else { return };
-            let (before, at) = *largest;
-            let after = shorten(at);
-            if after >= before {
-                return;
-            }
-            *largest = (after, at);
-            self.total -= before - after;
-            self.in_brief += 1;
+            let Some((_, largest)) = self.whole.pop() else { return };
+            let fewer = shorten(largest);
+            self.total -= fewer;
+            self.in_brief += usize::from(fewer > 0);
         }
+    }
+
+    /// Whether there is none left, with all stories in brief.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.total > MOST_BYTES
     }
 }
 
@@ -766,16 +769,24 @@ impl Stories {
         self.room.in_brief
     }
 
+    /// Whether there is no room for another one.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.room.is_full()
+    }
+
     /// Adds a story below the others.
     fn push(&mut self, story: MergedStory) {
         let Self { stories, room } = self;
         let bytes = story.rendered_bytes();
         stories.push(story);
         room.add(bytes, |at| {
-            stories.get_mut(at).map_or(usize::MAX, |story| {
+            let Some(story) = stories.get_mut(at) else { return 0 };
+            let fewer = story.rendered_bytes().saturating_sub(story.brief_bytes());
+            if fewer > 0 {
                 story.shorten();
-                story.rendered_bytes()
-            })
+            }
+            fewer
         });
     }
 
@@ -1004,6 +1015,35 @@ mod tests {
         }));
         let brief = stories.iter().find(|story| story.content.starts_with("<p>A lead</p>")).unwrap();
         assert!(brief.content.contains("<a href=\"https://example.org/1\">read on</a>"), "{}", brief.content);
+    }
+
+    #[test]
+    fn stories_that_are_no_smaller_in_brief_keep_no_other_from_being_shortened() {
+        let other = |number: usize| Other {
+            source: "Source".into(),
+            title: "A long title. ".repeat(200),
+            permalink: Some(format!("https://example.org/{number}")),
+            at: DateTime::UNIX_EPOCH,
+            via: None,
+        };
+        let mut stories = Stories::default();
+        for _ in 0..50 {
+            stories.push(MergedStory { others: (0..FEW).map(other).collect(), ..told("a text") });
+            (0..20).for_each(|_| stories.push(told(&"&amp;".repeat(2_000))));
+        }
+        assert!(stories.room.total <= MOST_BYTES && !stories.is_full(), "{}", stories.room.total);
+        assert!((1..1_000).contains(&stories.in_brief()), "{}", stories.in_brief());
+        assert_eq!(stories.into_vec().iter().filter(|story| story.content == "a text").count(), 50);
+    }
+
+    #[test]
+    fn a_document_whose_stories_find_no_room_in_brief_is_full() {
+        let long = "A long address. ".repeat(120);
+        let mut stories = Stories::default();
+        while !stories.is_full() {
+            stories.push(MergedStory { image: Some(long.clone()), ..told("<p>words</p>") });
+        }
+        assert!((4_000..6_000).contains(&stories.len()), "{}", stories.len());
     }
 
     #[test]

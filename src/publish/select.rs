@@ -26,8 +26,10 @@ use crate::store::stories::{DamagedEntry, Story, Telling};
 use crate::store::texts::LastBlock;
 use crate::store::{Connection, Policy, Result, entries, feeds, other_languages, search, stories};
 
-/// An archive. It holds a month of all feeds, so that its stories are not in memory.
+/// An archive. Those of a month hold what all feeds told in it, so that their stories are not in memory.
 pub struct Archive {
+    /// Its name within the output.
+    pub name: String,
     /// All of it but the stories.
     pub feed: MergedFeed,
     /// The stories.
@@ -138,7 +140,7 @@ impl Page<'_> {
         let has_room = |feed: FeedRef| *per_feed == 0 || self.led.get(&feed).is_none_or(|leads| leads < per_feed);
         let chosen = self.selection.guard(story, || self.selection.choose_among(story, |_| true, has_room))?;
         let Some(Chosen { story, coverage }) = chosen else { return Ok(true) };
-        if self.shown.len() == *limit {
+        if self.shown.len() == *limit || self.shown.is_full() {
             self.left_out = story.sort_at;
             return Ok(false);
         }
@@ -206,41 +208,46 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
     ))
 }
 
-/// The archive of this name, its stories kept in a file in `folder`; `None` when there is none. The inner error is that file's.
+/// Those archives that there are of these names, the oldest first, their stories kept in a file in `folder`. The inner error is
+/// that file's.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn archive(
+pub fn archives(
     connection: &Connection,
     output: &Output,
-    name: &str,
+    names: &[String],
     folder: &Path,
-) -> Result<Option<io::Result<Archive>>> {
+) -> Result<io::Result<Vec<Archive>>> {
     let closed = outputs::archives(connection, &output.config.name)?;
-    let Some(at) = closed.iter().position(|closed| closed.name == name) else { return Ok(None) };
-    let before = at.checked_sub(1).and_then(|at| closed.get(at));
+    let wanted: Vec<usize> = (0..closed.len()).filter(|at| names.contains(&closed[*at].name)).collect();
+    let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(Ok(Vec::new())) };
+    let before = |at: usize| at.checked_sub(1).and_then(|at| closed.get(at));
     let selection = Selection { is_once: true, ..Selection::new(connection, output)? };
-    let mut shown = Spool::new(folder);
-    stories::between(connection, before, &closed[at], |story| {
+    let mut shown = Spool::new(folder, wanted.len());
+    stories::between(connection, before(*first), &closed[*last], |story| {
         let chosen = selection.guard(&story, || selection.choose(&story))?;
         let Some(Chosen { story: spoken_for, mut coverage }) = chosen else { return Ok(()) };
         let Some(entered) = selection.entered(&coverage)? else { return Ok(()) };
         let is_held =
             |archive: &Closed| story.sort_at.is_some_and(|place| place < archive.until) && entered <= archive.upto;
-        if is_held(&closed[at]) && !before.is_some_and(is_held) {
+        // Those after the first that holds it do not.
+        let holder = closed.iter().position(is_held);
+        if let Some(document) = wanted.iter().position(|at| Some(*at) == holder) {
+            let upto = closed[wanted[document]].upto;
             // What came later is no part of it.
-            coverage.retain(|telling| telling.entry <= closed[at].upto || telling.entry == spoken_for.canonical);
+            coverage.retain(|telling| telling.entry <= upto || telling.entry == spoken_for.canonical);
             let merged = selection.guard(&spoken_for, || selection.merged(&spoken_for, &coverage))?;
-            merged.into_iter().for_each(|shown_story| shown.push(story.sort_at, &shown_story));
+            merged.into_iter().for_each(|shown_story| shown.push(document, story.sort_at, &shown_story));
         }
         Ok(())
     })?;
-    let part = Part::Archive { name: name.to_owned(), older: before.map(|before| before.name.clone()) };
-    let heading = output.heading();
-    Ok(Some(shown.finish().map(|stories| Archive {
-        feed: MergedFeed { heading, part, updated: stories.updated(), stories: Vec::new() },
-        stories,
-    })))
+    let archive = |(at, stories): (usize, Spooled)| {
+        let part = Part::Archive { name: closed[at].name.clone(), older: before(at).map(|before| before.name.clone()) };
+        let feed = MergedFeed { heading: output.heading(), part, updated: stories.updated(), stories: Vec::new() };
+        Archive { name: closed[at].name.clone(), feed, stories }
+    };
+    Ok(shown.finish().map(|documents| wanted.iter().copied().zip(documents).map(archive).collect()))
 }
 
 /// A story that an output takes, and since when.

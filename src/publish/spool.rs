@@ -1,14 +1,14 @@
-//! The stories of a document that may be any number, kept in a file while the document is made.
+//! The stories of documents that may be any number, kept in a file while the documents are made.
 //!
-//! Edge: writes a file that has no name, so that nothing is left of it whatever happens. An archive holds a month of all
-//! feeds: what stands above its stories is known when the last of them was read, and which of them are shown in brief. They may
-//! come in any order, because the store gives their texts soonest in its own. In memory are the dates of each and its place in
-//! the file.
+//! Edge: writes a file that has no name, so that nothing is left of it whatever happens. The archives of a month hold what all
+//! feeds told in it: what stands above their stories is known when the last of them was read, and which of them are shown in brief.
+//! They may come in any order, because the store gives their texts soonest in its own. In memory are the dates of each and its
+//! place in the file.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tempfile::SpooledTempFile;
@@ -19,10 +19,11 @@ use crate::publish::merged::{Dates, MergedStory, Room, Sequence};
 /// So many bytes of stories are kept in memory, before there is a file.
 const IN_MEMORY: usize = 256 * 1024;
 
-/// Stories on their way into a document, within what it may hold.
+/// Stories on their way into documents, within what these may hold.
 pub struct Spool {
     file: BufWriter<SpooledTempFile>,
-    places: Vec<Place>,
+    /// Those of each document.
+    documents: Vec<Vec<Place>>,
     /// Where the next one goes.
     at: u64,
     written: io::Result<()>,
@@ -42,61 +43,68 @@ struct Place {
 }
 
 impl Spool {
-    /// For a file in `folder`, which is made when there are more stories than a few.
+    /// For so many documents, and a file in `folder`, which is made when there are more stories than a few.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path, documents: usize) -> Self {
         let file = BufWriter::with_capacity(64 * 1024, SpooledTempFile::new_in(IN_MEMORY, folder));
-        Self { file, places: Vec::new(), at: 0, written: Ok(()) }
+        let documents = std::iter::repeat_with(Vec::new).take(documents).collect();
+        Self { file, documents, at: 0, written: Ok(()) }
     }
 
-    /// Adds a story, which stands at this `place` among the others. That it could not be written is told by
+    /// Adds a story to a document, in which it stands at this `place` among the others. That it could not be written is told by
     /// [`finish`](Self::finish).
-    pub fn push(&mut self, place: Option<DateTime<Utc>>, story: &MergedStory) {
+    pub fn push(&mut self, document: usize, place: Option<DateTime<Utc>>, story: &MergedStory) {
         if self.written.is_ok() {
-            self.written = self.write(place, story);
+            self.written = self.write(document, place, story);
         }
     }
 
-    fn write(&mut self, place: Option<DateTime<Utc>>, story: &MergedStory) -> io::Result<()> {
+    fn write(&mut self, document: usize, place: Option<DateTime<Utc>>, story: &MergedStory) -> io::Result<()> {
+        let Some(places) = self.documents.get_mut(document) else { return Ok(()) };
         let text = rmp_serde::to_vec_named(story).map_err(io::Error::other)?;
         self.file.write_all(&text)?;
         let (at, length) = (self.at, text.len());
         let (dates, bytes, brief) = (Dates::of(story), story.rendered_bytes(), story.brief_bytes());
-        self.places.push(Place { dates, place, at, length, bytes, brief, is_brief: false });
+        places.push(Place { dates, place, at, length, bytes, brief, is_brief: false });
         self.at += length as u64;
         Ok(())
     }
 
-    /// The stories, the newest first, to be read as often as they are needed.
+    /// The stories of each document, the newest first, to be read as often as they are needed.
     ///
     /// # Errors
     /// When one of them could not be written.
-    pub fn finish(self) -> io::Result<Spooled> {
+    pub fn finish(self) -> io::Result<Vec<Spooled>> {
         self.written?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let mut places = self.places;
-        places.sort_unstable_by_key(|story| (Reverse(story.place), story.dates.id));
-        let mut room = Room::default();
-        for position in 0..places.len() {
-            let bytes = places.get(position).map_or(0, |story| story.bytes);
-            room.add(bytes, |at| {
-                places.get_mut(at).map_or(usize::MAX, |story| {
-                    story.is_brief = true;
-                    story.brief
-                })
-            });
-        }
-        Ok(Spooled { file: RefCell::new(file), places })
+        let file = Arc::new(Mutex::new(file));
+        Ok(self.documents.into_iter().map(|places| Spooled::new(file.clone(), places)).collect())
     }
 }
 
 /// The stories of a document, in a file.
 pub struct Spooled {
-    file: RefCell<SpooledTempFile>,
+    file: Arc<Mutex<SpooledTempFile>>,
     places: Vec<Place>,
 }
 
 impl Spooled {
+    fn new(file: Arc<Mutex<SpooledTempFile>>, mut places: Vec<Place>) -> Self {
+        places.sort_unstable_by_key(|story| (Reverse(story.place), story.dates.id));
+        let mut room = Room::default();
+        for position in 0..places.len() {
+            let bytes = places.get(position).map_or(0, |story| story.bytes);
+            room.add(bytes, |at| {
+                places.get_mut(at).map_or(0, |story| {
+                    let fewer = story.bytes.saturating_sub(story.brief);
+                    story.is_brief = fewer > 0;
+                    fewer
+                })
+            });
+        }
+        Self { file, places }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -148,7 +156,7 @@ impl Sequence for Only<'_> {
 
     fn each(&self, mut show: impl FnMut(&MergedStory) -> io::Result<()>) -> io::Result<()> {
         let Spooled { file, places } = self.spooled;
-        let (mut file, mut text) = (file.borrow_mut(), Vec::new());
+        let (mut file, mut text) = (file.lock().unwrap_or_else(PoisonError::into_inner), Vec::new());
         for place in self.positions().filter_map(|at| places.get(at)) {
             file.seek(SeekFrom::Start(place.at))?;
             text.resize(place.length, 0);

@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/18.sql"),
     include_str!("schema/19.sql"),
     include_str!("schema/20.sql"),
+    include_str!("schema/21.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
@@ -119,6 +120,27 @@ mod tests {
         fill(&connection);
         migrate(&mut connection, 1).unwrap();
         assert_eq!(text(&connection), TEXT);
+    }
+
+    #[test]
+    fn months_that_are_too_large_for_a_document_are_closed_again() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        fill(&connection);
+        migrate(&mut connection, 1).unwrap();
+        // In the third month there is a story of 7 MB.
+        connection
+            .execute_batch(
+                "INSERT INTO story (id, public_id, canonical, founded, sort_at, sources) VALUES (7, zeroblob(16), 7, 0, 25, 1);
+                 UPDATE entry SET text_length = 7000000;
+                 INSERT INTO archive (output, until, upto, name) VALUES ('one', 10, 7, '1'), ('one', 20, 7, '2'), ('one', 30, 7, '3'),
+                     ('one', 40, 7, '4.1'), ('other', 20, 7, '2');",
+            )
+            .unwrap();
+        migrate(&mut connection, 20).unwrap();
+        let mut archives = connection.prepare("SELECT output || name FROM archive ORDER BY 1").unwrap();
+        let archives: Vec<String> =
+            archives.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(archives, ["one1", "one2", "other2"]);
     }
 
     #[test]

@@ -511,26 +511,51 @@ pub fn came_late(connection: &Connection, last: &Closed, end: DateTime<Utc>, min
     Ok(query.query_row(params![last.upto.0, millis(end), min_sources], |row| row.get(0))?)
 }
 
-/// Instants that part the published stories from `from` to `until` into runs of `count`, without the two ends.
+/// Instants that part the published stories from `from` to `until` into runs of so many stories, and of so many bytes of text as
+/// they are stored, without the two ends.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn every(
+pub fn runs(
     connection: &Connection,
-    from: Option<DateTime<Utc>>,
-    until: DateTime<Utc>,
-    count: usize,
+    (from, until): (Option<DateTime<Utc>>, DateTime<Utc>),
+    most_stories: usize,
+    most_bytes: usize,
 ) -> Result<Vec<DateTime<Utc>>> {
     let mut query = connection.prepare_cached(
-        "SELECT sort_at FROM story WHERE sort_at > ?1 AND sort_at < ?2 ORDER BY sort_at LIMIT 1 OFFSET ?3",
+        "SELECT sort_at, coalesce(text_length, 0) FROM story LEFT JOIN entry ON entry.id = canonical
+         WHERE sort_at > ?1 AND sort_at < ?2 ORDER BY sort_at",
     )?;
     let mut found = Vec::new();
-    let mut from = from.map_or(i64::MIN, millis);
-    while let Some(next) = query.query_row(params![from, millis(until), count], |row| row.get(0)).optional()? {
-        found.push(instant(next));
-        from = next;
+    // The run, and those of its stories that stand at the last instant, which cannot be parted.
+    let (mut run, mut last) = (Run::default(), Run::default());
+    let mut rows = query.query(params![from.map_or(i64::MIN, millis), millis(until)])?;
+    while let Some(row) = rows.next()? {
+        let (at, text): (i64, usize) = (row.get(0)?, row.get(1)?);
+        if at != last.from {
+            last = Run { from: at, ..Run::default() };
+        }
+        if run.stories == 0 {
+            run.from = at;
+        }
+        for run in [&mut run, &mut last] {
+            run.stories += 1;
+            run.bytes += text;
+        }
+        if run.from < at && (run.stories > most_stories || run.bytes > most_bytes) {
+            found.push(instant(at));
+            run = last;
+        }
     }
     Ok(found)
+}
+
+/// Stories that follow each other.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    from: i64,
+    stories: usize,
+    bytes: usize,
 }
 
 /// The columns of a [`Telling`], in the order in which [`read_telling`] takes them.

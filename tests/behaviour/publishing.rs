@@ -1,5 +1,7 @@
 //! What subscribers get.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::support::{Answer, Origin, Scene, rss, rss_of};
@@ -156,19 +158,40 @@ fn files_hold_what_is_served_and_are_left_alone_when_nothing_changed() {
     );
 }
 
-/// The peak memory, in kB, of a program that closes the archive of a month of so many times a thousand stories and writes it, and
-/// how many stories that has.
-fn peak_of_an_archive_of(thousands: usize) -> (usize, usize) {
+/// What came of a program that closed the archive of a month and wrote it.
+struct Month {
+    scene: Scene,
+    /// Its peak memory, in kB.
+    peak: usize,
+    /// The archives of the month as JSON Feed, the oldest first.
+    archives: Vec<Value>,
+}
+
+impl Month {
+    fn stories(&self) -> impl Iterator<Item = &Value> {
+        self.archives.iter().flat_map(|archive| archive["items"].as_array().unwrap())
+    }
+}
+
+/// A month of so many times a thousand stories.
+fn month_of(thousands: usize) -> Month {
     let document = |of: usize| {
         let item = |number: usize| {
             let text =
-                format!("The harbour of town {of} was closed for {number} days, as it was told there. ").repeat(24);
+                format!("The harbour of town {of} was closed for {number} days, as it was told there. ").repeat(30);
             let link = format!("https://example.org/{of}/{number}");
             (format!("{of}/{number}"), link, format!("Harbour {of} closed, day {number}"), text)
         };
         let items: Vec<_> = (0..1_000).map(item).collect();
         let entries: Vec<_> = items.iter().map(|(id, link, title, text)| (&**id, &**link, &**title, &**text)).collect();
-        rss(&format!("Town {of}"), &entries)
+        // Each a minute after the one before.
+        let document = rss(&format!("Town {of}"), &entries);
+        let pieces = (0..).zip(document.split("00:00:00 GMT"));
+        let dated = |(minute, piece): (usize, &str)| match minute {
+            0 => piece.to_owned(),
+            _ => format!("{:02}:{:02}:00 GMT{piece}", minute / 60, minute % 60),
+        };
+        pieces.map(dated).collect()
     };
     let documents: Vec<String> = (0..thousands).map(document).collect();
     let origin = Origin::start(move |request| {
@@ -183,21 +206,36 @@ fn peak_of_an_archive_of(thousands: usize) -> (usize, usize) {
     let output = format!("[[output]]\nname = \"news\"\nlimit = 10\ndirectory = \"public\"\ncompress = true\n{ask}\n");
     scene.configure(&feeds, &format!("{level}{output}"));
     scene.must(&["poll", "--due"]);
-    let archive: Value =
-        serde_json::from_slice(&std::fs::read(scene.path("public/news/2026-01.json")).unwrap()).unwrap();
-    assert!(scene.path("public/news/2026-01.atom.br").exists());
     let peak = std::fs::read_to_string(scene.path("public/peak")).unwrap();
-    (peak.split_whitespace().nth(1).unwrap().parse().unwrap(), archive["items"].as_array().unwrap().len())
+    let peak = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let mut files: Vec<_> =
+        std::fs::read_dir(scene.path("public/news")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    assert!(files.iter().all(|file| file.with_extension("atom.br").exists()));
+    let archives = files.iter().map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()).collect();
+    Month { scene, peak, archives }
 }
 
 #[test]
-fn an_archive_takes_no_more_memory_the_more_stories_it_holds() {
-    let (small, stories) = peak_of_an_archive_of(1);
-    assert_eq!(stories, 1_000);
-    let (large, stories) = peak_of_an_archive_of(4);
-    assert_eq!(stories, 4_000);
-    // Three thousand stories more have 6 MB of text, of which each format is made.
-    assert!(large < small + 4_000, "{small} kB, then {large} kB");
+fn archives_take_no_more_memory_the_more_stories_they_hold_and_are_parted_where_one_would_be_too_large() {
+    let small = month_of(1);
+    assert_eq!((small.archives.len(), small.stories().count()), (1, 1_000));
+    let large = month_of(4);
+    assert_eq!((large.archives.len(), large.stories().count()), (2, 4_000));
+    // Three thousand stories more have 7 MB of text, of which each format is made.
+    assert!(large.peak < small.peak + 4_000, "{} kB, then {} kB", small.peak, large.peak);
+
+    let ids: HashSet<_> = large.stories().map(|story| story["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 4_000);
+    let in_brief = |story: &&Value| story["content_html"].as_str().unwrap().contains("longer than what is shown here");
+    assert_eq!(large.stories().filter(in_brief).count(), 0);
+    assert!(large.archives[0]["next_url"].is_null());
+    assert!(large.archives[1]["next_url"].as_str().unwrap().ends_with("/news/2026-01.1.json"));
+    let daemon = large.scene.start();
+    assert!(daemon.get("/news.atom").1.contains("/news/2026-01.2.atom"));
+    let (head, _) = daemon.get("/news/2026-01.atom");
+    assert!(head.starts_with("HTTP/1.1 301") && header(&head, "location").ends_with("/news/2026-01.2.atom"), "{head}");
 }
 
 #[test]
