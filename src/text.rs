@@ -60,15 +60,17 @@ pub fn fold_space(text: &str) -> String {
 
 /// How many bytes at the beginning are words of ASCII with single spaces between them.
 fn run_of_words(text: &[u8]) -> usize {
-    let mut is_between = true;
-    let mut is_within = |byte: &u8| {
-        let goes_on = byte.is_ascii_graphic() || (*byte == b' ' && !is_between);
-        is_between = *byte == b' ';
-        goes_on
-    };
-    let run = text.iter().position(|byte| !is_within(byte)).unwrap_or(text.len());
-    // A space behind the last word separates nothing yet.
-    run - usize::from(run > 0 && text.get(run - 1) == Some(&b' '))
+    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_graphic);
+    let mut at = 0;
+    loop {
+        while is_word(at) {
+            at += 1;
+        }
+        if at == 0 || text.get(at) != Some(&b' ') || !is_word(at + 1) {
+            return at;
+        }
+        at += 1;
+    }
 }
 
 /// At most `most` characters of `text`, cut between words where there are any, with an ellipsis if something was cut.

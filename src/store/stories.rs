@@ -185,10 +185,8 @@ pub fn found(
     shown: Option<Shown>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    // `OR FAIL`, as whoever gets an error rolls back: for the trigger behind it SQLite would copy each page first, to be able to
-    // take back this statement alone.
     let mut insert = connection.prepare_cached(
-        "INSERT OR FAIL INTO story (id, public_id, canonical, founded, published, sort_at, sources, checksum)
+        "INSERT INTO story (id, public_id, canonical, founded, published, sort_at, sources, checksum)
          VALUES (?1, ?2, ?1, ?3, ?4, ?5, 1, row_checksum(?1, ?2, ?1, NULL))
          ON CONFLICT (public_id) DO NOTHING",
     )?;
@@ -801,9 +799,8 @@ pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, S
 /// # Errors
 /// When the store refuses.
 pub fn save(connection: &Connection, story: &Story) -> Result<()> {
-    // `OR FAIL` as in [`found`].
     let mut update = connection.prepare_cached(
-        "UPDATE OR FAIL story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6,
+        "UPDATE story SET canonical = ?2, published = ?3, updated = ?4, sort_at = ?5, sources = ?6,
          checksum = row_checksum(id, public_id, ?2, merged_into) WHERE id = ?1",
     )?;
     update.execute(params![
