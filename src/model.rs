@@ -221,6 +221,12 @@ pub struct Relayed {
     /// Its page.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+    /// The document of its feed.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub feed_url: Option<String>,
+    /// The page that its feed belongs to.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// When.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DateTime<Utc>>,

@@ -119,15 +119,31 @@ struct Document {
 }
 
 /// What a publisher wrote, of an entry that another newsfold publishes: without what newsfolds put below a text, without a short
-/// form that is the whole, and without the outlet among the authors, where it stands for readers that show no source.
+/// form that is the whole, without the outlet before the title or among the authors, where it stands for readers that show no
+/// source, and without the title in the place of a text.
 fn without_additions(parsed: &mut ParsedEntry) {
-    let ParsedEntry { summary, content, authors, source, also, story_page, .. } = parsed;
-    if also.is_empty() && story_page.is_none() {
+    let ParsedEntry { title, summary, content, authors, source, also, story_page, story_title, is_by_newsfold, .. } =
+        parsed;
+    if !*is_by_newsfold && also.is_empty() && story_page.is_none() {
         return;
     }
+    if story_title.is_some() {
+        title.clone_from(story_title);
+    }
+    let mut is_text = false;
     for text in [&mut *summary, &mut *content].into_iter().flatten() {
         let own = told_below::without(text, also, story_page.as_deref()).len();
+        // What something was put below is a text, though it be the title's words.
+        is_text |= own > 0 && own < text.len();
         text.truncate(own);
+    }
+    // Of an entry without a text, readers that want one are shown the title.
+    if !is_text && let Some(title) = &*title {
+        let stands_in = |text: &mut String| text::plain(text) == text::plain(title);
+        content.take_if(|content| content.is_empty() || stands_in(content));
+        if content.is_none() {
+            summary.take_if(stands_in);
+        }
     }
     if let (Some(short), Some(full)) = (&*summary, &*content)
         && text::plain(short) == text::plain(full)
@@ -141,13 +157,19 @@ fn without_additions(parsed: &mut ParsedEntry) {
 
 /// Who else tells a story, by the word of another newsfold.
 fn relayed(also: Vec<AlsoToldBy>, address: impl Fn(Option<String>) -> Option<String>) -> Vec<Relayed> {
-    let told = also.into_iter().filter_map(|AlsoToldBy { source, title, url, date }| {
+    let told = also.into_iter().filter_map(|AlsoToldBy { source, title, url, date, home_page_url, feed_url }| {
         let source = text::shorten(&source?, LONGEST_NAME);
         let title = text::shorten(&title.unwrap_or_default(), LONGEST_NAME);
-        let page = address(url).filter(|page| page.len() <= LONGEST_ADDRESS);
-        (!source.is_empty()).then(|| Relayed { source, title, page, at: date.filter(is_plausible) })
+        let [page, feed_url, home] =
+            [url, feed_url, home_page_url].map(|said| address(said).filter(|page| page.len() <= LONGEST_ADDRESS));
+        // One of them says it.
+        let home = home.filter(|_| feed_url.is_none());
+        (!source.is_empty()).then(|| Relayed { source, title, page, feed_url, home, at: date.filter(is_plausible) })
     });
-    parts(told, |told| told.source.len() + told.title.len() + told.page.as_ref().map_or(0, String::len))
+    parts(told, |told| {
+        let addresses = [&told.page, &told.feed_url, &told.home].into_iter().flatten();
+        told.source.len() + told.title.len() + addresses.map(String::len).sum::<usize>()
+    })
 }
 
 fn entry(mut parsed: ParsedEntry, position: usize, document: &Document, faults: &mut Vec<Fault>) -> Option<Entry> {

@@ -133,6 +133,10 @@ pub struct ParsedEntry {
     pub also: Vec<AlsoToldBy>,
     /// Where another newsfold has a page of its story; `None` too where it has none.
     pub story_page: Option<String>,
+    /// Its title alone, where another newsfold put the name of its source before it.
+    pub story_title: Option<String>,
+    /// Whether another newsfold says of it whom it credits.
+    pub is_by_newsfold: bool,
 }
 
 /// Another telling of an entry's story, as a newsfold names it.
@@ -146,6 +150,10 @@ pub struct AlsoToldBy {
     pub url: Option<String>,
     /// When.
     pub date: Option<DateTime<Utc>>,
+    /// The page that its feed belongs to.
+    pub home_page_url: Option<String>,
+    /// The document of its feed.
+    pub feed_url: Option<String>,
 }
 
 /// The feed that an entry was taken over from, by the publisher's word.

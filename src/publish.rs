@@ -16,6 +16,7 @@ pub mod json;
 pub mod merged;
 pub mod notice;
 pub mod opml;
+pub mod outlet;
 pub mod pages;
 pub mod relays;
 pub mod rendered;

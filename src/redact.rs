@@ -71,6 +71,25 @@ pub fn address(address: &str) -> Option<String> {
     Some(address.into())
 }
 
+/// The address of a feed if it is everybody's, and nothing of it otherwise: without its key it would not lead to the feed.
+#[must_use]
+pub fn of_everybody(address: &str) -> Option<String> {
+    let mut address = sanitise::web_address(address, None).filter(|address| !holds_key(address))?;
+    address.set_fragment(None);
+    Some(address.into())
+}
+
+/// The address of somebody's page as strangers may see it: without a user, and without a query that is for one reader. What
+/// stands in its path is the page's name.
+#[must_use]
+pub fn page(address: &str) -> Option<String> {
+    let mut address = sanitise::web_address(address, None)?;
+    if address.query_pairs().any(|(name, value)| is_parameter_of_one(&name, &value)) {
+        address.set_query(None);
+    }
+    Some(sanitise::without_user(address.into()))
+}
+
 /// Whether an address looks as if it were made for one reader.
 ///
 /// It names a user, or a part of its path or of its query looks like a key. What is shown of it would not lead to the feed then,
@@ -159,6 +178,24 @@ mod tests {
         check("https://example.org/feed;auth=abc", "https://example.org/");
         check("https://example.org/token=abc/feed", "https://example.org/");
         assert_eq!(address("file:///srv/feed.xml"), None);
+    }
+
+    #[test]
+    fn what_others_name_is_shown_without_what_only_a_reader_may_know() {
+        let check = |whole: &str, page: &str, is_everybodys: bool| {
+            assert_eq!(super::page(whole).as_deref(), Some(page), "{whole}");
+            assert_eq!(of_everybody(whole).is_some(), is_everybodys, "{whole}");
+        };
+        check("https://example.org/?feed=rss2#top", "https://example.org/?feed=rss2#top", true);
+        check("https://me:secret@example.org/", "https://example.org/", false);
+        check("https://example.org/a?token=0123", "https://example.org/a", false);
+        check("https://example.org/@me/AbCdEfGhIjKlMnOpQrSt", "https://example.org/@me/AbCdEfGhIjKlMnOpQrSt", false);
+        assert_eq!(of_everybody("file:///srv/feed.xml"), None);
+        assert_eq!(sanitise::without_user("mailto:me@example.org".into()), "mailto:me@example.org");
+        assert_eq!(
+            sanitise::without_user("https://me@example.org/@you?token=1".into()),
+            "https://example.org/@you?token=1"
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod writer;
 use memchr::memmem;
 use url::Url;
 
-pub use address::web_address;
+pub use address::{web_address, without_user};
 pub use bulk::without_bulk;
 pub use text::{escape, escape_into, line};
 

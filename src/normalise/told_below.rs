@@ -59,7 +59,7 @@ pub fn append_page(content: &mut String, page: &str) {
 pub fn without<'t>(text: &'t str, also: &[AlsoToldBy], page: Option<&str>) -> &'t str {
     let list = || {
         let listed = also.iter().filter_map(|also| {
-            let AlsoToldBy { source, title, url, date } = also;
+            let AlsoToldBy { source, title, url, date, .. } = also;
             Some(Listed { source: source.as_deref()?, title: title.as_deref()?, page: url.as_deref(), at: (*date)? })
         });
         let mut list = String::new();
@@ -96,6 +96,7 @@ mod tests {
             title: Some("A < B".into()),
             url: Some("https://t.example/1".into()),
             date: Some(DateTime::UNIX_EPOCH),
+            ..AlsoToldBy::default()
         }
     }
 

@@ -101,7 +101,7 @@ fn unreadable(error: &serde_json::Error, what: &str) -> Error {
 fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
     let address = |said: Option<String>| said.map(|said| bare(&said).into_owned());
     // A newsfold that reads a newsfold credits whom that one credits.
-    let Own { source, also, story_url } = item.own.unwrap_or_default();
+    let Own { source, also, story_url, story_title } = item.own.unwrap_or_default();
     ParsedEntry {
         id: item.id,
         url: address(item.url).or_else(|| address(item.external_url)),
@@ -125,6 +125,7 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
             .collect(),
         language: item.language,
         image: address(item.image).or_else(|| address(item.banner_image)),
+        is_by_newsfold: source.is_some(),
         source: source.map(|Taken { title, home_page_url, feed_url }| Source {
             id: None,
             title,
@@ -133,14 +134,17 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
         }),
         also: also
             .into_iter()
-            .map(|Also { source, title, url, date }| AlsoToldBy {
+            .map(|Also { source, title, url, date, home_page_url, feed_url }| AlsoToldBy {
                 source,
                 title,
                 url: address(url),
                 date: date.and_then(|said| date::parse(&said)),
+                home_page_url: address(home_page_url),
+                feed_url: address(feed_url),
             })
             .collect(),
         story_page: address(story_url),
+        story_title,
         ..ParsedEntry::default()
     }
 }

@@ -156,13 +156,21 @@ fn own(story: &MergedStory) -> Value {
         return json!({ "digest": stories.collect::<Vec<_>>() });
     }
     let others = story.others.iter().map(|other| {
-        json!({ "source": other.source, "title": other.title, "url": other.permalink, "date": instant(other.at) })
+        let mut told =
+            json!({ "source": other.source, "title": other.title, "url": other.permalink, "date": instant(other.at) });
+        for (name, address) in [("feed_url", &other.feed_url), ("home_page_url", &other.home)] {
+            if let Some(address) = address {
+                told[name] = json!(address);
+            }
+        }
+        told
     });
     let source =
         json!({ "title": story.outlet.title, "feed_url": story.outlet.address, "home_page_url": story.outlet.link });
     let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
     for (name, value) in [
         ("story_url", json!(story.page())),
+        ("story_title", json!(Some(&story.headline).filter(|headline| **headline != story.title))),
         (
             "follows",
             story.follows.as_ref().map_or(Value::Null, |of| json!({ "title": of.title, "story_url": of.page })),

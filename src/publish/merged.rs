@@ -18,8 +18,10 @@ use crate::net::LONGEST_ADDRESS;
 use crate::normalise::language;
 pub use crate::normalise::told_below::TITLE_OF_THE_PAGE;
 use crate::normalise::told_below::{self, Listed as ListedBelow};
-use crate::publish::relays::{Relays, name_of, same_name};
+use crate::publish::outlet::{Outlet, Outlets, name_of};
+use crate::publish::relays::Relays;
 use crate::publish::texts;
+use crate::redact;
 use crate::sanitise::{self, Origin};
 use crate::store::digests::Listed;
 use crate::store::feeds::Source;
@@ -302,6 +304,9 @@ pub struct Credit {
     pub address: Option<String>,
     /// The page it belongs to.
     pub link: Option<String>,
+    /// By what it is known, where it is polled here.
+    #[serde(skip)]
+    pub known_by: Outlet,
 }
 
 /// The story that another one follows.
@@ -354,6 +359,10 @@ pub struct Other {
     pub permalink: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+    /// Where their feed is; where that is not known or not for everybody, where their page is.
+    pub feed_url: Option<String>,
+    /// The same.
+    pub home: Option<String>,
     /// The name of the feed by whose word it is known, where nothing else is.
     pub via: Option<String>,
 }
@@ -373,11 +382,13 @@ impl Credit {
             address.set_fragment(None);
             String::from(address)
         };
+        let title = title_of(source);
         Self {
-            title: title_of(source),
+            known_by: Outlet::of(source, &title),
+            title,
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
             address: web(&source.address).filter(|_| !source.is_private).map(without_fragment),
-            link: source.link.as_deref().and_then(web).map(String::from),
+            link: source.link.as_deref().and_then(redact::page),
         }
     }
 }
@@ -389,16 +400,21 @@ impl Credit {
         sources.iter().map(|(feed, source)| (*feed, Self::of(source))).collect()
     }
 
+    /// By what the feed of a telling is known, which is credited like this.
+    #[must_use]
+    pub fn known(credit: Option<&Self>, telling: &Telling) -> Option<Outlet> {
+        credit.map(|credit| credit.known_by.telling(telling))
+    }
+
     /// How somebody is credited whom a feed names as the source of an entry; `None` where it names nobody.
     fn by_its_word(detail: &Detail) -> Option<Self> {
         let (title, page) = detail.taken_from.as_ref()?;
         let title = name_of(title);
-        let web = |address: &String| sanitise::web_address(address, None).map(String::from);
-        let link = page.as_ref().and_then(web);
-        let address = detail.taken_from_document.as_ref().and_then(web);
+        let link = page.as_deref().and_then(redact::page);
+        let address = detail.taken_from_document.as_deref().and_then(redact::of_everybody);
         let identity = address.as_deref().or(link.as_deref()).unwrap_or(&title);
         let id = StoryId::derive(identity, &EntryId(String::new())).urn();
-        (!title.is_empty()).then_some(Self { id, title, address, link })
+        (!title.is_empty()).then_some(Self { id, title, address, link, known_by: Outlet::default() })
     }
 }
 
@@ -465,8 +481,7 @@ pub fn story<'a>(
         none if none.is_empty() => text::shorten(&lead, TITLE_FROM_TEXT),
         title => title,
     };
-    let told =
-        Told { speaker, outlet: &outlet, title: &title, also: &detail.also_told_by, relays, credit_of: &credit_of };
+    let told = Told { speaker, detail: &detail, title: &title, relays, credit_of: &credit_of };
     let others = told.others(coverage);
     // A publisher that gives one text gives no short form of it; where it is long, its beginning is one.
     let summary_shown = match (&summary, &full) {
@@ -489,7 +504,7 @@ pub fn story<'a>(
     }
     let told_below = Below { coverage: style.coverage, page: style.page.map(str::to_owned) };
     told_below.append(&mut content, &others);
-    let counts = relays.counts(coverage, |telling| credit_of(telling).map(|credit| credit.title.as_str()));
+    let counts = relays.counts(coverage, |telling| Credit::known(credit_of(telling), telling));
     let revised = at_so_many(coverage, &counts, style.bump_at).max(story.updated).unwrap_or(published);
     let updated = match style.on_coverage {
         OnCoverage::Quiet => revised,
@@ -512,10 +527,10 @@ pub fn story<'a>(
         categories: labels(&detail.categories),
         enclosures: detail.enclosures.into_iter().filter_map(enclosure).collect(),
         language: detail.language.as_deref().and_then(language::tag),
-        image: detail.image.filter(is_short),
-        comments: detail.comments.filter(is_short),
+        image: detail.image.filter(is_short).map(sanitise::without_user),
+        comments: detail.comments.filter(is_short).map(sanitise::without_user),
         comment_count: detail.comment_count,
-        in_reply_to: detail.in_reply_to.filter(is_short),
+        in_reply_to: detail.in_reply_to.filter(is_short).map(sanitise::without_user),
         tags: Vec::new(),
         outlet,
         source,
@@ -533,12 +548,10 @@ pub fn story<'a>(
 /// What it takes to list who tells a story beside the telling that speaks for it.
 struct Told<'s, F> {
     speaker: &'s Telling,
-    /// Who wrote what the speaker tells.
-    outlet: &'s Credit,
+    /// What the speaker tells, and by its word who wrote that and who else tells it.
+    detail: &'s Detail,
     /// The story's title.
     title: &'s str,
-    /// Who else tells it by the speaker's word.
-    also: &'s [Relayed],
     relays: &'s Relays,
     credit_of: &'s F,
 }
@@ -546,24 +559,36 @@ struct Told<'s, F> {
 impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
     /// The other tellings, in the order in which they were seen, and with each those that are known by its feed's word.
     fn others(&self, coverage: &[Telling]) -> Vec<Other> {
-        let Self { speaker, outlet, relays, .. } = *self;
-        let title_of = |telling| (self.credit_of)(telling).map(|credit| credit.title.as_str());
-        let is_relayed = !self.also.is_empty() || !relays.is_empty();
-        let names = if is_relayed { relays.direct(coverage, title_of) } else { HashSet::new() };
-        let is_known = |name: &str| same_name(name, &outlet.title) || names.contains(&name.to_lowercase());
+        let Self { speaker, relays, .. } = *self;
+        let is_relayed = !self.detail.also_told_by.is_empty() || !relays.is_empty();
+        let direct =
+            if is_relayed { relays.direct(coverage, |telling| self.polled(telling)) } else { Outlets::default() };
+        let shown = if is_relayed { self.outlet_of(speaker) } else { Outlet::default() };
+        // By the word of a feed that is not trusted, which says nothing of what others tell.
+        let claimed = match relays.passed_on(speaker) {
+            None if is_relayed => Outlet::written(self.detail, speaker.permalink.as_ref()).map(|(_, outlet)| outlet),
+            _ => None,
+        };
+        let is_known = |outlet: &Outlet| outlet.is(&shown) || direct.have(outlet);
         let mut others: Vec<Other> = Vec::new();
         for telling in coverage {
-            let passed_on = relays.outlet(telling);
-            let is_outlet = match (passed_on, relays.outlet(speaker)) {
+            let passed_on = relays.passed_on(telling).map(|(_, outlet)| outlet);
+            let is_outlet = match (passed_on, relays.passed_on(speaker)) {
                 (None, None) => telling.feed == speaker.feed,
-                _ => telling.entry == speaker.entry || same_name(&self.name_of(telling), &outlet.title),
+                _ => telling.entry == speaker.entry || self.outlet_of(telling).is(&shown),
             };
             // An outlet does not also tell what it tells; the story's page has all of its entries.
-            if !is_outlet && !passed_on.is_some_and(&is_known) {
+            if !is_outlet && !passed_on.is_some_and(is_known) {
                 others.push(self.told(telling));
             }
-            let also = if telling.entry == speaker.entry { self.also } else { relays.also(telling) };
-            for relayed in also.iter().filter(|relayed| !is_known(&name_of(&relayed.source))) {
+            let is_speaker = telling.entry == speaker.entry;
+            let also = if is_speaker { &self.detail.also_told_by } else { relays.also(telling) };
+            for relayed in also {
+                let outlet = Outlet::named(relayed);
+                let is_claimed = || is_speaker && claimed.as_ref().is_some_and(|claimed| claimed.is(&outlet));
+                if is_known(&outlet) || is_claimed() {
+                    continue;
+                }
                 let other = self.relayed(relayed, telling);
                 let is_listed = |known: &Other| {
                     (&known.source, &known.permalink, &known.title) == (&other.source, &other.permalink, &other.title)
@@ -573,8 +598,25 @@ impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
                 }
             }
         }
+        // Whoever is named takes no room from those whom we read.
+        let mut room = MOST_OTHERS.saturating_sub(others.iter().filter(|other| other.via.is_none()).count());
+        others.retain(|other| {
+            let has_room = other.via.is_none() || room > 0;
+            room = room.saturating_sub(usize::from(other.via.is_some()));
+            has_room
+        });
         others.truncate(MOST_OTHERS);
         others
+    }
+
+    /// By what the outlet that wrote a telling is known.
+    fn outlet_of(&self, telling: &Telling) -> Outlet {
+        let passed_on = self.relays.passed_on(telling).map(|(_, outlet)| outlet.clone());
+        passed_on.or_else(|| self.polled(telling)).unwrap_or_default()
+    }
+
+    fn polled(&self, telling: &Telling) -> Option<Outlet> {
+        Credit::known((self.credit_of)(telling), telling)
     }
 
     fn name_of(&self, telling: &Telling) -> String {
@@ -587,19 +629,30 @@ impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
     }
 
     fn told(&self, telling: &Telling) -> Other {
+        let (feed_url, home) = match self.relays.written_at(telling) {
+            Some((document, home)) => place(document, home),
+            None => {
+                (self.credit_of)(telling).map_or((None, None), |credit| (credit.address.clone(), credit.link.clone()))
+            }
+        };
         Other {
             source: self.name_of(telling),
             title: self.titled(&telling.title),
             // Whoever links to the page that the title leads to has none of its own to offer.
             permalink: page_of(telling).filter(|_| !is_one_page(telling.permalink.as_ref(), self.speaker)),
             at: told_at(telling),
+            home: home.filter(|_| feed_url.is_none()),
+            feed_url,
             via: None,
         }
     }
 
     fn relayed(&self, relayed: &Relayed, telling: &Telling) -> Other {
         let page = relayed.page.as_ref().and_then(|page| page.parse::<Permalink>().ok());
+        let (feed_url, home) = place(relayed.feed_url.as_deref(), relayed.home.as_deref());
         Other {
+            feed_url,
+            home,
             source: name_of(&relayed.source),
             title: self.titled(&relayed.title),
             at: relayed.at.map_or_else(|| told_at(telling), |at| at.min(telling.first_seen)),
@@ -610,6 +663,13 @@ impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
             via: Some((self.credit_of)(telling).map_or_else(String::new, |credit| credit.title.clone())),
         }
     }
+}
+
+/// Where the feed of an outlet is and where its page, by the word of others, as strangers may see them.
+fn place(document: Option<&str>, home: Option<&str>) -> (Option<String>, Option<String>) {
+    let feed_url = document.and_then(redact::of_everybody).filter(is_short);
+    let home = home.filter(|_| feed_url.is_none()).and_then(redact::page).filter(is_short);
+    (feed_url, home)
 }
 
 /// When the story last came to have one of these numbers of sources, by the order in which its tellings were seen.
@@ -664,6 +724,7 @@ fn enclosure(enclosure: Enclosure) -> Option<Enclosure> {
     let Enclosure { url, media_type, length } = enclosure;
     // What is stored may be older than what is known of endings.
     let media_type = media_type::of(media_type.as_deref(), &url);
+    let url = sanitise::without_user(url);
     is_short(&url).then_some(Enclosure { url, media_type, length })
 }
 
@@ -682,7 +743,7 @@ fn person(person: Person) -> Option<Person> {
             |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && !"<>()\",;@".contains(c));
         is_plain(local) && is_plain(host) && host.contains('.')
     };
-    let url = person.url.and_then(|url| sanitise::web_address(&url, None)).map(String::from);
+    let url = person.url.as_deref().and_then(redact::page);
     (!name.is_empty()).then(|| Person { name, email: person.email.filter(is_address), url })
 }
 
@@ -821,7 +882,10 @@ impl MergedStory {
         // XML names them for readers, and for newsfolds.
         let others = self.others.iter().take(few).chain(self.others.iter().take(few));
         let plain = others
-            .flat_map(|other| [Some(&other.title), Some(&other.source), other.permalink.as_ref()])
+            .flat_map(|other| {
+                let place = other.feed_url.as_ref().or(other.home.as_ref());
+                [Some(&other.title), Some(&other.source), other.permalink.as_ref(), place]
+            })
             .chain(
                 self.authors
                     .iter()
@@ -866,7 +930,13 @@ impl MergedStory {
         at: DateTime<Utc>,
         digest: Vec<Listed>,
     ) -> Self {
-        let link = Some(heading.address(""));
+        let credit = || Credit {
+            title: heading.title.clone(),
+            id: heading.id(None),
+            address: None,
+            link: Some(heading.address("")),
+            known_by: Outlet::default(),
+        };
         Self {
             id,
             headline: title.clone(),
@@ -886,8 +956,8 @@ impl MergedStory {
             comment_count: None,
             in_reply_to: None,
             tags: Vec::new(),
-            source: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link: link.clone() },
-            outlet: Credit { title: heading.title.clone(), id: heading.id(None), address: None, link },
+            source: credit(),
+            outlet: credit(),
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
@@ -950,6 +1020,13 @@ mod tests {
 
     fn told(content: &str) -> MergedStory {
         let at = DateTime::UNIX_EPOCH;
+        let source = Credit {
+            title: "Source".into(),
+            id: "urn:x".into(),
+            address: None,
+            link: None,
+            known_by: Outlet::default(),
+        };
         MergedStory {
             id: StoryId::derive("https://example.org/feed", &EntryId(content.len().to_string())),
             title: "Title".into(),
@@ -969,8 +1046,8 @@ mod tests {
             comment_count: None,
             in_reply_to: None,
             tags: Vec::new(),
-            source: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
-            outlet: Credit { title: "Source".into(), id: "urn:x".into(), address: None, link: None },
+            source: source.clone(),
+            outlet: source,
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
@@ -1024,6 +1101,8 @@ mod tests {
             title: "A long title. ".repeat(200),
             permalink: Some(format!("https://example.org/{number}")),
             at: DateTime::UNIX_EPOCH,
+            feed_url: None,
+            home: None,
             via: None,
         };
         let mut stories = Stories::default();

@@ -5,18 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{Detail, EntryRef, FeedRef, Relayed};
-use crate::sanitise;
+use crate::publish::outlet::{Outlet, Outlets};
 use crate::store::stories::Telling;
-use crate::text;
-
-/// The longest name of a person, a label or a feed, in characters.
-const LONGEST_NAME: usize = 200;
-
-/// A name on one line, and not a page of it.
-#[must_use]
-pub fn name_of(text: &str) -> String {
-    text::shorten(&sanitise::line(text), LONGEST_NAME)
-}
 
 /// What is known of a story's tellings that came through aggregators.
 #[derive(Debug, Default)]
@@ -24,20 +14,23 @@ pub struct Relays(HashMap<EntryRef, Relay>);
 
 #[derive(Debug)]
 struct Relay {
-    /// The name of whoever wrote it; `None` where the aggregator itself did.
-    outlet: Option<String>,
+    /// The name of whoever wrote it, and by what that is known; `None` where the aggregator itself did.
+    outlet: Option<(String, Outlet)>,
+    /// That one's document and page.
+    place: (Option<String>, Option<String>),
     also: Vec<Relayed>,
 }
 
 impl Relays {
     /// Of these entries, which came through aggregators.
     #[must_use]
-    pub fn of(entries: impl IntoIterator<Item = (EntryRef, Detail)>) -> Self {
-        let relay = |detail: Detail| {
-            let outlet = detail.taken_from.map(|(title, _)| name_of(&title)).filter(|title| !title.is_empty());
-            Relay { outlet, also: detail.also_told_by }
+    pub fn of<'t>(entries: impl IntoIterator<Item = (&'t Telling, Detail)>) -> Self {
+        let relay = |telling: &Telling, detail: Detail| {
+            let outlet = Outlet::written(&detail, telling.permalink.as_ref());
+            let home = detail.taken_from.and_then(|(_, home)| home);
+            Relay { outlet, place: (detail.taken_from_document, home), also: detail.also_told_by }
         };
-        Self(entries.into_iter().map(|(entry, detail)| (entry, relay(detail))).collect())
+        Self(entries.into_iter().map(|(telling, detail)| (telling.entry, relay(telling, detail))).collect())
     }
 
     /// Whether none came through one.
@@ -47,7 +40,18 @@ impl Relays {
 
     /// Who wrote what an aggregator passed on.
     pub(super) fn outlet(&self, telling: &Telling) -> Option<&str> {
-        self.0.get(&telling.entry)?.outlet.as_deref()
+        self.passed_on(telling).map(|(name, _)| name.as_str())
+    }
+
+    /// The same, and by what it is known.
+    pub(super) fn passed_on(&self, telling: &Telling) -> Option<&(String, Outlet)> {
+        self.0.get(&telling.entry)?.outlet.as_ref()
+    }
+
+    /// Where the document of whoever wrote it is, and that one's page.
+    pub(super) fn written_at(&self, telling: &Telling) -> Option<(Option<&str>, Option<&str>)> {
+        let Relay { outlet, place: (document, home), .. } = self.0.get(&telling.entry)?;
+        outlet.as_ref().map(|_| (document.as_deref(), home.as_deref()))
     }
 
     /// Who else tells the story by the word of an aggregator that tells it.
@@ -55,23 +59,16 @@ impl Relays {
         self.0.get(&telling.entry).map_or(&[], |relay| relay.also.as_slice())
     }
 
-    /// The names, in lower case, of the feeds that tell the story themselves. `title_of` says how a telling's feed is called.
-    pub(super) fn direct<'c>(
-        &self,
-        coverage: &'c [Telling],
-        title_of: impl Fn(&'c Telling) -> Option<&'c str>,
-    ) -> HashSet<String> {
-        let direct = coverage.iter().filter(|telling| self.outlet(telling).is_none());
-        direct.filter_map(title_of).map(str::to_lowercase).collect()
+    /// The feeds that tell the story themselves; `polled` says by what the feed of a telling is known.
+    pub(super) fn direct(&self, coverage: &[Telling], polled: impl Fn(&Telling) -> Option<Outlet>) -> Outlets {
+        let mut direct = Outlets::default();
+        direct.extend(coverage.iter().filter(|telling| self.outlet(telling).is_none()).filter_map(polled));
+        direct
     }
 
     /// How many sources told the story with each of its tellings, in their order: feeds, and those whom aggregators pass on or
     /// name, each once.
-    pub(super) fn counts<'c>(
-        &self,
-        coverage: &'c [Telling],
-        title_of: impl Fn(&'c Telling) -> Option<&'c str>,
-    ) -> Vec<usize> {
+    pub(super) fn counts(&self, coverage: &[Telling], polled: impl Fn(&Telling) -> Option<Outlet>) -> Vec<usize> {
         let mut feeds: HashSet<FeedRef> = HashSet::new();
         if self.0.is_empty() {
             let count = |telling: &Telling| {
@@ -80,33 +77,33 @@ impl Relays {
             };
             return coverage.iter().map(count).collect();
         }
-        let direct = self.direct(coverage, title_of);
-        let mut names: HashSet<String> = HashSet::new();
-        let mut counts = Vec::with_capacity(coverage.len());
-        for telling in coverage {
-            match self.outlet(telling) {
-                None => drop(feeds.insert(telling.feed)),
-                Some(outlet) => names.extend(Some(outlet.to_lowercase()).filter(|name| !direct.contains(name))),
+        let direct = self.direct(coverage, polled);
+        let (mut relayed, mut named) = (Outlets::default(), 0);
+        let mut name = |outlet: Outlet| {
+            if !direct.have(&outlet) && !relayed.have(&outlet) {
+                named += 1;
+                relayed.extend([outlet]);
             }
-            let also = self.also(telling).iter().map(|relayed| name_of(&relayed.source).to_lowercase());
-            names.extend(also.filter(|name| !direct.contains(name)));
-            counts.push(feeds.len() + names.len());
+            named
+        };
+        let mut counts = Vec::with_capacity(coverage.len());
+        let mut so_far = 0;
+        for telling in coverage {
+            match self.passed_on(telling) {
+                None => drop(feeds.insert(telling.feed)),
+                Some((_, outlet)) => so_far = name(outlet.clone()),
+            }
+            for also in self.also(telling) {
+                so_far = name(Outlet::named(also));
+            }
+            counts.push(feeds.len() + so_far);
         }
         counts
     }
 
     /// How many sources tell the story.
-    pub(super) fn sources<'c>(
-        &self,
-        coverage: &'c [Telling],
-        title_of: impl Fn(&'c Telling) -> Option<&'c str>,
-    ) -> u32 {
-        let last = self.counts(coverage, title_of).last().copied().unwrap_or_default();
+    pub(super) fn sources(&self, coverage: &[Telling], polled: impl Fn(&Telling) -> Option<Outlet>) -> u32 {
+        let last = self.counts(coverage, polled).last().copied().unwrap_or_default();
         u32::try_from(last).unwrap_or(u32::MAX)
     }
-}
-
-/// Whether two names are those of one outlet.
-pub(super) fn same_name(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
 }

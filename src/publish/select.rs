@@ -450,13 +450,13 @@ impl<'a> Selection<'a> {
         sight::relays(self.connection, self.output, coverage)
     }
 
-    fn title_of(&self, telling: &Telling) -> Option<&str> {
-        self.sources.get(&telling.feed).map(|credited| credited.credit().title.as_str())
+    fn credit_of(&self, telling: &Telling) -> Option<&Credit> {
+        self.sources.get(&telling.feed).map(Credited::credit)
     }
 
     /// How many sources tell what these tell.
     fn count(&self, coverage: &[Telling]) -> Result<u32> {
-        Ok(self.relays(coverage)?.sources(coverage, |telling| self.title_of(telling)))
+        Ok(self.relays(coverage)?.sources(coverage, |telling| Credit::known(self.credit_of(telling), telling)))
     }
 
     /// Whether a telling passes the output's rules.
@@ -487,7 +487,7 @@ impl<'a> Selection<'a> {
 
     /// The entry with which the story entered the output: the first after which it had the sources and the tag asked for.
     fn entered(&self, coverage: &[Telling]) -> Result<Option<EntryRef>> {
-        let counts = self.relays(coverage)?.counts(coverage, |telling| self.title_of(telling));
+        let counts = self.relays(coverage)?.counts(coverage, |telling| Credit::known(self.credit_of(telling), telling));
         let mut is_ours = self.output.feeds.is_none();
         Ok(coverage.iter().zip(counts).find_map(|(telling, sources)| {
             is_ours |= self.output.feeds.as_ref().is_some_and(|ours| ours.contains(&telling.feed));
@@ -520,9 +520,7 @@ impl<'a> Selection<'a> {
             is_once: self.is_once,
         };
         let relays = self.relays(coverage)?;
-        let shown = merged::story(story, coverage, detail, style, &relays, |telling| {
-            self.sources.get(&telling.feed).map(Credited::credit)
-        });
+        let shown = merged::story(story, coverage, detail, style, &relays, |telling| self.credit_of(telling));
         // A link to a story's page is for outputs whose stories have one.
         let has_page = shown.as_ref().is_some_and(|shown| shown.page().is_some());
         let followed = if has_page { sight::followed(self.connection, self.output, story)? } else { None };

@@ -62,7 +62,7 @@ pub fn relays(connection: &Connection, output: &Output, coverage: &[Telling]) ->
     for telling in coverage.iter().filter(|telling| output.aggregators.contains(&telling.feed)) {
         match entries::detail_of(connection, telling.entry) {
             Err(error) if error.policy() == Policy::Report => {}
-            detail => details.push((telling.entry, detail?)),
+            detail => details.push((telling, detail?)),
         }
     }
     Ok(Relays::of(details))

@@ -66,15 +66,24 @@ pub(super) fn for_newsfolds(document: &mut Document, story: &MergedStory) {
         "newsfold:source",
         &[("title", Some(title)), ("home_page_url", link.as_deref()), ("feed_url", address.as_deref())],
     );
-    for Other { source, title, permalink, at, .. } in &story.others {
+    for Other { source, title, permalink, at, feed_url, home, .. } in &story.others {
         let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         document.empty(
             "newsfold:also",
-            &[("source", Some(source)), ("title", Some(title)), ("url", permalink.as_deref()), ("date", Some(&at))],
+            &[
+                ("source", Some(source)),
+                ("title", Some(title)),
+                ("url", permalink.as_deref()),
+                ("date", Some(&at)),
+                ("home_page_url", home.as_deref()),
+                ("feed_url", feed_url.as_deref()),
+            ],
         );
     }
-    if let Some(page) = story.page() {
-        document.empty("newsfold:story", &[("url", Some(page))]);
+    // The title alone, where another stands before it.
+    let title = Some(story.headline.as_str()).filter(|headline| *headline != story.title);
+    if story.page().is_some() || title.is_some() {
+        document.empty("newsfold:story", &[("url", story.page()), ("title", title)]);
     }
 }
 

@@ -27,6 +27,23 @@ pub fn web_address(text: &str, base: Option<&Url>) -> Option<Url> {
     address(text, base).filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
+/// An address without the user and the password in it, which are somebody's.
+#[must_use]
+pub fn without_user(address: String) -> String {
+    if !address.contains('@') {
+        return address;
+    }
+    match Url::parse(&address) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // A failure is impossible on an address that has one.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.into()
+        }
+        _ => address,
+    }
+}
+
 /// The address, made absolute, unless it is longer than [`LONGEST_ADDRESS`].
 fn address(text: &str, base: Option<&Url>) -> Option<Url> {
     let text = text.trim();
@@ -107,7 +124,7 @@ impl<'a> Joiner<'a> {
         let value = value.trim();
         let Some(fragment) = value.strip_prefix('#').or_else(|| Some(value).filter(|value| value.is_empty())) else {
             let url = self.joined(value, base)?;
-            return matches!(url.scheme(), "http" | "https" | "mailto").then(|| url.into());
+            return matches!(url.scheme(), "http" | "https" | "mailto").then(|| without_user(url.into()));
         };
         // A base that the text sets for itself goes first.
         let is_own = base.map(Url::as_str) != self.base.map(Url::as_str);
@@ -119,7 +136,8 @@ impl<'a> Joiner<'a> {
 
     /// An address that has to lead to the web.
     fn web(&mut self, value: &str, base: Option<&Url>) -> Option<String> {
-        self.joined(value, base).filter(|url| matches!(url.scheme(), "http" | "https")).map(Into::into)
+        let web = self.joined(value, base).filter(|url| matches!(url.scheme(), "http" | "https"));
+        web.map(|url| without_user(url.into()))
     }
 
     /// An address made absolute, as long as there is room for what it grows by.

@@ -179,3 +179,143 @@ fn the_word_of_a_feed_that_is_not_trusted_counts_once() {
     assert_eq!(told(&newsfold(1, &[&loud], &[])), (1, 1), "who else tells it is named, and does not count");
     assert_eq!(told(&newsfold(1, &[], &[&loud])), (2, 1));
 }
+
+/// What an aggregator says of one entry of `Meridian`, whose feed is at this address.
+fn relayed(feed_url: &str) -> String {
+    let text = "The harbour bridge at Port Sable was closed on Monday after inspectors found a crack in the main girder, \
+                the port authority said. Ferries will run every ten minutes until it is mended.";
+    serde_json::json!({ "version": "https://jsonfeed.org/version/1.1", "title": "Everything", "items": [{
+        "id": "urn:uuid:1", "url": "https://meridian.example/1", "title": "Port Sable bridge closed after crack found",
+        "content_html": text, "date_published": "2026-01-01T10:00:00Z",
+        "_newsfold": { "source": { "title": "Meridian", "feed_url": feed_url, "home_page_url": "https://meridian.example/" }, "also": [
+            { "source": "Meridian", "title": "Crack", "url": "https://chronicle.example/2", "feed_url": "https://chronicle.example/rss", "date": "2026-01-01T11:00:00Z" }
+        ] },
+    }] })
+    .to_string()
+}
+
+#[test]
+fn who_takes_the_name_of_another_takes_nothing_else() {
+    let thief = outlet(9, "Meridian", &[("bridge", "Port Sable bridge closed after crack found", 12)]);
+    for is_first in [true, false] {
+        let (aggregator, said) = serving("application/feed+json");
+        let (polled, told) = serving("text/xml");
+        let scene = newsfold(1, &[&polled], &[&aggregator]);
+        let tell = |document: &Mutex<String>, text: &str| {
+            text.clone_into(&mut document.lock().unwrap());
+            scene.run(&["poll"]);
+        };
+        let by_aggregator = relayed("https://meridian.example/rss");
+        let order = if is_first {
+            [(&told, &thief), (&said, &by_aggregator)]
+        } else {
+            [(&said, &by_aggregator), (&told, &thief)]
+        };
+        order.iter().for_each(|(document, text)| tell(document, text));
+        let items = by_page(&scene);
+        assert_eq!(items.len(), 1, "{items:#?}");
+        let (page, item) = items.iter().next().unwrap();
+        let also = item["_newsfold"]["also"].as_array().unwrap().iter().map(|other| other["url"].as_str().unwrap());
+        let mut pages: Vec<&str> = also.chain([page.as_str()]).collect();
+        pages.sort_unstable();
+        assert_eq!(
+            pages,
+            ["https://9.example/bridge", "https://chronicle.example/2", "https://meridian.example/1"],
+            "first: {is_first}; each has its place, whatever it calls itself"
+        );
+        assert_eq!(item["_newsfold"]["sources"], 3, "first: {is_first}");
+    }
+    // The very feed that the aggregator names is one source with what came through it.
+    let (aggregator, said) = serving("application/feed+json");
+    let (polled, told) = serving("text/xml");
+    let scene = newsfold(1, &[&polled], &[&aggregator]);
+    outlet(9, "The Meridian", &[("bridge", "Port Sable bridge closed after crack found", 12)])
+        .clone_into(&mut told.lock().unwrap());
+    *said.lock().unwrap() = relayed(&polled.url("/feed"));
+    scene.must(&["poll"]);
+    let items = by_page(&scene);
+    let found: Vec<_> = items.values().map(|item| &item["_newsfold"]["sources"]).collect();
+    assert_eq!(found, [2], "{items:#?}");
+}
+
+#[test]
+fn what_was_said_for_readers_alone_is_not_taken_for_what_a_publisher_wrote() {
+    let said = outlet(1, "Harbour Post", &[("x", "Harbour Post: a ferry", 10)])
+        .replace("<description>Some text of it.</description>", "")
+        + "<!-- titles and texts as they came -->";
+    for (format, kind) in FORMATS {
+        for coverage in ["list", "none"] {
+            let (origin, document) = serving("text/xml");
+            said.clone_into(&mut document.lock().unwrap());
+            let outputs = [serving(kind), serving(kind)];
+            let with_names = |scene: Scene| {
+                let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+                let output =
+                    format!("\n[[output]]\nname = \"news\"\nsource_in_title = true\ncoverage = \"{coverage}\"\n");
+                scene.write("newsfold.toml", &(config + &output));
+                scene
+            };
+            let hops = [
+                with_names(newsfold(1, &[&origin], &[])),
+                with_names(newsfold(2, &[], &[&outputs[0].0])),
+                with_names(newsfold(3, &[], &[&outputs[1].0])),
+            ];
+            for (number, hop) in hops.iter().enumerate() {
+                hop.must(&["poll"]);
+                if let Some((_, output)) = outputs.get(number) {
+                    *output.lock().unwrap() = hop.must(&["publish", "--format", format]);
+                }
+            }
+            let [first, _, third] = hops.each_ref().map(shown);
+            assert_eq!(third, first, "{format}, {coverage}");
+            let item = &first["https://1.example/x"];
+            assert_eq!(item["title"], "Harbour Post: Harbour Post: a ferry");
+            assert!(!item["content_html"].as_str().unwrap().contains("ferry"), "{item:#}");
+        }
+    }
+}
+
+#[test]
+fn no_address_that_others_name_is_shown_with_a_password_or_a_key() {
+    let secret = "reader:hunter2@";
+    let (atom, said) = serving("application/atom+xml");
+    *said.lock().unwrap() = format!(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\" xmlns:newsfold=\"https://newsfold.example/ns\"><title>planet</title><id>urn:p</id>\
+         <link href=\"https://{secret}planet.example/?token=0123456789abcdef\"/>\
+         <entry><id>urn:1</id><title>Story one</title><link href=\"https://x.example/1\"/><updated>2026-01-01T00:00:00Z</updated>\
+         <author><name>Ann</name><uri>https://{secret}x.example/ann</uri></author>\
+         <link rel=\"enclosure\" type=\"audio/mpeg\" href=\"https://{secret}x.example/1.mp3\"/>\
+         <link rel=\"replies\" href=\"https://{secret}x.example/1/comments\"/>\
+         <content type=\"html\">&lt;p>&lt;a href=\"https://{secret}x.example/2\">two&lt;/a> &lt;img src=\"https://{secret}x.example/3.png\" srcset=\"https://{secret}x.example/4.png 2x\">&lt;/p></content>\
+         <source><title>Outlet</title><id>urn:o</id><link href=\"https://{secret}outlet.example/?token=0123456789abcdef\"/>\
+         <link rel=\"self\" href=\"https://{secret}outlet.example/private/feed.xml?token=0123456789abcdef\"/></source>\
+         <newsfold:also source=\"Other\" title=\"One\" url=\"https://{secret}other.example/1\" date=\"2026-01-01T00:00:00Z\" \
+         feed_url=\"https://{secret}other.example/feed?token=0123456789abcdef\"/>\
+         </entry></feed>"
+    );
+    let (rss, said) = serving("text/xml");
+    *said.lock().unwrap() = outlet(7, "Second", &[("x", "Storm over the coast", 10)]).replace(
+        "<title>Storm",
+        &format!(
+            "<source url=\"https://{secret}outlet.example/rss?token=0123456789abcdef\">Taken from</source><title>Storm"
+        ),
+    );
+    let scene = newsfold(1, &[&rss], &[&atom]);
+    scene.must(&["poll"]);
+    for format in ["atom", "rss", "json", "html"] {
+        let shown = scene.must(&["publish", "--format", format]);
+        let told: Vec<&str> =
+            shown.lines().filter(|line| line.contains("hunter2") || line.contains("0123456789abcdef")).collect();
+        assert!(told.is_empty(), "{format}: {told:#?}");
+        assert!(shown.contains("Story one"), "{format}: {shown}");
+    }
+    let story = by_page(&scene)["https://x.example/1"]["_newsfold"]["story_url"].as_str().unwrap().to_owned();
+    let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &config.replace("[serve]\n", "[serve]\nlisten = \"127.0.0.1:0\"\n"));
+    let daemon = scene.start();
+    for ending in ["", ".json"] {
+        let (head, page) = daemon.get(&format!("/story/{}{ending}", story.rsplit('/').next().unwrap()));
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(!page.contains("hunter2") && !page.contains("0123456789abcdef"), "{page}");
+    }
+}

@@ -72,6 +72,7 @@ pub(super) struct Own {
     pub(super) source: Option<Taken>,
     pub(super) also: Vec<Also>,
     pub(super) story_url: Option<String>,
+    pub(super) story_title: Option<String>,
 }
 
 /// Who else tells its story.
@@ -81,6 +82,8 @@ pub(super) struct Also {
     pub(super) title: Option<String>,
     pub(super) url: Option<String>,
     pub(super) date: Option<String>,
+    pub(super) home_page_url: Option<String>,
+    pub(super) feed_url: Option<String>,
 }
 
 /// Whom an entry was taken from.
@@ -278,6 +281,7 @@ impl Object for Own {
             "source" => self.source = value.one()?,
             "also" => self.also = value.list()?,
             "story_url" => self.story_url = value.text()?,
+            "story_title" => self.story_title = value.text()?,
             _ => {}
         }
         Ok(())
@@ -291,6 +295,8 @@ impl Object for Also {
             "title" => self.title = value.text()?,
             "url" => self.url = value.text()?,
             "date" => self.date = value.text()?,
+            "home_page_url" => self.home_page_url = value.text()?,
+            "feed_url" => self.feed_url = value.text()?,
             _ => {}
         }
         Ok(())

@@ -338,11 +338,14 @@ impl<'a> Reader<'a, '_> {
                     // It says more than `source`, in which RSS has one address for either.
                     let id = item.entry.source.take().and_then(|source| source.id);
                     item.entry.source = Some(Source { id, title, url, feed_url });
+                    item.entry.is_by_newsfold = true;
                 }
             }
             "also" => {
                 let date = said("date").and_then(|said| date::parse(&said));
-                let also = AlsoToldBy { source: said("source"), title: said("title"), url: said("url"), date };
+                let [source, title, url] = [said("source"), said("title"), said("url")];
+                let [home_page_url, feed_url] = [said("home_page_url"), said("feed_url")];
+                let also = AlsoToldBy { source, title, url, date, home_page_url, feed_url };
                 if let Some(item) = &mut self.item
                     && item.entry.also.len() < MOST_PARTS
                 {
@@ -350,9 +353,10 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             "story" => {
-                let page = said("url");
+                let [page, title] = [said("url"), said("title")];
                 if let Some(item) = &mut self.item {
                     item.entry.story_page = page;
+                    item.entry.story_title = title;
                 }
             }
             _ => {}

@@ -14,7 +14,7 @@ use crate::model::{Feed, FeedRef};
 use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::address::{FeedOrder, FeedTable, encoded};
-use crate::publish::relays::name_of;
+use crate::publish::outlet::name_of;
 use crate::redact;
 use crate::sanitise;
 use crate::store::{self, Connection, entries, feeds, stories};

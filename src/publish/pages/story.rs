@@ -13,6 +13,7 @@ use crate::plural::counted;
 use crate::publish::Site;
 use crate::publish::merged::{self, Credit, Style};
 use crate::publish::sight::{self, Seen};
+use crate::redact;
 use crate::sanitise;
 use crate::store::follows::Neighbour;
 use crate::store::stories::{Folded, Telling};
@@ -36,7 +37,7 @@ pub fn story(
     let Seen { story, coverage, unlisted, .. } = seen;
     let credits = Credit::of_feeds(&feeds::sources_of(connection, coverage.iter().map(|telling| telling.feed))?);
     let detail = text.map_or_else(|| entries::detail_of(connection, story.canonical), Ok)?;
-    let taken_from = detail.taken_from.clone();
+    let taken_from = detail.taken_from.clone().map(|(title, page)| (title, page.as_deref().and_then(redact::page)));
     let relays = sight::relays(connection, output, coverage)?;
     let shown = merged::story(story, coverage, detail, Style::default(), &relays, |telling| credits.get(&telling.feed));
     let Some(shown) = shown else { return Ok(None) };
