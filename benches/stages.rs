@@ -12,6 +12,7 @@ use newsfold::model::{Detail, Entry, StoryId};
 use newsfold::normalise;
 use newsfold::parse::{self, Context};
 use newsfold::publish::merged::{self, Credit, Heading, MergedFeed, MergedStory, Part};
+use newsfold::publish::outlet::Outlet;
 use newsfold::publish::{atom, json, rss};
 use newsfold::store::{schema, texts};
 use newsfold::text;
@@ -148,7 +149,14 @@ fn sanitise(bencher: Bencher<'_, '_>) {
 }
 
 fn merged_feed() -> MergedFeed {
-    let source = Credit { title: "A feed".into(), id: address().into(), address: Some(address().into()), link: None };
+    let source = Credit {
+        title: "A feed".into(),
+        id: address().into(),
+        address: Some(address().into()),
+        link: None,
+        known_by: Outlet::default(),
+        identity: String::new(),
+    };
     let story = |number: usize| MergedStory {
         id: StoryId::derive("https://example.org/feed", &newsfold::model::EntryId(number.to_string())),
         title: format!("Report number {number}"),
@@ -173,6 +181,7 @@ fn merged_feed() -> MergedFeed {
         source_updated: at(),
         others: Vec::new(),
         told_below: merged::Below::default(),
+        known_as: Vec::new(),
         follows: None,
         other_languages: Vec::new(),
         sources: 1,

@@ -13,7 +13,7 @@ use crate::model::{Entry, EntryRef, Feed, FeedRef, Level};
 use crate::normalise::identity;
 use crate::plural::counted;
 use crate::store::{
-    Connection, Result, WriteContext, WriterCache, corrections, entries, feeds, rekey, retention, stories,
+    Connection, Result, WriteContext, WriterCache, corrections, entries, feeds, known_as, rekey, retention, stories,
 };
 use crate::update::{self, Changes, Known, Lately, matching};
 
@@ -26,7 +26,7 @@ mod record;
 pub use record::{Folds, Ingested, PollRecord, Progress, Rest};
 
 use apply::Transaction;
-use plan::{Addition, Arrival, Before, Part, Told};
+use plan::{Addition, Before, Part, Told};
 
 /// Takes in what a poll brought, or as much of it as one transaction should hold; on an error nothing. `rest` is what the call
 /// before left of the same document.
@@ -142,11 +142,15 @@ fn add(
     let mut statement = entries::Additions::begin(tx)?;
     let mut arrivals = arrivals.into_iter();
     while !arrivals.as_slice().is_empty() {
-        let name = |arrival: &Arrival<'_>| arrival.telling.as_ref().map(|_| arrival.name);
-        let namesakes = stories::namesakes(tx, arrivals.as_slice().iter().filter_map(name))?;
+        let named = || arrivals.as_slice().iter().filter(|arrival| arrival.telling.is_some());
+        let elsewhere = || named().flat_map(|arrival| arrival.elsewhere.iter().copied());
+        let mut namesakes = stories::namesakes(tx, named().map(|arrival| arrival.name))?;
+        let passed_on = known_as::find(tx, named().map(|arrival| arrival.name).chain(elsewhere()))?;
+        namesakes.extend(stories::namesakes(tx, elsewhere())?);
+        let known = plan::known_again(record, arrivals.as_slice(), &namesakes, &passed_on);
         let index = memory.index.as_mut().filter(|_| level >= Level::Copy);
         let mut folding = Folding { index, pages: &mut pages };
-        let additions = plan::additions(record, &mut arrivals, &mut folding, &namesakes);
+        let additions = plan::additions(record, &mut arrivals, &mut folding, &namesakes, &known);
         for (addition, text) in additions.iter().zip(&mut texts) {
             transaction.add(&mut statement, addition, text, ingested)?;
         }

@@ -98,6 +98,16 @@ impl EntryId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StoryId(pub [u8; 16]);
 
+impl EntryId {
+    /// The name of the story that the entry is at another newsfold, whose ids are such, before the names that it goes by
+    /// elsewhere.
+    #[must_use]
+    pub fn with(&self, known_as: &[StoryId]) -> Vec<StoryId> {
+        let own = self.0.starts_with("urn:uuid:").then(|| self.0.parse().ok()).flatten();
+        own.into_iter().chain(known_as.iter().copied()).collect()
+    }
+}
+
 impl StoryId {
     /// The id of the story that entry `id` of the feed first configured at `address` founds.
     #[must_use]
@@ -280,6 +290,9 @@ pub struct Detail {
     /// Who else tells its story, by its publisher's word: what another newsfold says.
     #[serde(rename = "o", skip_serializing_if = "Vec::is_empty")]
     pub also_told_by: Vec<Relayed>,
+    /// Under which names newsfolds on the way know its story, the nearest first, by its publisher's word.
+    #[serde(rename = "w", skip_serializing_if = "Vec::is_empty")]
+    pub known_as: Vec<StoryId>,
     /// Whether the store could not give back what was put there, so that nothing else is here.
     #[serde(skip)]
     pub is_damaged: bool,

@@ -36,6 +36,8 @@ const MOST_PUBLISHERS: usize = 10;
 const LONGEST_NAME: usize = 500;
 /// The most authors, categories or enclosures of one entry.
 const MOST_PARTS: usize = 100;
+/// Under how many names newsfolds elsewhere may know it.
+const MOST_NAMES: usize = 16;
 /// The most bytes that its authors, its categories or its enclosures may have together.
 const MOST_PART_BYTES: usize = 16 * 1024;
 /// What an entry may hold at most beside its two texts, in bytes: its three lists of parts, and a few titles and addresses.
@@ -255,6 +257,7 @@ fn entry(mut parsed: ParsedEntry, position: usize, document: &Document, faults: 
             .source
             .and_then(|source| Some((text::shorten(&source.title?, LONGEST_TITLE), address(source.url)))),
         also_told_by: relayed(parsed.also, address),
+        known_as: parsed.known_as.iter().filter_map(|name| name.parse().ok()).take(MOST_NAMES).collect(),
         is_damaged: false,
     };
     let mut entry = Entry {

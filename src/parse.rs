@@ -135,6 +135,8 @@ pub struct ParsedEntry {
     pub story_page: Option<String>,
     /// Its title alone, where another newsfold put the name of its source before it.
     pub story_title: Option<String>,
+    /// Under which names newsfolds know its story.
+    pub known_as: Vec<String>,
     /// Whether another newsfold says of it whom it credits.
     pub is_by_newsfold: bool,
 }

@@ -21,6 +21,7 @@ mod file;
 pub mod fingerprints;
 pub mod follows;
 pub mod hubs;
+pub mod known_as;
 pub mod lists;
 pub mod notices;
 mod open;

@@ -44,6 +44,8 @@ pub struct IngestOptions {
     pub drop: Vec<Rule>,
     /// The site whose pages are the feed's own.
     pub site: Site,
+    /// Whether its word counts on who tells what it passes on.
+    pub is_aggregator: bool,
 }
 
 impl Subscription {
@@ -118,7 +120,7 @@ impl IngestOptions {
     /// As the configuration has it where it names nothing but a level.
     pub(crate) fn plain(level: Level, site: Site) -> Self {
         let (keep, drop) = (Vec::new(), Vec::new());
-        Self { level, folding: Rules::default(), backfill: Duration::MAX, keep, drop, site }
+        Self { level, folding: Rules::default(), backfill: Duration::MAX, keep, drop, site, is_aggregator: false }
     }
 }
 

@@ -141,6 +141,7 @@ impl Subscriptions {
                 keep: feed.keep.clone(),
                 drop: feed.drop.clone(),
                 site: Site::of(feed.home.as_ref().unwrap_or(&feed.url)),
+                is_aggregator: feed.is_aggregator,
             };
             let subscription = Subscription {
                 cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),

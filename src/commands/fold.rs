@@ -69,7 +69,7 @@ fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store
         if let Verdict::Joins { found, absorbs, .. } = &fold.verdict {
             now_in.values_mut().filter(|story| absorbs.contains(story)).for_each(|story| *story = found.story);
         }
-        folding.apply(&telling, &fold, article.at);
+        folding.apply(&telling, &fold, article.at, None);
         now_in.insert(telling.entry, fold.verdict.story(telling.entry));
         replayed.push((telling.entry, stored));
     }

@@ -52,13 +52,21 @@ impl Folding<'_> {
     }
 
     /// Has those that come after an entry go by what became of it; it leads to its pages `since` then. Gives the claims on its
-    /// pages that made way for it, as its story's index now knows.
-    pub fn apply(&mut self, telling: &Telling, fold: &Fold, since: DateTime<Utc>) -> Vec<EntryRef> {
+    /// pages that made way for it, as its story's index now knows; so does the entry as it was `passed_on` before it came from
+    /// where it was told.
+    pub fn apply(
+        &mut self,
+        telling: &Telling,
+        fold: &Fold,
+        since: DateTime<Utc>,
+        passed_on: Option<EntryRef>,
+    ) -> Vec<EntryRef> {
         let story = fold.verdict.story(telling.entry);
         let mut made_way = Vec::new();
         if let Verdict::Joins { absorbs, .. } = &fold.verdict {
             absorbs.iter().for_each(|younger| self.pages.absorb(story, *younger));
             made_way = self.pages.outranked(telling, story).collect();
+            made_way.extend(passed_on.filter(|passed_on| !made_way.contains(passed_on)));
         }
         let speaks = matches!(fold.verdict, Verdict::New { .. }) || !made_way.is_empty();
         self.pages.add(telling, Standing { story, speaks, since: Some(since) });
@@ -112,7 +120,7 @@ mod tests {
             folding.pages.note(telling);
             let linked = folding.pages.find(telling);
             let fold = folding.decide(telling, Some(&article(telling)), Level::Link, linked);
-            let made_way = folding.apply(telling, &fold, AT);
+            let made_way = folding.apply(telling, &fold, AT, None);
             (fold.verdict.story(telling.entry), fold.fingerprint.unwrap().is_claim, made_way)
         };
         tellings.iter().map(&mut one).collect()

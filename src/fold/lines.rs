@@ -163,6 +163,6 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         serde_json::to_writer(&mut writer, &folded).map_err(|error| stream(error.into()))?;
         writer.write_all(b"\n").map_err(stream)?;
         writer.flush().map_err(stream)?;
-        folding.apply(&telling, &fold, clock);
+        folding.apply(&telling, &fold, clock, None);
     }
 }

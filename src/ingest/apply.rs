@@ -13,7 +13,7 @@ use crate::fold::fingerprint::Fingerprint;
 use crate::fold::plan::{Rule, Verdict};
 use crate::model::{Entry, EntryRef, StoryRef};
 use crate::store::texts::{Kept, Place};
-use crate::store::{Connection, Result, entries, fingerprints, follows, retention, search, stories, texts};
+use crate::store::{Connection, Result, entries, fingerprints, follows, known_as, retention, search, stories, texts};
 use crate::update::{Changes, Revision};
 
 /// A document on its way into the store.
@@ -69,6 +69,9 @@ impl<'a> Transaction<'a> {
             && !told.is_founder
         {
             ingested.folds.add(*rule);
+        }
+        if self.record.options.is_aggregator {
+            known_as::add(tx, entry, &arrival.elsewhere)?;
         }
         self.enter(entry, story, told, at)
     }

@@ -11,8 +11,8 @@ use crate::fold::fingerprint::Fingerprint;
 use crate::fold::link::{Linked, Pages, Telling};
 use crate::fold::plan::{Decision, Rule, Verdict};
 use crate::fold::words::Words;
-use crate::model::{EntryRef, Level, StoryRef};
-use crate::store::{Error, Result, WriterCache, entries, stories};
+use crate::model::{EntryRef, Level, StoryId, StoryRef};
+use crate::store::{Error, Result, WriterCache, entries, known_as, stories};
 
 /// With how many others of its story an entry is compared, the first to tell it.
 const COMPARED: usize = 4;
@@ -56,7 +56,7 @@ pub(super) fn ask_edited(
     };
     if !others.tellings.is_empty()
         && let Some(telling) = stories::telling(tx, entry)?
-        && !still_tells(transaction, &telling, &others)?
+        && !still_tells(transaction, &telling, &others, story)?
     {
         move_out(transaction, memory, &telling, story)?;
     }
@@ -77,7 +77,7 @@ pub(super) fn ask_those_who_joined_claims(
     let doubtful: Vec<stories::Telling> = coverage.iter().filter(is_doubtful).take(ASKED).cloned().collect();
     let certain = Others::of(coverage, |telling| telling.entry == owner);
     for telling in &doubtful {
-        if !still_tells(transaction, telling, &certain)? {
+        if !still_tells(transaction, telling, &certain, story)? {
             move_out(transaction, memory, telling, story)?;
         }
     }
@@ -85,18 +85,57 @@ pub(super) fn ask_those_who_joined_claims(
 }
 
 /// Whether an entry tells what others tell: it leads to a page of theirs, or has words of theirs.
-fn still_tells(transaction: &Transaction<'_>, telling: &stories::Telling, others: &Others) -> Result<bool> {
+fn still_tells(
+    transaction: &Transaction<'_>,
+    telling: &stories::Telling,
+    others: &Others,
+    story: StoryRef,
+) -> Result<bool> {
     let leads_there = |other: &stories::Telling| {
         let leads = |page: &str| telling.candidate.pages.iter().any(|own| own.without_scheme() == page);
         other.candidate.pages.iter().any(|page| leads(page.without_scheme()))
     };
-    if others.is_by_person || others.tellings.iter().any(leads_there) {
+    if others.is_by_person
+        || others.tellings.iter().any(leads_there)
+        || is_one_of(transaction, telling, &others.tellings, story)?
+    {
         return Ok(true);
     }
     let words = |entry| Ok::<_, Error>(Words::of(&entries::text_of(transaction.tx, entry)?.article()));
     let told = words(telling.entry)?;
     for other in others.tellings.iter().take(COMPARED) {
         if told.tell_the_same(&words(other.entry)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an entry of a story is one of others there, or that story's own, having come another way.
+fn is_one_of(
+    transaction: &Transaction<'_>,
+    telling: &stories::Telling,
+    others: &[stories::Telling],
+    story: StoryRef,
+) -> Result<bool> {
+    let feed = &transaction.record.feed;
+    let names = |telling: &stories::Telling| {
+        let mut names = known_as::of(transaction.tx, telling.entry)?;
+        // What is polled now has the name that is made of its address, too.
+        if telling.feed == feed.feed {
+            names.push(StoryId::derive(&feed.identity, &telling.id));
+        }
+        Ok::<_, Error>(names)
+    };
+    let elsewhere = known_as::of(transaction.tx, telling.entry)?;
+    for name in &elsewhere {
+        if !others.is_empty() && stories::by_id(transaction.tx, *name)?.is_some_and(|named| named.story == story) {
+            return Ok(true);
+        }
+    }
+    let own = names(telling)?;
+    for other in others.iter().take(ASKED) {
+        if names(other)?.iter().any(|name| own.contains(name)) {
             return Ok(true);
         }
     }

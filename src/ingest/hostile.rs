@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{OutputConfig, Query, Rule as OutputRule};
 use crate::fold::canonical::Site;
-use crate::model::{Detail, EntryId, Level, StoryRef};
+use crate::model::{Detail, EntryId, Level, StoryId, StoryRef};
 use crate::publish::Output;
 use crate::publish::select;
 use crate::store::{schema, search};
@@ -245,7 +245,12 @@ fn made_of(claim: &Claim, told: &BTreeSet<usize>, now: DateTime<Utc>) -> Entry {
     let (one, two) = claim.words;
     let text = format!("{} {}{}", words(one), words(two), "<!-- padding -->".repeat(claim.padding * 200));
     let published = claim.dated_days_ago.map(|days| now - TimeDelta::days(days));
-    entry(&id, Some(&page(claim.link)), &title, &text, published)
+    // Names that anybody can make, also of what is not told yet.
+    let name =
+        |at: usize| NEWS.get(at).map(|(feed, page, ..)| StoryId::derive(ADDRESSES[*feed], &EntryId((*page).into())));
+    let known_as = [one, two].into_iter().filter_map(name).collect();
+    let made = entry(&id, Some(&page(claim.link)), &title, &text, published);
+    Entry { detail: Detail { known_as, ..made.detail }, ..made }
 }
 
 /// Lets the steps happen, with and without what the hostile feed does.

@@ -11,10 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::record::{PollRecord, Rest};
 use crate::config::{Judged, Rule};
 use crate::fold::Article;
+use crate::fold::fingerprint::Fingerprint;
 use crate::fold::folding::{Fold, Folding};
 use crate::fold::link::{Linked, Telling};
 use crate::fold::plan::Verdict;
 use crate::model::{Entry, EntryId, EntryRef, Feed, Level, StoryId, StoryNames, Validators};
+use crate::store::known_as::PassedOn;
 use crate::store::stories::{Shown, Story};
 use crate::subscription::IngestOptions;
 use crate::text;
@@ -166,6 +168,8 @@ pub(super) struct Arrival<'a> {
     pub(super) telling: Option<Telling>,
     /// The name of the story that it would found.
     pub(super) name: StoryId,
+    /// The names under which newsfolds elsewhere know it, by its publisher's word.
+    pub(super) elsewhere: Vec<StoryId>,
     /// Its date and place in what is published; `None` where it is no news.
     pub(super) shown: Option<Shown>,
     /// Whether it was known once, and is forgotten.
@@ -199,6 +203,7 @@ pub(super) fn arrivals<'a>(
             entry,
             telling: is_told.then(|| telling(record, handle, entry)),
             name: names.story(&entry.id),
+            elsewhere: entry.id.with(&entry.detail.known_as),
             shown: (!is_back && !is_old).then(|| shown(entry, *at, *is_first)),
             is_back,
         }
@@ -240,6 +245,53 @@ pub(super) struct Told {
     pub(super) made_way: Vec<EntryRef>,
 }
 
+/// An entry that is here already, having come another way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Same {
+    /// Which it is, and which story it tells.
+    pub(super) linked: Linked,
+    /// Whether it came through an aggregator, and now from where it was told.
+    pub(super) was_passed_on: bool,
+}
+
+/// The new entries that are here already, by their handles.
+pub(super) type KnownAgain = HashMap<EntryRef, Same>;
+
+/// The new entries that are here already, of those that tell stories: `namesakes` are the stories of their names, and `passed_on`
+/// the entries of aggregators that bear them.
+///
+/// An aggregator's word on what it passes on counts, and so do its names. Whoever else says that an entry is one of a story here
+/// says as much as with a link to that story's page, and knows of no story that is not published yet. What an entry has by itself
+/// is made of its feed's address, which no other feed can have; one entry at most takes over what was passed on, or an aggregator
+/// could make one story of those of others.
+pub(super) fn known_again(
+    record: &PollRecord,
+    arrivals: &[Arrival<'_>],
+    namesakes: &Namesakes,
+    passed_on: &HashMap<StoryId, PassedOn>,
+) -> KnownAgain {
+    let IngestOptions { is_aggregator, level, .. } = *record.options;
+    let known = |arrival: &Arrival<'_>| {
+        arrival.telling.as_ref()?;
+        let here = |name: &StoryId| namesakes.get(name).copied().flatten();
+        let by_others = || {
+            let believed = arrival.elsewhere.iter().filter(|_| is_aggregator || level >= Level::Link);
+            believed.clone().find_map(here).or_else(|| {
+                let mut trusted = believed.filter(|_| is_aggregator);
+                trusted.find_map(|name| passed_on.get(name)).map(|passed_on| passed_on.linked)
+            })
+        };
+        let is_new = !is_aggregator && !namesakes.contains_key(&arrival.name);
+        let by_itself = passed_on.get(&arrival.name).filter(|passed_on| is_new && passed_on.is_alone);
+        let same = match by_itself {
+            Some(PassedOn { linked, .. }) => Some(Same { linked: *linked, was_passed_on: true }),
+            None => by_others().map(|linked| Same { linked, was_passed_on: false }),
+        };
+        Some((arrival.handle, same?))
+    };
+    arrivals.iter().filter_map(known).collect()
+}
+
 /// The stories that bear the names which new entries would give theirs, as a link to who speaks for them; `None` for one whose
 /// row is damaged.
 pub(super) type Namesakes = HashMap<StoryId, Option<Linked>>;
@@ -253,11 +305,13 @@ pub(super) fn additions<'a>(
     arrivals: &mut impl Iterator<Item = Arrival<'a>>,
     folding: &mut Folding<'_>,
     namesakes: &Namesakes,
+    known: &KnownAgain,
 ) -> Vec<Addition<'a>> {
     let mut additions: Vec<Addition<'a>> = Vec::new();
     for arrival in arrivals {
         let told = arrival.telling.as_ref().map(|telling| {
-            let mut fold = decide(record, folding, telling, arrival.entry);
+            let same = known.get(&arrival.handle);
+            let mut fold = decide(record, folding, telling, arrival.entry, same);
             let is_founder = matches!(fold.verdict, Verdict::New { .. });
             let namesake = namesakes.get(&arrival.name).filter(|_| is_founder);
             // One that founded a story, was forgotten and came back is in that one again.
@@ -265,7 +319,8 @@ pub(super) fn additions<'a>(
                 fold.verdict = (*own).into();
             }
             let founds = (is_founder && namesake.is_none()).then_some(arrival.name);
-            let made_way = folding.apply(telling, &fold, record.at);
+            let passed_on = same.filter(|same| same.was_passed_on).map(|same| same.linked.matched);
+            let made_way = folding.apply(telling, &fold, record.at, passed_on);
             Told { fold, founds, is_founder, made_way }
         });
         let is_asked = told.as_ref().is_some_and(|told| !told.made_way.is_empty());
@@ -277,9 +332,18 @@ pub(super) fn additions<'a>(
     additions
 }
 
-fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: &Entry) -> Fold {
-    let level = record.options.level;
-    let linked = folding.pages.find(telling).filter(|_| level >= Level::Link);
+fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: &Entry, same: Option<&Same>) -> Fold {
+    let page = || folding.pages.find(telling).filter(|_| record.options.level >= Level::Link);
+    let linked = same.map(|same| same.linked).or_else(page);
+    // That it is here already is no matter of how far its feed is folded.
+    let level = if same.is_some() { record.options.level.max(Level::Link) } else { record.options.level };
+    let is_claim = same.is_some_and(|same| !same.was_passed_on);
+    let claimed = |fold: Fold| match fold {
+        Fold { verdict, fingerprint: Some(fingerprint) } if is_claim => {
+            Fold { verdict, fingerprint: Some(Fingerprint { is_claim, ..fingerprint }) }
+        }
+        fold => fold,
+    };
     if folding.index.is_none() {
         return folding.decide(telling, None, level, linked);
     }
@@ -295,7 +359,7 @@ fn decide(record: &PollRecord, folding: &Folding<'_>, telling: &Telling, entry: 
         at: record.at,
         published: entry.published,
     };
-    folding.decide(telling, Some(&article), level, linked)
+    claimed(folding.decide(telling, Some(&article), level, linked))
 }
 
 /// Whether the feed's keep and drop rules leave the entry out of what is published.
@@ -368,7 +432,7 @@ mod tests {
         let arrivals = arrivals(record, &added, EntryRef(10), &Before::default());
         arrivals.iter().filter_map(|arrival| arrival.telling.as_ref()).for_each(|telling| pages.note(telling));
         let mut folding = Folding { index: None, pages };
-        additions(record, &mut arrivals.into_iter(), &mut folding, namesakes)
+        additions(record, &mut arrivals.into_iter(), &mut folding, namesakes, &KnownAgain::new())
     }
 
     fn names() -> StoryNames {

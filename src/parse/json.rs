@@ -101,7 +101,7 @@ fn unreadable(error: &serde_json::Error, what: &str) -> Error {
 fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> ParsedEntry {
     let address = |said: Option<String>| said.map(|said| bare(&said).into_owned());
     // A newsfold that reads a newsfold credits whom that one credits.
-    let Own { source, also, story_url, story_title } = item.own.unwrap_or_default();
+    let Own { source, also, story_url, story_title, known_as } = item.own.unwrap_or_default();
     ParsedEntry {
         id: item.id,
         url: address(item.url).or_else(|| address(item.external_url)),
@@ -145,6 +145,7 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
             .collect(),
         story_page: address(story_url),
         story_title,
+        known_as: known_as.into_iter().filter_map(|Tag(said)| said).collect(),
         ..ParsedEntry::default()
     }
 }

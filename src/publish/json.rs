@@ -9,7 +9,7 @@ use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::model::Person;
+use crate::model::{Person, StoryId};
 use crate::publish::merged::{MergedFeed, MergedStory, Part, Sequence};
 use crate::publish::xml::in_memory;
 
@@ -170,6 +170,12 @@ fn own(story: &MergedStory) -> Value {
     let mut own = json!({ "source": source, "sources": story.sources, "also": others.collect::<Vec<_>>() });
     for (name, value) in [
         ("story_url", json!(story.page())),
+        (
+            "known_as",
+            Some(&story.known_as)
+                .filter(|names| !names.is_empty())
+                .map_or(Value::Null, |names| json!(names.iter().map(StoryId::urn).collect::<Vec<_>>())),
+        ),
         ("story_title", json!(Some(&story.headline).filter(|headline| **headline != story.title))),
         (
             "follows",

@@ -13,7 +13,7 @@ use url::Url;
 use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::media_type;
 use crate::model::permalink::Permalink;
-use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, Relayed, StoryId};
+use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, Relayed, StoryId, StoryRef};
 use crate::net::LONGEST_ADDRESS;
 use crate::normalise::language;
 pub use crate::normalise::told_below::TITLE_OF_THE_PAGE;
@@ -35,6 +35,8 @@ const TITLE_FROM_TEXT: usize = 90;
 const DAMAGED: &str = "<p>The text of this entry is damaged where it was stored. Its page has it.</p>";
 /// How many stories a page of a search shows.
 pub const HITS_ON_A_PAGE: usize = 100;
+/// Under how many names other newsfolds are told that they may know an entry. So many newsfolds stand in no row.
+const MOST_NAMES: usize = 15;
 /// The most other tellings that an entry lists.
 const MOST_OTHERS: usize = 100;
 /// The most bytes that the formats of one document have together, about.
@@ -281,6 +283,8 @@ pub struct MergedStory {
     pub others: Vec<Other>,
     /// What is said of them below the text.
     pub told_below: Below,
+    /// Under which names other newsfolds may know what is told here, so that they know it again.
+    pub known_as: Vec<StoryId>,
     /// The older story that it follows.
     pub follows: Option<Followed>,
     /// The stories that tell the same in other languages, oldest first.
@@ -307,6 +311,9 @@ pub struct Credit {
     /// By what it is known, where it is polled here.
     #[serde(skip)]
     pub known_by: Outlet,
+    /// The address it was first configured with, which is for nobody to see.
+    #[serde(skip)]
+    pub identity: String,
 }
 
 /// The story that another one follows.
@@ -385,6 +392,7 @@ impl Credit {
         let title = title_of(source);
         Self {
             known_by: Outlet::of(source, &title),
+            identity: source.identity.clone(),
             title,
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
             address: web(&source.address).filter(|_| !source.is_private).map(without_fragment),
@@ -414,7 +422,14 @@ impl Credit {
         let address = detail.taken_from_document.as_deref().and_then(redact::of_everybody);
         let identity = address.as_deref().or(link.as_deref()).unwrap_or(&title);
         let id = StoryId::derive(identity, &EntryId(String::new())).urn();
-        (!title.is_empty()).then_some(Self { id, title, address, link, known_by: Outlet::default() })
+        (!title.is_empty()).then_some(Self {
+            id,
+            title,
+            address,
+            link,
+            known_by: Outlet::default(),
+            identity: String::new(),
+        })
     }
 }
 
@@ -533,10 +548,11 @@ pub fn story<'a>(
         in_reply_to: detail.in_reply_to.filter(is_short).map(sanitise::without_user),
         tags: Vec::new(),
         outlet,
-        source,
         source_updated: speaker.updated.or(speaker.published).unwrap_or(speaker.first_seen).min(speaker.first_seen),
         others,
         told_below,
+        known_as: known_as(story, speaker, &source, relays),
+        source,
         follows: None,
         other_languages: Vec::new(),
         sources: counts.last().map_or(0, |last| u32::try_from(*last).unwrap_or(u32::MAX)),
@@ -663,6 +679,23 @@ impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
             via: Some((self.credit_of)(telling).map_or_else(String::new, |credit| credit.title.clone())),
         }
     }
+}
+
+/// Under which names other newsfolds may know what the speaker tells, beside the story's own: those by which newsfolds on the way
+/// know it, by the word of one that counts, and of what was read where it was told the one that it has of itself.
+fn known_as(story: &Story, speaker: &Telling, source: &Credit, relays: &Relays) -> Vec<StoryId> {
+    let names = match relays.names(speaker) {
+        Some(names) => names.to_vec(),
+        None if StoryRef::founded_by(speaker.entry) == story.story => Vec::new(),
+        None => vec![StoryId::derive(&source.identity, &speaker.id)],
+    };
+    let mut kept = Vec::new();
+    for name in names {
+        if name != story.id && !kept.contains(&name) && kept.len() < MOST_NAMES {
+            kept.push(name);
+        }
+    }
+    kept
 }
 
 /// Where the feed of an outlet is and where its page, by the word of others, as strangers may see them.
@@ -936,6 +969,7 @@ impl MergedStory {
             address: None,
             link: Some(heading.address("")),
             known_by: Outlet::default(),
+            identity: String::new(),
         };
         Self {
             id,
@@ -961,6 +995,7 @@ impl MergedStory {
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
+            known_as: Vec::new(),
             follows: None,
             other_languages: Vec::new(),
             sources: 1,
@@ -1026,6 +1061,7 @@ mod tests {
             address: None,
             link: None,
             known_by: Outlet::default(),
+            identity: String::new(),
         };
         MergedStory {
             id: StoryId::derive("https://example.org/feed", &EntryId(content.len().to_string())),
@@ -1051,6 +1087,7 @@ mod tests {
             source_updated: at,
             others: Vec::new(),
             told_below: Below::default(),
+            known_as: Vec::new(),
             follows: None,
             other_languages: Vec::new(),
             sources: 1,

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Detail, EntryRef, FeedRef, Relayed};
+use crate::model::{Detail, EntryRef, FeedRef, Relayed, StoryId};
 use crate::publish::outlet::{Outlet, Outlets};
 use crate::store::stories::Telling;
 
@@ -19,6 +19,8 @@ struct Relay {
     /// That one's document and page.
     place: (Option<String>, Option<String>),
     also: Vec<Relayed>,
+    /// Under which names newsfolds on the way know it.
+    names: Vec<StoryId>,
 }
 
 impl Relays {
@@ -28,7 +30,8 @@ impl Relays {
         let relay = |telling: &Telling, detail: Detail| {
             let outlet = Outlet::written(&detail, telling.permalink.as_ref());
             let home = detail.taken_from.and_then(|(_, home)| home);
-            Relay { outlet, place: (detail.taken_from_document, home), also: detail.also_told_by }
+            let names = telling.id.with(&detail.known_as);
+            Relay { outlet, place: (detail.taken_from_document, home), also: detail.also_told_by, names }
         };
         Self(entries.into_iter().map(|(telling, detail)| (telling.entry, relay(telling, detail))).collect())
     }
@@ -57,6 +60,11 @@ impl Relays {
     /// Who else tells the story by the word of an aggregator that tells it.
     pub(super) fn also(&self, telling: &Telling) -> &[Relayed] {
         self.0.get(&telling.entry).map_or(&[], |relay| relay.also.as_slice())
+    }
+
+    /// Under which names newsfolds on the way know what an aggregator passed on; `None` of what came through none.
+    pub(super) fn names(&self, telling: &Telling) -> Option<&[StoryId]> {
+        self.0.get(&telling.entry).map(|relay| relay.names.as_slice())
     }
 
     /// The feeds that tell the story themselves; `polled` says by what the feed of a telling is known.

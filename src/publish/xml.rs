@@ -10,6 +10,7 @@ use chrono::SecondsFormat;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use crate::model::StoryId;
 use crate::publish::merged::{Credit, MergedStory, Other};
 
 /// The text without the characters that XML 1.0 forbids (§2.2).
@@ -82,8 +83,10 @@ pub(super) fn for_newsfolds(document: &mut Document, story: &MergedStory) {
     }
     // The title alone, where another stands before it.
     let title = Some(story.headline.as_str()).filter(|headline| *headline != story.title);
-    if story.page().is_some() || title.is_some() {
-        document.empty("newsfold:story", &[("url", story.page()), ("title", title)]);
+    let names: Vec<String> = story.known_as.iter().map(StoryId::urn).collect();
+    let names = Some(names.join(" ")).filter(|names| !names.is_empty());
+    if story.page().is_some() || title.is_some() || names.is_some() {
+        document.empty("newsfold:story", &[("url", story.page()), ("title", title), ("known_as", names.as_deref())]);
     }
 }
 

@@ -155,7 +155,7 @@ fn read_through<const N: usize>(
 fn make_consistent(target: &Connection, now: DateTime<Utc>) -> Result<()> {
     let parents = BTreeMap::from([
         ("feed", ["entry", "tombstone", "hub_subscription", "hub_message"].as_slice()),
-        ("entry", ["fold", "print", "split", "correction", "embedding", "other_language"].as_slice()),
+        ("entry", ["fold", "print", "split", "correction", "embedding", "other_language", "known_as"].as_slice()),
     ]);
     for (parent, children) in parents.iter().rev() {
         for child in *children {

@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/19.sql"),
     include_str!("schema/20.sql"),
     include_str!("schema/21.sql"),
+    include_str!("schema/22.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.
@@ -136,7 +137,7 @@ mod tests {
                      ('one', 40, 7, '4.1'), ('other', 20, 7, '2');",
             )
             .unwrap();
-        migrate(&mut connection, 20).unwrap();
+        connection.execute_batch(MIGRATIONS[20]).unwrap();
         let mut archives = connection.prepare("SELECT output || name FROM archive ORDER BY 1").unwrap();
         let archives: Vec<String> =
             archives.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();

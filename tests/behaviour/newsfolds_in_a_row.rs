@@ -63,11 +63,12 @@ fn by_page(scene: &Scene) -> BTreeMap<String, Value> {
     items.map(|item| (item["url"].as_str().unwrap().to_owned(), item.clone())).collect()
 }
 
-/// The same without what each newsfold says of itself: the story's id, and where it has its page.
+/// The same without what each newsfold says of itself: the story's id and other names, and where it has its page.
 fn shown(scene: &Scene) -> BTreeMap<String, Value> {
     let without_own = |mut item: Value| {
         let own = item["_newsfold"].as_object_mut().unwrap();
         let page = own.remove("story_url").unwrap();
+        own.remove("known_as");
         let content = item["content_html"].as_str().unwrap().replace(page.as_str().unwrap(), "PAGE");
         let links = content.replace(" rel=\"noopener noreferrer nofollow\"", "");
         item["content_html"] = links.into();
@@ -317,5 +318,154 @@ fn no_address_that_others_name_is_shown_with_a_password_or_a_key() {
         let (head, page) = daemon.get(&format!("/story/{}{ending}", story.rsplit('/').next().unwrap()));
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(!page.contains("hunter2") && !page.contains("0123456789abcdef"), "{page}");
+    }
+}
+
+/// A feed whose entries nothing tells apart but their ids, or a link of its own each.
+fn alike(has_links: bool) -> String {
+    let link =
+        |number: usize| if has_links { format!("<link>https://1.example/{number}</link>") } else { String::new() };
+    let items: String = (0..3)
+        .map(|number| {
+            format!(
+                "<item><guid isPermaLink=\"false\">g{number}</guid>{}<title>Morning briefing</title>\
+                 <description>Today {number}.</description><pubDate>Thu, 01 Jan 2026 0{number}:00:00 GMT</pubDate></item>",
+                link(number)
+            )
+        })
+        .collect();
+    format!(
+        "<rss version=\"2.0\"><channel><title>Outlet X</title><link>https://1.example/</link>{items}</channel></rss>"
+    )
+}
+
+/// Puts more into the configuration of a newsfold, and `of_feeds` into that of each feed whose word does not count.
+fn also(scene: Scene, more: &str, of_feeds: &str) -> Scene {
+    let config = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    let config = config.replace("[serve]", &format!("{more}\n[serve]")) + "\n";
+    scene.write("newsfold.toml", &config.replace("/feed\"\n[", &format!("/feed\"\n{of_feeds}\n[")));
+    scene
+}
+
+/// How many sources each story has that is published.
+fn sources(scene: &Scene) -> Vec<u64> {
+    let feed = scene.json(&["publish", "--format", "json"]);
+    feed["items"].as_array().unwrap().iter().map(|item| item["_newsfold"]["sources"].as_u64().unwrap()).collect()
+}
+
+/// Has each newsfold poll, and publish for the others, so many times.
+fn pass_on(rounds: usize, format: &str, newsfolds: &[(&Scene, &Mutex<String>)]) {
+    for _ in 0..rounds {
+        for (scene, output) in newsfolds {
+            // What it reads may have nothing to say yet.
+            scene.run(&["poll"]);
+            *output.lock().unwrap() = scene.must(&["publish", "--format", format]);
+        }
+    }
+}
+
+#[test]
+fn what_goes_round_a_circle_of_newsfolds_comes_back_as_what_it_was() {
+    for (at, (level, has_links, of_feeds)) in
+        [("story", false, ""), ("off", true, ""), ("link", false, ""), ("story", false, "fold = \"off\"")]
+            .into_iter()
+            .enumerate()
+    {
+        let (format, kind) = FORMATS[at % FORMATS.len()];
+        let (x, document) = serving("text/xml");
+        *document.lock().unwrap() = alike(has_links);
+        let [a, b, c] = [serving(kind), serving(kind), serving(kind)];
+        let fold = format!("[fold]\nlevel = \"{level}\"");
+        let first = also(newsfold(1, &[&x], &[&c.0]), &fold, of_feeds);
+        let second = also(newsfold(2, &[], &[&a.0]), &fold, "");
+        let third = also(newsfold(3, &[], &[&b.0]), &fold, "");
+        pass_on(2, format, &[(&first, &a.1), (&second, &b.1), (&third, &c.1)]);
+        for scene in [&first, &second, &third] {
+            assert_eq!(sources(scene), [1, 1, 1], "{format}, {level}, links: {has_links}");
+        }
+        // An edit goes round, too, and nothing leaves its story for it.
+        let edited = alike(has_links).replace("Today 1.", "Something else altogether, in words that nobody had.");
+        *document.lock().unwrap() = edited;
+        pass_on(1, format, &[(&first, &a.1), (&second, &b.1), (&third, &c.1), (&first, &a.1)]);
+        for scene in [&first, &second, &third] {
+            assert_eq!(sources(scene), [1, 1, 1], "{format}, {level}, links: {has_links}, edited");
+        }
+    }
+}
+
+#[test]
+fn what_comes_two_ways_is_one_whichever_comes_first() {
+    let (format, kind) = FORMATS[1];
+    let (x, document) = serving("text/xml");
+    *document.lock().unwrap() = alike(false);
+    let [b, c, d] = [serving(kind), serving(kind), serving(kind)];
+    let by = newsfold(2, &[&x], &[]);
+    pass_on(1, format, &[(&by, &b.1), (&newsfold(3, &[&x], &[]), &c.1), (&newsfold(4, &[], &[&b.0]), &d.1)]);
+    let by_both = newsfold(1, &[], &[&b.0, &c.0]);
+    by_both.must(&["poll"]);
+    assert_eq!(sources(&by_both), [1, 1, 1]);
+    // The longer way first, then the shorter one, then the outlet itself: in each case what was there is what comes.
+    let scene = newsfold(1, &[], &[&d.0]);
+    scene.must(&["poll"]);
+    let before = ids_of(&scene);
+    for is_direct in [false, true] {
+        let feeds = [&x];
+        let more = newsfold(1, &feeds[usize::from(!is_direct)..], &[&d.0, &b.0]);
+        scene.write("newsfold.toml", &std::fs::read_to_string(more.path("newsfold.toml")).unwrap());
+        scene.must(&["poll"]);
+        assert_eq!(sources(&scene), [1, 1, 1], "directly: {is_direct}");
+        assert_eq!(ids_of(&scene), before, "directly: {is_direct}; nobody is told again");
+    }
+}
+
+fn ids_of(scene: &Scene) -> Vec<String> {
+    let feed = scene.json(&["publish", "--format", "json"]);
+    let mut ids: Vec<String> =
+        feed["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn who_claims_the_names_of_anothers_entries_takes_nothing_from_it() {
+    let (x, document) = serving("text/xml");
+    *document.lock().unwrap() = alike(false);
+    let before = newsfold(1, &[&x], &[]);
+    before.must(&["poll"]);
+    let names = ids_of(&before);
+    let liar = serde_json::json!({ "version": "https://jsonfeed.org/version/1.1", "title": "Liar", "items": [{
+        "id": "1", "url": "https://liar.example/1", "title": "CHEAP PILLS", "content_html": "Pills.", "date_published": "2026-01-01T00:00:00Z",
+        "_newsfold": { "source": { "title": "Liar" }, "known_as": names },
+    }] })
+    .to_string();
+    let titles = |scene: &Scene| {
+        let feed = scene.json(&["publish", "--format", "json"]);
+        let told = |item: &Value| {
+            (item["title"].as_str().unwrap().to_owned(), item["content_html"].as_str().unwrap().contains("Today"))
+        };
+        let mut told: Vec<_> = feed["items"].as_array().unwrap().iter().map(told).collect();
+        told.sort();
+        told
+    };
+    let briefings = vec![("Morning briefing".to_owned(), true); 3];
+    for (is_trusted, is_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (evil, said) = serving("application/feed+json");
+        said.lock().unwrap().clone_from(&liar);
+        let all = |feeds: &[&Origin]| {
+            if is_trusted { newsfold(1, feeds, &[&evil]) } else { newsfold(1, &[feeds, &[&evil]].concat(), &[]) }
+        };
+        let scene = if is_first { all(&[]) } else { newsfold(1, &[&x], &[]) };
+        scene.must(&["poll"]);
+        scene.write("newsfold.toml", &std::fs::read_to_string(all(&[&x]).path("newsfold.toml")).unwrap());
+        scene.must(&["poll"]);
+        let shown = titles(&scene);
+        let honest: Vec<_> = shown.iter().filter(|(title, _)| title == "Morning briefing").cloned().collect();
+        assert_eq!(honest, briefings, "trusted: {is_trusted}, first: {is_first}: {shown:?}");
+        let is_apart = is_first && !is_trusted;
+        assert_eq!(
+            shown.len() - honest.len(),
+            usize::from(is_apart),
+            "trusted: {is_trusted}, first: {is_first}: {shown:?}"
+        );
     }
 }

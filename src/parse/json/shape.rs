@@ -73,6 +73,7 @@ pub(super) struct Own {
     pub(super) also: Vec<Also>,
     pub(super) story_url: Option<String>,
     pub(super) story_title: Option<String>,
+    pub(super) known_as: Vec<Tag>,
 }
 
 /// Who else tells its story.
@@ -282,6 +283,7 @@ impl Object for Own {
             "also" => self.also = value.list()?,
             "story_url" => self.story_url = value.text()?,
             "story_title" => self.story_title = value.text()?,
+            "known_as" => self.known_as = value.list()?,
             _ => {}
         }
         Ok(())

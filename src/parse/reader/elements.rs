@@ -353,10 +353,12 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             "story" => {
-                let [page, title] = [said("url"), said("title")];
+                let [page, title, names] = [said("url"), said("title"), said("known_as")];
                 if let Some(item) = &mut self.item {
                     item.entry.story_page = page;
                     item.entry.story_title = title;
+                    let names = names.iter().flat_map(|names| names.split_ascii_whitespace());
+                    item.entry.known_as = names.take(MOST_PARTS).map(str::to_owned).collect();
                 }
             }
             _ => {}

@@ -16,7 +16,7 @@ use crate::publish::sight::{self, Seen};
 use crate::redact;
 use crate::sanitise;
 use crate::store::follows::Neighbour;
-use crate::store::stories::{Folded, Telling};
+use crate::store::stories::Telling;
 use crate::store::{self, Connection, entries, feeds};
 
 /// How many labels are shown.
@@ -67,7 +67,7 @@ pub fn story(
                 permalink => telling.permalink.as_ref().map(ToString::to_string),
                 time => time(site.timezone, at, "%-d %b %Y %H:%M"),
                 speaks => telling.entry == story.canonical,
-                reason => reason(telling.fold.as_ref()),
+                reason => reason(telling),
                 matched => matched.map(source_of),
                 score => telling.fold.as_ref().map(|fold| format!("{:.2}", fold.score)),
                 rule => telling.fold.as_ref().map(|fold| fold.rule.clone()),
@@ -138,9 +138,10 @@ pub fn story(
 }
 
 /// Why a telling is in the story, in a few words.
-fn reason(fold: Option<&Folded>) -> &'static str {
-    match fold.map(|fold| fold.rule.as_str()) {
+fn reason(telling: &Telling) -> &'static str {
+    match telling.fold.as_ref().map(|fold| fold.rule.as_str()) {
         None => "seen first, so the story is named after it",
+        Some("link") if telling.permalink.is_none() => "same entry",
         Some("link") => "same page",
         Some("copy") => "same text",
         Some("person") => "joined by a person",
