@@ -199,6 +199,25 @@ fn what_a_publisher_puts_under_everything_is_no_copy_in_another_feed_of_its() {
 }
 
 #[test]
+fn what_a_feed_puts_out_again_word_for_word_is_told_once() {
+    let title = "Chief archivist leaves the Harbour Museum after thirty years";
+    let text = "Ada Quill will hand over the reading room and the map collection at the end of March, and says that she \
+                means to walk the coast path from Marlow to Tannerby before she looks at another drawer.";
+    let longer = "The Harbour Museum looks for somebody who knows both tides and paper, its director told the council on \
+                  Tuesday, and hopes that the reading room need not close for more than a week.";
+    let after = |hours: usize, again: (u64, &'static str, &'static str)| {
+        let mut told = vec![(1, title, text)];
+        told.extend(std::iter::repeat_n((2, "Rain", "It rains."), hours - 1));
+        told.push(again);
+        stories_of(&told)[hours]
+    };
+    assert_eq!(after(11, (1, title, text)), 0);
+    assert_ne!(after(24, (1, title, text)), 0, "what comes every day is each day's own");
+    assert_ne!(after(11, (1, title, longer)), 0, "a headline alone may be a series");
+    assert_ne!(after(11, (1, "Museum shop sells old maps", text)), 0, "what stands under everything");
+}
+
+#[test]
 fn outlets_that_one_feed_gives_for_the_first_time_are_others() {
     let told = |outlet: &str| {
         let told = [

@@ -18,6 +18,10 @@ use crate::fold::vector::{self, Overlap, Packed, ProbeVector};
 /// How far apart a feed may put out two headlines of one text; what it says again later, it means to say again.
 const VARIANT_MINUTES: i64 = 60;
 
+/// How far apart it may put out one text under one headline twice: less than a day, since what comes every day in the same words
+/// is each day's own.
+const REPEATED_MINUTES: i64 = 20 * 60;
+
 /// How far apart it may do so under a headline that says something else.
 const RETITLED_MINUTES: i64 = 20;
 
@@ -54,12 +58,21 @@ impl Beside<'_> {
     }
 }
 
+/// How far two texts are one.
+#[derive(Clone, Copy)]
+struct OneText {
+    /// The share of the shorter text that the other holds.
+    contained: f32,
+    /// The runs of words by which that is judged.
+    runs: usize,
+}
+
 /// What an entry and a member are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kin {
     /// Told by different outlets.
     Others,
-    /// Headlines that one outlet put on one text within the hour.
+    /// What one outlet put out again within the day word for word, or with another headline within the hour.
     Variants,
     /// One article of an outlet: its address carries the same number of it.
     SameArticle,
@@ -188,7 +201,8 @@ impl Index {
                 contained: is_one_text.then_some(contained),
             };
             if is_own {
-                laid.kin = kin_within_a_feed(fingerprint, &member, laid.overlap(probe), is_one_text.then_some(runs));
+                let one_text = is_one_text.then_some(OneText { contained, runs });
+                laid.kin = kin_within_a_feed(fingerprint, &member, laid.overlap(probe), one_text);
             }
             beside.push(laid);
         }
@@ -260,11 +274,11 @@ fn is_lone(beside: &[Beside<'_>], carrier: u32) -> bool {
     aside.peek().is_some() && aside.all(|beside| beside.cosine < SUPPORT)
 }
 
-/// What two entries of one outlet are to each other; `one_text` are the runs of words by which they have one text.
+/// What two entries of one outlet are to each other.
 ///
-/// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do
-/// within the hour: they try another headline on a text.
-fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overlap, one_text: Option<usize>) -> Kin {
+/// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do:
+/// they try another headline on a text within the hour, and put out again within the day what they put out before.
+fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overlap, one_text: Option<OneText>) -> Kin {
     if fingerprint.article_key.is_some() && fingerprint.article_key == member.article_key {
         return Kin::SameArticle;
     }
@@ -275,10 +289,15 @@ fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overl
         return if one_text.is_some() { Kin::StockText } else { Kin::Further };
     }
     let is_same_title = fingerprint.title.form == member.form && fingerprint.title.figures == member.title_figures;
-    let says_it_again = is_same_title && one_text.is_none_or(|runs| runs < VARIANT_RUNS);
     let is_dated = fingerprint.minutes_old.is_some() && member.is_dated;
-    if !is_dated || minutes > VARIANT_MINUTES || says_it_again || fingerprint.title.signs.are_opposed(member.signs) {
-        return Kin::Further;
+    let are_variants = match one_text.filter(|text| text.runs >= VARIANT_RUNS) {
+        Some(text) if is_same_title && text.contained >= 1.0 => minutes <= REPEATED_MINUTES,
+        None if is_same_title => false,
+        _ => minutes <= VARIANT_MINUTES,
+    };
+    if is_dated && are_variants && !fingerprint.title.signs.are_opposed(member.signs) {
+        Kin::Variants
+    } else {
+        Kin::Further
     }
-    Kin::Variants
 }
