@@ -47,7 +47,8 @@ pub const COMMENTED: &str = include_str!("../config/newsfold.toml");
 /// # Errors
 ///
 /// Every problem of the file, in its order; to be shown to whoever wrote it.
-pub fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
+#[cfg(test)]
+pub(crate) fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
     from_files(text, file, &[])
 }
 

@@ -77,7 +77,7 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -97,7 +97,7 @@ pub enum Error {
 /// # Errors
 /// When it cannot start, or the store is in a state that waiting cannot mend. Feeds that fail, stories that cannot be rendered
 /// and a store that is locked, full or slow are no reason to end.
-pub async fn run(
+pub(crate) async fn run(
     config: Config,
     store_path: &Path,
     mut reread: impl FnMut() -> Result<Config, String>,

@@ -25,7 +25,7 @@ const HARMLESS: &str = "The ferry to the island runs again.";
 
 /// Nothing was found out, or not all.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -39,7 +39,7 @@ pub enum Error {
 
 /// What one turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Entries that the encoder made vectors of.
     pub encoded: usize,
     /// Pairs of entries that tell the same in two languages.
@@ -50,7 +50,7 @@ pub struct Turn {
 
 /// How many texts the encoder answers about in time, as far as that is known. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Pace(Arc<AtomicUsize>);
+pub(crate) struct Pace(Arc<AtomicUsize>);
 
 impl Default for Pace {
     fn default() -> Self {
@@ -91,7 +91,7 @@ struct Waiting {
 ///
 /// # Errors
 /// When the store refuses, or the encoder cannot be asked; what was found before stays.
-pub async fn bring_on(store: &Store, config: &Config, pace: &Pace, now: DateTime<Utc>) -> Result<Turn, Error> {
+pub(crate) async fn bring_on(store: &Store, config: &Config, pace: &Pace, now: DateTime<Utc>) -> Result<Turn, Error> {
     let mut turn = Turn::default();
     let Some(encoder) = &config.fold.encoder else { return Ok(Turn { is_done: true, ..turn }) };
     let begins = now
@@ -142,7 +142,7 @@ pub async fn bring_on(store: &Store, config: &Config, pace: &Pace, now: DateTime
 ///
 /// # Errors
 /// When the store refuses. That the encoder cannot be asked is no error: the log says so.
-pub async fn bring_on_in_time(store: &Store, config: &Config, now: DateTime<Utc>) -> store::Result<()> {
+pub(crate) async fn bring_on_in_time(store: &Store, config: &Config, now: DateTime<Utc>) -> store::Result<()> {
     let Some(encoder) = &config.fold.encoder else { return Ok(()) };
     let pace = Pace::default();
     let all = async {

@@ -32,7 +32,7 @@ const UNTIL_FREE: Duration = Duration::from_millis(1);
 
 /// How many requests go out at once.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// In all.
     pub concurrency: usize,
     /// To one host.
@@ -44,17 +44,17 @@ pub struct Limits {
 impl Limits {
     /// As configured.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let poll = &config.poll;
         Self { concurrency: poll.concurrency, per_host: poll.per_host, gap: poll.per_host_gap }
     }
 }
 
 /// What came of a job: a report, or which feed's could not be stored, and why.
-pub type Outcome = Result<Report, (FeedRef, store::Error)>;
+pub(crate) type Outcome = Result<Report, (FeedRef, store::Error)>;
 
 /// The lines, one a host. Dropping it lets the polls under way finish.
-pub struct HostQueue {
+pub(crate) struct HostQueue {
     shared: Arc<Shared>,
     tasks: TaskTracker,
 }
@@ -77,7 +77,7 @@ struct Line {
 impl HostQueue {
     /// Lines whose polls are made by `poller`; what comes of them is sent to `reports`.
     #[must_use]
-    pub fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
+    pub(crate) fn new(poller: Arc<Poller>, limits: Limits, reports: mpsc::UnboundedSender<Outcome>) -> Self {
         let (places, stop) = (Limiter::new(limits.concurrency), CancellationToken::new());
         let shared = Shared { poller, limits, places, lines: Mutex::default(), reports, stop };
         Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
@@ -86,7 +86,7 @@ impl HostQueue {
     /// Lines for a changed configuration, which report to where these do. Stopping them stops these too, and the polls of
     /// both together are no more at a time than the new limits say.
     #[must_use]
-    pub fn renewed(&self, poller: Arc<Poller>, limits: Limits) -> Self {
+    pub(crate) fn renewed(&self, poller: Arc<Poller>, limits: Limits) -> Self {
         let Shared { places, reports, stop, .. } = &*self.shared;
         places.set_limit(limits.concurrency);
         let (places, reports, stop) = (places.clone(), reports.clone(), stop.clone());
@@ -95,12 +95,12 @@ impl HostQueue {
     }
 
     /// Puts polls in line at their hosts. All are in line before the first is made, so that the last of a line is known.
-    pub fn push(&self, jobs: impl IntoIterator<Item = PollJob>) {
+    pub(crate) fn push(&self, jobs: impl IntoIterator<Item = PollJob>) {
         self.shared.push(jobs.into_iter().map(|job| (clock::instant(), job)), &self.tasks);
     }
 
     /// Gives up the polls that are waiting or under way, and returns once none is. What they had stored stays stored.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.shared.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;

@@ -1,32 +1,29 @@
 //! The second half of a poll: what it found goes into the store and into stories.
 //!
-//! Edge, inside one transaction: what the store knows is read, `plan` decides, and `apply` writes; first of the document, then
-//! of its new entries, then of its edited ones, of which `belonging` asks whether they still tell what others tell. The
+//! Edge, inside one transaction: `facts` are read, `plan` decides, and `apply` writes; first of the document, then of its new
+//! entries, then of its edited ones, of which `belonging` asks whether they still tell what others tell. The
 //! validators are stored with the entries that they vouch for, never before them, or a later 304 would hide lost news.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::fold::folding::Folding;
-use crate::fold::link::Pages;
-use crate::model::{Entry, EntryRef, Feed, FeedRef, Level};
-use crate::normalise::identity;
+use crate::model::{EntryRef, Feed, Level};
 use crate::plural::counted;
-use crate::store::{
-    Connection, Result, WriteContext, WriterCache, corrections, entries, feeds, known_as, rekey, retention, stories,
-};
-use crate::update::{self, Changes, Known, Lately, matching};
+use crate::store::{Result, WriteContext, WriterCache, entries, feeds};
+use crate::update::{self, Changes, Lately};
 
 mod apply;
 mod belonging;
 mod cache;
+mod facts;
 mod plan;
 mod record;
 
-pub use record::{Folds, Ingested, PollRecord, Progress, Rest};
+pub(crate) use record::{Folds, Ingested, PollRecord, Progress, Rest};
 
 use apply::Transaction;
-use plan::{Addition, Before, Part, Told};
+use facts::{Facts, Names};
+use plan::{Addition, Part, Told};
 
 /// Takes in what a poll brought, or as much of it as one transaction should hold; on an error nothing. `rest` is what the call
 /// before left of the same document.
@@ -36,10 +33,9 @@ use plan::{Addition, Before, Part, Told};
 ///
 /// # Errors
 /// When the store refuses.
-pub fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
+pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
     let WriteContext { tx, memory } = context;
-    let feed = as_learned(tx, record)?;
-    let (known, apart) = known(tx, record, rest.as_ref())?;
+    let Facts { feed, known, apart } = Facts::read(tx, record, rest.as_ref())?;
     let polled = apart.as_deref().unwrap_or(&record.entries);
 
     let changes = plan::changes(record, &known, polled);
@@ -74,39 +70,6 @@ pub fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<
     Ok(if is_last { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
 }
 
-/// The feed with what was noted of it while it was being polled: a hub may have told of it.
-fn as_learned(tx: &Connection, record: &PollRecord) -> Result<Feed> {
-    let feed = record.feed.clone();
-    Ok(match feeds::learned(tx, feed.feed)? {
-        Some((rhythm, floods)) => Feed { rhythm: record.rhythm_after(&rhythm), floods, ..feed },
-        None => feed,
-    })
-}
-
-/// What the store knows of a document's entries, and the entries under other ids where they have to be kept apart from others.
-///
-/// Which entries were renamed, and which have to be kept apart, is asked before the first part of a document is taken in alone.
-fn known(tx: &Connection, record: &PollRecord, rest: Option<&Rest>) -> Result<(Known, Option<Arc<[Entry]>>)> {
-    let PollRecord { feed, entries: polled, is_partial, .. } = record;
-    if let Some(Rest { apart, .. }) = rest {
-        return Ok((entries::known(tx, feed.feed, apart.as_deref().unwrap_or(polled))?, apart.clone()));
-    }
-    let mut known = entries::known(tx, feed.feed, polled)?;
-    if !matching::is_wanted(&known, polled) {
-        return Ok((known, None));
-    }
-    let mut stored = rekey::stored(tx, feed.feed, &known, polled)?;
-    let apart: Option<Arc<[Entry]>> =
-        identity::kept_apart(polled, &matching::shared_ids(&known, &stored)).map(Into::into);
-    if let Some(apart) = &apart {
-        known = entries::known(tx, feed.feed, apart)?;
-        stored = rekey::stored(tx, feed.feed, &known, apart)?;
-    }
-    // Entries of one document are never each other's new names.
-    known.renamed = matching::renamed(&known, apart.as_deref().unwrap_or(polled), &stored, !is_partial);
-    Ok((known, apart))
-}
-
 fn tell_of_a_flood(feed: &Feed, intake: update::Intake) {
     if intake.floods >= update::FLOODS {
         tracing::warn!(
@@ -128,25 +91,18 @@ fn add(
     let level = record.options.level;
     let handles = cache::handles(tx, memory, changes.added.len())?;
     let Some(first) = handles.first().copied() else { return Ok(handles) };
-    let arrivals = plan::arrivals(record, &changes.added, first, &before(tx, record.feed.feed, &changes.added)?);
-    let tellings = || arrivals.iter().filter_map(|arrival| arrival.telling.as_ref());
-    let mut pages = match level {
-        Level::Off => Pages::default(),
-        _ => entries::leading_to(tx, tellings().flat_map(|telling| &telling.permalinks))?,
-    };
-    tellings().for_each(|telling| pages.note(telling));
-    if level >= Level::Copy && tellings().next().is_some() {
+    let before = facts::before(tx, record.feed.feed, &changes.added)?;
+    let arrivals = plan::arrivals(record, &changes.added, first, &before);
+    let mut tellings = arrivals.iter().filter_map(|arrival| arrival.telling.as_ref());
+    let mut pages = facts::pages(tx, level, tellings.clone())?;
+    if level >= Level::Copy && tellings.next().is_some() {
         cache::bring_up(tx, memory, record)?;
     }
     let mut texts = transaction.keep(changes.added.iter().copied())?.into_iter();
     let mut statement = entries::Additions::begin(tx)?;
     let mut arrivals = arrivals.into_iter();
     while !arrivals.as_slice().is_empty() {
-        let named = || arrivals.as_slice().iter().filter(|arrival| arrival.telling.is_some());
-        let elsewhere = || named().flat_map(|arrival| arrival.elsewhere.iter().copied());
-        let mut namesakes = stories::namesakes(tx, named().map(|arrival| arrival.name))?;
-        let passed_on = known_as::find(tx, named().map(|arrival| arrival.name).chain(elsewhere()))?;
-        namesakes.extend(stories::namesakes(tx, elsewhere())?);
+        let Names { namesakes, passed_on } = facts::names(tx, arrivals.as_slice())?;
         let known = plan::known_again(record, arrivals.as_slice(), &namesakes, &passed_on);
         let index = memory.index.as_mut().filter(|_| level >= Level::Copy);
         let mut folding = Folding { index, pages: &mut pages };
@@ -168,22 +124,6 @@ fn add(
         }
     }
     Ok(handles)
-}
-
-/// What the store knows of entries that are new to it.
-fn before<'a>(tx: &Connection, feed: FeedRef, added: &[&'a Entry]) -> Result<Before<'a>> {
-    let mut before = Before::default();
-    if retention::has_forgotten(tx, feed)? {
-        for entry in added {
-            before.forgotten.extend(retention::is_forgotten(tx, feed, &entry.id)?.then_some(&entry.id));
-        }
-    }
-    if corrections::forgets_anything(tx)? {
-        for entry in added {
-            before.unwanted.extend(corrections::is_forgotten(tx, feed, entry)?.then_some(&entry.id));
-        }
-    }
-    Ok(before)
 }
 
 /// Stores what publishers edited; a story whose canonical entry was edited is updated, and an entry that does not tell its

@@ -22,11 +22,11 @@ const SLACK: u64 = 8;
 const LEAST_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// What a person is told when pruning was not enough.
-pub const TOO_LARGE: &str = "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds";
+pub(crate) const TOO_LARGE: &str = "the store is larger than `store.max_size`, and all it holds stands in a feed or left it within a day; raise `store.max_size`, or poll fewer feeds";
 
 /// What one step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// So many entries were forgotten, and there may be more.
     Pruned(usize),
     /// Room was given back, and there may be more.
@@ -41,7 +41,7 @@ pub enum Step {
 
 /// What all steps came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// How many entries were forgotten.
     pub pruned: usize,
     /// Whether the store is larger than `store.max_size` all the same.
@@ -50,7 +50,7 @@ pub struct Kept {
 
 impl Kept {
     /// Adds what a step came to, and says whether there may be more to do.
-    pub fn add(&mut self, step: Step) -> bool {
+    pub(crate) fn add(&mut self, step: Step) -> bool {
         match step {
             Step::Pruned(entries) => self.pruned += entries,
             Step::GaveBack => {}
@@ -62,13 +62,13 @@ impl Kept {
 
 /// How often the store is tidied: once an hour, and more often where entries are kept for a few hours only.
 #[must_use]
-pub fn every(keep: Duration) -> Duration {
+pub(crate) fn every(keep: Duration) -> Duration {
     (keep / 4).clamp(Duration::from_secs(10), Duration::from_secs(3600))
 }
 
 /// Before when an entry has to have left its feed's document to be forgotten.
 #[must_use]
-pub fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
     now.checked_sub_signed(keep).unwrap_or(DateTime::UNIX_EPOCH)
 }
@@ -77,7 +77,7 @@ pub fn cutoff(keep: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
 ///
 /// # Errors
 /// When the store refuses.
-pub fn step(tx: &Connection, config: &StoreConfig, now: DateTime<Utc>) -> store::Result<Step> {
+pub(crate) fn step(tx: &Connection, config: &StoreConfig, now: DateTime<Utc>) -> store::Result<Step> {
     let prune = |before| retention::prune(tx, before, ENTRIES, now);
     let pruned = prune(cutoff(config.keep, now))?;
     if pruned > 0 {
@@ -104,7 +104,7 @@ pub fn step(tx: &Connection, config: &StoreConfig, now: DateTime<Utc>) -> store:
 ///
 /// # Errors
 /// When the store refuses. The steps before it stay done.
-pub async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> store::Result<Kept> {
+pub(crate) async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> store::Result<Kept> {
     let mut kept = Kept::default();
     loop {
         let config = config.clone();
@@ -118,7 +118,7 @@ pub async fn tidy(store: Store, config: StoreConfig, now: DateTime<Utc>) -> stor
 ///
 /// # Errors
 /// When the store cannot be read or refuses. The steps before it stay done.
-pub fn index_beside(path: &Path) -> store::Result<()> {
+pub(crate) fn index_beside(path: &Path) -> store::Result<()> {
     let mut writer = SideWriter::open(path)?;
     while writer.write(|connection| search::fill(connection, INDEXED))? {}
     Ok(())
@@ -128,7 +128,7 @@ pub fn index_beside(path: &Path) -> store::Result<()> {
 ///
 /// # Errors
 /// When the store refuses. The steps before it stay done.
-pub async fn index(store: &Store, steps: usize) -> store::Result<bool> {
+pub(crate) async fn index(store: &Store, steps: usize) -> store::Result<bool> {
     for _ in 0..steps {
         if store.read(search::is_current).await? {
             return Ok(true);

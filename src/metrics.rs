@@ -19,13 +19,13 @@ use crate::model::Feed;
 use crate::model::history::Outcome;
 
 /// The most feeds that have figures of their own; the failing ones come first.
-pub const MOST_FEEDS: usize = 2_000;
+pub(crate) const MOST_FEEDS: usize = 2_000;
 /// The media type of what [`render`] gives.
-pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What was counted since the daemon started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     polls: [u64; Outcome::ALL.len()],
     body_bytes: u64,
     ingested: Ingested,
@@ -45,36 +45,36 @@ pub struct Counters {
 
 impl Counters {
     /// Counts a poll that was made.
-    pub fn poll(&mut self, outcome: Outcome, body_bytes: u64) {
+    pub(crate) fn poll(&mut self, outcome: Outcome, body_bytes: u64) {
         let known = Outcome::ALL.iter().zip(&mut self.polls).find(|(known, _)| **known == outcome);
         known.into_iter().for_each(|(_, polls)| *polls += 1);
         self.body_bytes += body_bytes;
     }
 
     /// Counts what a poll brought into the store.
-    pub fn ingest(&mut self, ingested: Ingested) {
+    pub(crate) fn ingest(&mut self, ingested: Ingested) {
         self.ingested.add(ingested);
     }
 
     /// None yet; a counter is there from the first, so that its first step is one.
     #[must_use]
-    pub fn of_tasks(tasks: impl IntoIterator<Item = &'static str>) -> Self {
+    pub(crate) fn of_tasks(tasks: impl IntoIterator<Item = &'static str>) -> Self {
         Self { failed_tasks: tasks.into_iter().map(|task| (task, 0)).collect(), ..Self::default() }
     }
 
     /// Counts a task of the daemon that failed, and is begun again.
-    pub fn task_failed(&mut self, task: &'static str) {
+    pub(crate) fn task_failed(&mut self, task: &'static str) {
         *self.failed_tasks.entry(task).or_default() += 1;
     }
 
     /// Counts entries that an encoder made vectors of, and pairs of them that tell the same in two languages.
-    pub fn encode(&mut self, entries: usize, pairs: usize) {
+    pub(crate) fn encode(&mut self, entries: usize, pairs: usize) {
         self.encoded += entries as u64;
         self.translations += pairs as u64;
     }
 
     /// Notes that the configuration was read again, and whether it was refused.
-    pub fn reload(&mut self, refused: bool) {
+    pub(crate) fn reload(&mut self, refused: bool) {
         self.refused_reloads += u64::from(refused);
         self.is_config_refused = refused;
     }
@@ -82,7 +82,7 @@ impl Counters {
 
 /// All figures at one instant.
 #[derive(Debug, Clone, Default)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// What was counted since the start.
     pub counters: Counters,
     /// When the daemon started.
@@ -118,7 +118,7 @@ type PerFeed = Family<OfFeed, Gauge<f64, std::sync::atomic::AtomicU64>>;
 
 /// The figures as OpenMetrics text.
 #[must_use]
-pub fn render(figures: &Figures) -> String {
+pub(crate) fn render(figures: &Figures) -> String {
     let mut registry = Registry::with_prefix("newsfold");
     process(&mut registry, figures);
     polls(&mut registry, &figures.counters);

@@ -2,9 +2,9 @@
 //!
 //! Pure: nobody is asked.
 
-pub mod blocklist;
-pub mod domain;
-pub mod redirects;
+pub(crate) mod blocklist;
+pub(crate) mod domain;
+pub(crate) mod redirects;
 
 /// The longest address, in bytes; what is longer is none. Browsers and servers take no more than a few thousand.
-pub const LONGEST_ADDRESS: usize = 4 * 1024;
+pub(crate) const LONGEST_ADDRESS: usize = 4 * 1024;

@@ -23,7 +23,7 @@ const MOST_AT_ONCE: usize = 20;
 
 /// Somebody who is to be told.
 #[derive(Debug, Clone)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     /// As configured.
     pub config: Arc<NotifyConfig>,
     /// Of which stories.
@@ -45,7 +45,12 @@ struct Plan {
 ///
 /// # Errors
 /// When the store refuses. That a service could not be told is no error: it is in what is given, a line for each.
-pub async fn tell(store: &Store, watchers: &[Watcher], agent: &str, now: DateTime<Utc>) -> store::Result<Vec<String>> {
+pub(crate) async fn tell(
+    store: &Store,
+    watchers: &[Watcher],
+    agent: &str,
+    now: DateTime<Utc>,
+) -> store::Result<Vec<String>> {
     if watchers.iter().any(|watcher| watcher.config.selection.query.is_some()) {
         maintenance::index(store, usize::MAX).await?;
     }
@@ -115,7 +120,12 @@ async fn tell_one(
 ///
 /// # Errors
 /// Why it could not be sent.
-pub async fn try_out(config: &NotifyConfig, public_url: &Url, agent: &str, now: DateTime<Utc>) -> Result<(), String> {
+pub(crate) async fn try_out(
+    config: &NotifyConfig,
+    public_url: &Url,
+    agent: &str,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
     let body = publish::notice::trial(&config.body, public_url, now)
         .map_err(|fault| format!("`body` is no template for a story: {fault}"))?;
     send(config, body, agent).await.map_err(|error| match error {

@@ -32,11 +32,11 @@ use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
 use crate::subscription::Subscription;
 
-pub use job::{InLine, PollJob, Trigger};
-pub use look::{LookError, Looked, look};
-pub use outcome::{Polled, Postponement, Report};
-pub use readers::SlowPoll;
-pub use submit::Recording;
+pub(crate) use job::{InLine, PollJob, Trigger};
+pub(crate) use look::{LookError, Looked, look};
+pub(crate) use outcome::{Polled, Postponement, Report};
+pub(crate) use readers::SlowPoll;
+pub(crate) use submit::Recording;
 
 use decide::{Intent, Obstacles};
 use outcome::{Answer, Asked, Error, News};
@@ -46,7 +46,7 @@ use readers::{Place, Readers};
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
 
 /// Polls feeds, one call a poll.
-pub struct Poller {
+pub(crate) struct Poller {
     client: Client,
     store: Store,
     readers: Readers,
@@ -55,13 +55,13 @@ pub struct Poller {
 impl Poller {
     /// A poller that asks through `client` and stores in `store`.
     #[must_use]
-    pub fn new(client: Client, store: Store) -> Self {
+    pub(crate) fn new(client: Client, store: Store) -> Self {
         Self { client, store, readers: Readers::new() }
     }
 
     /// The right to poll a feed, where its documents are slow to read, so that few such polls are under way; `None` where it
     /// needs none.
-    pub fn slow_poll(&self, feed: FeedRef) -> Option<impl Future<Output = SlowPoll> + use<>> {
+    pub(crate) fn slow_poll(&self, feed: FeedRef) -> Option<impl Future<Output = SlowPoll> + use<>> {
         self.readers.is_slow(feed).then(|| self.readers.slow_poll())
     }
 
@@ -72,7 +72,7 @@ impl Poller {
     ///
     /// # Errors
     /// When the store refuses. Everything else that can go wrong is an outcome, and recorded.
-    pub async fn poll(&self, job: PollJob, in_line: InLine) -> store::Result<Recording> {
+    pub(crate) async fn poll(&self, job: PollJob, in_line: InLine) -> store::Result<Recording> {
         let now = clock::now();
         if let Some(later) = self.what_keeps_us(&job, now) {
             return self.submit(decide::postpone(*job.feed, later), None, now).await;
@@ -190,7 +190,7 @@ impl Poller {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn note_panic(
+    pub(crate) async fn note_panic(
         &self,
         feed: FeedRef,
         subscription: &Subscription,
@@ -208,7 +208,7 @@ impl Poller {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn hear(
+    pub(crate) async fn hear(
         &self,
         feed: FeedRef,
         document: Document,
@@ -237,13 +237,13 @@ impl Poller {
 
     /// The largest document that is read, after unpacking.
     #[must_use]
-    pub fn max_body_bytes(&self) -> u64 {
+    pub(crate) fn max_body_bytes(&self) -> u64 {
         self.client.max_body_bytes()
     }
 
     /// What asks servers.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 }

@@ -56,7 +56,7 @@ const LONGEST_MESSAGE: usize = 500;
 ///
 /// Its user and its query are left out, and its path from the first part on that looks like a key.
 #[must_use]
-pub fn address(address: &str) -> Option<String> {
+pub(crate) fn address(address: &str) -> Option<String> {
     let mut address = sanitise::web_address(address, None)?;
     address.set_query(None);
     address.set_fragment(None);
@@ -95,7 +95,7 @@ pub fn page(address: &str) -> Option<String> {
 /// It names a user, or a part of its path or of its query looks like a key. What is shown of it would not lead to the feed then,
 /// and the whole of it is not for strangers.
 #[must_use]
-pub fn holds_key(address: &Url) -> bool {
+pub(crate) fn holds_key(address: &Url) -> bool {
     let names_user = !address.username().is_empty() || address.password().is_some();
     names_user
         || address.path_segments().is_some_and(|mut parts| parts.any(is_key))
@@ -130,7 +130,7 @@ fn is_key(part: &str) -> bool {
 /// A message fit for a log, a page and the store, though it may repeat what a stranger sent: on one line, of bounded length,
 /// and with addresses as [`address`] shows them.
 #[must_use]
-pub fn message(said: &str) -> String {
+pub(crate) fn message(said: &str) -> String {
     let clean: String = said.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
     let shown: Vec<String> = clean.split(' ').map(word).collect();
     text::shorten(&shown.join(" "), LONGEST_MESSAGE)

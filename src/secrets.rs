@@ -12,7 +12,7 @@ use crate::config::Secret;
 ///
 /// # Errors
 /// Why it cannot be had, for a person, without the secret.
-pub fn reveal(secret: &Secret) -> Result<String, String> {
+pub(crate) fn reveal(secret: &Secret) -> Result<String, String> {
     match secret {
         Secret::Literal(text) => Ok(text.clone()),
         Secret::File(path) => read(path),
@@ -34,14 +34,14 @@ pub fn reveal(secret: &Secret) -> Result<String, String> {
 
 /// The file that a secret is kept in, where every user of this machine may read it.
 #[must_use]
-pub fn open_to_all(secret: &Secret) -> Option<&Path> {
+pub(crate) fn open_to_all(secret: &Secret) -> Option<&Path> {
     let Secret::File(path) = secret else { return None };
     is_open_to_all(path).then_some(path)
 }
 
 /// Whether every user of this machine may read a file.
 #[must_use]
-pub fn is_open_to_all(path: &Path) -> bool {
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
 }
 

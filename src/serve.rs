@@ -23,8 +23,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use listener::{ListenError, Listener, listen, listen_for_operators};
-pub use operators::OperatorsPages;
+pub(crate) use listener::{ListenError, Listener, listen, listen_for_operators};
+pub(crate) use operators::OperatorsPages;
 
 use crate::config::ServeConfig;
 use crate::metrics::Counters;
@@ -39,7 +39,7 @@ const SEARCHING: usize = 1;
 
 /// What `/healthz` tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
+pub(crate) struct Health {
     /// What is wrong, for a person; empty when all is well.
     pub reasons: Vec<String>,
     /// What somebody should see to while all is served, for a person.
@@ -54,7 +54,7 @@ pub struct Health {
 
 /// How far the polls are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pulse {
+pub(crate) struct Pulse {
     /// How many are done.
     pub polls: u64,
     /// When the next one is due: until then nothing changes.
@@ -65,7 +65,7 @@ pub struct Pulse {
 
 /// What is served, as the daemon keeps it up.
 #[derive(Clone)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The documents; replaced as a whole whenever something changed.
     pub published: watch::Receiver<Published>,
     /// Whether all is well.
@@ -88,7 +88,7 @@ pub struct Sources {
 
 /// Where the server stands ready.
 #[derive(Clone)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     /// For readers.
     pub readers: Option<Arc<Listener>>,
     /// For operators, where that is another address.
@@ -100,20 +100,20 @@ impl Listeners {
     ///
     /// # Errors
     /// When one of them is taken, or not ours to take.
-    pub async fn take(serve: &ServeConfig) -> Result<Self, ListenError> {
+    pub(crate) async fn take(serve: &ServeConfig) -> Result<Self, ListenError> {
         let (readers, operators) = (listen(serve).await?, listen_for_operators(serve).await?);
         Ok(Self { readers: readers.map(Arc::new), operators: operators.map(Arc::new) })
     }
 
     /// Whether nothing is served.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.readers.is_none() && self.operators.is_none()
     }
 
     /// Where operators' pages are under this configuration.
     #[must_use]
-    pub fn operators_pages(&self, serve: &ServeConfig) -> OperatorsPages {
+    pub(crate) fn operators_pages(&self, serve: &ServeConfig) -> OperatorsPages {
         match &self.readers {
             Some(readers) => OperatorsPages::of(serve, readers.is_local()),
             None => OperatorsPages::configured(serve),
@@ -138,7 +138,7 @@ struct Served {
 }
 
 /// Serves until `stop` is cancelled, then finishes the answers under way.
-pub async fn serve(listeners: Listeners, sources: Sources, stop: CancellationToken) {
+pub(crate) async fn serve(listeners: Listeners, sources: Sources, stop: CancellationToken) {
     let (rendering, searching) = (Semaphore::new(RENDERING), Semaphore::new(SEARCHING));
     let served = Served { sources, rendering, searching, indexing: Mutex::default() };
     let served = Arc::new(served);

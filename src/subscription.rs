@@ -16,7 +16,7 @@ use crate::units;
 
 /// What the configuration says about polling one feed.
 #[derive(Debug, Clone)]
-pub struct Subscription {
+pub(crate) struct Subscription {
     /// How often.
     pub cadence: Cadence,
     /// Never more often than this.
@@ -31,7 +31,7 @@ pub struct Subscription {
 
 /// What the configuration says about taking a feed's entries in.
 #[derive(Debug, Clone)]
-pub struct IngestOptions {
+pub(crate) struct IngestOptions {
     /// How far to fold this feed's entries.
     pub level: Level,
     /// What folding goes by.
@@ -51,7 +51,7 @@ pub struct IngestOptions {
 impl Subscription {
     /// When the feed is due after a poll that ended at `from`.
     #[must_use]
-    pub fn plan(
+    pub(crate) fn plan(
         &self,
         feed: &Feed,
         fresh_for: Option<Duration>,
@@ -73,13 +73,13 @@ impl Subscription {
 
     /// How much later than planned the feed may be polled at most, to go together with others.
     #[must_use]
-    pub fn slack(&self, now: DateTime<Utc>) -> Duration {
+    pub(crate) fn slack(&self, now: DateTime<Utc>) -> Duration {
         self.cadence.slack(self.min_interval, now)
     }
 
     /// When the feed is due again should a poll begun at `now` never end: as after a failure, and no sooner.
     #[must_use]
-    pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
         let inputs = ScheduleInputs {
             cadence: &self.cadence.settled(&feed.rhythm, now),
             min_interval: self.min_interval,
@@ -95,7 +95,7 @@ impl Subscription {
 
     /// What a feed's due time is planned by, as far as the configuration and hubs can change it between two polls.
     #[must_use]
-    pub fn plan_name(&self, is_told: bool) -> String {
+    pub(crate) fn plan_name(&self, is_told: bool) -> String {
         let told = if is_told { ", told by a hub" } else { "" };
         format!("{}, at least {}{told}", self.cadence, units::print_duration(self.min_interval))
     }
@@ -105,7 +105,7 @@ impl Subscription {
     /// It is what the last poll would have planned: no sooner after it than the new cadence has it, and no sooner than its
     /// server asked for.
     #[must_use]
-    pub fn replan(&self, feed: &Feed) -> Option<Due> {
+    pub(crate) fn replan(&self, feed: &Feed) -> Option<Due> {
         let last = feed.recent.iter().next_back();
         let took = last.map_or(0, |sample| sample.took_ms);
         let begun = feed.last_poll.max(last.map(|sample| sample.at))?;

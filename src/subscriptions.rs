@@ -26,7 +26,7 @@ use crate::update::listing::Standing;
 
 /// The configured feeds.
 #[derive(Debug, Clone, Default)]
-pub struct Subscriptions {
+pub(crate) struct Subscriptions {
     /// Shared, because every round of polls takes it to the store.
     members: Arc<BTreeMap<FeedRef, Member>>,
 }
@@ -42,7 +42,7 @@ impl Subscriptions {
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn sync(context: &mut WriteContext<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
+    pub(crate) fn sync(context: &mut WriteContext<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
         let tx = context.tx;
         let feeds = with_listed(tx, config)?;
         let first_poll = |feed: &FeedConfig| {
@@ -121,7 +121,7 @@ impl Subscriptions {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn look_up(connection: &Connection, config: &Config) -> store::Result<Self> {
+    pub(crate) fn look_up(connection: &Connection, config: &Config) -> store::Result<Self> {
         let sources = feeds::sources(connection)?;
         let handles: HashMap<&str, FeedRef> =
             sources.iter().map(|source| (source.address.as_str(), source.feed)).collect();
@@ -156,51 +156,45 @@ impl Subscriptions {
     }
 
     /// The handles of all feeds.
-    pub fn handles(&self) -> impl Iterator<Item = FeedRef> {
+    pub(crate) fn handles(&self) -> impl Iterator<Item = FeedRef> {
         self.members.keys().copied()
     }
 
     /// How many feeds there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
     }
 
     /// How to poll a feed; `None` when it is not to be polled, because the configuration does not name it, or the list does not
     /// any more that named it.
     #[must_use]
-    pub fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
+    pub(crate) fn subscription(&self, feed: FeedRef) -> Option<&Arc<Subscription>> {
         let member = self.members.get(&feed).filter(|member| !matches!(member.config.role, Role::Left(_)));
         member.map(|member| &member.subscription)
     }
 
     /// When a feed is due again should a poll begun at `now` never end.
     #[must_use]
-    pub fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn after_a_crash(&self, feed: &Feed, now: DateTime<Utc>) -> DateTime<Utc> {
         self.subscription(feed.feed).map_or(now, |subscription| subscription.after_a_crash(feed, now))
     }
 
     /// What a feed is called.
     #[must_use]
-    pub fn name(&self, feed: FeedRef) -> Option<&str> {
+    pub(crate) fn name(&self, feed: FeedRef) -> Option<&str> {
         self.members.get(&feed).map(|member| member.config.name.as_str())
     }
 
     /// The address that a feed is configured with.
     #[must_use]
-    pub fn address(&self, feed: FeedRef) -> Option<&Url> {
+    pub(crate) fn address(&self, feed: FeedRef) -> Option<&Url> {
         self.members.get(&feed).map(|member| &member.config.url)
     }
 
     /// The list that names a feed, if it is there for being named.
     #[must_use]
-    pub fn listed_by(&self, feed: FeedRef) -> Option<&str> {
+    pub(crate) fn listed_by(&self, feed: FeedRef) -> Option<&str> {
         match &self.members.get(&feed)?.config.role {
             Role::Listed(list) => Some(list),
             Role::Feed | Role::List | Role::Left(_) => None,
@@ -209,19 +203,19 @@ impl Subscriptions {
 
     /// The feed that bears this name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<FeedRef> {
+    pub(crate) fn named(&self, name: &str) -> Option<FeedRef> {
         self.members.iter().find(|(_, member)| member.config.name == name).map(|(handle, _)| *handle)
     }
 
     /// The configured outputs with the feeds that they take stories from.
     #[must_use]
-    pub fn outputs(&self, config: &Config) -> Vec<Output> {
+    pub(crate) fn outputs(&self, config: &Config) -> Vec<Output> {
         self.outputs_of(config, &config.outputs)
     }
 
     /// Who is to be told of stories.
     #[must_use]
-    pub fn watchers(&self, config: &Config) -> Vec<Watcher> {
+    pub(crate) fn watchers(&self, config: &Config) -> Vec<Watcher> {
         let selections: Vec<OutputConfig> = config.notify.iter().map(|notify| notify.selection.clone()).collect();
         let outputs = self.outputs_of(config, &selections);
         let watcher = |(notify, output): (&NotifyConfig, Output)| Watcher { config: Arc::new(notify.clone()), output };
@@ -346,7 +340,7 @@ fn without_fragment(url: &Url) -> Url {
 
 /// What folding goes by, as configured.
 #[must_use]
-pub fn rules(config: &Config) -> Rules {
+pub(crate) fn rules(config: &Config) -> Rules {
     let window = TimeDelta::from_std(config.fold.window).unwrap_or(TimeDelta::MAX);
     Rules { level: config.fold.level, profile: config.fold.profile, window, ..Rules::default() }
 }

@@ -13,7 +13,7 @@ const LONGEST_START: u32 = 15 * 60 * 1_000_000;
 
 /// A listening socket that the service manager opened for us, before we ran.
 #[derive(Debug)]
-pub enum Socket {
+pub(crate) enum Socket {
     /// On an address and port.
     Tcp(std::net::TcpListener),
     /// On a path.
@@ -24,7 +24,7 @@ pub enum Socket {
 ///
 /// # Errors
 /// When what was passed is no listening stream socket.
-pub fn socket() -> std::io::Result<Option<Socket>> {
+pub(crate) fn socket() -> std::io::Result<Option<Socket>> {
     let mut passed = ListenFd::from_env();
     if passed.len() == 0 {
         return Ok(None);
@@ -36,22 +36,22 @@ pub fn socket() -> std::io::Result<Option<Socket>> {
 }
 
 /// The configuration, the store and the listener are up; `status` is shown by `systemctl status`.
-pub fn ready(status: &str) {
+pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// Ready will be late, and `why`: a large store is not looked through or brought up to date in a minute.
-pub fn takes_its_time(why: &str) {
+pub(crate) fn takes_its_time(why: &str) {
     tell(&[NotifyState::Status(why), NotifyState::ExtendTimeoutUsec(LONGEST_START)]);
 }
 
 /// What the daemon is at, for `systemctl status`.
-pub fn status(status: &str) {
+pub(crate) fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
 /// The configuration is being read again. [`ready`] has to follow, whatever comes of it.
-pub fn reloading() {
+pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
@@ -59,18 +59,18 @@ pub fn reloading() {
 }
 
 /// The daemon ends.
-pub fn stopping() {
+pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
 /// The daemon makes progress. To be told only when it does: a manager that hears nothing restarts it.
-pub fn alive() {
+pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
 /// How often [`alive`] has to be told: twice in the time that the manager waits for it; `None` when it does not wait.
 #[must_use]
-pub fn watchdog() -> Option<Duration> {
+pub(crate) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }
 

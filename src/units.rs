@@ -26,7 +26,7 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 /// # Errors
 ///
 /// What is wrong and how to write it, to stand behind the text in a message.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const CURE: &str = "write a number and `s`, `m`, `h`, `d` or `w`, for example `30s`, `6h` or `1h30m`";
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -57,7 +57,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Prints a length of time so that [`duration`] reads it back, cut to milliseconds: `1h30m`, `90d`, `0s`.
-pub fn print_duration(length: Duration) -> String {
+pub(crate) fn print_duration(length: Duration) -> String {
     let mut rest_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     if rest_ms == 0 {
         return "0s".to_owned();
@@ -77,7 +77,7 @@ pub fn print_duration(length: Duration) -> String {
 /// # Errors
 ///
 /// What is wrong and how to write it, to stand behind the text in a message.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     const CURE: &str = "write a number and `KiB`, `MiB` or `GiB`, for example `16MiB`";
     let (count, unit) = leading_number(text.trim()).ok_or_else(|| format!("is no size; {CURE}"))?;
     let unit = unit.trim();
@@ -93,7 +93,7 @@ pub fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Prints a size so that [`size`] reads it back: `16MiB`, `10MB`, `1500B`.
-pub fn print_size(size_bytes: u64) -> String {
+pub(crate) fn print_size(size_bytes: u64) -> String {
     let (name, unit_bytes) = SIZE_UNITS
         .iter()
         .find(|(_, unit_bytes)| size_bytes >= *unit_bytes && size_bytes.is_multiple_of(*unit_bytes))

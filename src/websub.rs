@@ -13,7 +13,7 @@
 //! What a hub tells is taken in as a polled document is. Polling goes on, a day apart, because a promise is no delivery: when
 //! polls find news that the hub did not tell, the feed is polled at its own cadence again.
 
-pub mod callback;
-pub mod publisher;
-pub mod signature;
-pub mod subscriber;
+pub(crate) mod callback;
+pub(crate) mod publisher;
+pub(crate) mod signature;
+pub(crate) mod subscriber;

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 
 use super::apply::Transaction;
-use super::cache;
+use super::{cache, facts};
 use crate::fold::Article;
 use crate::fold::fingerprint::Fingerprint;
-use crate::fold::link::{Linked, Pages, Telling};
+use crate::fold::link::{Linked, Telling};
 use crate::fold::plan::{Decision, Rule, Verdict};
 use crate::fold::words::Words;
 use crate::model::{EntryRef, Level, StoryId, StoryRef};
@@ -181,11 +181,7 @@ fn linked_elsewhere(transaction: &Transaction<'_>, left: &stories::Telling, from
         site: Some(left.candidate.site.clone()),
         published: left.published.unwrap_or(left.first_seen),
     };
-    let mut pages = match transaction.record.options.level {
-        Level::Off => Pages::default(),
-        _ => entries::leading_to(transaction.tx, telling.permalinks.iter())?,
-    };
-    pages.note(&telling);
+    let pages = facts::pages(transaction.tx, transaction.record.options.level, std::iter::once(&telling))?;
     Ok(pages.find(&telling).filter(|linked| linked.story != from))
 }
 

@@ -3,6 +3,7 @@
 //! Edge: a store in memory, which documents are taken into and outputs are chosen from.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,10 +12,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{OutputConfig, Query, Rule as OutputRule};
 use crate::fold::canonical::Site;
-use crate::model::{Detail, EntryId, Level, StoryId, StoryRef};
+use crate::model::{Detail, Entry, EntryId, FeedRef, Level, StoryId, StoryRef};
 use crate::publish::Output;
 use crate::publish::select;
-use crate::store::{schema, search};
+use crate::store::{Connection, corrections, schema, search, stories};
 use crate::subscription::IngestOptions;
 
 const VICTIM: usize = 0;

@@ -14,7 +14,7 @@ use crate::update;
 
 /// What came of a poll that brought a document.
 #[derive(Debug, Clone)]
-pub struct PollRecord {
+pub(crate) struct PollRecord {
     /// The feed as it is to be remembered, with the validators of this document.
     pub feed: Feed,
     /// When it was polled.
@@ -32,7 +32,7 @@ pub struct PollRecord {
 impl PollRecord {
     /// What `before` becomes with what came. Where nothing of it bears a date, that is when it was polled.
     #[must_use]
-    pub fn rhythm_after(&self, before: &Rhythm) -> Rhythm {
+    pub(crate) fn rhythm_after(&self, before: &Rhythm) -> Rhythm {
         let is_undated =
             !self.is_first && !self.is_partial && self.entries.iter().all(|entry| entry.published.is_none());
         let dates = self.entries.iter().filter_map(|entry| entry.published).chain(is_undated.then_some(self.at));
@@ -44,7 +44,7 @@ impl PollRecord {
 
 /// What taking in a document came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ingested {
+pub(crate) struct Ingested {
     /// Entries not seen before.
     pub added: usize,
     /// Entries that their publisher edited.
@@ -59,7 +59,7 @@ pub struct Ingested {
 
 /// New entries that joined a story, by rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Folds {
+pub(crate) struct Folds {
     /// They lead to one page.
     pub link: usize,
     /// They have the same text.
@@ -71,7 +71,7 @@ pub struct Folds {
 impl Folds {
     /// By whichever rule.
     #[must_use]
-    pub fn total(self) -> usize {
+    pub(crate) fn total(self) -> usize {
         self.link + self.copy + self.story
     }
 
@@ -88,7 +88,7 @@ impl Folds {
 
 impl Ingested {
     /// Adds what another document came to.
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         let Self { added, revised, folds, dropped, shortened } = self;
         *added += other.added;
         *revised += other.revised;
@@ -101,14 +101,14 @@ impl Ingested {
 
     /// Whether anything that is published may have changed.
     #[must_use]
-    pub fn changed(&self) -> bool {
+    pub(crate) fn changed(&self) -> bool {
         self.added + self.revised > 0
     }
 }
 
 /// What of a document is yet to be taken in.
 #[derive(Debug, Clone)]
-pub struct Rest {
+pub(crate) struct Rest {
     pub(super) intake: update::Intake,
     /// Its entries under other ids, where those were given them to be kept apart from others.
     pub(super) apart: Option<Arc<[Entry]>>,
@@ -120,7 +120,7 @@ pub struct Rest {
 
 /// How far a document is taken in.
 #[derive(Debug, Clone)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// All of it.
     Done(Ingested),
     /// A part; the rest wants transactions of its own, so that no feed keeps the store from the others for long.
@@ -130,7 +130,7 @@ pub enum Progress {
 impl Progress {
     /// What came of the document so far.
     #[must_use]
-    pub fn ingested(self) -> Ingested {
+    pub(crate) fn ingested(self) -> Ingested {
         match self {
             Self::Done(ingested) | Self::Partly(Rest { ingested, .. }) => ingested,
         }

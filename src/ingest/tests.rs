@@ -2,14 +2,15 @@
 //!
 //! Edge: a store in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::fold::canonical::Site;
-use crate::model::{Detail, EntryId, StoryId, StoryRef, Validators};
-use crate::store::{fingerprints, follows, schema};
+use crate::model::{Detail, Entry, EntryId, FeedRef, StoryId, StoryRef, Validators};
+use crate::store::{Connection, corrections, fingerprints, follows, retention, schema, stories};
 use crate::subscription::IngestOptions;
 
 fn entry(published: Option<&str>) -> Entry {

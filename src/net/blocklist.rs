@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 /// Why an address is refused: the kind of network it belongs to. `None` when it may be asked.
 #[must_use]
-pub fn refused(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
+pub(crate) fn refused(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
     let address = embedded(address);
     if allowed.iter().any(|network| network.contains(&address)) {
         return None;
@@ -28,7 +28,7 @@ pub fn refused(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
 /// What the proxy finds under a name of the public internet cannot be seen from here. Names that no name server of the internet
 /// answers for (RFC 6761, RFC 6762, RFC 8375) lead to whatever stands beside the proxy, and are for those who allowed a network.
 #[must_use]
-pub fn refused_name(name: &str, allowed: &[IpNet]) -> Option<&'static str> {
+pub(crate) fn refused_name(name: &str, allowed: &[IpNet]) -> Option<&'static str> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let is_below = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     if is_below("localhost") {
@@ -40,7 +40,7 @@ pub fn refused_name(name: &str, allowed: &[IpNet]) -> Option<&'static str> {
 
 /// Whether an address stands in a private network, as far as it says so itself.
 #[must_use]
-pub fn is_private(address: &Url) -> bool {
+pub(crate) fn is_private(address: &Url) -> bool {
     match address.host() {
         Some(Host::Ipv4(literal)) => refused(literal.into(), &[]).is_some(),
         Some(Host::Ipv6(literal)) => refused(literal.into(), &[]).is_some(),

@@ -8,7 +8,7 @@ use url::{Host, Url};
 /// The registrable domain of an address's host; the host itself where there is none: a literal address, a bare name, a name
 /// of a private network.
 #[must_use]
-pub fn domain_of(address: &Url) -> String {
+pub(crate) fn domain_of(address: &Url) -> String {
     match address.host() {
         Some(Host::Domain(host)) => {
             let host = host.trim_end_matches('.');
@@ -26,7 +26,7 @@ pub fn domain_of(address: &Url) -> String {
 /// The site that a host belongs to: its registrable domain, whether or not the list knows the suffix, so that all hosts of
 /// `paper.internal` are one site; the host itself where there is none.
 #[must_use]
-pub fn site_of(host: &str) -> &str {
+pub(crate) fn site_of(host: &str) -> &str {
     let host = host.trim_end_matches('.');
     if host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok() {
         return host;
@@ -36,7 +36,7 @@ pub fn site_of(host: &str) -> &str {
 
 /// Whether the names below this one belong to different people, as those below `co.uk` do.
 #[must_use]
-pub fn is_public_suffix(name: &str) -> bool {
+pub(crate) fn is_public_suffix(name: &str) -> bool {
     psl::domain_str(name).is_none()
 }
 

@@ -48,13 +48,13 @@ const SERVICES: &[Service] = &[
 
 /// Whether an address may be a redirect: each names its page in the query, or behind a mark in its path.
 #[must_use]
-pub fn may_lead_on(address: &str) -> bool {
+pub(crate) fn may_lead_on(address: &str) -> bool {
     address.contains('?') || address.contains(MARK)
 }
 
 /// Where an address leads that is a known redirect; `None` for any other.
 #[must_use]
-pub fn target(address: &Url) -> Option<Url> {
+pub(crate) fn target(address: &Url) -> Option<Url> {
     let mut found = step(address)?;
     for _ in 1..MOST_STEPS {
         let Some(next) = step(&found) else { break };

@@ -11,7 +11,7 @@ use crate::subscription::Subscription;
 
 /// A poll to be made.
 #[derive(Debug)]
-pub struct PollJob {
+pub(crate) struct PollJob {
     /// The feed, with its state. It is large, and waits in line.
     pub feed: Box<Feed>,
     /// How to poll it.
@@ -24,7 +24,7 @@ pub struct PollJob {
 
 /// On whose word a poll is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// It is due.
     Due,
     /// It is due, and shows whether our network is back.
@@ -35,7 +35,7 @@ pub enum Trigger {
 
 /// How a poll stood in its host's line.
 #[derive(Debug, Clone, Copy)]
-pub struct InLine {
+pub(crate) struct InLine {
     /// How long it waited for its turn.
     pub waited: Duration,
     /// Whether nobody stands behind it, so that the connection is of no use after it.

@@ -15,7 +15,7 @@ use crate::parse::{self, Deadline, ParsedFeed};
 
 /// What there is at an address.
 #[derive(Debug)]
-pub struct Looked {
+pub(crate) struct Looked {
     /// Where the answer came from, after all redirects.
     pub address: Url,
     /// Where the feed has moved to for good.
@@ -32,7 +32,7 @@ pub struct Looked {
 
 /// Why there is nothing to look at.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub(crate) enum LookError {
     /// No document came.
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
@@ -51,7 +51,7 @@ pub enum LookError {
 ///
 /// # Errors
 /// When there is no document.
-pub async fn look(
+pub(crate) async fn look(
     client: &Client,
     configured: &config::Access,
     url: &Url,

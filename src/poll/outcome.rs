@@ -19,7 +19,7 @@ use crate::politeness::connectivity::{Sign, Turn};
 
 /// What came of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Polled {
+pub(crate) enum Polled {
     /// A new document.
     Document(Ingested),
     /// A list of feeds, and whether it names others than before.
@@ -36,7 +36,7 @@ pub enum Polled {
 
 /// Why a poll was put off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Postponement {
+pub(crate) enum Postponement {
     /// Its server asked to be left alone.
     Held,
     /// The network on our side is down.
@@ -45,7 +45,7 @@ pub enum Postponement {
 
 /// A poll that is done and recorded.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub(crate) struct Report {
     /// The feed as it is remembered now.
     pub feed: Arc<Feed>,
     /// What came of polling it.

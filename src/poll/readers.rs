@@ -78,7 +78,7 @@ impl Place {
 
 /// The right to poll a slow feed.
 #[derive(Debug)]
-pub struct SlowPoll(#[expect(dead_code, reason = "what it holds is the right")] OwnedSemaphorePermit);
+pub(crate) struct SlowPoll(#[expect(dead_code, reason = "what it holds is the right")] OwnedSemaphorePermit);
 
 impl Readers {
     pub(super) fn new() -> Self {

@@ -19,7 +19,7 @@ use crate::update::listing::{AGREEING_READINGS, Changes};
 
 /// A poll that is done, and whose outcome is on its way into the store.
 #[must_use]
-pub struct Recording {
+pub(crate) struct Recording {
     report: Report,
     progress: Storing,
 }
@@ -39,7 +39,7 @@ impl Recording {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn stored(self) -> store::Result<Report> {
+    pub(crate) async fn stored(self) -> store::Result<Report> {
         let Self { mut report, progress } = self;
         let ingested = match progress {
             Storing::List(submitted) => {

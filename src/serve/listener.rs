@@ -12,7 +12,7 @@ use crate::config::{Listen, ServeConfig};
 use crate::systemd;
 
 /// Where the server stands ready.
-pub enum Listener {
+pub(crate) enum Listener {
     /// An address of the network.
     Tcp(TcpListener),
     /// A socket in the file system, and where it is if it is ours to remove.
@@ -22,7 +22,7 @@ pub enum Listener {
 /// The address could not be taken.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {error}; {cure}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: String,
     error: std::io::Error,
     cure: String,
@@ -32,7 +32,7 @@ pub struct ListenError {
 ///
 /// # Errors
 /// When the address is taken, or not ours to take.
-pub async fn listen_for_operators(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
+pub(crate) async fn listen_for_operators(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
     if serve.admin == serve.listen {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ pub async fn listen_for_operators(serve: &ServeConfig) -> Result<Option<Listener
 ///
 /// # Errors
 /// When the address is taken, or not ours to take, or what was passed is no socket that listens.
-pub async fn listen(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
+pub(crate) async fn listen(serve: &ServeConfig) -> Result<Option<Listener>, ListenError> {
     let of_the_unit = |error| ListenError {
         address: "the socket that the service manager passed".into(),
         error,
@@ -143,7 +143,7 @@ impl Listener {
 
     /// Whether it is for this machine alone, as far as it says so itself: who may use a socket is its folder's and mode's to say.
     #[must_use]
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(listener) => listener.local_addr().is_ok_and(|address| address.ip().is_loopback()),
             Self::Unix(..) => true,
@@ -152,7 +152,7 @@ impl Listener {
 
     /// The address that was taken, as it is told to people.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
             Self::Unix(_, Some(path)) => format!("unix:{}", path.display()),

@@ -9,7 +9,7 @@ use crate::net::blocklist;
 
 /// Where operators' pages are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorsPages {
+pub(crate) enum OperatorsPages {
     /// Where readers look.
     WithReaders,
     /// At an address of their own.
@@ -21,7 +21,7 @@ pub enum OperatorsPages {
 impl OperatorsPages {
     /// Where they are when readers look at an address that `is_local`: that belongs to this machine alone.
     #[must_use]
-    pub fn of(serve: &ServeConfig, is_local: bool) -> Self {
+    pub(crate) fn of(serve: &ServeConfig, is_local: bool) -> Self {
         match &serve.admin {
             Listen::Off if serve.listen == Listen::Off => Self::Nowhere("nothing is served"),
             Listen::Off if !is_local => Self::Nowhere("`serve.listen` lets other machines in"),
@@ -36,7 +36,7 @@ impl OperatorsPages {
 
     /// The same as far as the configuration alone tells: a service manager may pass another address.
     #[must_use]
-    pub fn configured(serve: &ServeConfig) -> Self {
+    pub(crate) fn configured(serve: &ServeConfig) -> Self {
         let is_local = match &serve.listen {
             Listen::Tcp(address) => address.ip().is_loopback(),
             Listen::Unix(_) => true,
@@ -47,7 +47,7 @@ impl OperatorsPages {
 
     /// What is told to a person, with the address where they are.
     #[must_use]
-    pub fn told(self, at: impl fmt::Display) -> String {
+    pub(crate) fn told(self, at: impl fmt::Display) -> String {
         match self {
             Self::WithReaders | Self::Apart => format!("operators find /feeds, /metrics and /readyz at {at}"),
             Self::Nowhere(why) => format!(

@@ -35,7 +35,7 @@ const UNSAID_LEASE: TimeDelta = TimeDelta::days(1);
 
 /// With what news is taken in; replaced when the configuration is read again.
 #[derive(Clone)]
-pub struct Means {
+pub(crate) struct Means {
     /// The feeds.
     pub subscriptions: Subscriptions,
     /// What stores documents.
@@ -44,7 +44,7 @@ pub struct Means {
 
 /// What the daemon should know of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub(crate) enum Word {
     /// What is published may have changed.
     News,
     /// The hub tells of this feed no more, so it is to be polled as configured.
@@ -53,7 +53,7 @@ pub enum Word {
 
 /// What listens to hubs. Clones are the same.
 #[derive(Clone)]
-pub struct CallbackHandler {
+pub(crate) struct CallbackHandler {
     store: Store,
     means: watch::Receiver<Means>,
     words: mpsc::UnboundedSender<Word>,
@@ -62,13 +62,13 @@ pub struct CallbackHandler {
 }
 
 /// Room for one message, until it is stored.
-pub struct Room {
+pub(crate) struct Room {
     _of_its_hub: Pass,
     _of_all: Option<OwnedSemaphorePermit>,
 }
 
 /// A message as it came.
-pub struct Message {
+pub(crate) struct Message {
     /// `X-Hub-Signature`.
     pub signature: Option<String>,
     /// `Content-Type`.
@@ -82,7 +82,7 @@ pub struct Message {
 impl CallbackHandler {
     /// An ear that passes on what the daemon should know to `words`.
     #[must_use]
-    pub fn new(store: Store, means: watch::Receiver<Means>, words: mpsc::UnboundedSender<Word>) -> Self {
+    pub(crate) fn new(store: Store, means: watch::Receiver<Means>, words: mpsc::UnboundedSender<Word>) -> Self {
         Self { store, means, words, places: Arc::new(Semaphore::new(AT_ONCE)), hubs: HostLimiter::default() }
     }
 
@@ -90,7 +90,7 @@ impl CallbackHandler {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn reply(&self, callback: &str, query: &str, now: DateTime<Utc>) -> Result<Option<String>> {
+    pub(crate) async fn reply(&self, callback: &str, query: &str, now: DateTime<Utc>) -> Result<Option<String>> {
         let said = |name: &str| {
             form_urlencoded::parse(query.as_bytes())
                 .find(|(known, _)| known == name)
@@ -142,19 +142,19 @@ impl CallbackHandler {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn expected(&self, callback: &str) -> Result<Option<Expected>> {
+    pub(crate) async fn expected(&self, callback: &str) -> Result<Option<Expected>> {
         let callback = callback.to_owned();
         self.store.read(move |connection| hubs::expected(connection, &callback)).await
     }
 
     /// The most that a message may hold, in bytes.
     #[must_use]
-    pub fn most_bytes(&self) -> usize {
+    pub(crate) fn most_bytes(&self) -> usize {
         usize::try_from(self.means.borrow().poller.max_body_bytes()).unwrap_or(usize::MAX)
     }
 
     /// Room for one message, to be had before its body is read and given back when it is stored.
-    pub async fn room(&self, expected: &Expected) -> Room {
+    pub(crate) async fn room(&self, expected: &Expected) -> Room {
         let of_its_hub = self.hubs.enter(&domain_of(&expected.hub), OF_ONE_HUB, Duration::ZERO).await;
         Room { _of_its_hub: of_its_hub, _of_all: self.places.clone().acquire_owned().await.ok() }
     }
@@ -163,7 +163,7 @@ impl CallbackHandler {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn hear(&self, expected: Expected, message: Message, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) async fn hear(&self, expected: Expected, message: Message, now: DateTime<Utc>) -> Result<()> {
         let Expected { feed, name, secret, address, .. } = expected;
         let Message { signature, content_type, coding, body } = message;
         if !signature.is_some_and(|signature| signature::is_good(&signature, &secret, &body)) {

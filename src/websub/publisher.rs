@@ -15,7 +15,7 @@ use crate::store::{self, Store, hubs};
 ///
 /// # Errors
 /// When the store refuses.
-pub async fn tell_of_changes(
+pub(crate) async fn tell_of_changes(
     store: &Store,
     published: &Published,
     is_meant: impl Fn(&Output) -> bool,

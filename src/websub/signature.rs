@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 
 /// Whether `signature`, an `X-Hub-Signature` field, is that of `body` under `secret`.
 #[must_use]
-pub fn is_good(signature: &str, secret: &str, body: &[u8]) -> bool {
+pub(crate) fn is_good(signature: &str, secret: &str, body: &[u8]) -> bool {
     let Some((method, digits)) = signature.trim().split_once('=') else { return false };
     let algorithm = match method.to_ascii_lowercase().as_str() {
         "sha1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,

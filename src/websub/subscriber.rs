@@ -28,7 +28,7 @@ const AT_ONCE: usize = 4;
 const LEASE_S: u64 = 10 * 86_400;
 
 /// What asks hubs.
-pub struct Subscriber {
+pub(crate) struct Subscriber {
     store: Store,
     /// Requests under way, and whose hubs they are for.
     asking: JoinSet<()>,
@@ -38,7 +38,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// One that has not asked anybody yet.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self { store, asking: JoinSet::new(), busy: HashMap::new() }
     }
 
@@ -46,7 +46,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn ask_due(
+    pub(crate) async fn ask_due(
         &mut self,
         client: &Client,
         subscriptions: &Subscriptions,
