@@ -40,18 +40,6 @@ use url::Url;
 /// The commented configuration with every key at its default.
 pub const COMMENTED: &str = include_str!("../config/newsfold.toml");
 
-/// Reads a configuration.
-///
-/// `file` names the file in messages; its folder is what relative paths and `file:` addresses are relative to, so it should be absolute.
-///
-/// # Errors
-///
-/// Every problem of the file, in its order; to be shown to whoever wrote it.
-#[cfg(test)]
-pub(crate) fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
-    from_files(text, file, &[])
-}
-
 /// Reads a configuration with the files in `feeds.d` beside it, whose feeds come behind its own. Their paths are relative to the
 /// folder of `file`, too.
 ///
@@ -584,6 +572,18 @@ impl Format {
 /// The folder of a file.
 fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or(file)
+}
+
+/// Reads a configuration.
+///
+/// `file` names the file in messages; its folder is what relative paths and `file:` addresses are relative to, so it should be absolute.
+///
+/// # Errors
+///
+/// Every problem of the file, in its order; to be shown to whoever wrote it.
+#[cfg(test)]
+pub(crate) fn from_toml(text: &str, file: &Path) -> Result<Config, Problems> {
+    from_files(text, file, &[])
 }
 
 #[cfg(test)]
