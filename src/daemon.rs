@@ -48,6 +48,7 @@ use crate::fetch::{Client, Settings};
 use crate::host_queue::{HostQueue, Limits, Outcome};
 use crate::maintenance;
 use crate::metrics::Counters;
+use crate::notify::Patience;
 use crate::politeness::Politeness;
 use crate::poll::Poller;
 use crate::publish::files;
@@ -208,6 +209,7 @@ struct Daemon {
     tasks: Tasks,
     /// How fast the encoder is.
     pace: Pace,
+    patience: Patience,
     listeners: Listeners,
     /// What a server is given, and how it is stopped.
     server: Option<(serve::Sources, CancellationToken)>,
@@ -249,6 +251,7 @@ impl Daemon {
             politeness,
             tasks: Tasks::default(),
             pace: Pace::default(),
+            patience: Patience::default(),
             listeners,
             server: None,
             published: watch::Sender::default(),
@@ -329,7 +332,8 @@ impl Daemon {
             }
             Work::Replan => tasks.begin(work, hubs::look_up(store, core.tending().to_vec())),
             Work::TellHub => tasks.begin(work, publishing::tell_hub(store, core.published().clone(), config)),
-            Work::Notify => tasks.begin(work, publishing::tell_people(store, core.watchers().clone(), config)),
+            Work::Notify => tasks
+                .begin(work, publishing::tell_people(store, core.watchers().clone(), self.patience.clone(), config)),
             Work::Encode => tasks.begin(work, encoding::bring_on(store, config, self.pace.clone(), now)),
             Work::Commands => tasks.begin(work, publishing::run_commands(store, core.outputs().to_vec())),
             Work::Watchdog => tasks.begin(work, async move {

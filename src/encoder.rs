@@ -4,11 +4,13 @@
 //! answers nonsense costs what it would have found, for as long as that lasts. What makes two entries one is
 //! `fold::cross_lingual`'s to say.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
+use crate::clock;
 use crate::config::{Config, EncoderConfig};
 use crate::fetch::embeddings::{self, Embeddings, EncoderClient};
 use crate::fold::cross_lingual::{Beginning, Embedding, Encoded, Translation, Window};
@@ -20,7 +22,9 @@ use crate::store::{self, Connection, Store, embeddings as kept, entries, notices
 const BATCH: usize = 16;
 /// Questions in one turn. What was found by then is published before the next.
 const QUESTIONS: usize = 16;
-/// Asked where an encoder refuses a text, to learn whether it refuses all.
+/// How long a model is in use before there may be another: each begins with the whole window.
+const MODEL_FOR: Duration = Duration::from_secs(3_600);
+/// Asked where an encoder has no answer, to learn whether it has none to anything.
 const HARMLESS: &str = "The ferry to the island runs again.";
 
 /// Nothing was found out, or not all.
@@ -35,6 +39,21 @@ pub(crate) enum Error {
     /// The encoder could not be asked, or its answer not be used.
     #[error(transparent)]
     Encoder(#[from] embeddings::Error),
+    /// Vectors of two models say nothing about each other.
+    #[error(
+        "its model is now `{0}` and now another; have `fold.encoder.url` lead to one server, or give all behind it one model"
+    )]
+    TwoModels(String),
+}
+
+impl Error {
+    /// For how long the encoder asks not to be asked again.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Encoder(error) => error.rest(),
+            _ => None,
+        }
+    }
 }
 
 /// What one turn came to.
@@ -48,31 +67,54 @@ pub(crate) struct Turn {
     pub is_done: bool,
 }
 
-/// How many texts the encoder answers about in time, as far as that is known. Clones share it.
+/// What is known of the encoder's ways: how many texts it answers about in time, and when it had another model. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Pace(Arc<AtomicUsize>);
+pub(crate) struct Pace(Arc<Mutex<Ways>>);
+
+#[derive(Debug)]
+struct Ways {
+    batch: usize,
+    /// When it was found to have another model than before.
+    changed: Option<Instant>,
+}
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(Arc::new(AtomicUsize::new(BATCH)))
+        Self(Arc::new(Mutex::new(Ways { batch: BATCH, changed: None })))
     }
 }
 
 impl Pace {
+    fn ways(&self) -> MutexGuard<'_, Ways> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn batch(&self) -> usize {
-        self.0.load(Ordering::Relaxed).clamp(1, BATCH)
+        self.ways().batch
     }
 
     fn faster(&self) {
-        self.0.store((self.batch() * 2).min(BATCH), Ordering::Relaxed);
+        let mut ways = self.ways();
+        ways.batch = (ways.batch * 2).min(BATCH);
     }
 
     fn slower(&self) {
-        self.0.store((self.batch() / 4).max(1), Ordering::Relaxed);
+        let mut ways = self.ways();
+        ways.batch = (ways.batch / 4).max(1);
     }
 
     fn one_by_one(&self) {
-        self.0.store(1, Ordering::Relaxed);
+        self.ways().batch = 1;
+    }
+
+    /// Notes that the encoder has another model; gives whether that can be: nobody puts one in place of the other every minute.
+    fn may_change(&self, now: Instant) -> bool {
+        let mut ways = self.ways();
+        let is_likely = ways.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= MODEL_FOR);
+        if is_likely {
+            ways.changed = Some(now);
+        }
+        is_likely
     }
 }
 
@@ -97,7 +139,7 @@ pub(crate) async fn bring_on(store: &Store, config: &Config, pace: &Pace, now: D
     let begins = now
         .checked_sub_signed(TimeDelta::from_std(config.fold.window).unwrap_or(TimeDelta::MAX))
         .unwrap_or(DateTime::UNIX_EPOCH);
-    let asker = Asker { encoder, client: client(encoder, &config.poll.user_agent)?, pace };
+    let asker = Asker { encoder, client: client(encoder, &config.poll.user_agent).await?, pace };
     let configured = format!("{} {} {}", encoder.url, encoder.model, encoder.prefix);
     if store.read(kept::progress).await?.is_none_or(|known| known.configured != configured) {
         let configured = configured.clone();
@@ -116,7 +158,7 @@ pub(crate) async fn bring_on(store: &Store, config: &Config, pace: &Pace, now: D
         let Answered { model, encoded, passed_over } = asker.ask(waiting).await?;
         turn.encoded += encoded.len();
         if let Some(model) = model
-            && is_another(store, &configured, model, begins).await?
+            && asker.is_another(store, &configured, model, begins).await?
         {
             known = None;
         }
@@ -159,8 +201,11 @@ pub(crate) async fn bring_on_in_time(store: &Store, config: &Config, now: DateTi
     }
 }
 
-fn client(encoder: &EncoderConfig, user_agent: &str) -> Result<EncoderClient, Error> {
-    let key = encoder.key.as_ref().map(secrets::reveal).transpose().map_err(Error::Key)?;
+async fn client(encoder: &EncoderConfig, user_agent: &str) -> Result<EncoderClient, Error> {
+    let key = match encoder.key.clone() {
+        Some(key) => Some(secrets::in_time(move || secrets::reveal(&key)).await.map_err(Error::Key)?),
+        None => None,
+    };
     let EncoderConfig { url, model, patience, .. } = encoder;
     Ok(EncoderClient::new(url.clone(), model.clone(), key.as_deref(), *patience, user_agent)?)
 }
@@ -218,18 +263,18 @@ impl Asker<'_> {
             return Ok(answered);
         }
         let came = match self.client.embed(&texts).await {
-            Err(embeddings::Error::Late) => {
+            Err(embeddings::Error::Late) if asked.len() > 1 => {
                 self.pace.slower();
                 return Err(embeddings::Error::Late);
             }
-            Err(embeddings::Error::Texts(status)) => {
-                // It may be one text, or none of them: who refuses what is harmless refuses everything.
+            Err(error) if error.may_be_a_text() => {
+                // It may be one text, or none of them: who has no answer to what is harmless has none to anything.
                 self.client.embed(&[HARMLESS.to_owned()]).await?;
                 if let [refused] = &asked[..] {
                     tracing::warn!(
                         name: "encoder.refused",
                         { entry.id = refused.entry.0 },
-                        "the encoder answered {status} to a text; the entry is not looked for in other languages"
+                        "the encoder has no answer to a text, and the entry is not looked for in other languages: {error}"
                     );
                     answered.passed_over.push(refused.entry);
                     return Ok(answered);
@@ -249,39 +294,48 @@ impl Asker<'_> {
         Ok(answered)
     }
 
+    /// Whether the vectors that there are were made with another model; they are forgotten then.
+    async fn is_another(
+        &self,
+        store: &Store,
+        configured: &str,
+        model: Model,
+        begins: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let Some(before) = store.read(kept::progress).await? else { return Ok(false) };
+        let before = Model { name: before.model, dimensions: before.dimensions };
+        if before == model {
+            return Ok(false);
+        }
+        let is_first = before.dimensions == 0;
+        if !is_first {
+            if !self.pace.may_change(clock::instant()) {
+                return Err(Error::TwoModels(before.name));
+            }
+            tracing::warn!(
+                name: "encoder.changed",
+                before = before.name,
+                model = model.name,
+                dimensions = model.dimensions,
+                "the encoder has another model than before; all entries of the window are put to it again"
+            );
+        }
+        let configured = configured.to_owned();
+        store
+            .write(0, move |context| {
+                if !is_first {
+                    kept::begin(context.tx, &configured, begins)?;
+                }
+                kept::name(context.tx, &model.name, model.dimensions)
+            })
+            .await?;
+        Ok(!is_first)
+    }
+
     /// A text as it is sent.
     fn put(&self, beginning: &Beginning) -> String {
         format!("{}{}", self.encoder.prefix, beginning.text)
     }
-}
-
-/// Whether the vectors that there are were made with another model; they are forgotten then.
-async fn is_another(store: &Store, configured: &str, model: Model, begins: DateTime<Utc>) -> store::Result<bool> {
-    let Some(before) = store.read(kept::progress).await? else { return Ok(false) };
-    let before = Model { name: before.model, dimensions: before.dimensions };
-    if before == model {
-        return Ok(false);
-    }
-    let is_first = before.dimensions == 0;
-    if !is_first {
-        tracing::warn!(
-            name: "encoder.changed",
-            before = before.name,
-            model = model.name,
-            dimensions = model.dimensions,
-            "the encoder has another model than before; all entries of the window are put to it again"
-        );
-    }
-    let configured = configured.to_owned();
-    store
-        .write(0, move |context| {
-            if !is_first {
-                kept::begin(context.tx, &configured, begins)?;
-            }
-            kept::name(context.tx, &model.name, model.dimensions)
-        })
-        .await?;
-    Ok(!is_first)
 }
 
 /// Notes what the encoder made of entries, and what was found by it.

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use url::{Host, Url};
 use xxhash_rust::xxh3::xxh3_64;
@@ -45,7 +45,7 @@ use access::{Access, Route, SOCKS_PROXY};
 use connect::{Clients, Protocols};
 use cookies::Jar;
 use error::is_http_2_failure;
-use fields::all_text;
+use fields::{all_text, text};
 
 /// A longer chain of redirects is somebody's joke.
 const MOST_HOPS: usize = 10;
@@ -212,10 +212,8 @@ impl Client {
                     return Ok(Fetched::Document(document, reply));
                 }
                 _ => {
-                    let date = text(headers, &header::DATE);
-                    let retry_after = text(headers, &header::RETRY_AFTER)
-                        .filter(|_| status.is_client_error() || status.is_server_error())
-                        .and_then(|value| freshness::retry_after(&value, date.as_deref(), now));
+                    let is_refusal = status.is_client_error() || status.is_server_error();
+                    let retry_after = is_refusal.then(|| freshness::rest_asked_for(headers, now)).flatten();
                     // Many services share an address or a name there, and what one says is not said for the others.
                     let domain = (!blocklist::is_private(&target)).then(|| domain_of(&target));
                     let cure = cure::of(status, headers, question.access.reach(&target));
@@ -466,10 +464,4 @@ fn fresh_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let [cache_control, expires, date, age] =
         [header::CACHE_CONTROL, header::EXPIRES, header::DATE, header::AGE].map(|name| text(headers, &name));
     freshness::fresh_for(cache_control.as_deref(), expires.as_deref(), date.as_deref(), age.as_deref(), now)
-}
-
-/// A field as text; several of one name are joined, as RFC 9110 §5.3 has it.
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let values = all_text(headers, name);
-    (!values.is_empty()).then(|| values.join(", "))
 }

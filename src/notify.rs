@@ -3,11 +3,16 @@
 //! Edge: reads the store and asks services. What was told is noted in the store when it was sent, so that a restart tells
 //! nothing twice; what could not be sent is tried again, for as long as it is news.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
+use crate::clock;
 use crate::config::NotifyConfig;
 use crate::fetch::notice::{self, Error as SendError, Notice};
 use crate::maintenance;
@@ -20,6 +25,12 @@ use crate::store::{self, Connection, Store, notices};
 const NEWS_FOR: TimeDelta = TimeDelta::hours(1);
 /// The most notices at once: what is more is left out, and the log says so.
 const MOST_AT_ONCE: usize = 20;
+/// How many notices of a turn may get no answer at all before the rest wait for the next.
+const MOST_SILENCES: usize = 3;
+/// The longest pause before a service is asked again that could not be told,
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// and the longest that it may ask for: what waited longer is no news.
+const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// Somebody who is to be told.
 #[derive(Debug, Clone)]
@@ -28,6 +39,47 @@ pub(crate) struct Watcher {
     pub config: Arc<NotifyConfig>,
     /// Of which stories.
     pub output: Output,
+}
+
+/// Who could not be told of what there is, and how often it was tried. Clones share it.
+///
+/// One watcher's service says nothing about another's, nor does what it makes of one story about the next: each watcher rests by
+/// itself, and a story that could not be sent stands behind those that were not tried yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Patience(Arc<Mutex<HashMap<String, Standing>>>);
+
+/// How a watcher's service took what was sent.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    /// How often in a row it could not be told.
+    failures: u32,
+    /// Until when it is left alone, and why; `None` where it took what it was sent last.
+    rest: Option<(Instant, String)>,
+    /// How often each story was sent that it did not take.
+    tries: HashMap<StoryId, u32>,
+}
+
+impl Patience {
+    fn of(&self, watcher: &str) -> Standing {
+        self.lock().get(watcher).cloned().unwrap_or_default()
+    }
+
+    fn keep(&self, watcher: &str, standing: Standing) {
+        self.lock().insert(watcher.to_owned(), standing);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What telling people came to.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Who could not be told, and why, a line each.
+    pub untold: Vec<String>,
+    /// When the first of them may be tried again.
+    pub again_in: Duration,
 }
 
 /// What there is to be told, and what not any more.
@@ -41,40 +93,62 @@ struct Plan {
     upto: Option<EntryRef>,
 }
 
-/// Tells everybody of the stories that are due, one service after the other.
+/// Tells everybody of the stories that are due, each service beside the others.
 ///
 /// # Errors
-/// When the store refuses. That a service could not be told is no error: it is in what is given, a line for each.
+/// When the store refuses. That a service could not be told is no error: it is in what is given.
 pub(crate) async fn tell(
     store: &Store,
     watchers: &[Watcher],
+    patience: &Patience,
     agent: &str,
     now: DateTime<Utc>,
-) -> store::Result<Vec<String>> {
+) -> store::Result<Told> {
     if watchers.iter().any(|watcher| watcher.config.selection.query.is_some()) {
         maintenance::index(store, usize::MAX).await?;
     }
-    let mut untold = Vec::new();
+    patience.lock().retain(|name, _| watchers.iter().any(|watcher| watcher.config.name == *name));
+    let mut telling = JoinSet::new();
     for watcher in watchers {
-        if let Err(why) = tell_one(store, watcher, agent, now).await? {
-            untold.push(format!("notify `{}`: {why}", watcher.config.name));
-        }
+        let (store, watcher, patience, agent) = (store.clone(), watcher.clone(), patience.clone(), agent.to_owned());
+        telling.spawn(async move {
+            let name = watcher.config.name.clone();
+            let mut standing = patience.of(&name);
+            let told = tell_one(&store, &watcher, &mut standing, &agent, now).await;
+            patience.keep(&name, standing.clone());
+            told.map(|()| standing.rest.map(|(until, why)| (until, format!("notify `{name}`: {why}"))))
+        });
     }
-    Ok(untold)
+    let mut resting = Vec::new();
+    while let Some(told) = telling.join_next().await {
+        resting.extend(told.map_err(store::Error::from)??);
+    }
+    resting.sort();
+    let again_in = resting.first().map(|(until, _)| until.saturating_duration_since(clock::instant()));
+    let mut untold: Vec<String> = resting.into_iter().map(|(_, why)| why).collect();
+    untold.sort();
+    Ok(Told { untold, again_in: again_in.unwrap_or_default() })
 }
 
-/// Tells one; gives why somebody could not be told, if that may be different later.
+/// Tells one, unless its service is to be left alone.
 async fn tell_one(
     store: &Store,
     watcher: &Watcher,
+    standing: &mut Standing,
     agent: &str,
     now: DateTime<Utc>,
-) -> store::Result<Result<(), String>> {
+) -> store::Result<()> {
     let Watcher { config, .. } = watcher;
-    let asked = watcher.clone();
-    let plan = match store.read(move |connection| plan(connection, &asked, now)).await? {
+    if standing.rest.as_ref().is_some_and(|(until, _)| *until > clock::instant()) {
+        return Ok(());
+    }
+    let (asked, tried) = (watcher.clone(), standing.tries.keys().copied().collect::<HashSet<StoryId>>());
+    let plan = match store.read(move |connection| plan(connection, &asked, &tried, now)).await? {
         Ok(plan) => plan,
-        Err(fault) => return Ok(Err(format!("`body` is no template for this story: {fault}"))),
+        Err(fault) => {
+            standing.fail(format!("`body` is no template for this story: {fault}"), None);
+            return Ok(());
+        }
     };
     if plan.too_many > 0 {
         tracing::warn!(
@@ -92,28 +166,58 @@ async fn tell_one(
             "nobody is told of what is older than an hour, or was there before the `[[notify]]`"
         );
     }
-    let Plan { due, passed_over, upto, .. } = plan;
+    let Plan { mut due, passed_over, upto, .. } = plan;
     if !passed_over.is_empty() {
         let name = config.name.clone();
         let note = move |story: &StoryId, tx: &_| notices::note(tx, &name, *story, now);
         store.write(0, move |context| passed_over.iter().try_for_each(|story| note(story, context.tx))).await?;
     }
+    standing.tries.retain(|story, _| due.iter().any(|(due, _)| due == story));
+    due.sort_by_key(|(story, _)| standing.tries.get(story).copied());
+    let (mut untold, mut silences) = (None, 0);
     for (story, body) in due {
         match send(config, body, agent).await {
             Ok(()) => tracing::info!(name: "notify.told", notify = config.name, story.id = %story, "told"),
-            Err(SendError::Later(why)) => return Ok(Err(why)),
+            Err(error @ (SendError::Silent(_) | SendError::Busy { .. })) => {
+                *standing.tries.entry(story).or_default() += 1;
+                let rest = if let SendError::Busy { rest, .. } = &error { *rest } else { None };
+                silences += usize::from(matches!(error, SendError::Silent(_)));
+                untold = Some((format!("{error}; it is tried again for an hour"), rest));
+                if rest.is_some() || silences >= MOST_SILENCES {
+                    break;
+                }
+                // What it makes of one story says nothing about the next.
+                continue;
+            }
             Err(refused) => {
                 tracing::error!(name: "notify.refused", notify = config.name, story.id = %story, "{refused}")
             }
         }
+        standing.failures = 0;
+        standing.tries.remove(&story);
         let name = config.name.clone();
         store.write(0, move |context| notices::note(context.tx, &name, story, now)).await?;
     }
+    if let Some((why, rest)) = untold {
+        standing.fail(why, rest);
+        return Ok(());
+    }
+    *standing = Standing::default();
     if let Some(upto) = upto {
         let name = config.name.clone();
         store.write(0, move |context| notices::advance(context.tx, &name, upto, now)).await?;
     }
-    Ok(Ok(()))
+    Ok(())
+}
+
+impl Standing {
+    /// Has the service left alone for a while, and as long as it asks.
+    fn fail(&mut self, why: String, asked: Option<Duration>) {
+        self.failures += 1;
+        let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(self.failures - 1));
+        let rest = doubled.min(LONGEST_PAUSE).max(asked.unwrap_or_default().min(LONGEST_REST));
+        self.rest = Some((clock::instant() + rest, why));
+    }
 }
 
 /// Sends a notice of a story that is made up, to see whether it arrives.
@@ -128,23 +232,27 @@ pub(crate) async fn try_out(
 ) -> Result<(), String> {
     let body = publish::notice::trial(&config.body, public_url, now)
         .map_err(|fault| format!("`body` is no template for a story: {fault}"))?;
-    send(config, body, agent).await.map_err(|error| match error {
-        SendError::Later(why) => why,
-        refused => refused.to_string(),
-    })
+    send(config, body, agent).await.map_err(|error| error.to_string())
 }
 
 async fn send(config: &NotifyConfig, body: String, agent: &str) -> Result<(), SendError> {
-    let reveal = |secret| secrets::reveal(secret).map_err(SendError::Later);
-    let url =
-        Url::parse(reveal(&config.url)?.trim()).map_err(|_| SendError::Later("its `url` is no address".into()))?;
-    let headers = config.headers.iter().map(|(name, value)| Ok((name.clone(), reveal(value)?)));
-    let headers = headers.collect::<Result<_, SendError>>()?;
+    let wanted = config.clone();
+    let revealed = secrets::in_time(move || {
+        let headers = wanted.headers.iter().map(|(name, value)| Ok((name.clone(), secrets::reveal(value)?)));
+        Ok((secrets::reveal(&wanted.url)?, headers.collect::<Result<_, String>>()?))
+    });
+    let (url, headers) = revealed.await.map_err(SendError::Silent)?;
+    let url = Url::parse(url.trim()).map_err(|_| SendError::Silent("its `url` is no address".into()))?;
     notice::send(Notice { url, method: config.method, headers, body }, agent).await
 }
 
-/// What is to be told; the inner error is a fault of the template.
-fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store::Result<Result<Plan, String>> {
+/// What is to be told; the inner error is a fault of the template. Those that were `tried` crowd nothing out.
+fn plan(
+    connection: &Connection,
+    watcher: &Watcher,
+    tried: &HashSet<StoryId>,
+    now: DateTime<Utc>,
+) -> store::Result<Result<Plan, String>> {
     let Watcher { config, output } = watcher;
     let newest = notices::newest(connection)?;
     let mut plan = Plan { due: Vec::new(), passed_over: Vec::new(), too_many: 0, upto: Some(newest) };
@@ -155,7 +263,7 @@ fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store
         return Ok(Ok(plan));
     }
     let oldest = progress.begun.max(now - NEWS_FOR);
-    let mut fault = None;
+    let (mut fault, mut untried) = (None, 0);
     select::entered_after(connection, output, progress.upto, |entered| {
         if fault.is_some() || notices::was_told(connection, &config.name, entered.story)? {
             return Ok(());
@@ -163,10 +271,11 @@ fn plan(connection: &Connection, watcher: &Watcher, now: DateTime<Utc>) -> store
         let id = entered.shown.id;
         if entered.since < oldest {
             plan.passed_over.push(id);
-        } else if plan.due.len() >= MOST_AT_ONCE {
+        } else if untried >= MOST_AT_ONCE && !tried.contains(&id) {
             plan.passed_over.push(id);
             plan.too_many += 1;
         } else {
+            untried += usize::from(!tried.contains(&id));
             match publish::notice::body(&config.body, &output.heading(), &entered.shown) {
                 Ok(body) => plan.due.push((id, body)),
                 Err(why) => fault = Some(why),

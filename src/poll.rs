@@ -144,7 +144,7 @@ impl Poller {
             address,
             validators: &decide::validators(feed, address, now),
             read_from: feed.read_from.as_ref(),
-            access: &Access::of(&subscription.access, &feed.address).map_err(fetch::Error::Access)?,
+            access: &Access::in_time(&subscription.access, &feed.address).await.map_err(fetch::Error::Access)?,
             is_insistent: *trigger == Trigger::Person,
             // A redirect, should there be one again, may lead back to the same server.
             is_last: is_last && feed.read_from.is_none(),

@@ -21,7 +21,7 @@ use crate::ingest::Ingested;
 use crate::maintenance;
 use crate::model::{Feed, FeedRef};
 use crate::net::domain::domain_of;
-use crate::notify;
+use crate::notify::{self, Patience};
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::politeness::cooldowns::Cooldowns;
@@ -61,7 +61,9 @@ pub(super) async fn run(
     let is_rendered = |output: &Output| output.config.directory.is_some() || output.config.digest.is_some();
     let files =
         if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };
-    for untold in notify::tell(&store, &subscriptions.watchers(config), &config.poll.user_agent, clock::now()).await? {
+    let (watchers, patience) = (subscriptions.watchers(config), Patience::default());
+    let told = notify::tell(&store, &watchers, &patience, &config.poll.user_agent, clock::now()).await?;
+    for untold in told.untold {
         tracing::warn!(name: "notify.not_told", "{untold}");
     }
     match maintenance::tidy(store.clone(), config.store.clone(), clock::now()).await {
@@ -187,7 +189,14 @@ async fn publish_files(store: &Store, site: Site, config: &Config) -> anyhow::Re
     let documents = files::write(&published).await?;
     if let Some(hub) = &config.serve.hub {
         let is_written = |output: &Output| output.config.directory.is_some();
-        publisher::tell_of_changes(store, &published, is_written, hub, &config.poll.user_agent).await?;
+        if let Err(error) =
+            publisher::tell_of_changes(store, &published, is_written, hub, &config.poll.user_agent).await?
+        {
+            tracing::warn!(
+                name: "hub.not_told",
+                "the hub was not told of a change: {error}; subscribers find it when they poll"
+            );
+        }
     }
     let compared = files::compare(store, &published, clock::now()).await?;
     let written = archives.and(documents).and(compared);

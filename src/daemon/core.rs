@@ -17,7 +17,7 @@ use crate::host_queue::Outcome;
 use crate::maintenance::{self, Kept};
 use crate::metrics::Counters;
 use crate::model::FeedRef;
-use crate::notify::Watcher;
+use crate::notify::{Told, Watcher};
 use crate::plural::counted;
 use crate::politeness::Politeness;
 use crate::poll::{PollJob, Polled, Report};
@@ -150,6 +150,8 @@ pub(super) struct Core {
     is_hub_stale: bool,
     /// Whether there may be stories that somebody is to be told of.
     is_anybody_untold: bool,
+    /// When those who could not be told may be tried again, since the daemon started.
+    tell_again_at: Option<Duration>,
     /// Whether there may be entries that were not looked for in other languages.
     is_anything_unencoded: bool,
     /// Whether commands that follow changed files may be owed.
@@ -202,6 +204,7 @@ impl Core {
             are_files_stale: false,
             is_hub_stale: false,
             is_anybody_untold: false,
+            tell_again_at: None,
             is_anything_unencoded: false,
             are_commands_owed: false,
             tidy_at: now.steady,
@@ -281,8 +284,9 @@ impl Core {
             self.are_commands_owed = false;
             self.begin(Work::Commands, actions);
         }
+        self.is_anybody_untold |= self.tell_again_at.is_some_and(|again| again <= at);
         if self.is_anybody_untold && self.is_synced && may(self, Work::Notify) {
-            self.is_anybody_untold = false;
+            (self.is_anybody_untold, self.tell_again_at) = (false, None);
             self.begin(Work::Notify, actions);
         }
         if self.is_anything_unencoded && self.is_synced && may(self, Work::Encode) {
@@ -332,11 +336,12 @@ impl Core {
             Ok(Done::Served) if self.is_serving => return self.failed(work, Failure::Ended, now, actions),
             Ok(done) => done,
             // It was taken out of the configuration while it was asked.
-            Err(Failure::Some(_)) if work == Work::Encode && self.config.fold.encoder.is_none() => return,
+            Err(Failure::Later { .. }) if work == Work::Encode && self.config.fold.encoder.is_none() => return,
             Err(failure) => return self.failed(work, failure, now, actions),
         };
         let done = match done {
             Done::Published(publication) => return self.show(*publication, now, actions),
+            Done::Notified(told) if !told.untold.is_empty() => return self.tell_again(&told, now, actions),
             done => done,
         };
         self.succeeded(work, actions);
@@ -359,7 +364,7 @@ impl Core {
             | Done::CommandsRun
             | Done::HubsAsked
             | Done::HubTold
-            | Done::Notified
+            | Done::Notified(_)
             | Done::Served => {}
         }
     }
@@ -381,10 +386,9 @@ impl Core {
             }
             failure => failure,
         };
-        self.counters.task_failed(work.name());
-        let pause = self.works.failed(work, now.steady);
-        let what = format!("{}: {failure}", work.failed());
-        let is_new = self.troubles.insert(work, what.clone()).as_ref() != Some(&what);
+        let rest = if let Failure::Later { rest, .. } = &failure { *rest } else { None };
+        let pause = self.works.failed(work, now.steady, rest);
+        self.note_trouble(work, &failure.to_string(), pause, actions);
         match work {
             Work::Lease => self.agenda.put_off(now.wall),
             Work::Publish => self.is_stale = true,
@@ -401,7 +405,20 @@ impl Core {
         if matches!(work, Work::Sync | Work::Publish) && self.is_reload() {
             self.announce(actions);
         }
-        if is_new {
+    }
+
+    /// Tells of people who could not be told of stories, and sees to it that they are later. The others do not wait for that.
+    fn tell_again(&mut self, Told { untold, again_in }: &Told, now: Now, actions: &mut Vec<Action>) {
+        self.tell_again_at = Some(now.steady + *again_in);
+        self.works.succeeded(Work::Notify);
+        self.note_trouble(Work::Notify, &untold.join("; "), *again_in, actions);
+    }
+
+    /// Keeps what is wrong with a kind of work for whoever asks, and tells of it once.
+    fn note_trouble(&mut self, work: Work, why: &str, pause: Duration, actions: &mut Vec<Action>) {
+        self.counters.task_failed(work.name());
+        let what = format!("{}: {why}", work.failed());
+        if self.troubles.insert(work, what.clone()).as_ref() != Some(&what) {
             actions.push(Action::Tell(News::Failed { work, what, pause }));
         }
     }

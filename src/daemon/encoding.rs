@@ -17,6 +17,6 @@ pub(super) async fn bring_on(store: Store, config: Arc<Config>, pace: Pace, now:
     match encoder::bring_on(&store, &config, &pace, now).await {
         Ok(turn) => Ok(Done::Encoded(turn)),
         Err(Error::Store(error)) => Err(error.into()),
-        Err(error) => Err(Failure::Some(error.to_string())),
+        Err(error) => Err(Failure::Later { why: error.to_string(), rest: error.rest() }),
     }
 }

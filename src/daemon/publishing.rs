@@ -9,7 +9,7 @@ use super::work::{Came, Done, Failure, Publication};
 use crate::clock;
 use crate::config::Config;
 use crate::maintenance;
-use crate::notify::{self, Watcher};
+use crate::notify::{self, Patience, Watcher};
 use crate::publish::{self, Output, Published, Site, after, files};
 use crate::store::{self, Policy, Store, outputs, search};
 use crate::websub::publisher;
@@ -62,15 +62,20 @@ pub(super) async fn run_commands(store: Store, outputs: Vec<Output>) -> Came {
 }
 
 /// Tells people of stories.
-pub(super) async fn tell_people(store: Store, watchers: Arc<[Watcher]>, config: Arc<Config>) -> Came {
-    let untold = notify::tell(&store, &watchers, &config.poll.user_agent, clock::now()).await?;
-    if untold.is_empty() { Ok(Done::Notified) } else { Err(Failure::Some(untold.join("; "))) }
+pub(super) async fn tell_people(
+    store: Store,
+    watchers: Arc<[Watcher]>,
+    patience: Patience,
+    config: Arc<Config>,
+) -> Came {
+    Ok(Done::Notified(notify::tell(&store, &watchers, &patience, &config.poll.user_agent, clock::now()).await?))
 }
 
 /// Tells our hub which documents changed. Without a hub nobody is told.
 pub(super) async fn tell_hub(store: Store, published: Published, config: Arc<Config>) -> Came {
     if let Some(hub) = &config.serve.hub {
-        publisher::tell_of_changes(&store, &published, |_| true, hub, &config.poll.user_agent).await?;
+        let told = publisher::tell_of_changes(&store, &published, |_| true, hub, &config.poll.user_agent).await?;
+        told.map_err(|error| Failure::Later { why: error.to_string(), rest: error.rest() })?;
     }
     Ok(Done::HubTold)
 }

@@ -20,6 +20,7 @@ use crate::ingest::Ingested;
 use crate::maintenance::Kept;
 use crate::model::{Feed, FeedRef, Hints};
 use crate::net::domain::domain_of;
+use crate::notify::Told;
 use crate::politeness::Politeness;
 use crate::politeness::connectivity::{Side, Sign};
 use crate::politeness::cooldowns::Cooldowns;
@@ -218,7 +219,7 @@ impl World {
             Work::Corrections => self.ends(work, soon, Ok(Done::Corrections(0))),
             Work::Hubs => self.ends(work, soon, Ok(Done::HubsAsked)),
             Work::TellHub => self.ends(work, soon, Ok(Done::HubTold)),
-            Work::Notify => self.ends(work, soon, Ok(Done::Notified)),
+            Work::Notify => self.ends(work, soon, Ok(Done::Notified(Told::default()))),
             Work::Encode if self.is_encoder_down => {
                 self.put_to_the_encoder.push(self.steady);
                 self.ends(work, soon, Err(Failure::Some("it does not answer".to_owned())));

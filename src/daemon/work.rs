@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::encoder::Turn;
 use crate::maintenance::Kept;
 use crate::model::{Feed, FeedRef};
-use crate::notify::Watcher;
+use crate::notify::{Told, Watcher};
 use crate::politeness::cooldowns::Cooldowns;
 use crate::poll::Trigger;
 use crate::publish::files::WriteError;
@@ -23,6 +23,9 @@ use crate::subscriptions::Subscriptions;
 
 /// The longest pause before failed work is begun again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The longest pause that a service may ask for.
+const LONGEST_REST: Duration = Duration::from_secs(86_400);
 
 /// A kind of work. Of each there is at most one task at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,9 +119,10 @@ impl Work {
         }
     }
 
-    /// Whether all else goes on as well without it, so that its failure says nothing about the daemon's health.
+    /// Whether it asks somebody else's service, without which all else goes on as well: its failure says nothing about the
+    /// daemon's health.
     pub(super) fn is_dispensable(self) -> bool {
-        self == Self::Encode
+        matches!(self, Self::Encode | Self::Notify | Self::TellHub)
     }
 }
 
@@ -135,7 +139,8 @@ pub(super) enum Done {
     /// What is known of feeds that are to be planned anew.
     Known(Vec<Feed>),
     HubTold,
-    Notified,
+    /// Who could not be told, among others.
+    Notified(Told),
     Encoded(Turn),
     CommandsRun,
     /// The writer of the store does something.
@@ -191,9 +196,17 @@ pub(super) enum Failure {
     Store(#[from] store::Error),
     #[error(transparent)]
     Files(#[from] WriteError),
-    /// Some outputs could not be rendered, or some services not told.
+    /// Some outputs could not be rendered, or some commands not run.
     #[error("{0}")]
     Some(String),
+    /// Somebody else's service would not have it now.
+    #[error("{why}")]
+    Later {
+        /// Why, for a person.
+        why: String,
+        /// For how long it asks not to be asked again.
+        rest: Option<Duration>,
+    },
     #[error("it panicked, which is a fault of newsfold; please report it with the log")]
     Panicked,
     #[error("it ended without a word")]
@@ -237,10 +250,11 @@ impl Works {
         !self.is_under_way(work) && self.pauses.get(&work).is_none_or(|pause| pause.until <= at)
     }
 
-    /// Notes that work of this kind failed; gives how long it is not begun again.
-    pub(super) fn failed(&mut self, work: Work, at: Duration) -> Duration {
+    /// Notes that work of this kind failed; gives how long it is not begun again, which is no less than the `rest` that was asked
+    /// for.
+    pub(super) fn failed(&mut self, work: Work, at: Duration, rest: Option<Duration>) -> Duration {
         let failures = self.pauses.get(&work).map_or(0, |pause| pause.failures) + 1;
-        let pause = pause_after(failures);
+        let pause = pause_after(failures).max(rest.unwrap_or_default().min(LONGEST_REST));
         self.pauses.insert(work, Pause { failures, until: at + pause });
         pause
     }
@@ -273,9 +287,12 @@ mod tests {
         works.begin(Work::Publish);
         assert!(!works.may_begin(Work::Publish, at) && works.may_begin(Work::Files, at));
         works.end(Work::Publish);
-        let pause = works.failed(Work::Publish, at);
+        let pause = works.failed(Work::Publish, at, None);
         assert!(!works.may_begin(Work::Publish, at) && works.may_begin(Work::Publish, at + pause));
         works.succeeded(Work::Publish);
         assert!(works.may_begin(Work::Publish, at));
+        let asked = Duration::from_secs(600);
+        assert_eq!(works.failed(Work::TellHub, at, Some(asked)), asked);
+        assert_eq!(works.failed(Work::TellHub, at, Some(Duration::MAX)), LONGEST_REST);
     }
 }

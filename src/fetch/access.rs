@@ -59,6 +59,11 @@ impl Access {
     /// Which secret cannot be had or sent, and why.
     pub fn of(configured: &config::Access, address: &Url) -> Result<Self, String> {
         let way = Route { proxy: configured.proxy.clone(), ca: configured.ca.clone() };
+        // Whoever connects reads it, and nobody is to wait there for what does not come here.
+        if let Some(file) = &configured.ca {
+            let unusable = |error| format!("its `ca` cannot be used: {}: {error}", file.display());
+            secrets::small_file(file).map_err(unusable)?;
+        }
         let mut headers = HeaderMap::new();
         if let (Some(username), Some(password)) = (&configured.username, &configured.password) {
             let password = secrets::reveal(password).map_err(|error| format!("its password cannot be had: {error}"))?;
@@ -74,6 +79,20 @@ impl Access {
         }
         let origin = (!headers.is_empty()).then(|| address.origin());
         Ok(Self { way, origin, headers })
+    }
+
+    /// The same, where what is kept in files may not come: that is waited for [a while](secrets::in_time), and beside everything
+    /// else.
+    ///
+    /// # Errors
+    /// Which secret cannot be had or sent, and why.
+    pub async fn in_time(configured: &config::Access, address: &Url) -> Result<Self, String> {
+        let config::Access { password, headers, ca, .. } = configured;
+        if password.is_none() && headers.is_empty() && ca.is_none() {
+            return Self::of(configured, address);
+        }
+        let (configured, address) = (configured.clone(), address.clone());
+        secrets::in_time(move || Self::of(&configured, &address)).await
     }
 
     /// The way to the feed.

@@ -19,6 +19,7 @@ use crate::fetch::error::Error;
 use crate::fetch::names::LookUp;
 use crate::fetch::settings::Settings;
 use crate::net::blocklist;
+use crate::secrets;
 
 /// What we can read, best first. Atom and RSS by their own names, then as what they are often mislabelled.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1";
@@ -131,7 +132,7 @@ fn build(way: &Route, protocols: Protocols, settings: &Settings) -> Result<reqwe
     }
     if let Some(file) = &way.ca {
         let unusable = |why: String| Error::Access(format!("its `ca` cannot be used: {}: {why}", file.display()));
-        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+        let pem = secrets::small_file(file).map_err(|error| unusable(error.to_string()))?;
         client = client.tls_backend_preconfigured(certificates::trusting(&pem, protocols.names()).map_err(unusable)?);
     }
     if protocols == Protocols::Http1 {

@@ -12,6 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+use super::freshness;
+use crate::clock;
+use crate::redact;
+
 /// The longest answer that is read: a hundred texts in the longest vectors that are in use.
 const MOST_BYTES: usize = 8 << 20;
 /// The longest vector that is taken.
@@ -27,11 +31,21 @@ pub enum Error {
     #[error("it did not answer within `fold.encoder.patience`")]
     Late,
     /// It will not have these texts.
-    #[error("it answered {0}; look at `fold.encoder.model`")]
-    Texts(StatusCode),
+    #[error("it answered {status}; look at `fold.encoder.model`")]
+    Texts {
+        /// What it answered.
+        status: StatusCode,
+        /// For how long it asks not to be asked again.
+        rest: Option<Duration>,
+    },
     /// It will not have the question.
-    #[error("it answered {0}; look at `fold.encoder.url`, `model` and `key`")]
-    Refused(StatusCode),
+    #[error("it answered {status}; look at `fold.encoder.url`, `model` and `key`")]
+    Refused {
+        /// What it answered.
+        status: StatusCode,
+        /// For how long it asks not to be asked again.
+        rest: Option<Duration>,
+    },
     /// What it answered are no vectors of these texts.
     #[error("its answer cannot be used: {0}")]
     Unusable(&'static str),
@@ -40,10 +54,27 @@ pub enum Error {
     Key,
 }
 
+impl Error {
+    /// Whether it may be for what one of the texts is that there is no answer.
+    #[must_use]
+    pub fn may_be_a_text(&self) -> bool {
+        matches!(self, Self::Texts { rest: None, .. } | Self::Unusable(_) | Self::Late)
+    }
+
+    /// For how long the encoder asks not to be asked again.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Texts { rest, .. } | Self::Refused { rest, .. } => *rest,
+            _ => None,
+        }
+    }
+}
+
 /// What an encoder answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
-    /// What it calls its model; empty where it does not say.
+    /// What it calls its model, cut where that is long; empty where it does not say.
     pub model: String,
     /// A vector for each text, in their order, all of one length; finite, and not all zeros.
     pub vectors: Vec<Vec<f32>>,
@@ -116,13 +147,15 @@ impl EncoderClient {
             request = request.header(AUTHORIZATION, key);
         }
         let mut answer = request.send().await.map_err(silent)?;
+        let rest = freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
         match answer.status() {
             status if status.is_success() => {}
-            status @ (StatusCode::BAD_REQUEST
-            | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::UNPROCESSABLE_ENTITY
-            | StatusCode::INTERNAL_SERVER_ERROR) => return Err(Error::Texts(status)),
-            status => return Err(Error::Refused(status)),
+            status @ (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {
+                return Err(Error::Texts { status, rest });
+            }
+            // Servers end in the middle of a text, too, and what stands before them says that nobody is there.
+            status if status.is_server_error() => return Err(Error::Texts { status, rest }),
+            status => return Err(Error::Refused { status, rest }),
         }
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(silent)? {
@@ -162,7 +195,7 @@ fn read(body: &[u8], texts: usize) -> Result<Embeddings, Error> {
             _ => return Err(Error::Unusable("it has not one vector for each text")),
         }
     }
-    Ok(Embeddings { model: model.unwrap_or_default(), vectors })
+    Ok(Embeddings { model: redact::message(&model.unwrap_or_default()), vectors })
 }
 
 #[cfg(test)]
@@ -175,6 +208,13 @@ mod tests {
             br#"{"model":"m","data":[{"index":1,"embedding":[0,1]},{"index":0,"embedding":[1,0.5]}],"usage":{}}"#;
         let read = read(body, 2).unwrap();
         assert_eq!(read, Embeddings { model: "m".into(), vectors: vec![vec![1.0, 0.5], vec![0.0, 1.0]] });
+    }
+
+    #[test]
+    fn the_name_of_a_model_has_a_greatest_length_and_no_line_breaks() {
+        let body = format!(r#"{{"model":"m\n{}","data":[{{"embedding":[1]}}]}}"#, "x".repeat(1 << 20));
+        let model = read(body.as_bytes(), 1).unwrap().model;
+        assert!(model.starts_with('m') && model.len() < 2_048 && !model.contains('\n'), "{model}");
     }
 
     #[test]

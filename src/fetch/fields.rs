@@ -8,3 +8,9 @@ use reqwest::header::{HeaderMap, HeaderName};
 pub(super) fn all_text(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }
+
+/// The values of a field as one, with commas between them where it came more than once.
+pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values = all_text(headers, name);
+    (!values.is_empty()).then(|| values.join(", "))
+}

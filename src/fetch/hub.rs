@@ -9,6 +9,9 @@ use reqwest::redirect::Policy;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use super::freshness;
+use crate::clock;
+
 /// The most redirects that are followed.
 const MOST_HOPS: usize = 3;
 /// How long the hub may take.
@@ -21,13 +24,29 @@ pub enum Error {
     #[error("{0}")]
     Silent(String),
     /// It would not have it.
-    #[error("it answered {0}")]
-    Refused(StatusCode),
+    #[error("it answered {status}")]
+    Refused {
+        /// What it answered.
+        status: StatusCode,
+        /// For how long it asks not to be told anything.
+        rest: Option<Duration>,
+    },
     /// It is elsewhere, and what was said to it would not have been said there.
     #[error(
         "it answered {0}, which turns what is sent there into a question; write the address where it is now as `serve.hub`"
     )]
     Moved(StatusCode),
+}
+
+impl Error {
+    /// For how long the hub asks not to be told anything.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { rest, .. } => *rest,
+            Self::Silent(_) | Self::Moved(_) => None,
+        }
+    }
 }
 
 /// Tells the hub that the document at this address changed. Redirects that keep what is sent are followed (307, 308).
@@ -60,6 +79,9 @@ pub async fn tell(hub: &Url, document: &str, user_agent: &str) -> Result<(), Err
     match answer.status() {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => Err(Error::Moved(status)),
-        status => Err(Error::Refused(status)),
+        status => Err(Error::Refused {
+            status,
+            rest: freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok()),
+        }),
     }
 }

@@ -10,6 +10,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use super::freshness;
+use crate::clock;
 use crate::config::NotifyMethod;
 
 /// How long the service may take.
@@ -31,9 +33,17 @@ pub struct Notice {
 /// It was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody answered, or the service cannot take it now.
-    #[error("{0}; it is tried again for an hour")]
-    Later(String),
+    /// Nobody answered.
+    #[error("{0}")]
+    Silent(String),
+    /// The service cannot take it now.
+    #[error("it answered {status}")]
+    Busy {
+        /// What it answered.
+        status: StatusCode,
+        /// For how long it asks not to be asked again.
+        rest: Option<Duration>,
+    },
     /// The service will not have it.
     #[error("it answered {0}, so this notice is given up; look at `url`, `headers` and `body`")]
     Refused(StatusCode),
@@ -47,7 +57,7 @@ pub enum Error {
 /// # Errors
 /// When the service cannot be reached or refuses.
 pub async fn send(notice: Notice, user_agent: &str) -> Result<(), Error> {
-    let later = |error: reqwest::Error| Error::Later(super::error::last_cause(&error.without_url()));
+    let silent = |error: reqwest::Error| Error::Silent(super::error::last_cause(&error.without_url()));
     let Notice { url, method, headers, body } = notice;
     let kind = if body.trim_start().starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };
     let mut sent = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
@@ -63,18 +73,21 @@ pub async fn send(notice: Notice, user_agent: &str) -> Result<(), Error> {
         .redirect(Policy::none())
         .no_proxy()
         .build()
-        .map_err(later)?;
+        .map_err(silent)?;
     let method = match method {
         NotifyMethod::Post => Method::POST,
         NotifyMethod::Put => Method::PUT,
     };
-    let answer = client.request(method, url).headers(sent).body(body).send().await.map_err(later)?;
-    match answer.status() {
-        status if status.is_success() => Ok(()),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Err(Error::Later(format!("it answered {}", answer.status())))
-        }
-        status if status.is_server_error() => Err(Error::Later(format!("it answered {status}"))),
-        status => Err(Error::Refused(status)),
+    let answer = client.request(method, url).headers(sent).body(body).send().await.map_err(silent)?;
+    let status = answer.status();
+    let is_busy =
+        status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if status.is_success() {
+        Ok(())
+    } else if is_busy {
+        let rest = freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
+        Err(Error::Busy { status, rest })
+    } else {
+        Err(Error::Refused(status))
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn look(
     url: &Url,
     now: DateTime<Utc>,
 ) -> Result<Looked, LookError> {
-    let access = Access::of(configured, url).map_err(fetch::Error::Access)?;
+    let access = Access::in_time(configured, url).await.map_err(fetch::Error::Access)?;
     let (document, reply) = match client.get(Question::first(url, &access), now).await? {
         Fetched::Document(document, reply) => (document, reply),
         Fetched::NotModified(_) => return Err(LookError::NothingHeld),

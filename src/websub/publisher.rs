@@ -6,12 +6,12 @@
 use url::Url;
 
 use crate::config::Format;
-use crate::fetch;
+use crate::fetch::hub;
 use crate::publish::{Output, Published};
 use crate::store::{self, Store, hubs};
 
-/// Tells the hub of the documents of the outputs that `is_meant` names, as far as they changed since it was told of them; a
-/// warning in the log says when it could not be.
+/// Tells the hub of the documents of the outputs that `is_meant` names, as far as they changed since it was told of them. The
+/// inner error is why it could not be.
 ///
 /// # Errors
 /// When the store refuses.
@@ -21,7 +21,7 @@ pub(crate) async fn tell_of_changes(
     is_meant: impl Fn(&Output) -> bool,
     hub: &Url,
     user_agent: &str,
-) -> store::Result<()> {
+) -> store::Result<Result<(), hub::Error>> {
     let asked = hub.clone();
     let told = store.read(move |connection| hubs::documents_told(connection, &asked)).await?;
     let outputs = published.site().outputs.iter().filter(|output| is_meant(output));
@@ -29,12 +29,8 @@ pub(crate) async fn tell_of_changes(
     let changed: Vec<_> = documents.filter(|(address, etag)| told.get(address) != Some(etag)).collect();
     let count = changed.len();
     for (address, etag) in changed {
-        if let Err(error) = fetch::hub::tell(hub, &address, user_agent).await {
-            tracing::warn!(
-                name: "hub.not_told",
-                "the hub was not told of a change: {error}; subscribers find it when they poll"
-            );
-            return Ok(());
+        if let Err(error) = hub::tell(hub, &address, user_agent).await {
+            return Ok(Err(error));
         }
         let hub = hub.clone();
         store.write(64, move |context| hubs::tell_document(context.tx, &hub, &address, &etag)).await?;
@@ -42,7 +38,7 @@ pub(crate) async fn tell_of_changes(
     if count > 0 {
         tracing::debug!(name: "hub.notified", documents = count, "the hub was told");
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// The documents that subscribers may name to the hub, each with its entity tag.

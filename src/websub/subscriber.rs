@@ -85,8 +85,8 @@ impl Subscriber {
             let domain = domain_of(&request.hub);
             let asked = self.asking.spawn(async move {
                 // Credentials are the publisher's, and not for hubs; the way there may be through a proxy.
-                let access =
-                    Access::of(&access.unwrap_or_default(), &request.hub).unwrap_or_default().without_headers();
+                let access = Access::in_time(&access.unwrap_or_default(), &request.hub).await;
+                let access = access.unwrap_or_default().without_headers();
                 let answer = client.post_form(&request.hub, form(&request, &callback), &access, clock::now()).await;
                 let request = Arc::new(request);
                 let refused = request.clone();

@@ -52,6 +52,25 @@ fn a_secret_that_cannot_be_had_fails_its_feed_and_asks_nobody() {
 }
 
 #[test]
+fn what_is_no_file_fails_its_feed_and_keeps_nobody_waiting() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let keys = [
+        "password = { file = \"pipe\" }\nusername = \"me\"",
+        "ca = \"pipe\"",
+        "headers = { Cookie = { file = \"/dev/zero\" } }",
+    ];
+    let feeds = keys.iter().enumerate().map(|(at, keys)| {
+        format!("\n[[feed]]\nname = \"no-{at}\"\nurl = \"{}\"\n{keys}\n", origin.url(&format!("/{at}")))
+    });
+    let well = format!("\n[[feed]]\nname = \"well\"\nurl = \"{}\"\n", origin.url("/feed"));
+    let scene = Scene::with(&[], &(feeds.collect::<String>() + &well));
+    assert!(std::process::Command::new("mkfifo").arg(scene.path("pipe")).status().unwrap().success());
+    let ended = scene.run(&["poll"]);
+    assert_eq!(ended.err.matches("a pipe, a socket or a device").count(), 3, "{ended:?}");
+    assert_eq!(origin.asked().iter().map(|request| request.target.as_str()).collect::<Vec<_>>(), ["/feed"]);
+}
+
+#[test]
 fn an_http_proxy_is_asked_for_the_whole_address() {
     let proxy = Origin::of(rss_of(&["a"]));
     let scene = scene("http://news.example/feed", &format!("proxy = \"{}\"", proxy.url("")));

@@ -1,6 +1,6 @@
 //! Who is told of a story, when, and how often.
 
-use crate::support::{Answer, Origin, Scene, rss};
+use crate::support::{Answer, Origin, Request, Scene, rss};
 use chrono::TimeDelta;
 
 /// Dates that lie ahead are those of finding it.
@@ -89,6 +89,58 @@ fn the_daemon_tells_without_waiting_and_goes_on_when_nobody_listens() {
     assert!(daemon.get("/news.atom").1.contains("The ferry is afloat"));
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), 0);
+}
+
+/// A feed of reports that have only just come, one for each of these titles.
+fn reports(titles: &[&str]) -> String {
+    let entries: Vec<_> = titles.iter().map(|title| (*title, "", *title, "t")).collect();
+    let at = newsfold::clock::now() - NOW;
+    rss("x", &entries).replace("Thu, 01 Jan 2026 00:00:00 GMT", &at.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+#[test]
+fn a_story_that_a_service_cannot_take_keeps_nobody_from_the_others() {
+    let has = |request: &Request, word: &str| String::from_utf8_lossy(&request.body).contains(word);
+    let receiver = Origin::start(move |request| match has(request, "Poison") {
+        true => Answer::status("500 Internal Server Error"),
+        false => Answer::status("204 No Content"),
+    });
+    let feed = Origin::of(reports(&[]));
+    let scene =
+        Scene::with(&[("one", feed.url("/"))], &notify(&receiver, "").replace("min_sources = 2", "min_sources = 1"));
+    scene.must(&["poll"]);
+    feed.change(|_| {
+        Answer::ok(reports(&["Ferry afloat", "Poison in the well", "Choir of Veskar wins", "Poison again"]))
+    });
+    let ended = scene.run(&["poll"]);
+    assert!(ended.err.contains("it answered 500"), "{ended:?}");
+    let told = |word| receiver.asked().iter().filter(|request| has(request, word)).count();
+    assert_eq!([told("Ferry"), told("Choir"), told("Poison")], [1, 1, 2]);
+    scene.must(&["poll"]);
+    assert_eq!([told("Ferry"), told("Choir"), told("Poison")], [1, 1, 4], "and is tried again by itself");
+}
+
+#[test]
+fn a_service_that_asks_for_a_rest_has_it_and_the_others_are_told() {
+    let busy = Origin::start(|_| Answer::new("429 Too Many Requests", &[("Retry-After", "3600")], ""));
+    let ready = Origin::start(|_| Answer::status("204 No Content"));
+    let feed = Origin::of(reports(&[]));
+    let two = [&busy, &ready].map(|service| notify(service, "").replace("min_sources = 2", "min_sources = 1"));
+    let more = two[0].replace("phone", "busy") + &two[1];
+    let scene = Scene::with(&[("one", feed.url("/"))], &more);
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
+    scene.must(&["poll"]);
+    let mut daemon = scene.start();
+    feed.change(|_| Answer::ok(reports(&["Ferry afloat"])));
+    daemon.wait_for_event("notify.told");
+    feed.change(|_| Answer::ok(reports(&["Ferry afloat", "Choir of Veskar wins"])));
+    daemon.wait_for_event("notify.told");
+    feed.change(|_| Answer::ok(reports(&["Ferry afloat", "Choir of Veskar wins", "Ludmark votes"])));
+    daemon.wait_for_event("notify.told");
+    assert_eq!([busy.asked().len(), ready.asked().len()], [1, 3]);
+    let (status, health) = daemon.get("/healthz");
+    assert!(status.contains("200") && health.contains("it answered 429"), "{status}: {health}");
 }
 
 #[test]

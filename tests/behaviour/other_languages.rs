@@ -219,7 +219,7 @@ fn an_answer_that_is_none_is_told_and_believed_in_nothing() {
     }
     let json = |body: Value| Answer::new("200 OK", &[], body.to_string());
     check(|_| Answer::ok("<html>"), "it is not JSON of the form");
-    check(move |_| json(json!({ "data": [{ "embedding": [1.0] }] })), "not one vector for each text");
+    check(move |_| json(json!({ "data": [] })), "not one vector for each text");
     check(
         |request| {
             let vectors: Vec<String> = texts(request).iter().map(|_| "{\"embedding\":[NaN,1]}".to_owned()).collect();
@@ -229,7 +229,7 @@ fn an_answer_that_is_none_is_told_and_believed_in_nothing() {
     );
     check(
         move |request| {
-            let longer = |(at, _): (usize, &String)| json!({ "embedding": vec![1.0; 4 + at] });
+            let longer = |(at, _): (usize, &String)| json!({ "embedding": vec![1.0; at] });
             json(json!({ "data": texts(request).iter().enumerate().map(longer).collect::<Vec<_>>() }))
         },
         "different lengths",
@@ -240,16 +240,43 @@ fn an_answer_that_is_none_is_told_and_believed_in_nothing() {
 }
 
 #[test]
-fn a_text_that_the_encoder_refuses_is_left_out_and_told() {
-    let (en, pl) = (english(), polish());
-    let encoder = Origin::start(|request| match texts(request).iter().any(|text| text.contains("Ludmark")) {
-        true => Answer::status("413 Payload Too Large"),
-        false => vectors(request, "m", 16),
+fn a_text_that_the_encoder_has_no_answer_to_is_left_out_and_told() {
+    let check = |answer: fn(&Request) -> Answer| {
+        let (en, pl) = (english(), polish());
+        let encoder = Origin::start(move |request| match texts(request).iter().any(|text| text.contains("Ludmark")) {
+            true => answer(request),
+            false => vectors(request, "m", 16),
+        });
+        let scene = scene(&[("en", en.url("/")), ("pl", pl.url("/"))], &encoder, "");
+        let mut daemon = scene.start();
+        daemon.wait_for_event("encoder.refused");
+        assert_both(&listed(&mut daemon));
+    };
+    check(|_| Answer::status("413 Payload Too Large"));
+    check(|_| Answer::status("503 Service Unavailable"));
+    check(|request| {
+        let zeros = |text: &String| json!({ "embedding": vec![u8::from(!text.contains("Ludmark")); 16] });
+        let data: Vec<Value> = texts(request).iter().map(zeros).collect();
+        Answer::new("200 OK", &[], json!({ "data": data }).to_string())
+    });
+}
+
+#[test]
+fn two_models_behind_one_address_are_told_and_not_asked_without_end() {
+    let (en, pl, count) = (english(), polish(), AtomicUsize::new(0));
+    let encoder = Origin::start(move |request| match count.fetch_add(1, Ordering::Relaxed) % 2 {
+        0 => vectors(request, "m", 16),
+        _ => vectors(request, "n", 20),
     });
     let scene = scene(&[("en", en.url("/")), ("pl", pl.url("/"))], &encoder, "");
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
     let mut daemon = scene.start();
-    daemon.wait_for_event("encoder.refused");
     assert_both(&listed(&mut daemon));
+    let more = ["Ferry aground off Skarvholm, 212 saved", "Volcano Hrafn smokes"];
+    en.change(move |_| Answer::ok(told("en", "en", &more)));
+    daemon.wait_for_event("encoder.changed");
+    daemon.wait_for("its model is now `n` and now another");
 }
 
 #[test]

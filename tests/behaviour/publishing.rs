@@ -20,6 +20,19 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
+fn what_a_command_says_is_told_with_its_failure_and_forges_no_line_of_the_log() {
+    let origin = Origin::of(rss("x", &[("1", "https://example.org/1", "One", "t")]));
+    let says = "printf 'forged\\n\\033[2J{\\n'; printf 'no space left\\n' >&2; exit 3";
+    let output = format!("[[output]]\nname = \"news\"\ndirectory = \"out\"\nafter = [\"sh\", \"-c\", {says:?}]\n");
+    let scene = Scene::with(&[("x", origin.url("/"))], &output);
+    let ended = scene.run(&["--log-format", "json", "poll"]);
+    let lines: Vec<serde_json::Value> = ended.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let failed = lines.iter().find(|line| line["event"] == "publish.command_failed").unwrap().to_string();
+    assert!(failed.contains("forged / ") && failed.contains("no space left"), "{failed}");
+    assert!(!failed.contains("\\u001b"), "{failed}");
+}
+
+#[test]
 fn every_format_parses_back_to_the_same_stories() {
     let origin = Origin::of(rss(
         "A feed",
