@@ -37,6 +37,8 @@ pub fn salvage(path: &Path, now: DateTime<Utc>) -> Result<Salvaged> {
     let _owned = file::own(path, Duration::ZERO)?;
     file::look_at(path)?;
     let source = Connection::open(path)?;
+    // Else SQLite opens no file that lost its end, and none whose schema has a letter wrong.
+    source.pragma_update(None, "writable_schema", true)?;
     let (version, _) = file::identify(&source, path)?;
     if version != schema::MIGRATIONS.len() {
         let what = "an older newsfold wrote it; only a store of this version can be salvaged".to_owned();
@@ -49,7 +51,12 @@ pub fn salvage(path: &Path, now: DateTime<Utc>) -> Result<Salvaged> {
     let tx = target.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut damaged = Vec::new();
     for table in tables(&tx)? {
-        if !copy_rows(&source, &tx, &table)? {
+        let is_whole = match copy_rows(&source, &tx, &table) {
+            // Its schema says nothing of this table, or something else. Without its feeds and entries it is no store.
+            Err(Error::Sqlite(error)) if names_nothing(&error) && !["feed", "entry"].contains(&table.as_str()) => false,
+            copied => copied?,
+        };
+        if !is_whole {
             damaged.push(table);
         }
     }
@@ -60,6 +67,11 @@ pub fn salvage(path: &Path, now: DateTime<Utc>) -> Result<Salvaged> {
     drop(source);
     let kept = copies::put_in_place(path, &fresh, now)?;
     Ok(Salvaged { kept: kept.unwrap_or_else(|| path.to_owned()), entries, damaged })
+}
+
+/// Whether a statement names a table or a column that is not there.
+fn names_nothing(error: &rusqlite::Error) -> bool {
+    error.to_string().contains("no such ")
 }
 
 /// The tables whose rows are copied, those that others refer to first. The index of words is filled anew.
@@ -213,6 +225,33 @@ mod tests {
     fn count(path: &Path, table: &str) -> u64 {
         let sql = format!("SELECT count(*) FROM {table}");
         Connection::open(path).unwrap().query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_lost_its_end_is_brought_back_as_far_as_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("newsfold.db");
+        filled(&path, 400);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 4 * 8_192]).unwrap();
+        let salvaged = salvage(&path, DateTime::UNIX_EPOCH).unwrap();
+        assert!((300..=400).contains(&salvaged.entries), "{}", salvaged.entries);
+        assert_eq!(copies::check(&path).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_schema_with_a_wrong_letter_costs_its_table_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("newsfold.db");
+        filled(&path, 40);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (right, wrong) = (b"CREATE TABLE correction", b"CREATE TABLE corruption");
+        let at = bytes.windows(right.len()).position(|found| found == right).unwrap();
+        bytes[at..at + wrong.len()].copy_from_slice(wrong);
+        std::fs::write(&path, &bytes).unwrap();
+        let salvaged = salvage(&path, DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!((salvaged.entries, salvaged.damaged), (40, vec!["correction".to_owned()]));
+        assert_eq!(copies::check(&path).unwrap(), Vec::<String>::new());
     }
 
     #[test]
