@@ -16,6 +16,8 @@ use crate::store::{Error, Result, copies, file, open, schema, stories};
 
 /// The most row numbers between two damaged places that are tried one by one.
 const MOST_TRIED: i64 = 1_000_000;
+/// And the most of them in a row that lead to nothing: more rows than one page of a table leads to.
+const MOST_IN_VAIN: u32 = 50_000;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,8 +136,16 @@ fn copy_rows(source: &Connection, target: &Connection, table: &str) -> Result<bo
     })?;
     let single = format!("{numbered} WHERE rowid = ?1");
     let gap = from.saturating_add(1).max(1)..until.min(from.max(0).saturating_add(MOST_TRIED));
+    let mut in_vain = 0;
     for rowid in gap {
-        read_through(source, &single, [rowid], &mut |row| keep(row))?;
+        in_vain += 1;
+        read_through(source, &single, [rowid], &mut |row| {
+            in_vain = 0;
+            keep(row)
+        })?;
+        if in_vain >= MOST_IN_VAIN {
+            break;
+        }
     }
     Ok(false)
 }
