@@ -26,7 +26,7 @@ fn what_a_command_says_is_told_with_its_failure_and_forges_no_line_of_the_log() 
     let output = format!("[[output]]\nname = \"news\"\ndirectory = \"out\"\nafter = [\"sh\", \"-c\", {says:?}]\n");
     let scene = Scene::with(&[("x", origin.url("/"))], &output);
     let ended = scene.run(&["--log-format", "json", "poll"]);
-    let lines: Vec<serde_json::Value> = ended.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = ended.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let failed = lines.iter().find(|line| line["event"] == "publish.command_failed").unwrap().to_string();
     assert!(failed.contains("forged / ") && failed.contains("no space left"), "{failed}");
     assert!(!failed.contains("\\u001b"), "{failed}");
