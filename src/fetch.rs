@@ -213,7 +213,7 @@ impl Client {
                 }
                 _ => {
                     let is_refusal = status.is_client_error() || status.is_server_error();
-                    let retry_after = is_refusal.then(|| freshness::rest_asked_for(headers, now)).flatten();
+                    let retry_after = is_refusal.then(|| fields::rest_asked_for(headers, now)).flatten();
                     // Many services share an address or a name there, and what one says is not said for the others.
                     let domain = (!blocklist::is_private(&target)).then(|| domain_of(&target));
                     let cure = cure::of(status, headers, question.access.reach(&target));

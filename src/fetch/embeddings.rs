@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::freshness;
+use super::fields;
 use crate::clock;
 use crate::redact;
 
@@ -147,7 +147,7 @@ impl EncoderClient {
             request = request.header(AUTHORIZATION, key);
         }
         let mut answer = request.send().await.map_err(silent)?;
-        let rest = freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
+        let rest = fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
         match answer.status() {
             status if status.is_success() => {}
             status @ (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {

@@ -5,9 +5,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{self, HeaderMap};
-
-use super::fields::text;
 
 /// As good as for ever, and within what times can be reckoned with.
 const FOREVER_S: i64 = 100 * 365 * 86_400;
@@ -55,13 +52,6 @@ pub fn retry_after(value: &str, date: Option<&str>, now: DateTime<Utc>) -> Optio
         None => http_date(value)? - date.and_then(http_date).unwrap_or(now),
     };
     (wait > TimeDelta::zero()).then_some(wait)
-}
-
-/// How long an answer asks us to stay away, by its own fields.
-#[must_use]
-pub fn rest_asked_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
-    let [value, date] = [header::RETRY_AFTER, header::DATE].map(|name| text(headers, &name));
-    retry_after(&value?, date.as_deref(), now)
 }
 
 /// Digits as a number; more of them than a number can hold are the largest there is (RFC 9111 §1.2.2).

@@ -9,7 +9,7 @@ use reqwest::redirect::Policy;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::freshness;
+use super::fields;
 use crate::clock;
 
 /// The most redirects that are followed.
@@ -81,7 +81,7 @@ pub async fn tell(hub: &Url, document: &str, user_agent: &str) -> Result<(), Err
         status if status.is_redirection() => Err(Error::Moved(status)),
         status => Err(Error::Refused {
             status,
-            rest: freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok()),
+            rest: fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok()),
         }),
     }
 }

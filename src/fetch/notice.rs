@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::freshness;
+use super::fields;
 use crate::clock;
 use crate::config::NotifyMethod;
 
@@ -85,7 +85,7 @@ pub async fn send(notice: Notice, user_agent: &str) -> Result<(), Error> {
     if status.is_success() {
         Ok(())
     } else if is_busy {
-        let rest = freshness::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
+        let rest = fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
         Err(Error::Busy { status, rest })
     } else {
         Err(Error::Refused(status))
