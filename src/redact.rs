@@ -73,7 +73,7 @@ pub(crate) fn address(address: &str) -> Option<String> {
 
 /// The address of a feed if it is everybody's, and nothing of it otherwise: without its key it would not lead to the feed.
 #[must_use]
-pub fn of_everybody(address: &str) -> Option<String> {
+pub(crate) fn of_everybody(address: &str) -> Option<String> {
     let mut address = sanitise::web_address(address, None).filter(|address| !holds_key(address))?;
     address.set_fragment(None);
     Some(address.into())
@@ -82,7 +82,7 @@ pub fn of_everybody(address: &str) -> Option<String> {
 /// The address of somebody's page as strangers may see it: without a user, and without a query that is for one reader. What
 /// stands in its path is the page's name.
 #[must_use]
-pub fn page(address: &str) -> Option<String> {
+pub(crate) fn page(address: &str) -> Option<String> {
     let mut address = sanitise::web_address(address, None)?;
     if address.query_pairs().any(|(name, value)| is_parameter_of_one(&name, &value)) {
         address.set_query(None);
