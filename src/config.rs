@@ -62,7 +62,7 @@ pub struct Further {
 /// A configuration that was checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The file it was read from, as given to [`from_toml`].
+    /// The file it was read from, as given to [`from_files`].
     pub file: PathBuf,
     /// `[store]`
     pub store: StoreConfig,

@@ -81,7 +81,7 @@ impl Access {
         Ok(Self { way, origin, headers })
     }
 
-    /// The same, where what is kept in files may not come: that is waited for [a while](secrets::in_time), and beside everything
+    /// The same, where what is kept in files may not come: that is waited for a while, and beside everything
     /// else.
     ///
     /// # Errors

@@ -272,7 +272,7 @@ impl Permalink {
         without_scheme(&self.text)
     }
 
-    /// The site that it is on ([`site_of`]).
+    /// The site that it is on (`site_of`).
     #[must_use]
     pub fn site(&self) -> &str {
         site_of(host_in(&self.text))

@@ -21,7 +21,7 @@ const MOST_CANDIDATES: usize = 64;
 /// XML's attribute for what addresses are relative to, as it stands in XHTML that was taken over.
 const XML_BASE: &str = "xml:base";
 
-/// The address, if a reader may be sent there: absolute, `http` or `https`, and no longer than [`LONGEST_ADDRESS`].
+/// The address, if a reader may be sent there: absolute, `http` or `https`, and no longer than `LONGEST_ADDRESS`.
 #[must_use]
 pub fn web_address(text: &str, base: Option<&Url>) -> Option<Url> {
     address(text, base).filter(|url| matches!(url.scheme(), "http" | "https"))
