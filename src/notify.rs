@@ -27,6 +27,8 @@ const NEWS_FOR: TimeDelta = TimeDelta::hours(1);
 const MOST_AT_ONCE: usize = 20;
 /// How many notices of a turn may get no answer at all before the rest wait for the next.
 const MOST_SILENCES: usize = 3;
+/// How often it is looked whether somebody has been told who takes long.
+const LOOKED_AFTER: Duration = Duration::from_secs(1);
 /// The longest pause before a service is asked again that could not be told,
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// and the longest that it may ask for: what waited longer is no news.
@@ -41,12 +43,18 @@ pub(crate) struct Watcher {
     pub output: Output,
 }
 
-/// Who could not be told of what there is, and how often it was tried. Clones share it.
+/// Who is being told, and who could not be told of what there is. Clones share it; with the last one goes what is under way.
 ///
-/// One watcher's service says nothing about another's, nor does what it makes of one story about the next: each watcher rests by
-/// itself, and a story that could not be sent stands behind those that were not tried yet.
+/// One watcher's service says nothing about another's, nor does what it makes of one story about the next: each watcher is told and
+/// rests by itself, and a story that could not be sent stands behind those that were not tried yet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Patience(Arc<Mutex<HashMap<String, Standing>>>);
+pub(crate) struct Patience {
+    standings: Standings,
+    under_way: Arc<tokio::sync::Mutex<JoinSet<store::Result<()>>>>,
+}
+
+/// How it stands with each watcher, by name; `None` with one who is being told.
+type Standings = Arc<Mutex<HashMap<String, Option<Standing>>>>;
 
 /// How a watcher's service took what was sent.
 #[derive(Debug, Clone, Default)]
@@ -59,18 +67,29 @@ struct Standing {
     tries: HashMap<StoryId, u32>,
 }
 
-impl Patience {
-    fn of(&self, watcher: &str) -> Standing {
-        self.lock().get(watcher).cloned().unwrap_or_default()
-    }
+/// How it stands with a watcher, while that one is told.
+struct Held {
+    standings: Standings,
+    name: String,
+    standing: Standing,
+}
 
-    fn keep(&self, watcher: &str, standing: Standing) {
-        self.lock().insert(watcher.to_owned(), standing);
+impl Held {
+    /// `None` where somebody holds it.
+    fn take(standings: &Standings, name: &str) -> Option<Self> {
+        let standing = lock(standings).insert(name.to_owned(), None).unwrap_or_else(|| Some(Standing::default()))?;
+        Some(Self { standings: standings.clone(), name: name.to_owned(), standing })
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.standings).insert(std::mem::take(&mut self.name), Some(std::mem::take(&mut self.standing)));
     }
+}
+
+fn lock(standings: &Standings) -> MutexGuard<'_, HashMap<String, Option<Standing>>> {
+    standings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What telling people came to.
@@ -78,8 +97,8 @@ impl Patience {
 pub(crate) struct Told {
     /// Who could not be told, and why, a line each.
     pub untold: Vec<String>,
-    /// When the first of them may be tried again.
-    pub again_in: Duration,
+    /// When somebody is to be told again of what they could not be told, or were not yet; `None` where that is nobody.
+    pub again_in: Option<Duration>,
 }
 
 /// What there is to be told, and what not any more.
@@ -93,7 +112,8 @@ struct Plan {
     upto: Option<EntryRef>,
 }
 
-/// Tells everybody of the stories that are due, each service beside the others.
+/// Tells everybody of the stories that are due, each service beside the others. Who takes longer than `wait` is told on while
+/// others are told of what comes next.
 ///
 /// # Errors
 /// When the store refuses. That a service could not be told is no error: it is in what is given.
@@ -101,33 +121,39 @@ pub(crate) async fn tell(
     store: &Store,
     watchers: &[Watcher],
     patience: &Patience,
+    wait: Duration,
     agent: &str,
     now: DateTime<Utc>,
 ) -> store::Result<Told> {
     if watchers.iter().any(|watcher| watcher.config.selection.query.is_some()) {
         maintenance::index(store, usize::MAX).await?;
     }
-    patience.lock().retain(|name, _| watchers.iter().any(|watcher| watcher.config.name == *name));
-    let mut telling = JoinSet::new();
+    let mut under_way = patience.under_way.lock().await;
     for watcher in watchers {
-        let (store, watcher, patience, agent) = (store.clone(), watcher.clone(), patience.clone(), agent.to_owned());
-        telling.spawn(async move {
-            let name = watcher.config.name.clone();
-            let mut standing = patience.of(&name);
-            let told = tell_one(&store, &watcher, &mut standing, &agent, now).await;
-            patience.keep(&name, standing.clone());
-            told.map(|()| standing.rest.map(|(until, why)| (until, format!("notify `{name}`: {why}"))))
-        });
+        let Some(mut held) = Held::take(&patience.standings, &watcher.config.name) else { continue };
+        let (store, watcher, agent) = (store.clone(), watcher.clone(), agent.to_owned());
+        under_way.spawn(async move { tell_one(&store, &watcher, &mut held.standing, &agent, now).await });
     }
-    let mut resting = Vec::new();
-    while let Some(told) = telling.join_next().await {
-        resting.extend(told.map_err(store::Error::from)??);
+    let until = clock::instant() + wait;
+    while let Ok(Some(told)) = tokio::time::timeout_at(until, under_way.join_next()).await {
+        told.map_err(store::Error::from)??;
     }
-    resting.sort();
-    let again_in = resting.first().map(|(until, _)| until.saturating_duration_since(clock::instant()));
-    let mut untold: Vec<String> = resting.into_iter().map(|(_, why)| why).collect();
-    untold.sort();
-    Ok(Told { untold, again_in: again_in.unwrap_or_default() })
+    drop(under_way);
+    let mut told = Told::default();
+    let standings = lock(&patience.standings);
+    for name in watchers.iter().map(|watcher| &watcher.config.name) {
+        let rest = match standings.get(name) {
+            Some(Some(Standing { rest: Some((until, why)), .. })) => {
+                told.untold.push(format!("notify `{name}`: {why}"));
+                until.saturating_duration_since(clock::instant())
+            }
+            // What came since it was begun is not known there.
+            Some(None) => LOOKED_AFTER,
+            _ => continue,
+        };
+        told.again_in = Some(told.again_in.map_or(rest, |again| again.min(rest)));
+    }
+    Ok(told)
 }
 
 /// Tells one, unless its service is to be left alone.

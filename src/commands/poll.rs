@@ -35,6 +35,8 @@ use crate::websub::publisher;
 
 /// How long the command waits for another program that holds the store locked.
 const FOR_A_LOCK: Duration = Duration::from_secs(60);
+/// The longest that people are told of stories: a service may take its time, and a poll ends.
+const TOLD_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(
     config: &Config,
@@ -62,7 +64,7 @@ pub(super) async fn run(
     let files =
         if outputs.iter().any(is_rendered) { publish_files(&store, site(config, outputs)?, config).await? } else { 0 };
     let (watchers, patience) = (subscriptions.watchers(config), Patience::default());
-    let told = notify::tell(&store, &watchers, &patience, &config.poll.user_agent, clock::now()).await?;
+    let told = notify::tell(&store, &watchers, &patience, TOLD_WITHIN, &config.poll.user_agent, clock::now()).await?;
     for untold in told.untold {
         tracing::warn!(name: "notify.not_told", "{untold}");
     }

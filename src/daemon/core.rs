@@ -355,17 +355,13 @@ impl Core {
             Done::Known(states) => self.agenda.replan(states),
             Done::Alive => actions.push(Action::Alive),
             Done::FilesWritten => self.are_commands_owed = true,
+            Done::Notified(told) => self.tell_again_at = told.again_in.map(|wait| now.steady + wait),
             Done::Encoded(turn) => {
                 self.counters.encode(turn.encoded, turn.found);
                 self.is_stale |= turn.found > 0;
                 self.is_anything_unencoded |= !turn.is_done;
             }
-            Done::Published(_)
-            | Done::CommandsRun
-            | Done::HubsAsked
-            | Done::HubTold
-            | Done::Notified(_)
-            | Done::Served => {}
+            Done::Published(_) | Done::CommandsRun | Done::HubsAsked | Done::HubTold | Done::Served => {}
         }
     }
 
@@ -409,9 +405,9 @@ impl Core {
 
     /// Tells of people who could not be told of stories, and sees to it that they are later. The others do not wait for that.
     fn tell_again(&mut self, Told { untold, again_in }: &Told, now: Now, actions: &mut Vec<Action>) {
-        self.tell_again_at = Some(now.steady + *again_in);
+        self.tell_again_at = again_in.map(|wait| now.steady + wait);
         self.works.succeeded(Work::Notify);
-        self.note_trouble(Work::Notify, &untold.join("; "), *again_in, actions);
+        self.note_trouble(Work::Notify, &untold.join("; "), again_in.unwrap_or_default(), actions);
     }
 
     /// Keeps what is wrong with a kind of work for whoever asks, and tells of it once.

@@ -4,6 +4,7 @@
 //! readers have the documents as soon as they are rendered, and files follow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::work::{Came, Done, Failure, Publication};
 use crate::clock;
@@ -16,6 +17,9 @@ use crate::websub::publisher;
 
 /// How many steps the index for searches is brought on before what is there is rendered.
 const INDEXED_AT_ONCE: usize = 10;
+
+/// How long people who are slow to take a notice are waited for before others are told of what came since.
+const WAITED: Duration = Duration::from_secs(2);
 
 /// Renders the outputs.
 pub(super) async fn render(store: Store, site: Site, before: Published, edition: u64) -> Came {
@@ -68,7 +72,8 @@ pub(super) async fn tell_people(
     patience: Patience,
     config: Arc<Config>,
 ) -> Came {
-    Ok(Done::Notified(notify::tell(&store, &watchers, &patience, &config.poll.user_agent, clock::now()).await?))
+    let told = notify::tell(&store, &watchers, &patience, WAITED, &config.poll.user_agent, clock::now());
+    Ok(Done::Notified(told.await?))
 }
 
 /// Tells our hub which documents changed. Without a hub nobody is told.

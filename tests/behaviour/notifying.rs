@@ -120,13 +120,14 @@ fn a_story_that_a_service_cannot_take_keeps_nobody_from_the_others() {
     assert_eq!([told("Ferry"), told("Choir"), told("Poison")], [1, 1, 4], "and is tried again by itself");
 }
 
-#[test]
-fn a_service_that_asks_for_a_rest_has_it_and_the_others_are_told() {
-    let busy = Origin::start(|_| Answer::new("429 Too Many Requests", &[("Retry-After", "3600")], ""));
+/// Tells a daemon of three stories that two services are to be told of, of which one does `otherwise`; gives how often each was
+/// asked once the other was told of all three, and what `/healthz` says then.
+fn three_told(otherwise: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> ([usize; 2], String) {
+    let other = Origin::start(otherwise);
     let ready = Origin::start(|_| Answer::status("204 No Content"));
     let feed = Origin::of(reports(&[]));
-    let two = [&busy, &ready].map(|service| notify(service, "").replace("min_sources = 2", "min_sources = 1"));
-    let more = two[0].replace("phone", "busy") + &two[1];
+    let two = [&other, &ready].map(|service| notify(service, "").replace("min_sources = 2", "min_sources = 1"));
+    let more = two[0].replace("phone", "other") + &two[1];
     let scene = Scene::with(&[("one", feed.url("/"))], &more);
     let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
     scene.write("newsfold.toml", &text.replace("interval = \"1h\"", "interval = \"1s\""));
@@ -138,9 +139,23 @@ fn a_service_that_asks_for_a_rest_has_it_and_the_others_are_told() {
     daemon.wait_for_event("notify.told");
     feed.change(|_| Answer::ok(reports(&["Ferry afloat", "Choir of Veskar wins", "Ludmark votes"])));
     daemon.wait_for_event("notify.told");
-    assert_eq!([busy.asked().len(), ready.asked().len()], [1, 3]);
-    let (status, health) = daemon.get("/healthz");
-    assert!(status.contains("200") && health.contains("it answered 429"), "{status}: {health}");
+    let asked = [other.asked().len(), ready.asked().len()];
+    let (head, health) = daemon.get("/healthz");
+    assert!(head.contains("200"), "{head}");
+    (asked, health)
+}
+
+#[test]
+fn a_service_that_asks_for_a_rest_has_it_and_the_others_are_told() {
+    let (asked, health) = three_told(|_| Answer::new("429 Too Many Requests", &[("Retry-After", "3600")], ""));
+    assert_eq!(asked, [1, 3]);
+    assert!(health.contains("it answered 429"), "{health}");
+}
+
+#[test]
+fn who_waits_for_a_service_that_hangs_is_nobody_else() {
+    let (asked, _) = three_told(|_| Answer::hanging(*b"HTTP/1.1 200 OK\r\nContent-Length: 9"));
+    assert_eq!(asked, [1, 3], "the first question is still open");
 }
 
 #[test]
