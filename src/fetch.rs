@@ -27,7 +27,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use tokio::time::Instant;
@@ -212,8 +212,9 @@ impl Client {
                     return Ok(Fetched::Document(document, reply));
                 }
                 _ => {
-                    let is_refusal = status.is_client_error() || status.is_server_error();
-                    let retry_after = is_refusal.then(|| fields::rest_asked_for(headers, now)).flatten();
+                    let retry_after = fields::rest_asked_for(headers, now)
+                        .filter(|_| status.is_client_error() || status.is_server_error())
+                        .and_then(|wait| TimeDelta::from_std(wait).ok());
                     // Many services share an address or a name there, and what one says is not said for the others.
                     let domain = (!blocklist::is_private(&target)).then(|| domain_of(&target));
                     let cure = cure::of(status, headers, question.access.reach(&target));

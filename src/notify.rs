@@ -18,6 +18,7 @@ use crate::fetch::notice::{self, Error as SendError, Notice};
 use crate::maintenance;
 use crate::model::{EntryRef, StoryId};
 use crate::publish::{self, Output, select};
+use crate::schedule;
 use crate::secrets;
 use crate::store::{self, Connection, Store, notices};
 
@@ -29,9 +30,7 @@ const MOST_AT_ONCE: usize = 20;
 const MOST_SILENCES: usize = 3;
 /// How often it is looked whether somebody has been told who takes long.
 const LOOKED_AFTER: Duration = Duration::from_secs(1);
-/// The longest pause before a service is asked again that could not be told,
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// and the longest that it may ask for: what waited longer is no news.
+/// The longest pause that a service may ask for: what waited longer is no news.
 const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// Somebody who is to be told.
@@ -240,8 +239,7 @@ impl Standing {
     /// Has the service left alone for a while, and as long as it asks.
     fn fail(&mut self, why: String, asked: Option<Duration>) {
         self.failures += 1;
-        let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(self.failures - 1));
-        let rest = doubled.min(LONGEST_PAUSE).max(asked.unwrap_or_default().min(LONGEST_REST));
+        let rest = schedule::pause_after(self.failures, asked, LONGEST_REST);
         self.rest = Some((clock::instant() + rest, why));
     }
 }

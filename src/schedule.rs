@@ -25,6 +25,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// The longest `Retry-After` that is obeyed.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The longest pause before failed work is begun again, where nobody asked for a longer one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// The most that jitter adds to an interval.
 const LONGEST_JITTER: Duration = Duration::from_secs(300);
 
@@ -396,6 +399,15 @@ fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs())
 }
 
+/// How long failed work rests: a second after the first failure, twice as long after each further one up to a minute, and no less
+/// than the `rest` that a service asked for, as far as that is within `longest`.
+#[must_use]
+pub(crate) fn pause_after(failures: u32, rest: Option<Duration>, longest: Duration) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    let pause = Duration::from_secs(1).saturating_mul(doubled).min(LONGEST_PAUSE);
+    pause.max(rest.unwrap_or_default().min(longest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,6 +476,12 @@ mod tests {
         let due = planned(&Cadence::Every(HOUR), hints, failures, noon());
         let jitter = Cadence::Every(HOUR).jitter(ADDRESS, HOUR);
         assert_eq!((due.at - jitter, &*due.reason), (after(noon(), wait), reason));
+    }
+
+    #[test]
+    fn failed_work_rests_longer_and_longer_up_to_a_minute() {
+        let seconds = [1, 2, 3, 6, 7, 1_000].map(|failures| pause_after(failures, None, Duration::ZERO).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 32, 60, 60]);
     }
 
     #[test]

@@ -18,11 +18,9 @@ use crate::poll::Trigger;
 use crate::publish::files::WriteError;
 use crate::publish::theme::Theme;
 use crate::publish::{Output, Published};
+use crate::schedule;
 use crate::store;
 use crate::subscriptions::Subscriptions;
-
-/// The longest pause before failed work is begun again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The longest pause that a service may ask for.
 const LONGEST_REST: Duration = Duration::from_secs(86_400);
@@ -254,7 +252,7 @@ impl Works {
     /// for.
     pub(super) fn failed(&mut self, work: Work, at: Duration, rest: Option<Duration>) -> Duration {
         let failures = self.pauses.get(&work).map_or(0, |pause| pause.failures) + 1;
-        let pause = pause_after(failures).max(rest.unwrap_or_default().min(LONGEST_REST));
+        let pause = schedule::pause_after(failures, rest, LONGEST_REST);
         self.pauses.insert(work, Pause { failures, until: at + pause });
         pause
     }
@@ -265,21 +263,9 @@ impl Works {
     }
 }
 
-/// How long failed work rests: a second after the first failure, twice as long after each further one.
-fn pause_after(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    Duration::from_secs(1).saturating_mul(doubled).min(LONGEST_PAUSE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failed_work_rests_longer_and_longer_up_to_a_minute() {
-        let seconds = [1, 2, 3, 6, 7, 1_000].map(|failures| pause_after(failures).as_secs());
-        assert_eq!(seconds, [1, 2, 4, 32, 60, 60]);
-    }
 
     #[test]
     fn work_that_is_under_way_or_rests_is_not_begun() {

@@ -147,7 +147,7 @@ impl EncoderClient {
             request = request.header(AUTHORIZATION, key);
         }
         let mut answer = request.send().await.map_err(silent)?;
-        let rest = fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
+        let rest = fields::rest_asked_for(answer.headers(), clock::now());
         match answer.status() {
             status if status.is_success() => {}
             status @ (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {

@@ -2,7 +2,9 @@
 //!
 //! Edge in form only: they are those of the client that asks.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName};
 
 use super::freshness;
@@ -19,7 +21,7 @@ pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// How long an answer asks us to stay away, by its own fields (RFC 9110 §10.2.3).
-pub(super) fn rest_asked_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
+pub(super) fn rest_asked_for(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let [value, date] = [header::RETRY_AFTER, header::DATE].map(|name| text(headers, &name));
-    freshness::retry_after(&value?, date.as_deref(), now)
+    freshness::retry_after(&value?, date.as_deref(), now)?.to_std().ok()
 }

@@ -79,9 +79,6 @@ pub async fn tell(hub: &Url, document: &str, user_agent: &str) -> Result<(), Err
     match answer.status() {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => Err(Error::Moved(status)),
-        status => Err(Error::Refused {
-            status,
-            rest: fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok()),
-        }),
+        status => Err(Error::Refused { status, rest: fields::rest_asked_for(answer.headers(), clock::now()) }),
     }
 }

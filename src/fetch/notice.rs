@@ -85,7 +85,7 @@ pub async fn send(notice: Notice, user_agent: &str) -> Result<(), Error> {
     if status.is_success() {
         Ok(())
     } else if is_busy {
-        let rest = fields::rest_asked_for(answer.headers(), clock::now()).and_then(|rest| rest.to_std().ok());
+        let rest = fields::rest_asked_for(answer.headers(), clock::now());
         Err(Error::Busy { status, rest })
     } else {
         Err(Error::Refused(status))
