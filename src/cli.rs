@@ -275,9 +275,9 @@ pub enum Command {
         #[arg(value_name = "FOLDER", default_value = "newsfold-demo")]
         folder: PathBuf,
     },
-    /// Write the commented configuration
+    /// Write the commented configuration, and its schema for editors beside it
     Init {
-        /// Where to; nothing is overwritten
+        /// Where to; one that is there is left as it is
         #[arg(value_name = "FILE", default_value = "newsfold.toml")]
         file: PathBuf,
     },

@@ -26,6 +26,8 @@ mod table;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
+
 pub use console::Exit;
 
 use console::{print, runtime, runtime_of_the_daemon};
@@ -139,14 +141,13 @@ fn told_if_misconfigured(error: anyhow::Error) -> anyhow::Result<Exit> {
     Ok(Exit::Misconfigured)
 }
 
-/// Writes the commented configuration where there is no file yet.
+/// Writes the commented configuration where there is no file yet, and beside it the schema that its first line names to editors.
 fn init(file: &Path) -> anyhow::Result<Exit> {
-    let made = std::fs::File::create_new(file).and_then(|mut made| made.write_all(config::COMMENTED.as_bytes()));
-    match made {
-        Ok(()) => {
-            eprintln!("{} written; name your feeds in it, then `newsfold check` and `newsfold run`", file.display());
-            Ok(Exit::Done)
-        }
+    let schema = file.with_extension("schema.json");
+    let name = schema.file_name().unwrap_or_default().to_string_lossy();
+    let text = format!("#:schema ./{name}\n\n{}", config::COMMENTED);
+    match std::fs::File::create_new(file).and_then(|mut made| made.write_all(text.as_bytes())) {
+        Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             anyhow::bail!(
                 "{} exists already and was left as it is; give another name to see what newsfold would write",
@@ -155,6 +156,10 @@ fn init(file: &Path) -> anyhow::Result<Exit> {
         }
         Err(error) => anyhow::bail!("{}: {error}", file.display()),
     }
+    std::fs::write(&schema, format!("{:#}\n", config::schema()))
+        .with_context(|| format!("{} cannot be written", schema.display()))?;
+    eprintln!("{} written; name your feeds in it, then `newsfold check` and `newsfold run`", file.display());
+    Ok(Exit::Done)
 }
 
 /// The first configuration file that exists of those that are looked for.

@@ -13,6 +13,16 @@ fn what_init_writes_is_a_configuration_with_nothing_wrong() {
 }
 
 #[test]
+fn what_init_writes_names_the_schema_that_it_puts_beside_it() {
+    let scene = Scene::with(&[], "");
+    scene.must(&["init", "fresh.toml"]);
+    let written = std::fs::read_to_string(scene.path("fresh.toml")).unwrap();
+    assert!(written.starts_with("#:schema ./fresh.schema.json\n"), "{written}");
+    let schema = std::fs::read_to_string(scene.path("fresh.schema.json")).unwrap();
+    assert_eq!(schema, scene.must(&["schema"]));
+}
+
+#[test]
 fn check_tells_all_problems_at_once_with_their_places() {
     let scene = Scene::with(&[], "");
     scene.write(
