@@ -45,6 +45,6 @@ bench NAME *ARGUMENTS:
     *) cargo bench --bench "$name" -- "$@" ;;
     esac
 
-# The Debian package
-package:
-    systemd/package.sh
+# What a release hands out: packages, archives, images, checksums
+package *ARGUMENTS:
+    packaging/release.sh {{ ARGUMENTS }}

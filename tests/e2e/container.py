@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Builds the last stage of packaging/Containerfile and runs it: as its own user, its root read-only, one volume to write to.
+"""Runs images that packaging/release.sh made: as their own user, their root read-only, one volume to write to, which the newer
+one takes over from the older.
 
-    tests/e2e/container.py NEWSFOLD
+    tests/e2e/container.py IMAGE OLDER_IMAGE
 
-Nothing is downloaded: the program is the one that is given, and the base image holds the libraries of this machine that it needs.
-It needs root, Linux and buildah; status 77: it cannot run here, and says why. One line is printed for each check; the first one
-that fails ends the script with status 1.
+No engine is needed: an image is unpacked and started in a namespace, as an engine would. Nothing is downloaded. It needs root,
+Linux and buildah; status 77: it cannot run here, and says why. One line is printed for each check; the first one that fails ends
+the script with status 1.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -18,10 +20,12 @@ import subprocess
 import sys
 import time
 
-from checks import check, in_a_network_of_its_own, say, scratch, until
+from checks import check, get, in_a_network_of_its_own, say, scratch, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
+FEED = """<rss version="2.0"><channel><title>Sample</title><link>https://sample.example/</link><description>d</description>
+<item><guid>one</guid><link>https://sample.example/one</link><title>The first report</title></item></channel></rss>"""
 # Seen by the process that this starts only: the image's root cannot be written to, the volume can.
 INSIDE = """
 set -e
@@ -57,31 +61,6 @@ class Images:
     def buildah(self, *words):
         return run("buildah", *self.options, *words, env=self.environment).strip()
 
-    def of_folder(self, name, folder):
-        made = self.buildah("from", "scratch")
-        self.buildah("add", "--quiet", made, folder, "/")
-        self.buildah("commit", "--quiet", "--rm", made, name)
-
-
-def with_libraries(folder, program):
-    """What the program needs of this machine."""
-    for path in re.findall(r"(/\S+) \(0x", run("ldd", program)):
-        place = folder / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
-    for name in ("proc", "tmp"):
-        (folder / name).mkdir()
-
-
-def last_stage():
-    """The Containerfile from its last FROM on, and what the stage before leaves for it."""
-    text = (PACKAGING / "Containerfile").read_text()
-    stages = re.split(r"^(?=FROM )", text, flags=re.M)
-    check(len(stages) == 3 and stages[1].rstrip().splitlines()[0].endswith(" AS build"), "the Containerfile has two stages")
-    installed = re.findall(r"install -D (?:-m 644 )?(\S+) /image(\S+)", stages[1])
-    check(len(installed) == 3, f"what is installed in the image: {installed}")
-    return re.sub(r"^FROM \S+", "FROM localhost/base", stages[2]), installed
-
 
 def files_agree():
     """The examples name the image's own user, folders, port and question."""
@@ -98,8 +77,66 @@ def files_agree():
     say("the Containerfile, compose.yaml and newsfold.container agree")
 
 
+class Container:
+    """An image, unpacked, and its volume."""
+
+    def __init__(self, images, file, volume):
+        self.images, self.volume = images, volume
+        self.name = images.buildah("from", "--pull-never", f"docker-archive:{file}")
+        self.settings = json.loads(images.buildah("inspect", "--type", "container", self.name))["Docker"]["config"]
+        self.root = pathlib.Path(images.buildah("mount", self.name))
+        # What an engine puts there.
+        for folder in ("proc", "etc"):
+            (self.root / folder).mkdir(exist_ok=True)
+        (self.root / "etc" / "resolv.conf").touch()
+        if not volume.exists():
+            # A new volume has what the image has there, and its owner.
+            volume.mkdir()
+            owner = (self.root / "var" / "lib" / "newsfold").stat()
+            os.chown(volume, owner.st_uid, owner.st_gid)
+        self.environment = dict(setting.split("=", 1) for setting in self.settings["Env"])
+
+    def command(self, *words):
+        return ["unshare", "--mount", "sh", "-c", INSIDE, "sh", self.root, self.volume, self.settings["User"], *words]
+
+    def run(self, *words):
+        return subprocess.run(self.command(*words), env=self.outside(), capture_output=True, text=True, check=False)
+
+    def outside(self):
+        # `chroot` looks for the program in the image's PATH, and the shell for `chroot` in this one.
+        return {**self.environment, "PATH": f"{self.environment['PATH']}:{os.environ['PATH']}"}
+
+    @contextlib.contextmanager
+    def running(self, log):
+        with log.open("ab") as told:
+            words = [*self.settings["Entrypoint"], *self.settings["Cmd"]]
+            daemon = subprocess.Popen(self.command(*words), env=self.outside(), stdout=told, stderr=told)
+        try:
+            until(lambda: self.is_well() == 0, 60, f"`newsfold health` answers 0; {log.read_text()}")
+            yield daemon
+        finally:
+            began = time.monotonic()
+            daemon.send_signal(signal.SIGTERM)
+            ended = daemon.wait(20)
+        check(ended == 0 and time.monotonic() - began < 10, f"it ended with {ended}: {log.read_text()}")
+        check(self.is_well() == 1, "a daemon that ended is well")
+
+    def is_well(self):
+        return self.run(*self.settings["Healthcheck"]["Test"][1:]).returncode
+
+
+def told(volume):
+    """A feed in the volume, and a configuration that names it."""
+    (volume / "feed.xml").write_text(FEED)
+    return (PACKAGING / "container.toml").read_text() + '\n[[feed]]\nurl = "file:/var/lib/newsfold/feed.xml"\n'
+
+
+def titles():
+    return [(item["id"], item["title"]) for item in json.loads(get("http://127.0.0.1:8080/news.json"))["items"]]
+
+
 def main():
-    program = pathlib.Path(sys.argv[1]).resolve()
+    newer, older = (pathlib.Path(file).resolve() for file in sys.argv[1:3])
     if os.geteuid() != 0:
         cannot("not root")
     if not shutil.which("buildah"):
@@ -108,62 +145,36 @@ def main():
     files_agree()
     folder = scratch()
     images = Images(folder)
-    stage, installed = last_stage()
-    with_libraries(folder / "base", program)
-    images.of_folder("localhost/base", folder / "base")
-    for source, place in installed:
-        source = {"target/release/newsfold": program}.get(source, ROOT / source)
-        target = folder / "built" / "image" / place.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
-        target.chmod(0o755 if source == program else 0o644)
-    (folder / "built" / "volume").mkdir()
-    images.of_folder("localhost/built", folder / "built")
-    (folder / "Containerfile").write_text(f"FROM localhost/built AS build\n{stage}")
-    images.buildah("build", "--format", "docker", "--pull-never", "-t", "newsfold", "-f", folder / "Containerfile", folder)
-    settings = json.loads(images.buildah("inspect", "--type", "image", "newsfold"))["Docker"]["config"]
-    say("the last stage is built")
+    volume, log = folder / "volume", folder / "log"
+
+    before = Container(images, older, volume)
+    (before.root / "etc/newsfold/newsfold.toml").write_text(told(volume))
+    with before.running(log):
+        until(titles, 20, "the feed is published")
+        were = titles()
+    images.buildah("umount", before.name)
+
+    image = Container(images, newer, volume)
+    settings, root = image.settings, image.root
+    files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    check(files == {"usr/bin/newsfold", "etc/newsfold/newsfold.toml", "etc/ssl/certs/ca-certificates.crt", "etc/resolv.conf"}, f"it has {files}")
     check(settings["User"] == "10001:10001", f"its user is {settings['User']}")
     check(list(settings["Volumes"]) == ["/var/lib/newsfold"], f"its volumes are {settings['Volumes']}")
     check(settings["Healthcheck"]["Test"] == ["CMD", "newsfold", "health"], f"it is asked by {settings['Healthcheck']}")
-
-    made = images.buildah("from", "--pull-never", "newsfold")
-    root = pathlib.Path(images.buildah("mount", made))
-    (root / "etc" / "resolv.conf").touch()
-    # What an engine does with a new volume: it has what the image has there, and its owner.
-    volume = folder / "volume"
-    volume.mkdir()
-    owner = (root / "var" / "lib" / "newsfold").stat()
-    os.chown(volume, owner.st_uid, owner.st_gid)
-
-    def inside(*words):
-        return ["unshare", "--mount", "sh", "-c", INSIDE, "sh", root, volume, settings["User"], *words]
-
-    environment = dict(setting.split("=", 1) for setting in settings["Env"])
-    environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    log = folder / "log"
-    with log.open("wb") as told:
-        daemon = subprocess.Popen(inside(*settings["Entrypoint"], *settings["Cmd"]), env=environment, stdout=told, stderr=told)
-    try:
-        is_well = inside(*settings["Healthcheck"]["Test"][1:])
-        until(lambda: subprocess.run(is_well, env=environment, capture_output=True, check=False).returncode == 0, 30,
-              f"`newsfold health` answers 0; {log.read_text()}")
+    (root / "etc/newsfold/newsfold.toml").write_text(told(volume))
+    with image.running(log) as daemon:
         say("it runs, and says that it is well")
+        until(lambda: titles() == were, 20, "the stories of the older image are there")
         check((volume / "newsfold.db").stat().st_uid == 10001, "the store belongs to another user")
         status = (pathlib.Path("/proc") / str(daemon.pid) / "status").read_text()
         check(re.search(r"^Uid:\s+10001\s+10001\s", status, re.M), "the daemon is another user")
-        tried = subprocess.run(inside("newsfold", "init", "/etc/newsfold/new.toml"), env=environment, capture_output=True, text=True, check=False)
+        tried = image.run("newsfold", "init", "/etc/newsfold/new.toml")
         check(tried.returncode == 1 and not (root / "etc/newsfold/new.toml").exists(), f"its root can be written to: {tried}")
-        done = subprocess.run(inside("newsfold", "store", "check"), env=environment, capture_output=True, text=True, check=False)
+        done = image.run("newsfold", "store", "check")
         check(done.returncode == 0, f"store check: {done.stderr}")
-    finally:
-        began = time.monotonic()
-        daemon.send_signal(signal.SIGTERM)
-        ended = daemon.wait(20)
-        images.buildah("umount", made)
-    check(ended == 0 and time.monotonic() - began < 10, f"it ended with {ended}: {log.read_text()}")
-    tried = subprocess.run(is_well, env=environment, capture_output=True, check=False)
-    check(tried.returncode == 1, "a daemon that ended is well")
+        done = image.run("newsfold", "store", "backup", "/var/lib/newsfold/copy.db")
+        check(done.returncode == 0 and (volume / "copy.db").exists(), f"store backup: {done.stderr}")
+    images.buildah("umount", image.name)
     say("all is well")
 
 

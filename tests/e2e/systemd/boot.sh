@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Boots real systemd in a container, installs the package, and runs checks.sh there:
 #
-#   tests/e2e/systemd/boot.sh PACKAGE OLDER_PACKAGE
+#   tests/e2e/systemd/boot.sh FOLDER OLDER
+#
+# FOLDER and OLDER are what packaging/release.sh made of two versions; the store is filled by the older one.
 #
 # The container's only network is a private one, 192.168.77.0/24, as most homes and clouds have: its neighbour, 192.168.77.1, is
 # the name server, has a feed, reads what newsfold serves, and passes readers on to it with nginx as docs/service.md has it.
 #
-# The root file system is made once and kept in $NEWSFOLD_ROOT_FS (default: target/systemd/root); each run works on a layer
-# above it. Needs root, and the packages systemd-container, mmdebstrap, iproute2 and nginx-light. Status 77: it cannot run here,
+# The root file system is of Debian 12, or of what NEWSFOLD_SUITE names (`trixie`; `jammy` or `noble` of Ubuntu). It is made once
+# and kept in $NEWSFOLD_ROOT_FS (default: target/systemd/SUITE); each run works on a layer above it. Needs root, and the packages systemd-container, mmdebstrap, iproute2 and nginx-light. Status 77: it cannot run here,
 # and says why.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-package=$(realpath "$1")
-older=$(realpath "$2")
-root_fs=${NEWSFOLD_ROOT_FS:-$here/../../../target/systemd/root}
+folder=$(realpath "$1") older=$(realpath "$2") architecture=$(dpkg --print-architecture)
+suite=${NEWSFOLD_SUITE:-bookworm}
+root_fs=${NEWSFOLD_ROOT_FS:-$here/../../../target/systemd/$suite}
 
 cannot() { echo "skipped: $1"; exit 77; }
 [ "$(id -u)" = 0 ] || cannot "not root"
@@ -26,9 +28,18 @@ if [ ! -e "$root_fs/usr/sbin/nginx" ]; then
   command -v mmdebstrap >/dev/null || cannot "mmdebstrap is missing"
   mkdir -p "$(dirname "$root_fs")"
   rm -rf "$root_fs"
-  mmdebstrap --quiet --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,procps,ca-certificates,curl,python3,init-system-helpers,nginx-light \
-    bookworm "$root_fs" 2>/dev/null || cannot "no root file system could be made"
+  from=() mirror=()
+  case $suite in
+  jammy | noble)
+    keys=$(dirname "$root_fs")/ubuntu-keys
+    bash "$here/../next_debian.sh" ubuntu-archive-keyring "$keys" || cannot "the keys of Ubuntu's archive cannot be had"
+    from=(--keyring="$keys/usr/share/keyrings/ubuntu-archive-keyring.gpg" --components=main,universe)
+    mirror=(http://archive.ubuntu.com/ubuntu)
+    ;;
+  esac
+  mmdebstrap --quiet --variant=minbase "${from[@]}" \
+    --include=apt,systemd,systemd-sysv,dbus,procps,ca-certificates,curl,python3,init-system-helpers,nginx-light \
+    "$suite" "$root_fs" "${mirror[@]}" 2>/dev/null || cannot "no root file system could be made"
 fi
 
 work=$(mktemp -d)
@@ -73,9 +84,10 @@ NGINX
 ip netns exec "$lan" nginx -p "$work" -c "$work/nginx.conf" &
 neighbours+=($!)
 
-cp "$package" "$work/merged/opt/checks/newsfold.deb"
-cp "$older" "$work/merged/opt/checks/older.deb"
-cp "$here"/checks.sh "$here"/origin.py "$here"/../../../docs/service.md "$work/merged/opt/checks/"
+cp "$folder"/*_"$architecture".deb "$work/merged/opt/checks/newsfold.deb"
+cp "$older"/*_"$architecture".deb "$work/merged/opt/checks/older.deb"
+cp "$folder"/*-linux-"$architecture".tar.gz "$work/merged/opt/checks/"
+cp "$here"/checks.sh "$here"/origin.py "$here"/../../../docs/{service,install}.md "$work/merged/opt/checks/"
 cat > "$work/merged/etc/systemd/system/checks.service" <<'UNIT'
 [Unit]
 After=multi-user.target
