@@ -82,9 +82,21 @@ pub fn entries(parsed: ParsedFeed, address: &Url) -> (Vec<Entry>, Vec<Fault>) {
         })
         .collect();
     identity::make_unique(&mut entries);
-    // The id settles what the date leaves open, so that the order in which a document lists its entries does not matter.
-    entries.sort_by(|one, two| (one.published, &one.id).cmp(&(two.published, &two.id)));
+    // What the dates leave open is settled by the document, whose newest entry stands first where they do not say otherwise.
+    if !begins_with_the_oldest(&entries) {
+        entries.reverse();
+    }
+    entries.sort_by_key(|entry| entry.published);
     (entries, faults)
+}
+
+/// Whether the dates of a document's entries rise from its beginning to its end.
+fn begins_with_the_oldest(entries: &[Entry]) -> bool {
+    let dates: Vec<DateTime<Utc>> = entries.iter().filter_map(|entry| entry.published).collect();
+    let steps = |is: fn(&DateTime<Utc>, &DateTime<Utc>) -> bool| {
+        dates.iter().zip(dates.iter().skip(1)).filter(|(one, next)| is(one, next)).count()
+    };
+    steps(|one, next| one < next) > steps(|one, next| one > next)
 }
 
 /// The newest `most` entries, in the order in which they stand in their document.
@@ -410,18 +422,22 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_document_does_not_matter() {
-        let at = |text: &str| Some(text.parse().unwrap());
-        let dates = [at("2026-01-02T00:00:00Z"), None, at("2026-01-01T00:00:00Z"), at("2026-01-02T00:00:00Z")];
-        let listed: Vec<ParsedEntry> = (1..)
-            .zip(dates)
-            .map(|(id, published)| ParsedEntry { id: Some(id.to_string()), published, ..entry_at(&format!("/{id}")) })
-            .collect();
-        let ids =
-            |entries: Vec<ParsedEntry>| normalised(entries).into_iter().map(|entry| entry.id.0).collect::<Vec<_>>();
-        let reversed = listed.iter().rev().cloned().collect();
-        assert_eq!(ids(listed), ["2", "3", "1", "4"], "oldest first, those without a date before them");
-        assert_eq!(ids(reversed), ["2", "3", "1", "4"]);
+    fn what_the_dates_leave_open_is_settled_by_the_document() {
+        let check = |days: &[Option<u32>], expected: &[&str]| {
+            let at = |day: u32| format!("2026-01-{day:02}T00:00:00Z").parse().unwrap();
+            let listed = (1..).zip(days).map(|(id, day)| ParsedEntry {
+                id: Some(id.to_string()),
+                published: day.map(at),
+                ..entry_at(&format!("/{id}"))
+            });
+            let found: Vec<String> = normalised(listed.collect()).into_iter().map(|entry| entry.id.0).collect();
+            assert_eq!(found, expected, "{days:?}");
+        };
+        check(&[Some(3), Some(1), Some(2)], &["2", "3", "1"]);
+        check(&[None; 11], &["11", "10", "9", "8", "7", "6", "5", "4", "3", "2", "1"]);
+        check(&[Some(2), Some(2), Some(1), Some(1)], &["4", "3", "2", "1"]);
+        check(&[Some(1), Some(1), Some(2), Some(2)], &["1", "2", "3", "4"]);
+        check(&[Some(2), None, Some(1)], &["2", "3", "1"]);
     }
 
     #[test]

@@ -77,7 +77,8 @@ fn terms(text: &str) -> Vec<Term> {
         if phrase == "OR" && !is_quoted && !is_without {
             terms.push(Term::Or);
         } else if phrase.contains(char::is_alphanumeric) {
-            let is_beginning = !is_quoted && phrase.ends_with('*');
+            // Korean writes its particles onto the word: who asks for 서울 means 서울에서, too.
+            let is_beginning = !is_quoted && (phrase.ends_with('*') || phrase.ends_with(is_korean));
             let words = phrase.trim_end_matches('*').replace(['"', '\0'], " ");
             let words = spaceless::apart(&words);
             let phrase = format!("\"{words}\"{}", if is_beginning { "*" } else { "" });
@@ -85,6 +86,10 @@ fn terms(text: &str) -> Vec<Term> {
         }
     }
     terms
+}
+
+fn is_korean(c: char) -> bool {
+    matches!(c, '\u{ac00}'..='\u{d7a3}')
 }
 
 #[cfg(test)]
@@ -109,6 +114,12 @@ mod tests {
         check("大雨", "(\"大 雨\")");
         check("大雨* -東京", "((\"大 雨\"*)) NOT (\"東 京\")");
         check("\"GDP增长\"", "(\"GDP 增 长\")");
+    }
+
+    #[test]
+    fn a_korean_word_is_found_with_its_particle() {
+        check("서울 -지진", "((\"서울\"*)) NOT (\"지진\"*)");
+        check("\"서울\"", "(\"서울\")");
     }
 
     #[test]

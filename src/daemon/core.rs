@@ -670,9 +670,6 @@ impl Core {
         for warning in self.warnings() {
             status.push_str(&format!("; {warning}"));
         }
-        if let Some(refused) = &self.refused {
-            status.push_str(&format!("; the configuration is wrong, and the one before it stays in force: {refused}"));
-        }
         status
     }
 
@@ -701,7 +698,9 @@ impl Core {
             format!("{left_out} of the stories cannot be read or rendered and are left out; the log names them")
         });
         let missed = self.troubles.iter().filter(|(work, _)| work.is_dispensable()).map(|(_, what)| what.clone());
-        damaged.into_iter().chain(hidden).chain(left_out).chain(missed).collect()
+        let wrong = |refused| format!("the configuration is wrong, and the one before it stays in force: {refused}");
+        let refused = self.refused.as_ref().map(wrong);
+        damaged.into_iter().chain(hidden).chain(left_out).chain(missed).chain(refused).collect()
     }
 }
 

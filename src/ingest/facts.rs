@@ -40,7 +40,7 @@ impl Facts {
         }
         let mut stored = rekey::stored(tx, feed.feed, &known, polled)?;
         let apart: Option<Arc<[Entry]>> =
-            identity::kept_apart(polled, &matching::shared_ids(&known, &stored)).map(Into::into);
+            identity::kept_apart(polled, &matching::shared_ids(&known, polled, &stored)).map(Into::into);
         if let Some(apart) = &apart {
             known = entries::known(tx, feed.feed, apart)?;
             stored = rekey::stored(tx, feed.feed, &known, apart)?;

@@ -86,7 +86,7 @@ fn name(shared: &str, entry: &Entry, steps: usize) -> EntryId {
     EntryId(format!("{shared}{APART}{:032x}", xxh3_128(said.as_bytes())))
 }
 
-/// Makes ids unique within one document, whatever the order of its entries.
+/// Makes ids unique within one document, whatever the order of its entries, which stays.
 ///
 /// Entries that share an id are each called by as much of what they say as it takes; such an id leads to no page. Of those that
 /// say the same, and of the versions of one entry (RFC 4287 §4.1.1), the one that was updated last is kept.
@@ -98,15 +98,15 @@ pub fn make_unique(entries: &mut Vec<Entry>) {
     if count_of.len() == entries.len() {
         return;
     }
-    let (mut sharing, mut unique): (Vec<Entry>, Vec<Entry>) =
-        entries.drain(..).partition(|entry| count_of.get(&entry.id).is_some_and(|count| *count > 1));
+    let (mut sharing, mut unique): (Vec<Placed>, Vec<Placed>) =
+        entries.drain(..).enumerate().partition(|(_, entry)| count_of.get(&entry.id).is_some_and(|count| *count > 1));
     keep_newest_version(&mut sharing);
-    let names: Vec<Vec<EntryId>> = sharing.iter().map(names).collect();
+    let names: Vec<Vec<EntryId>> = sharing.iter().map(|(_, entry)| names(entry)).collect();
     let mut bearers: HashMap<EntryId, usize> = HashMap::new();
     for name in names.iter().flatten() {
         *bearers.entry(name.clone()).or_default() += 1;
     }
-    for (entry, names) in sharing.iter_mut().zip(names) {
+    for ((_, entry), names) in sharing.iter_mut().zip(names) {
         let is_its_own = |name: &EntryId| bearers.get(name) == Some(&1);
         let Some(name) = names.into_iter().find(is_its_own) else { continue };
         if name != entry.id {
@@ -115,16 +115,20 @@ pub fn make_unique(entries: &mut Vec<Entry>) {
         entry.id = name;
     }
     unique.append(&mut sharing);
-    *entries = unique;
+    unique.sort_by_key(|(position, _)| *position);
+    entries.extend(unique.into_iter().map(|(_, entry)| entry));
 }
+
+/// An entry with its position in the document.
+type Placed = (usize, Entry);
 
 /// Of the entries that differ in nothing by which entries are told apart, or in their text and in when they were updated,
 /// leaves the one that was updated last.
-fn keep_newest_version(sharing: &mut Vec<Entry>) {
-    sharing.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
+fn keep_newest_version(sharing: &mut Vec<Placed>) {
+    sharing.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.updated));
     let mut seen: HashSet<EntryId> = HashSet::new();
     let mut versions: HashMap<EntryId, Option<DateTime<Utc>>> = HashMap::new();
-    sharing.retain(|entry| {
+    sharing.retain(|(_, entry)| {
         let first_updated = *versions.entry(name(&entry.id.0, entry, STEPS - 1)).or_insert(entry.updated);
         let is_older_version = entry.published.is_some() && entry.updated != first_updated;
         seen.insert(name(&entry.id.0, entry, STEPS)) && !is_older_version

@@ -102,9 +102,12 @@ fn entry(item: Item, absolute: &impl Fn(Option<String>) -> Option<String>) -> Pa
     let address = |said: Option<String>| said.map(|said| bare(&said).into_owned());
     // A newsfold that reads a newsfold credits whom that one credits.
     let Own { source, also, story_url, story_title, known_as } = item.own.unwrap_or_default();
+    // An id that is an address is the page where none is named (JSON Feed 1.1: "ideally the full URL").
+    let is_address = |id: &&String| ["http://", "https://"].iter().any(|scheme| id.starts_with(scheme));
+    let page = item.id.as_ref().filter(is_address).cloned();
     ParsedEntry {
+        url: address(item.url).or_else(|| address(item.external_url)).or(page),
         id: item.id,
-        url: address(item.url).or_else(|| address(item.external_url)),
         title: item.title.map(|title| title_of(&title)).filter(|title| !title.is_empty()),
         summary: item.summary.map(|said| lines::html(&said)),
         content: item

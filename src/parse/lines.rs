@@ -7,11 +7,15 @@ use crate::sanitise::escape;
 
 /// Text is not filled to less than this, in characters.
 const NARROWEST: usize = 50;
+/// How many spaces a tab is worth, and how many are shown before a line at most.
+const TAB: usize = 4;
+const WIDEST: usize = 40;
 /// So many lines have to be full before a text is taken for a filled one.
 const FEWEST: usize = 3;
 
 /// The text as HTML: paragraphs where blank lines are, line breaks where lines end.
 pub(super) fn html(text: &str) -> String {
+    // The first line stands behind a tag; what all others are indented by is how the document is laid out.
     let text = text.trim();
     if !text.contains(['\n', '\r']) {
         return escape(text);
@@ -19,13 +23,27 @@ pub(super) fn html(text: &str) -> String {
     let lines: Vec<&str> = text.lines().flat_map(|line| line.split('\r')).map(str::trim_end).collect();
     let paragraphs: Vec<&[&str]> =
         lines.split(|line| line.is_empty()).filter(|paragraph| !paragraph.is_empty()).collect();
-    let between = if is_filled(&paragraphs) { "\n" } else { "<br>" };
-    let html =
-        |paragraph: &&[&str]| paragraph.iter().map(|line| escape(line.trim_start())).collect::<Vec<_>>().join(between);
+    let is_filled = is_filled(&paragraphs);
+    let between = if is_filled { "\n" } else { "<br>" };
+    let others = lines.iter().skip(1).filter(|line| !line.is_empty());
+    let margin = others.map(|line| indent(line).0).min().unwrap_or_default();
+    let shown = |line: &&str| {
+        let (width, words) = indent(line);
+        let beyond = if is_filled { 0 } else { width.saturating_sub(margin).min(WIDEST) };
+        format!("{}{}", "&nbsp;".repeat(beyond), escape(words))
+    };
+    let html = |paragraph: &&[&str]| paragraph.iter().map(shown).collect::<Vec<_>>().join(between);
     match &*paragraphs {
         [only] => html(only),
         paragraphs => paragraphs.iter().map(|paragraph| format!("<p>{}</p>", html(paragraph))).collect(),
     }
+}
+
+/// How far a line is indented, in spaces, and what stands in it.
+fn indent(line: &str) -> (usize, &str) {
+    let words = line.trim_start();
+    let space = line.get(..line.len() - words.len()).unwrap_or_default();
+    (space.chars().map(|c| if c == '\t' { TAB } else { 1 }).sum(), words)
 }
 
 /// Whether each line ends only where the next word had no room.
@@ -62,6 +80,9 @@ mod tests {
         );
         check("a\rb\r\rc", "<p>a<br>b</p><p>c</p>");
         check("a\n  b", "a<br>b");
+        check("if x:\n\ty()\nz", "if x:<br>&nbsp;&nbsp;&nbsp;&nbsp;y()<br>z");
+        check("\n  a\n    b\n  c\n", "a<br>&nbsp;&nbsp;b<br>c");
+        check("a\n\n b\n  c", "<p>a</p><p>b<br>&nbsp;c</p>");
         check("", "");
     }
 

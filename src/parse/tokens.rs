@@ -111,6 +111,14 @@ impl<'a> Tokens<'a> {
     fn literal(&mut self, start: usize) -> Token<'a> {
         let from = start + 9;
         let end = if self.no_literal_end { None } else { self.find_text(from, "]]>") };
+        let held = self.slice(from, end.unwrap_or(self.text.len()));
+        // One whose end lacks its `>` would take all up to the end of the next one with it.
+        if let Some((before, after)) = held.split_once("]]</")
+            && (end.is_none() || after.contains("<![CDATA["))
+        {
+            self.at = from + before.len() + 2;
+            return Token::Literal(before);
+        }
         match end {
             Some(end) => {
                 self.at = end + 3;
@@ -359,6 +367,10 @@ mod tests {
     #[test]
     fn the_end_of_the_document_closes_what_is_open() {
         assert_eq!(tokens("<![CDATA[ab"), [Token::Literal("ab")]);
+        let cut = tokens("<t><![CDATA[a]]</t><u><![CDATA[b]]></u>");
+        assert_eq!(cut.get(1..3), Some(&[Token::Literal("a"), Token::End { name: "t" }][..]));
+        assert!(cut.contains(&Token::Literal("b")));
+        assert_eq!(tokens("<![CDATA[a]]</b> c]]>"), [Token::Literal("a]]</b> c")], "as it is, where it ends itself");
         assert_eq!(tokens("a<b c=\"d"), [Token::Text("a"), Token::Text("")]);
         assert_eq!(tokens("<!-- a <b>c").first(), Some(&Token::Text("c")));
     }

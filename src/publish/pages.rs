@@ -139,7 +139,7 @@ fn leads(feed: &MergedFeed) -> Vec<&MergedStory> {
         return Vec::new();
     }
     let mut leads: Vec<&MergedStory> = feed.stories.iter().filter(is_new).filter(is_much_told).collect();
-    leads.sort_by_key(|story| (Reverse(story.sources), Reverse(story.published), story.id));
+    leads.sort_by_key(|story| Reverse((story.sources, story.published)));
     leads.truncate(MOST_LEADS);
     leads
 }

@@ -108,7 +108,7 @@ pub fn current(connection: &Connection, output: &Output) -> Result<Shown> {
     let (left_out, in_brief) = (page.left_out, page.shown.in_brief());
     let mut placed: Vec<(DateTime<Utc>, MergedStory)> = page.places.into_iter().zip(page.shown.into_vec()).collect();
     if *order == Order::Newest {
-        placed.sort_by_key(|(place, story)| (Reverse(*place), story.id));
+        placed.sort_by_key(|(place, _)| Reverse(*place));
     }
     let (places, shown) = placed.into_iter().unzip();
     let newest_archive = outputs::archives(connection, name)?.pop().map(|closed| closed.name);
@@ -178,7 +178,7 @@ fn most_told(selection: &Selection<'_>) -> Result<Vec<Story>> {
             }
         }
     }
-    found.sort_by_key(|story| (Reverse(story.sources), Reverse(story.sort_at), story.id));
+    found.sort_by_key(|story| Reverse(story.sources));
     Ok(found)
 }
 
@@ -194,7 +194,7 @@ pub fn search(connection: &Connection, output: &Output, query: &Query, page: usi
     let mut hits: Vec<Story> =
         found.stories.into_iter().map(|story| stories::one(connection, story)).collect::<Result<_>>()?;
     hits.retain(|story| story.sort_at.is_some());
-    hits.sort_by_key(|story| (Reverse(story.sort_at), story.id));
+    hits.sort_by_key(|story| Reverse((story.sort_at, story.story)));
     let mut shown = Stories::default();
     for story in hits.iter().skip((page - 1) * HITS_ON_A_PAGE).take(HITS_ON_A_PAGE) {
         if let Some(Chosen { story, coverage }) = selection.guard(story, || selection.choose(story))? {

@@ -90,7 +90,9 @@ pub struct Spooled {
 
 impl Spooled {
     fn new(file: Arc<Mutex<SpooledTempFile>>, mut places: Vec<Place>) -> Self {
-        places.sort_unstable_by_key(|story| (Reverse(story.place), story.dates.id));
+        // They come in the order in which they were told first.
+        places.reverse();
+        places.sort_by_key(|story| Reverse(story.place));
         let mut room = Room::default();
         for position in 0..places.len() {
             let bytes = places.get(position).map_or(0, |story| story.bytes);

@@ -216,7 +216,8 @@ impl Sink {
                 ns if *ns == ns!(mathml) => rules::is_attribute("math", own),
                 _ => false,
             };
-            let is_kept = length <= LONGEST_VALUE && (is_shown || rules::is_looked_at(own) || DRAWN.contains(&own));
+            let is_kept =
+                length <= LONGEST_VALUE && (is_shown || rules::is_looked_at(&name.local, own) || DRAWN.contains(&own));
             match (is_kept, is_shown) {
                 (true, true) => shown += own.len() + written_bytes(&attribute.value) + 4,
                 (true, false) => looked_at += own.len() + length,

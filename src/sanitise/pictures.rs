@@ -25,35 +25,44 @@ const LAZY: &[&str] = &[
 ];
 /// Attributes in which they keep its candidates.
 const LAZY_SETS: &[&str] = &["data-srcset", "data-lazy-srcset"];
+/// Parts of such attributes' names that say that they hold another picture.
+const OTHERS: &[&str] = &["avatar", "error", "fallback", "placeholder", "thumb"];
 /// What the names of pictures say that stand in until another is loaded.
-const PLACEHOLDERS: &[&str] = &[
-    "1x1",
-    "blank",
-    "dot.",
-    "dummy",
-    "empty",
-    "grey.",
-    "gray.",
-    "lazy",
-    "loader",
-    "loading",
-    "pixel",
-    "placeholder",
-    "preload",
-    "spacer",
-    "spinner",
-    "transparent",
+const PLACEHOLDERS: &[&str] =
+    &["1x1", "lazyload", "loader", "pagespeed_static", "placeholder", "spacer", "spinner", "transparent"];
+/// What they say that others may say too. They stand in where they are called nothing else.
+const VAGUE: &[&str] = &[
+    "blank", "default", "dot", "dummy", "empty", "grey", "gray", "lazy", "load", "loading", "pixel", "preload", "white",
 ];
+/// Words that say nothing about a picture.
+const NEUTRAL: &[&str] = &["bg", "gif", "image", "img", "px", "small", "large", "t", "x"];
 
 /// The address of an element that a lazy loader was to give it, or else its own.
 pub(super) fn source(element: &Element) -> Option<&str> {
     let own = element.value("src").filter(|own| is_fetched(own));
     let lazy = || LAZY.iter().filter_map(|name| element.value(name)).find(|value| is_address(value));
     match own {
-        Some(own) if is_lazy(element) || is_placeholder(own) => lazy().or(Some(own)),
+        Some(own) if is_placeholder(own) => lazy().or_else(|| waiting(element)).or(Some(own)),
+        Some(own) if is_lazy(element) => lazy().or(Some(own)),
         Some(own) => Some(own),
-        None => lazy(),
+        None => lazy().or_else(|| waiting(element)),
     }
+}
+
+/// The address that waits in an attribute of which only its loader knows: it is called a source, or ends like a picture.
+fn waiting(element: &Element) -> Option<&str> {
+    let mut found = element.attributes.iter().filter_map(|attribute| {
+        let (name, value) = (&*attribute.name.local, &*attribute.value);
+        let is_source = name.contains("src");
+        let is_meant = is_source || (name.starts_with("data-") && is_picture(value));
+        (name != "src"
+            && !name.contains("set")
+            && is_meant
+            && is_address(value)
+            && !OTHERS.iter().any(|other| name.contains(other)))
+        .then_some(value)
+    });
+    found.next()
 }
 
 /// Whether the element's classes say that its address comes later.
@@ -79,9 +88,21 @@ fn is_fetched(value: &str) -> bool {
 }
 
 fn is_placeholder(address: &str) -> bool {
-    let file = address.split(['?', '#']).next().unwrap_or(address).rsplit('/').next().unwrap_or(address);
-    let file = file.to_ascii_lowercase();
-    PLACEHOLDERS.iter().any(|word| file.contains(word))
+    let path = address.split(['?', '#']).next().unwrap_or(address).to_ascii_lowercase();
+    let (folders, file) = path.rsplit_once('/').unwrap_or(("", &path));
+    if PLACEHOLDERS.iter().any(|word| file.contains(word) || folders.ends_with(word)) {
+        return true;
+    }
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let words = || stem.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    words().any(|word| VAGUE.contains(&word)) && words().all(|word| VAGUE.contains(&word) || NEUTRAL.contains(&word))
+}
+
+/// Whether an address ends like that of a picture.
+fn is_picture(address: &str) -> bool {
+    const ENDINGS: &[&str] = &[".avif", ".gif", ".jpeg", ".jpg", ".png", ".webp"];
+    let path = address.split(['?', '#']).next().unwrap_or(address).to_ascii_lowercase();
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
 /// Settles a picture, or a source of one.
@@ -115,7 +136,6 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
 
 /// The address of a picture that has none of its own: that of its source, or of the picture that it is a link to.
 fn beside(tree: &Tree, number: usize) -> Option<String> {
-    const ENDINGS: &[&str] = &[".avif", ".gif", ".jpeg", ".jpg", ".png", ".webp"];
     let parent = tree.parent(number)?;
     if tree.html(number) != Some("img") || tree.element(number)?.value("src").is_some() {
         return None;
@@ -127,8 +147,7 @@ fn beside(tree: &Tree, number: usize) -> Option<String> {
         }
         "a" => {
             let link = tree.element(parent)?.value("href")?.trim();
-            let path = link.split(['?', '#']).next().unwrap_or(link).to_ascii_lowercase();
-            ENDINGS.iter().any(|ending| path.ends_with(ending)).then(|| link.to_owned())
+            is_picture(link).then(|| link.to_owned())
         }
         _ => None,
     }
@@ -259,7 +278,18 @@ mod tests {
                 check(&format!("<img src=\"{instead}\" {name}=\"/a.jpg\" {alt}>"), &format!("<img {src} {alt}>"));
             }
         }
+        for name in ["data-ezsrc", "nitro-lazy-src", "data-opt-src", "data-pagespeed-lazy-src", "data-breeze"] {
+            for instead in ["data:image/gif;base64,R0lG", "/img/loading-2x.gif", "/pagespeed_static/1.JiBnMqyl6S.gif"] {
+                check(&format!("<img src=\"{instead}\" {name}=\"/a.jpg\" {alt}>"), &format!("<img {src} {alt}>"));
+            }
+        }
         let shown = "<img src=\"https://example.org/real.jpg\">";
+        for name in ["good-pixel-phone", "loading-dock", "empty-street", "blank-verse", "grey-heron"] {
+            let own = format!("<img src=\"https://example.org/{name}.jpg\">");
+            check(&format!("<img src=\"/{name}.jpg\" data-url=\"/share\" data-src=\"/b.jpg\">"), &own);
+        }
+        check("<img data-error-src=\"/no.jpg\" data-x=\"/real.jpg\">", shown);
+        check("<img src=\"/real.jpg\" class=\"lazyload\" data-big=\"/a.jpg\">", shown);
         check("<img src=\"/real.jpg\" data-src=\"a.jpg\">", shown);
         check("<img src=\"/small.jpg\" class=\"x lazyload\" data-src=\"real.jpg\">", shown);
         check("<img src=\"/real.jpg\" class=\"lazyloaded\" data-src=\"a.jpg\">", shown);

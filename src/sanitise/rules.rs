@@ -31,8 +31,9 @@ pub(super) fn is_attribute(element: &str, name: &str) -> bool {
 }
 
 /// Whether an attribute says how an element of HTML is best shown. Those that may not stay are looked at and go.
-pub(super) fn is_looked_at(name: &str) -> bool {
-    LOOKED_AT.contains(&name)
+pub(super) fn is_looked_at(element: &str, name: &str) -> bool {
+    let may_hold_an_address = || name.starts_with("data-") || name.contains("src");
+    LOOKED_AT.contains(&name) || (matches!(element, "img" | "source") && may_hold_an_address())
 }
 
 /// Whether an element of MathML may stay. Those that lead out of it, run or load something are not among them.

@@ -26,7 +26,6 @@ const BLOCKS: &[&str] = &[
     "nav",
     "ol",
     "p",
-    "picture",
     "ul",
 ];
 /// Elements of a line that show no more than what they hold.
@@ -39,6 +38,11 @@ const SHOWN: &[&str] = &[
 /// The most line breaks that are made of one text's white space.
 const MOST_BREAKS: usize = 10_000;
 
+/// Whether the element of this name is a block that shows nothing when it holds nothing.
+pub(super) fn is_block(name: &str) -> bool {
+    BLOCKS.contains(&name)
+}
+
 /// What an element holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Holding {
@@ -48,12 +52,19 @@ enum Holding {
     Something,
 }
 
-/// Takes out of a text what holds nothing.
+/// Elements besides [`BLOCKS`] at which a line ends.
+const BREAKING: &[&str] = &[
+    "caption", "dd", "details", "dl", "dt", "hr", "pre", "summary", "table", "tbody", "td", "tfoot", "th", "thead",
+    "tr",
+];
+
+/// Takes out of a text what holds nothing. Where a block was all that ended a line, a line break stays.
 pub(super) fn settle_empty(tree: &mut Tree) {
     let Some(root) = tree.root() else { return };
     let order: Vec<usize> = tree.inside(root).collect();
     let preformatted = preformatted(tree, &order);
     let mut held = vec![Holding::Nothing; tree.len()];
+    let mut is_gap = vec![false; tree.len()];
     for number in order.into_iter().rev() {
         let inner = tree.children(number).map(|at| held[at]).max().unwrap_or(Holding::Nothing);
         let is_code = preformatted[number];
@@ -68,6 +79,10 @@ pub(super) fn settle_empty(tree: &mut Tree) {
                     tree.detach(number);
                     Holding::Nothing
                 }
+                Some("picture") if inner < Holding::Something => {
+                    tree.detach(number);
+                    Holding::Nothing
+                }
                 Some(name) if SHOWN.contains(&name) => Holding::Something,
                 Some("br") => {
                     if is_code {
@@ -79,9 +94,7 @@ pub(super) fn settle_empty(tree: &mut Tree) {
                 Some(_) if element.value("id").is_some() => Holding::Something,
                 // A line of code is one, and so is a number of a list.
                 Some(name) if BLOCKS.contains(&name) && inner < Holding::Something && !is_code => {
-                    if name != "li" || !is_numbered(tree, number) {
-                        tree.detach(number);
-                    }
+                    is_gap[number] = name != "li" || !is_numbered(tree, number);
                     Holding::Nothing
                 }
                 Some(name) if INLINE.contains(&name) && inner < Holding::Something => {
@@ -92,6 +105,58 @@ pub(super) fn settle_empty(tree: &mut Tree) {
             },
         };
     }
+    close_gaps(tree, root, &held, &is_gap);
+}
+
+/// Takes out the blocks that hold nothing. The first one between two words ends the line of the first word.
+fn close_gaps(tree: &mut Tree, root: usize, held: &[Holding], is_gap: &[bool]) {
+    let order: Vec<usize> = tree.inside(root).collect();
+    // What comes after each block that is open, the innermost last; `None` where nothing does.
+    let mut behind: Vec<Option<usize>> = Vec::new();
+    let (mut is_in_line, mut gap) = (false, None);
+    let mut skipped_to: Option<Option<usize>> = None;
+    for number in order {
+        if skipped_to.is_some_and(|end| end != Some(number)) {
+            continue;
+        }
+        skipped_to = None;
+        let mut is_at_end = false;
+        while behind.last() == Some(&Some(number)) {
+            behind.pop();
+            is_at_end = true;
+        }
+        let name = tree.html(number);
+        let is_breaking =
+            name.is_some_and(|name| BLOCKS.contains(&name) || BREAKING.contains(&name)) && !is_gap[number];
+        if is_at_end || is_breaking || name == Some("br") {
+            is_in_line = false;
+            gap.take().into_iter().for_each(|gap| tree.detach(gap));
+        }
+        let is_shown = match tree.kind(number) {
+            Kind::Text(_) => held[number] == Holding::Something,
+            Kind::Element(element) => {
+                tree.first(number).is_none() && element.html().is_some_and(|name| SHOWN.contains(&name))
+            }
+            Kind::Bare => false,
+        };
+        if is_gap[number] {
+            skipped_to = Some(tree.next_beside(number, root));
+            if is_in_line && gap.is_none() {
+                gap = Some(number);
+            } else {
+                tree.detach(number);
+            }
+        } else if is_breaking {
+            behind.push(tree.next_beside(number, root));
+        } else if is_shown {
+            if let Some(gap) = gap.take() {
+                let line_break = tree.add_element("br", &[]);
+                tree.replace(gap, line_break);
+            }
+            is_in_line = true;
+        }
+    }
+    gap.into_iter().for_each(|gap| tree.detach(gap));
 }
 
 /// Whether a picture has nothing to show: its address led nowhere, and no words stand for it.
@@ -196,6 +261,8 @@ mod tests {
         for name in super::BLOCKS {
             for inner in ["", " \n", "&nbsp;", "<br>", "<span> </span>", "<script>x()</script>"] {
                 check(&format!("<div>a</div><{name}>{inner}</{name}>b"), "<div>a</div>b");
+                check(&format!("a<{name}>{inner}</{name}><p>b</p>"), "a<p>b</p>");
+                check(&format!("<p>a</p><{name}>{inner}</{name}>"), "<p>a</p>");
             }
         }
         check("<div><p> </p><p>&nbsp;</p><span></span></div><p>a</p>", "<p>a</p>");
@@ -204,6 +271,29 @@ mod tests {
         check("<ol><li></li></ol><ul><li></li><li>b</li></ul>", "<ul><li>b</li></ul>");
         check("<table><tbody><tr><td></td></tr></tbody></table>", "<table><tbody><tr><td></td></tr></tbody></table>");
         check("<ul><li><hr></li></ul>", "<ul><li><hr></li></ul>");
+    }
+
+    #[test]
+    fn a_block_that_holds_nothing_ends_the_line_before_it() {
+        for name in super::BLOCKS.iter().filter(|name| **name != "li") {
+            for inner in ["", " \n", "&nbsp;", "<br>", "<span> </span>"] {
+                let gap = format!("<{name}>{inner}</{name}>");
+                check(&format!("a{gap}b"), "a<br>b");
+                check(&format!("a{gap} {gap}b"), "a<br> b");
+                check(&format!("<div>a{gap}b<i>c</i>{gap}</div>{gap}d"), "<div>a<br>b<i>c</i></div>d");
+            }
+        }
+        check("<b>a<div></div></b>b", "<b>a<br></b>b");
+        check("a<br><div></div>b", "a<br>b");
+        check("a<div></div><br>b", "a<br>b");
+        check("a<div><div><br></div></div><img alt=\"b\">", "a<br><img alt=\"b\">");
+        check(
+            "<table><tbody><tr><td>a</td><td><p></p>b</td></tr></tbody></table>",
+            "<table><tbody><tr><td>a</td><td>b</td></tr></tbody></table>",
+        );
+        check("a</p>b", "a<br>b");
+        check("a<ul><li></li></ul>b", "a<br>b");
+        check("a<picture></picture>b", "ab");
     }
 
     #[test]

@@ -18,12 +18,12 @@ const TOMBSTONES_FOR: TimeDelta = TimeDelta::days(2 * 365);
 /// SQLite begin with the few feeds.) What a person had forgotten is kept, or it would be news when it comes back.
 macro_rules! expired {
     () => {
-        "SELECT id, at FROM (
+        "SELECT expired.id, at FROM (
              SELECT id, gone_at AS at FROM entry WHERE gone_at < ?1
              UNION ALL
              SELECT entry.id, last_poll FROM feed CROSS JOIN entry ON entry.feed = feed.id
-             WHERE configured = 0 AND coalesce(last_poll, 0) < ?1 AND coalesce(gone_at, ?1) >= ?1)
-         WHERE NOT EXISTS (SELECT 1 FROM correction WHERE entry = id AND kind = 'forget')"
+             WHERE configured = 0 AND coalesce(last_poll, 0) < ?1 AND coalesce(gone_at, ?1) >= ?1) AS expired
+         WHERE NOT EXISTS (SELECT 1 FROM correction WHERE correction.entry = expired.id AND kind = 'forget')"
     };
 }
 

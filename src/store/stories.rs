@@ -14,7 +14,7 @@ use crate::fold::plan::{Match, Rule};
 use crate::model::permalink::Permalink;
 use crate::model::{EntryId, EntryRef, FeedRef, StoryId, StoryRef};
 use crate::store::checksum::{entry_is_whole, story_checksum, story_is_whole};
-use crate::store::outputs::Closed;
+use crate::store::outputs::{self, Closed};
 use crate::store::{Error, Result, instant, millis};
 
 /// A story that is told more often is crowded, and not every entry of it is listed.
@@ -197,7 +197,7 @@ pub fn found(
         shown.map(|shown| millis(shown.published)),
         shown.map(|shown| millis(shown.sort_at))
     ])?;
-    Ok(())
+    outputs::moved(connection)
 }
 
 /// Where and with which date a story stands in what is published.
@@ -393,7 +393,7 @@ pub fn spoken_for_by(connection: &Connection, entry: EntryRef) -> Result<Option<
     Ok(query.query_row([entry.0], read_story).optional()?)
 }
 
-/// Published stories, newest first, until `each` says that it has enough by returning `false`.
+/// Published stories, newest first, those of one time in the order in which their documents list them, until `each` says that it has enough by returning `false`.
 ///
 /// # Errors
 /// When the store cannot be read, or what `each` returned.
@@ -407,7 +407,7 @@ pub fn newest(
         story_columns!(),
         " FROM story WHERE sort_at IS NOT NULL AND sort_at >= ?1 AND ",
         story_is_whole!(),
-        " ORDER BY sort_at DESC, public_id"
+        " ORDER BY sort_at DESC, story.id DESC"
     ))?;
     let mut rows = query.query([since.map_or(i64::MIN, millis)])?;
     while let Some(row) = rows.next()? {
@@ -783,7 +783,7 @@ pub fn newest_tellings(connection: &Connection, mut each: impl FnMut(EntryRef, S
         story_columns!(),
         ", entry.id FROM entry JOIN story ON story.id = entry.story WHERE place IS NOT NULL AND ",
         story_is_whole!(),
-        " ORDER BY place DESC, public_id, entry.id"
+        " ORDER BY place DESC, entry.id DESC"
     ))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {

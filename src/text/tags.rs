@@ -28,7 +28,7 @@ const LONGEST_WORDS: usize = 200;
 /// The fragment as far as it can be read, with names that are no elements as words.
 #[must_use]
 pub fn readable(html: &str) -> Readable<'_> {
-    let mut reader = Reader { html, ends: None, foreign: 0 };
+    let mut reader = Reader { html, ends: None, foreign: 0, code: 0 };
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
     while let Some(found) = memchr(b'<', html.as_bytes().get(at..).unwrap_or_default()) {
         let start = at + found;
@@ -69,8 +69,10 @@ struct Reader<'a> {
     html: &'a str,
     /// The names of all end tags, in lower case.
     ends: Option<HashSet<String>>,
-    /// How many elements are open in which names mean something else.
+    /// How many elements are open in which names mean something else,
     foreign: usize,
+    /// and how many that hold code.
+    code: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -84,19 +86,30 @@ impl<'a> Reader<'a> {
         let head = rest.get(..rest.floor_char_boundary(LONGEST_WORDS)).unwrap_or(rest);
         let name = head.find(is_end_of_name).and_then(|end| head.get(..end)).unwrap_or(head);
         let after = rest.get(name.len()..).unwrap_or_default();
-        if !is_end && self.is_words(name, after) {
+        let is_words = if self.code > 0 { self.is_code(name) } else { !is_end && self.is_words(name, after) };
+        if is_words {
             return Begun::Words;
         }
         let from = self.html.len() - after.len();
         let Some(end) = tag_end(self.html.as_bytes(), from) else { return Begun::Endless };
-        if FOREIGN.iter().any(|foreign| name.eq_ignore_ascii_case(foreign)) {
-            let is_whole = self.html.get(..end).is_some_and(|tag| tag.ends_with("/>"));
-            match (is_end, is_whole) {
-                (true, _) => self.foreign = self.foreign.saturating_sub(1),
-                (false, is_whole) => self.foreign += usize::from(!is_whole),
-            }
+        let is_empty = self.html.get(..end).is_some_and(|tag| tag.ends_with("/>"));
+        let is_one = |of: &[&str]| of.iter().any(|one| name.eq_ignore_ascii_case(one));
+        let open = match (is_one(FOREIGN), is_one(CODE)) {
+            (true, _) => Some(&mut self.foreign),
+            (_, true) => Some(&mut self.code),
+            _ => None,
+        };
+        if let Some(open) = open {
+            *open = if is_end { open.saturating_sub(1) } else { *open + usize::from(!is_empty) };
         }
         Begun::Tag { end }
+    }
+
+    /// Whether what looks like a tag in code is part of it: no element of HTML, and none that a script or an office program makes.
+    fn is_code(&self, name: &str) -> bool {
+        let is_of_office =
+            || OFFICE.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':')));
+        self.foreign == 0 && elements::of(name).is_none() && !name.contains('-') && !is_of_office()
     }
 
     /// Whether what looks like a start tag is meant to be read: nobody but the writer knows its name, and nothing closes it.
@@ -151,8 +164,16 @@ fn is_shown(name: &str, after: &str) -> bool {
     let head = after.get(..after.floor_char_boundary(LONGEST_WORDS)).unwrap_or(after);
     let Some((attributes, _)) = head.split_once('>') else { return false };
     name.len() <= LONGEST_WORDS
-        && (is_address || (!name.contains(['-', ':', '_', '<', '=', '"']) && !attributes.contains('=')))
+        && (is_address
+            || name.contains("::")
+            || (!name.contains(['-', ':', '_', '<', '=', '"']) && !attributes.contains('=')))
 }
+
+/// Elements that hold code.
+const CODE: &[&str] = &["code", "pre", "samp", "kbd", "tt"];
+
+/// The prefixes of what office programs leave in a text.
+const OFFICE: &[&str] = &["o", "v", "w", "m", "st1"];
 
 /// Vocabularies of their own, and text that a parser takes as it is.
 const FOREIGN: &[&str] = &["svg", "math", "xmp", "script", "style"];
@@ -180,6 +201,17 @@ mod tests {
         check("<script>a</script><p>Box<G>", "<script>a</script><p>Box&lt;G>");
         check("<svg/>a<int>b", "<svg/>a&lt;int>b");
         check("<image> and <set>", "&lt;image> and &lt;set>");
+        check("map<std::string, T>", "map&lt;std::string, T>");
+    }
+
+    #[test]
+    fn code_is_shown_as_it_is_written() {
+        check("<code><MyComponent prop={x} /></code>", "<code>&lt;MyComponent prop={x} /></code>");
+        check("<pre>\n<Foo a=\"b\">c</Foo></pre> <lj user=x>", "<pre>\n&lt;Foo a=\"b\">c&lt;/Foo></pre> <lj user=x>");
+        check("<pre><xs:element name='a'/></pre>", "<pre>&lt;xs:element name='a'/></pre>");
+        check("<code>#include <stdio.h></code>", "<code>#include &lt;stdio.h></code>");
+        check_same("<pre><span class=k>a</span><o:p></o:p><my-token x=y>b</my-token><svg><g/></svg></pre>");
+        check_same("<code>a</code> <lj user=x> <tt>b</tt>");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Pure. An id may be shared by several entries, and one entry may get another id: a number at its end counts up, an address is
 //! corrected, a site moves. What the rules here leave open is a new entry: a repeat is forgiven sooner than lost news.
 //!
+//! - An entry whose id another had in the document before, with which it shares nothing, is not that one, where most of the document
+//!   is so.
 //! - An entry that is stored under another of its names ([`identity::names`]), or with its page and title, is that entry.
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
 //!   (`PAIRS`) is the same, and is so for no other entry of the two documents.
@@ -56,6 +58,10 @@ const PAIRS: [(Kind, Kind); 9] = [
     (Kind::Stem, Kind::Date),
 ];
 
+/// How much later than the entry that had its id before an entry is that is no correction of it: less than the day by which a
+/// daily column counts, as editors are not punctual.
+const A_DAY_MS: i64 = 20 * 60 * 60 * 1_000;
+
 /// Words before the number of a version, in the ids and addresses of entries.
 const VERSIONS: [&str; 7] = ["v", "ver", "version", "r", "rev", "revision", "update"];
 
@@ -70,12 +76,29 @@ pub fn is_wanted(known: &Known, polled: &[Entry]) -> bool {
     !listed.is_empty() && !polled.iter().all(is_as_known)
 }
 
-/// The ids that a feed gave to several entries of the document before.
+/// The ids that a feed gives to several entries: to some of the document before, or to one there and to another in `polled`.
 #[must_use]
-pub fn shared_ids(known: &Known, stored: &[StoredEntry]) -> HashSet<String> {
+pub fn shared_ids(known: &Known, polled: &[Entry], stored: &[StoredEntry]) -> HashSet<String> {
     let listed: HashSet<EntryRef> = known.listed.iter().copied().collect();
-    let of_the_document = stored.iter().filter(|stored| listed.contains(&stored.known.entry));
-    of_the_document.filter_map(|stored| identity::shared(&stored.id)).map(ToOwned::to_owned).collect()
+    let of_the_document = || stored.iter().filter(|stored| listed.contains(&stored.known.entry));
+    let shared = of_the_document().filter_map(|stored| identity::shared(&stored.id)).map(ToOwned::to_owned);
+    let before: HashMap<EntryRef, &StoredEntry> =
+        of_the_document().map(|stored| (stored.known.entry, stored)).collect();
+    shared.chain(reused_ids(known, polled, &before)).collect()
+}
+
+/// The ids that entries of the document before had, and others have in `polled`: those of a feed that calls its newest entry
+/// `latest`, or counts places.
+///
+/// One entry among others may have been rewritten from end to end. Where most of those whose ids are known are others, it is the
+/// ids that say nothing.
+fn reused_ids(known: &Known, polled: &[Entry], before: &HashMap<EntryRef, &StoredEntry>) -> Vec<String> {
+    let pairs = polled.iter().filter_map(|entry| Some((entry, before.get(&known.entries.get(&entry.id)?.entry)?)));
+    let (reused, kept): (Vec<_>, Vec<_>) = pairs
+        .filter(|(now, _)| identity::shared(&now.id).is_none())
+        .partition(|(now, then)| Said::by(now).is_another_than(&then.said()));
+    let are_believed = reused.len() > kept.len();
+    reused.into_iter().filter(|_| are_believed).map(|(now, _)| now.id.0.clone()).collect()
 }
 
 /// The stored entries that those of `polled` are whose ids are not known, by these ids.
@@ -149,10 +172,47 @@ impl<'a> Said<'a> {
         self.date.is_some() && other.date.is_some() && self.date != other.date
     }
 
+    /// Whether it is another entry although it has the same id: nothing that it says is what the other says.
+    ///
+    /// A correction keeps the date, the page, the number of the article, or within the day most of its title.
+    fn is_another_than(&self, then: &Said<'_>) -> bool {
+        let both = |kind| self.part(kind).zip(then.part(kind));
+        let differ = |kind| both(kind).is_some_and(|(now, then)| now != then);
+        let is_one_text = both(Kind::Text).is_some_and(|(now, then)| now == then);
+        if !differ(Kind::Title) || is_one_text || (both(Kind::Date).is_some() && !differ(Kind::Date)) {
+            return false;
+        }
+        let is_later = self.date.zip(then.date).is_some_and(|(now, then)| now - then >= A_DAY_MS);
+        let key = self.page.and_then(Permalink::article_key);
+        let is_one_article = key.is_some() && key == then.page.and_then(Permalink::article_key);
+        if differ(Kind::Path) {
+            return !is_one_article && (is_later || !self.has_most_of_its_title(then));
+        }
+        is_later && self.page.is_none_or(Permalink::is_front_page)
+    }
+
+    /// Whether most words of the shorter one of two titles stand in the other one, too.
+    fn has_most_of_its_title(&self, other: &Said<'_>) -> bool {
+        let [one, two] = [self, other].map(|said| {
+            said.title.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect::<HashSet<_>>()
+        });
+        one.intersection(&two).count() * 2 > one.len().min(two.len())
+    }
+
     /// How many of title, text and date are the same.
     fn agreement(&self, other: &Said<'_>) -> usize {
         let same = |kind| self.part(kind).is_some_and(|part| other.part(kind) == Some(part));
         [Kind::Title, Kind::Text, Kind::Date].into_iter().filter(|kind| same(*kind)).count()
+    }
+
+    /// Whether both bear an id that was given to several, and lead to one page of their own.
+    fn is_on_the_page_of(&self, other: &Said<'_>) -> bool {
+        let shared = identity::shared(self.id);
+        let is_one_page = self.part(Kind::Page).is_some_and(|page| other.part(Kind::Page) == Some(page));
+        shared.is_some()
+            && shared == identity::shared(other.id)
+            && is_one_page
+            && !self.page.is_some_and(Permalink::is_front_page)
     }
 
     fn is_apart(&self) -> bool {
@@ -197,13 +257,17 @@ impl<'a> Matching<'a> {
         let by_id: HashMap<&EntryId, &StoredEntry> = self.stored.iter().map(|stored| (&stored.id, stored)).collect();
         let mut pairs: Vec<(usize, &Entry, &StoredEntry)> = Vec::new();
         for entry in self.open() {
-            for name in identity::names(entry) {
-                let Some(before) = by_id.get(&name) else { continue };
-                let (now, then) = (Said::by(entry), before.said());
+            let now = Said::by(entry);
+            let names = identity::names(entry);
+            let named = names.iter().filter_map(|name| by_id.get(name)).copied();
+            // The only one that bears a shared id may have got another title.
+            let corrected = self.stored.iter().filter(|stored| now.is_on_the_page_of(&stored.said()));
+            for before in named.chain(corrected) {
+                let then = before.said();
                 let agreement = now.agreement(&then);
                 let is_more_than_the_date = agreement > usize::from(now.date.is_some() && now.date == then.date);
                 if is_more_than_the_date && !now.is_of_another_date(&then) {
-                    pairs.push((agreement, entry, *before));
+                    pairs.push((agreement, entry, before));
                 }
             }
         }

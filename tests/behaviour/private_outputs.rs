@@ -401,11 +401,13 @@ fn files_below(folder: std::path::PathBuf) -> Vec<(std::path::PathBuf, u32, Stri
 fn what_may_not_be_seen_any_more_leaves_every_file() {
     // In the order in which they are stored.
     let names = ["okapi", "quagga", "zebra", "eland", "tapir"];
-    let origin = Origin::of(rss_of(&names[..3]));
+    let newest_first = |names: &[&str]| rss_of(&names.iter().rev().copied().collect::<Vec<_>>());
+    let origin = Origin::of(newest_first(&names[..3]));
     let output = "[[output]]\nname = \"news\"\ndirectory = \"public\"\nlimit = 2\ncompress = true\n";
     let scene = Scene::with(&[("example", origin.url("/feed"))], output);
     scene.must(&["poll"]);
-    origin.change(move |_| Answer::ok(rss_of(&names)));
+    let all = newest_first(&names);
+    origin.change(move |_| Answer::ok(all.clone()));
     scene.must(&["poll"]);
     let told = |name: &str| {
         let files = files_below(scene.path("public"));

@@ -48,10 +48,13 @@ fn the_service_manager_is_told_of_each_turn() {
     let refused = manager.hears("READY=1");
     assert!(refused.contains("the configuration is wrong") && refused.contains("newsfold.toml:"), "{refused}");
     assert!(daemon.get("/metrics").1.contains("newsfold_config_current 0.0"));
+    let (head, health) = daemon.get("/healthz");
+    assert!(head.starts_with("HTTP/1.1 200") && health.contains("the configuration is wrong"), "{head}{health}");
     scene.write("newsfold.toml", &right);
     daemon.signal("HUP");
     manager.hears("RELOADING=1");
     assert!(!manager.hears("READY=1").contains("wrong"));
+    assert!(!daemon.get("/healthz").1.contains("wrong"));
 
     daemon.signal("TERM");
     manager.hears("STOPPING=1");

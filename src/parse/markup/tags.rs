@@ -81,7 +81,10 @@ fn is_markup_at(text: &str, at: usize) -> bool {
 
 /// Whether a tag shows that a text is HTML.
 fn is_markup_by(text: &str, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
-    let Some(element) = element(tag.name) else { return false };
+    let Some(element) = element(tag.name) else {
+        // One that a script makes into something: `<amp-img src="a.png"></amp-img>`.
+        return is_paired && tag.looks == Looks::Sound && tag.name.contains('-');
+    };
     if tag.looks != Looks::Sound {
         return tag.has_value;
     }
@@ -347,8 +350,9 @@ fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
         missing.comment_end = end.is_none();
         return end.map_or(Begun::Text, |end| Begun::Comment(end + 7));
     }
-    let is_doctype = rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case("<!doctype"));
-    if !is_doctype && !rest.starts_with("<?") {
+    let begins = |with: &str| rest.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    // Office writes conditions around what other programs are to leave out: `<![if !vml]>`, `<![endif]>`.
+    if !["<?", "<!doctype", "<![if ", "<![endif]"].into_iter().any(begins) {
         return Begun::Text;
     }
     let end = memchr(b'>', bytes);
@@ -520,6 +524,8 @@ mod tests {
             "One <img src='a.png'>",
             "a <input disabled checked> b",
             "One <em>two …",
+            "<amp-img src='a.png'></amp-img>",
+            "<my-card>a</my-card>",
         ] {
             assert!(looks_like_html(html), "{html}");
         }
@@ -537,6 +543,7 @@ mod tests {
             "If a <b then it converges, and c> d.",
             "<!-- c",
             "Why <!DOCTYPE html> matters",
+            "Where <your-name> stands",
         ] {
             assert!(!looks_like_html(plain), "{plain}");
         }
@@ -562,7 +569,7 @@ mod tests {
             ("a <iframe src=x /> b <script src=x /> c", "a <iframe src=x /></iframe> b <script src=x /></script> c"),
             ("<p>x<!-- never closed</p>", "<p>x&lt;!-- never closed</p>"),
             ("<a href=\"x>one</a> two", "&lt;a href=\"x>one</a> two"),
-            ("a <p>b</p> <![if !x]> c", "a <p>b</p> &lt;![if !x]> c"),
+            ("a <p>b</p> <![x]> c", "a <p>b</p> &lt;![x]> c"),
         ] {
             assert_eq!(settled_body(html.into()), expected);
         }
@@ -577,6 +584,7 @@ mod tests {
             "a <svg/> b <math /> c",
             "<td nowrap data-x aria-y>z",
             "<!DOCTYPE html><?xml:namespace prefix = o />a",
+            "<p>a</p><![if !supportLists]><b>b</b><![ENDIF]>",
             "<custom-element some thing>a</custom-element>",
         ] {
             assert_eq!(settled_body(sound.into()), sound);

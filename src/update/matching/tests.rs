@@ -70,7 +70,7 @@ impl Feed {
         let mut polled = document(items);
         let mut known = self.known(&polled);
         if is_wanted(&known, &polled) {
-            if let Some(apart) = identity::kept_apart(&polled, &shared_ids(&known, &self.stored)) {
+            if let Some(apart) = identity::kept_apart(&polled, &shared_ids(&known, &polled, &self.stored)) {
                 polled = apart;
                 known = self.known(&polled);
             }
@@ -242,6 +242,54 @@ fn entries_that_share_an_id_or_a_page_stay_apart_as_the_document_grows_and_shrin
         check("one title on several days", &[&[same(2), same(1)], &[same(3), same(2), same(1)]], &[3, 1, 2]);
         check("and the oldest falls off", &[&[same(2), same(1)], &[same(3), same(2)]], &[3, 1]);
     }
+}
+
+#[test]
+fn an_id_that_a_feed_gives_again_tells_nothing() {
+    const PAGES: [&str; 3] = ["https://a.example/ep1", "https://a.example/ep2", "https://a.example/ep3"];
+    const TITLES: [&str; 3] = ["Fishing at night", "A lamp for the pier", "Who owns the tide"];
+    let piece = |id, at: usize| Item::new(id, PAGES[at], TITLES[at], 3 * i64::try_from(at).unwrap(), TITLES[at]);
+    let undated = |item: Item| Item { day: None, ..item };
+    for id in ["latest", "https://a.example/"] {
+        let [a, b, c] = [0, 1, 2].map(|at| piece(id, at));
+        check("only the newest is listed", &[&[a], &[b], &[c], &[c]], &[3]);
+        check("without dates", &[&[undated(a)], &[undated(b)], &[undated(c)]], &[3]);
+        check("it comes back", &[&[a], &[b], &[a]], &[1]);
+        let retitled = Item { title: "A lamp for the old pier", ..b };
+        check("the second is corrected", &[&[a], &[b], &[retitled]], &[2]);
+    }
+    let places = |first, second| [piece("slot1", first), piece("slot2", second)];
+    check("places", &[&places(1, 0), &places(2, 1)], &[3, 1]);
+    let strip = |day, title| Item::new("strip", "https://a.example/", title, day, title);
+    check("a daily strip on the front page", &[&[strip(1, "Rain")], &[strip(2, "Snow")]], &[2]);
+}
+
+#[test]
+fn an_entry_that_is_rewritten_under_its_id_is_that_entry() {
+    let before =
+        Item::new("42", "https://a.example/ferry-aground", "Ferry runs aground off Sable", -2, "It ran aground");
+    let after = |page, title, day| Item { page, title, day: Some(day), text: "All are safe", ..before };
+    let alone_and_among_others = |what: &str, after: Item| {
+        check(what, &[&[before], &[after]], &[1]);
+        check(what, &[&[X, before, Y], &[X, after, Y]], &[1, 2, 3]);
+    };
+    const OTHER: &str = "https://a.example/all-safe";
+    alone_and_among_others("on its page", after(before.page, "All safe", 0));
+    alone_and_among_others("with its date", after(OTHER, "All safe", -2));
+    alone_and_among_others(
+        "with most of its headline",
+        Item { day: None, ..after(OTHER, "Ferry runs aground off Sable, all safe", 0) },
+    );
+    let numbered = "https://a.example/ferry-aground-7344629";
+    check(
+        "with the number of the article",
+        &[&[Item { page: numbered, ..before }], &[after("https://a.example/all-safe-7344629", "All safe", 0)]],
+        &[1],
+    );
+    let other = after(OTHER, "All safe", 0);
+    check("one among others", &[&[X, before, Y], &[X, other, Y]], &[1, 2, 3]);
+    let live = |title| Item::new("live", "https://a.example/live", title, 0, title);
+    check("a running page", &[&[live("At noon")], &[Item { day: Some(2), ..live("In the evening") }]], &[1]);
 }
 
 #[test]
