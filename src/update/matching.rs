@@ -172,17 +172,19 @@ impl<'a> Said<'a> {
         self.date.is_some() && other.date.is_some() && self.date != other.date
     }
 
-    /// Whether it is another entry although it has the same id: nothing that it says is what the other says.
+    /// Whether it is another entry although it has the same id: it is newer, and nothing that it says is what the other says.
     ///
-    /// A correction keeps the date, the page, the number of the article, or within the day most of its title.
+    /// A correction keeps the date, the page, the number of the article, or within the day most of its title. Where there are no
+    /// dates it is one: what a feed edits into another entry is not to stay in the story that it told.
     fn is_another_than(&self, then: &Said<'_>) -> bool {
         let both = |kind| self.part(kind).zip(then.part(kind));
         let differ = |kind| both(kind).is_some_and(|(now, then)| now != then);
         let is_one_text = both(Kind::Text).is_some_and(|(now, then)| now == then);
-        if !differ(Kind::Title) || is_one_text || (both(Kind::Date).is_some() && !differ(Kind::Date)) {
+        let newer_ms = self.date.zip(then.date).map_or(0, |(now, then)| now - then);
+        if !differ(Kind::Title) || is_one_text || newer_ms <= 0 {
             return false;
         }
-        let is_later = self.date.zip(then.date).is_some_and(|(now, then)| now - then >= A_DAY_MS);
+        let is_later = newer_ms >= A_DAY_MS;
         let key = self.page.and_then(Permalink::article_key);
         let is_one_article = key.is_some() && key == then.page.and_then(Permalink::article_key);
         if differ(Kind::Path) {

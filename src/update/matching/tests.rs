@@ -253,7 +253,8 @@ fn an_id_that_a_feed_gives_again_tells_nothing() {
     for id in ["latest", "https://a.example/"] {
         let [a, b, c] = [0, 1, 2].map(|at| piece(id, at));
         check("only the newest is listed", &[&[a], &[b], &[c], &[c]], &[3]);
-        check("without dates", &[&[undated(a)], &[undated(b)], &[undated(c)]], &[3]);
+        check("within the hours", &[&[a], &[Item { day: a.day.map(|day| day + 1), ..b }], &[c]], &[3]);
+        check("without dates it is edited", &[&[undated(a)], &[undated(b)], &[undated(c)]], &[1]);
         check("it comes back", &[&[a], &[b], &[a]], &[1]);
         let retitled = Item { title: "A lamp for the old pier", ..b };
         check("the second is corrected", &[&[a], &[b], &[retitled]], &[2]);
