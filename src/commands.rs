@@ -105,7 +105,7 @@ fn run_configured(command: Command, config: Config, file: PathBuf) -> anyhow::Re
             }
         }
         Command::Poll { due, quiet, feeds } => runtime()?.block_on(poll::run(&config, &store, due, quiet, &feeds)),
-        Command::Check { online, notify } => check::run(&config, online, notify),
+        Command::Check { online, notify } => check::run(&config, &store, online, notify),
         Command::Add { address, name, tags } => add::add(&config, &address, name.as_deref(), &tags),
         Command::Remove { feed } => add::remove(&config, &store, &feed),
         Command::Import { file } => lists::import(&config, &file),

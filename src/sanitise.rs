@@ -109,7 +109,7 @@ pub fn sanitise(fragment: &str, origin: Origin<'_>) -> Sanitised {
 
 /// Settles how a text is best shown; whether there was room for all of its addresses.
 fn settle(tree: &mut Tree, origin: Origin<'_>, source: &str) -> bool {
-    let mut breaks = 0;
+    let mut kept = space::KeptLines::default();
     for number in 0..tree.len() {
         if tree.element(number).is_some() {
             formulas::settle(tree, number);
@@ -117,13 +117,13 @@ fn settle(tree: &mut Tree, origin: Origin<'_>, source: &str) -> bool {
             pictures::settle(tree, number);
             players::settle(tree, number);
             stand_ins::settle(tree, number);
-            space::settle_style(tree, number, &mut breaks);
+            space::settle_style(tree, number, &mut kept);
         }
     }
+    let has_room = address::settle(tree, origin, source);
     if let Some(root) = tree.root() {
         pictures::settle_doubled(tree, root);
     }
-    let has_room = address::settle(tree, origin, source);
     space::settle_empty(tree);
     has_room
 }
@@ -158,6 +158,24 @@ mod tests {
     fn check(fragment: &str, expected: &str) {
         let base = Url::parse("https://example.org/a/b").unwrap();
         assert_eq!(html(fragment, Some(&base)), expected, "{fragment}");
+    }
+
+    #[test]
+    fn what_one_text_costs_grows_with_its_length() {
+        for (before, piece, count) in [
+            ("<li>", " <input>", 45_000),
+            ("<picture>", "<source>", 24_000),
+            ("<picture><source><source>", "<img>", 24_000),
+            ("<div style=\"white-space:pre-wrap\">", "a\n", 200_000),
+        ] {
+            let text = before.repeat(200) + &piece.repeat(count);
+            let began = crate::clock::instant();
+            let _ = html(&text, None);
+            let took = began.elapsed();
+            assert!(took.as_secs() < 20, "{before}{piece}: {took:?}, where a second is much");
+        }
+        let text = format!("<picture>{}{}", "<source>".repeat(24_000), "<img>".repeat(24_000));
+        let _ = html(&text, None);
     }
 
     #[test]

@@ -24,9 +24,13 @@ use crate::publish::token;
 use crate::secrets;
 use crate::serve::OperatorsPages;
 
-pub(super) fn run(config: &Config, online: bool, notify: bool) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Config, store: &Path, online: bool, notify: bool) -> anyhow::Result<Exit> {
     if let Err(error) = Theme::from(config.serve.templates.as_deref()) {
         eprintln!("newsfold: {error}");
+        return Ok(Exit::Misconfigured);
+    }
+    if store.is_dir() {
+        eprintln!("newsfold: store.path is the folder {}; name a file in it, such as `newsfold.db`", store.display());
         return Ok(Exit::Misconfigured);
     }
     let mut found = open_secrets(config);

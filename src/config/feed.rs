@@ -257,6 +257,9 @@ pub(super) fn headers(table: &Table<'_>, folder: &Path) -> Vec<(String, Secret)>
         } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             header.problem(&format!("has `{name}`, which newsfold sets itself; take it out"));
         } else if let Some(secret) = secret(&header, folder) {
+            if matches!(&secret, Secret::Literal(value) if value.contains(['\r', '\n', '\0'])) {
+                header.problem(&format!("has `{name}` with a line break, which no header can hold; take it out"));
+            }
             headers.push((name.to_owned(), secret));
         }
     }

@@ -654,7 +654,7 @@ fn two_outputs_without_a_good_name_are_not_taken_for_one() {
 #[test]
 fn secrets_are_read_without_being_repeated() {
     let message = problems(&feed(
-        "username = 'me'\npassword = { fiel = 'hunter2' }\nheaders = { Host = 'hunter2', 'X Y' = 'hunter2', X-Key = { env = '' } }",
+        "username = 'me'\npassword = { fiel = 'hunter2' }\nheaders = { Host = 'hunter2', 'X Y' = 'hunter2', X-Key = { env = '' }, X-L = \"hunter2\\n\" }",
     ));
     assert!(!message.contains("hunter2"), "{message}");
     for part in [
@@ -662,6 +662,7 @@ fn secrets_are_read_without_being_repeated() {
         "headers has `Host`, which newsfold sets itself; take it out",
         "headers has `X Y`, which is no name of a header; write letters, digits and `-`",
         "headers has no name for its `env`; write one of",
+        "headers has `X-L` with a line break, which no header can hold; take it out",
     ] {
         assert!(message.contains(part), "{part}\n{message}");
     }

@@ -35,6 +35,7 @@ pub(super) enum Vocabulary {
     /// The comment API of well-formed web.
     CommentApi,
     FeedBurner,
+    /// XHTML, and the formulas and drawings in it.
     Xhtml,
     /// Ours: what newsfolds tell each other (docs/api.md).
     Newsfold,
@@ -68,6 +69,8 @@ const ADDRESSES: &[(&str, Vocabulary)] = &[
     // Another counter of readers, whose `origLink` means the same.
     ("www.pheedo.com/namespace/pheedo", Vocabulary::FeedBurner),
     ("www.w3.org/1999/xhtml", Vocabulary::Xhtml),
+    ("www.w3.org/1998/math/mathml", Vocabulary::Xhtml),
+    ("www.w3.org/2000/svg", Vocabulary::Xhtml),
     ("newsfold.example/ns", Vocabulary::Newsfold),
     ("www.w3.org/1999/02/22-rdf-syntax-ns", Vocabulary::Rdf),
     ("purl.org/rss/1.0", Vocabulary::Rss),

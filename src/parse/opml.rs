@@ -143,7 +143,10 @@ impl<'a> Reading<'a> {
             Some(value.trim().to_owned()).filter(|value| !value.is_empty())
         };
         let title = get("title").or_else(|| get("text"));
-        let url = get("xmlUrl");
+        // Some write the address as that of a link.
+        let is_feed =
+            || get("type").is_some_and(|kind| ["rss", "atom"].iter().any(|known| kind.eq_ignore_ascii_case(known)));
+        let url = get("xmlUrl").or_else(|| get("url").filter(|_| is_feed()));
         // A feed that holds outlines is no folder.
         let folder = title.clone().filter(|_| url.is_none());
         if let Some(url) = url {
@@ -240,6 +243,7 @@ mod tests {
         found("<outline text='It''s' xmlUrl='https://a/'/>", "It", "https://a/");
         found(r#"<outline text="5" disk" xmlUrl="https://a/"/>"#, "5", "https://a/");
         found(r#"<outline text="1 < 2 > 0" xmlUrl="https://a/"/>"#, "1 < 2 > 0", "https://a/");
+        found("<outline type='rss' text='A' url='https://a/'/>", "A", "https://a/");
         found("<OUTLINE TEXT=\"A\nB\" XMLURL=\"https://a/\"></OUTLINE>", "A B", "https://a/");
         found("<br/><!-- <outline> --><outline text='A' xmlUrl='https://a/'/>\u{0}", "A", "https://a/");
     }

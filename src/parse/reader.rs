@@ -654,6 +654,9 @@ fn write_tag(out: &mut String, name: &str, attributes: Attributes<'_>, tokens: &
     out.push('<');
     out.push_str(name);
     for (attribute, value) in attributes.iter() {
+        // What XML calls a language HTML calls by another name (XHTML 1.0 §C.7).
+        let is_language = attribute == "xml:lang" && attributes.get("lang").is_none();
+        let attribute = if is_language { "lang" } else { attribute };
         if (attribute.starts_with("xml") && attribute != BASE)
             || !attribute.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':'))
         {

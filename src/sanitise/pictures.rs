@@ -23,6 +23,8 @@ const LAZY: &[&str] = &[
     "data-large-file",
     "data-orig-file",
 ];
+/// How many sources of a picture are looked at.
+const MOST_SOURCES: usize = 64;
 /// Attributes in which they keep its candidates.
 const LAZY_SETS: &[&str] = &["data-srcset", "data-lazy-srcset"];
 /// Parts of such attributes' names that say that they hold another picture.
@@ -77,7 +79,9 @@ fn is_lazy(element: &Element) -> bool {
 
 /// Whether a value that another element or attribute would hold as well is an address.
 fn is_address(value: &str) -> bool {
-    is_fetched(value) && value.contains(['/', '.']) && !value.trim().contains(char::is_whitespace)
+    // One that a script was to complete leads nowhere.
+    let is_template = value.contains('{') || value.contains("%7B") || value.contains("%7b");
+    is_fetched(value) && value.contains(['/', '.']) && !value.trim().contains(char::is_whitespace) && !is_template
 }
 
 /// Whether an address is that of something that can be fetched.
@@ -142,7 +146,8 @@ fn beside(tree: &Tree, number: usize) -> Option<String> {
     }
     match tree.html(parent)? {
         "picture" => {
-            let mut sources = tree.children(parent).filter_map(|at| tree.element(at)?.value("srcset"));
+            let mut sources =
+                tree.children(parent).take(MOST_SOURCES).filter_map(|at| tree.element(at)?.value("srcset"));
             sources.find_map(|set| candidates(set).next()).map(|(address, _)| address.to_owned())
         }
         "a" => {
@@ -184,8 +189,8 @@ pub(super) fn settle_doubled(tree: &mut Tree, root: usize) {
     let is_picture = |at: &usize| tree.html(*at) == Some("img");
     let copies: HashSet<usize> = noscript.iter().flat_map(|at| tree.inside(*at)).filter(is_picture).collect();
     let pictures: Vec<usize> = tree.inside(root).filter(is_picture).filter(|at| !copies.contains(at)).collect();
-    let shown: HashSet<&str> = pictures.iter().filter_map(|at| value(*at, "src")).map(str::trim).collect();
-    let is_shown = |at: &usize| value(*at, "src").is_some_and(|source| shown.contains(source.trim()));
+    let shown: HashSet<&str> = pictures.iter().filter_map(|at| value(*at, "src")).map(file).collect();
+    let is_shown = |at: &usize| value(*at, "src").is_some_and(|source| shown.contains(file(source)));
     let named: HashSet<&str> = copies.iter().filter(|at| !is_shown(at)).filter_map(|at| value(*at, "alt")).collect();
     // One that has no address, and the same text in its place.
     let is_instead =
@@ -193,6 +198,15 @@ pub(super) fn settle_doubled(tree: &mut Tree, root: usize) {
     let out: Vec<usize> =
         copies.iter().copied().filter(is_shown).chain(pictures.iter().copied().filter(is_instead)).collect();
     out.into_iter().for_each(|at| tree.detach(at));
+}
+
+/// What an address has in common with those of the same picture in other sizes: all up to its size and its query.
+fn file(address: &str) -> &str {
+    let path = address.trim().split(['?', '#']).next().unwrap_or(address);
+    let path = path.split_once("//").map_or(path, |(_, path)| path);
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let unsized_stem = stem.trim_end_matches(|c: char| c.is_ascii_digit() || c == 'x');
+    unsized_stem.strip_suffix(['-', '_']).filter(|_| unsized_stem.len() < stem.len()).unwrap_or(stem)
 }
 
 /// Whether a picture stands for a character or a smile in a line of text.
@@ -255,7 +269,10 @@ fn is_counter(element: &Element) -> bool {
 pub(super) fn is_tiny(element: &Element) -> bool {
     let is_tiny =
         |name: &str| element.value(name).is_some_and(|size| matches!(size.trim().trim_end_matches("px"), "0" | "1"));
-    is_tiny("width") && is_tiny("height")
+    // Elsewhere they are the shape of what takes the room there is.
+    let style = element.value("style").unwrap_or_default();
+    let has_size = ["srcset", "layout"].iter().any(|name| element.value(name).is_some()) || style.contains(['%']);
+    is_tiny("width") && is_tiny("height") && !has_size
 }
 
 #[cfg(test)]
@@ -288,6 +305,7 @@ mod tests {
             let own = format!("<img src=\"https://example.org/{name}.jpg\">");
             check(&format!("<img src=\"/{name}.jpg\" data-url=\"/share\" data-src=\"/b.jpg\">"), &own);
         }
+        check("<img class=\"lazyload\" src=\"/real.jpg\" data-src=\"/a_{width}x.jpg\">", shown);
         check("<img data-error-src=\"/no.jpg\" data-x=\"/real.jpg\">", shown);
         check("<img src=\"/real.jpg\" class=\"lazyload\" data-big=\"/a.jpg\">", shown);
         check("<img src=\"/real.jpg\" data-src=\"a.jpg\">", shown);
@@ -343,6 +361,18 @@ mod tests {
         let shown = "<img src=\"https://example.org/a.jpg\">";
         check("<img data-src=\"/a.jpg\"><noscript><img src=\"/a.jpg\"></noscript>", shown);
         check("<noscript><img src=\"/a.jpg\"></noscript>", shown);
+        check(
+            "<img data-src=\"//example.org/a.jpg\"><noscript><img src=\"http://example.org/a.jpg?w=9\"></noscript>",
+            shown,
+        );
+        check(
+            "<img data-src=\"/a-800.jpg\"><noscript><img src=\"/a-1024x768.jpg\"></noscript>",
+            "<img src=\"https://example.org/a-800.jpg\">",
+        );
+        check(
+            "<img src=\"/a1.jpg\"><noscript><img src=\"/a2.jpg\"></noscript>",
+            "<img src=\"https://example.org/a1.jpg\"><img src=\"https://example.org/a2.jpg\">",
+        );
         check("<img src=\"data:x\" class=\"lazy\"><noscript><img src=\"/a.jpg\"></noscript>", shown);
         check(
             "<img src=\"data:x\" alt=\"a\"><noscript><img src=\"/a.jpg\" alt=\"a\"></noscript>",
@@ -387,6 +417,10 @@ mod tests {
         check("a<img src=\"http://feeds.feedburner.com/~r/x/~4/y\">", "a");
         check("a<img src=\"\" alt=\"\">", "a");
         check("<p><a href=\"/\"><img width=\"1\" height=\"1\" src=\"https://t.example/\"></a></p>b", "b");
+        let ratio = "<img src=\"https://example.org/a.png\" width=\"1\" height=\"1\">";
+        check("<amp-img src=\"/a.png\" width=\"1\" height=\"1\" layout=\"responsive\"></amp-img>", ratio);
+        check("<img src=\"/a.png\" width=\"1\" height=\"1\" style=\"width:100%\">", ratio);
+        check("a<img src=\"/p.gif\" width=\"1\" height=\"1\" style=\"width:1px\">", "a");
         check(
             "a<img src=\"/line.png\" width=\"1\" height=\"90\">",
             "a<img src=\"https://example.org/line.png\" width=\"1\" height=\"90\">",

@@ -188,6 +188,7 @@ const LOOKED_AT: &[&str] = &[
     "hidden",
     "href",
     "id",
+    "layout",
     "name",
     "poster",
     "src",

@@ -178,8 +178,17 @@ fn is_numbered(tree: &Tree, number: usize) -> bool {
     tree.parent(number).is_some_and(|parent| tree.html(parent) == Some("ol"))
 }
 
+/// The lines that styles keep, on the way through a text.
+#[derive(Debug, Default)]
+pub(super) struct KeptLines {
+    /// How many line breaks were made.
+    breaks: usize,
+    /// The last element whose lines were settled, and with them those of all elements in it.
+    within: Option<usize>,
+}
+
 /// Shows the lines of elements whose style keeps them: code as such, the lines of other texts with breaks.
-pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
+pub(super) fn settle_style(tree: &mut Tree, number: usize, kept: &mut KeptLines) {
     let Some(element) = tree.element(number) else { return };
     let Some(style) = element.value("style").and_then(|style| property(style, "white-space")) else { return };
     let (is_wrapped, is_indented) = match style.to_ascii_lowercase().as_str() {
@@ -189,7 +198,8 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
         _ => return,
     };
     let is_in_code = |tree: &Tree, at: usize| tree.ancestors(at).any(|outer| tree.html(outer) == Some("pre"));
-    if tree.html(number) == Some("pre") || is_in_code(tree, number) {
+    let is_settled = kept.within.is_some_and(|outer| tree.ancestors(number).any(|at| at == outer));
+    if is_settled || tree.html(number) == Some("pre") || is_in_code(tree, number) {
         return;
     }
     let is_block =
@@ -197,17 +207,22 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, breaks: &mut usize) {
     if !is_wrapped && is_block(number) && !tree.inside(number).any(is_block) {
         return tree.rename(number, "pre");
     }
+    kept.within = Some(number);
     let lines: Vec<usize> = tree.inside(number).collect();
     for at in lines {
+        if kept.breaks >= MOST_BREAKS {
+            return;
+        }
         let Kind::Text(text) = tree.kind(at) else { continue };
         if text.trim().is_empty() || !text.contains('\n') || is_in_code(tree, at) {
             continue;
         }
         let Some(parent) = tree.parent(at) else { continue };
         let text = text.to_string();
-        for (line, is_first) in text.split('\n').zip(std::iter::once(true).chain(std::iter::repeat(false))) {
-            if !is_first && *breaks < MOST_BREAKS {
-                *breaks += 1;
+        let lines = text.splitn(MOST_BREAKS - kept.breaks + 1, '\n');
+        for (line, is_first) in lines.zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+            if !is_first {
+                kept.breaks += 1;
                 let line_break = tree.add_element("br", &[]);
                 tree.link(parent, Some(at), line_break);
             }

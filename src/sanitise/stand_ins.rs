@@ -6,6 +6,9 @@ use super::rules;
 use super::tree::{Kind, Tree};
 use crate::text::hidden::property;
 
+/// How many texts of nothing but space are looked at before the box of a task.
+const MOST_SPACES: usize = 8;
+
 /// Settles an element that may not stay as it is.
 pub(super) fn settle(tree: &mut Tree, number: usize) {
     let Some(element) = tree.element(number) else { return };
@@ -27,9 +30,11 @@ fn settle_box(tree: &mut Tree, number: usize) {
     let Some(element) = tree.element(number) else { return };
     let is_box = element.value("type").is_some_and(|kind| kind.eq_ignore_ascii_case("checkbox"));
     let sign = if element.value("checked").is_some() { "☑ " } else { "☐ " };
+    // Boxes before it are gone, and the spaces between them are not.
     let is_first = |at: usize| {
-        std::iter::successors(tree.before(at), |at| tree.before(*at))
-            .all(|at| matches!(tree.kind(at), Kind::Text(text) if text.trim().is_empty()))
+        let mut before = std::iter::successors(tree.before(at), |at| tree.before(*at));
+        let is_space = |at: usize| matches!(tree.kind(at), Kind::Text(text) if text.trim().is_empty());
+        before.by_ref().take(MOST_SPACES).all(is_space) && before.next().is_none()
     };
     let around = std::iter::once(number).chain(tree.ancestors(number));
     let is_item = |at: usize| tree.html(at) == Some("li");

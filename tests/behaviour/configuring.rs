@@ -86,6 +86,14 @@ fn check_tells_of_secrets_that_everybody_may_read() {
 }
 
 #[test]
+fn check_refuses_a_folder_as_a_store() {
+    let scene = Scene::with(&[], "[store]\npath = \".\"\n");
+    let told = scene.run(&["check"]);
+    assert_eq!(told.status, 78);
+    assert!(told.err.contains("store.path is the folder"), "{}", told.err);
+}
+
+#[test]
 fn check_says_what_can_be_known_without_asking_anybody() {
     let feeds = [
         ("gone", "file:gone.xml".to_owned()),

@@ -221,7 +221,11 @@ impl<'a> Body<'a> {
                 }
                 let end = self.end(tag.name, at);
                 match (element, end) {
-                    (Element::Raw, _) => (None, end.map_or(rest.len(), |end| end - at)),
+                    (Element::Raw, Some(end)) => (None, end - at),
+                    // A script that was cut off, to the end of the text.
+                    (Element::Raw, None) if !tag.has_value && is_code(rest.get(tag.length..).unwrap_or_default()) => {
+                        (None, rest.len())
+                    }
                     (_, Some(_)) => (None, tag.length),
                     (_, None) if tag.has_value => (Some(unclosed), tag.length),
                     // A bare name is a word of the text: `the <select> element`.
@@ -267,6 +271,11 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// Whether what follows to the end of a text is a program rather than words and tags.
+fn is_code(rest: &str) -> bool {
+    !rest.contains("</") && rest.contains(['{', '}', ';', '=', '('])
 }
 
 /// Where the first end tag of this name stands.
@@ -569,6 +578,14 @@ mod tests {
             ("a <iframe src=x /> b <script src=x /> c", "a <iframe src=x /></iframe> b <script src=x /></script> c"),
             ("<p>x<!-- never closed</p>", "<p>x&lt;!-- never closed</p>"),
             ("<a href=\"x>one</a> two", "&lt;a href=\"x>one</a> two"),
+            ("<p>Put <code><script></code> first</p>", "<p>Put <code>&lt;script></code> first</p>"),
+            ("<p>The <style> element</p>", "<p>The &lt;style> element</p>"),
+            ("The <script> element is old", "The &lt;script> element is old"),
+            ("a <script src=x> b</p> c", "a <script src=x></script> b</p> c"),
+            (
+                "<p><code><noembed></code> <xmp> <plaintext> b</p>",
+                "<p><code>&lt;noembed></code> &lt;xmp> &lt;plaintext> b</p>",
+            ),
             ("a <p>b</p> <![x]> c", "a <p>b</p> &lt;![x]> c"),
         ] {
             assert_eq!(settled_body(html.into()), expected);
