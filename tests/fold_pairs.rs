@@ -234,43 +234,63 @@ fn outlets_that_one_feed_gives_for_the_first_time_are_others() {
     assert_eq!(told("Harbour Post"), [0, 1], "an outlet tells it once more");
 }
 
+/// By which rule the second entry joins the first one, each told as feed, address and headline, some hours apart.
+fn rule_between(first: (u64, &str, &str), second: (u64, &str, &str), hours: i64) -> &'static str {
+    let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut index = Index::new(Rules::default(), Weights::default());
+    let mut take = |entry: u64, (feed, page, title): (u64, &str, &str), hours: i64| {
+        let page: Permalink = page.parse().unwrap();
+        let at = start + TimeDelta::hours(hours);
+        let article = Article {
+            page: Some(&page),
+            entry: EntryRef(entry),
+            feed: Some(feed),
+            title,
+            summary: "Lifeboats from two harbours took all passengers off in fog.",
+            content: "",
+            language: Some("en"),
+            at,
+            published: Some(at),
+        };
+        let decision = index.plan(&article, Level::Story, None);
+        index.apply(&decision);
+        match decision.verdict {
+            Verdict::New { .. } => "new",
+            Verdict::Joins { rule, .. } => rule.name(),
+        }
+    };
+    take(1, first, 0);
+    take(2, second, hours)
+}
+
 #[test]
 fn an_article_stays_one_story_when_its_feed_corrects_headline_and_address() {
-    let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
-    let first = ("https://one.example/local/ferry-aground-7344629", "Ferry aground off Tannerby, 12 hurt");
-    let rule_of = |feed: u64, page: &str, title: &str| {
-        let mut index = Index::new(Rules::default(), Weights::default());
-        let mut take = |entry: u64, feed: u64, page: &str, title: &str| {
-            let page: Permalink = page.parse().unwrap();
-            let at = start + TimeDelta::hours(i64::try_from(entry).unwrap());
-            let article = Article {
-                page: Some(&page),
-                entry: EntryRef(entry),
-                feed: Some(feed),
-                title,
-                summary: "Lifeboats from two harbours took all passengers off in fog.",
-                content: "",
-                language: Some("en"),
-                at,
-                published: Some(at),
-            };
-            let decision = index.plan(&article, Level::Story, None);
-            index.apply(&decision);
-            match decision.verdict {
-                Verdict::New { .. } => "new",
-                Verdict::Joins { rule, .. } => rule.name(),
-            }
-        };
-        take(1, 1, first.0, first.1);
-        take(9, feed, page, title)
-    };
+    let first = (1, "https://one.example/local/ferry-aground-7344629", "Ferry aground off Tannerby, 12 hurt");
+    let rule_of = |feed, page, title| rule_between(first, (feed, page, title), 8);
     let corrected =
         ("https://one.example/local/ferry-is-afloat-again-7344629", "Tannerby: all 212 are safe, says the harbour");
     assert_eq!(rule_of(1, corrected.0, corrected.1), "link", "by its number");
     assert_eq!(
-        rule_of(1, "https://one.example/local/ferry-aground-7344630", first.1),
+        rule_of(1, "https://one.example/local/ferry-aground-7344630", first.2),
         "new",
         "another number is another article"
     );
     assert_ne!(rule_of(2, corrected.0, corrected.1), "link", "another feed has no say in what is one article here");
+}
+
+#[test]
+fn a_page_that_its_feed_puts_out_again_under_the_days_address_and_one_headline_stays_one_story() {
+    let first = (
+        1,
+        "https://one.example/sea/2026/01/01/how-to-sail-round-skarvholm-in-winter/",
+        "How to sail round Skarvholm in winter: harbours, tides and fog",
+    );
+    let next = "https://one.example/sea/2026/01/02/how-to-sail-round-skarvholm-in-winter/";
+    let rule_of = |feed, page, title| rule_between(first, (feed, page, title), 24);
+    assert_eq!(rule_of(1, next, first.2), "link");
+    assert_eq!(rule_of(1, next, "How to sail round Skarvholm in winter: the harbours that freeze"), "new");
+    assert_ne!(rule_of(2, next, first.2), "link", "another feed has no say in it");
+    let days = ["02", "03"].map(|day| format!("https://one.example/2026/01/{day}/talk-about-anything-you-like-here"));
+    let [one, two] = days.each_ref().map(|day| (1, day.as_str(), "Daily discussion thread"));
+    assert_eq!(rule_between(one, two, 24), "new", "a series has a short name");
 }

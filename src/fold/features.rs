@@ -7,7 +7,7 @@ use super::hash::{hash_of, low, short};
 use super::language::{Guess, Language, Stem};
 use super::lexicon::{Lexicon, Word};
 use super::text::{self, Kind};
-use super::title::{self, Signs, Title};
+use super::title::{self, Lead, Signs, Title};
 use super::{Article, EntryRef, copy};
 use crate::model::permalink::Permalink;
 use chrono::{DateTime, Utc};
@@ -25,6 +25,9 @@ const TERMS_AT_MOST: usize = 320;
 
 /// Letters from which on the name of a month or weekday is no other word.
 const LONG_MONTH: usize = 6;
+
+/// Words from which on a headline is no series' name.
+const LONG_TITLE: u8 = 6;
 
 /// Words that the name of an outlet behind a title has at most.
 const OUTLET_WORDS: usize = 4;
@@ -45,6 +48,8 @@ pub struct Term {
     pub body: u8,
     /// Whether it is a number.
     pub number: bool,
+    /// Whether it stands somewhere in small letters: a name hardly does.
+    pub is_small: bool,
     start: u32,
     length: u8,
 }
@@ -67,7 +72,8 @@ pub struct Features {
     pub entry: EntryRef,
     /// Its feed; `None` when nobody said, and then it is taken for a feed of its own.
     pub feed: Option<u64>,
-    /// What its address has in common with others of the same article ([`Permalink::article_key`]).
+    /// What its address has in common with others of the same article ([`Permalink::article_key`]; where there is no such number,
+    /// [`Permalink::undated_key`] with its headline).
     pub article_key: Option<u32>,
     /// When it came.
     pub at: DateTime<Utc>,
@@ -83,6 +89,8 @@ pub struct Features {
     pub title: Title,
     /// The outlet that the title ends with, as a hash, where the feed gives those of many; 0 for none.
     pub outlet: u16,
+    /// What the title begins with.
+    pub lead: Lead,
     /// The terms, by ascending hash.
     pub terms: Vec<Term>,
     /// Sketch of the text for `copy`.
@@ -93,9 +101,14 @@ pub struct Features {
 }
 
 impl Features {
+    /// The term that a cell stands for; `None` for one that the entry has not.
+    pub fn term_of(&self, cell: u32) -> Option<&Term> {
+        self.terms.get(self.terms.binary_search_by_key(&cell, |term| short(term.hash)).ok()?)
+    }
+
     /// The word behind a cell's term, as it stood in the text first, in lower case; `None` for a term that the entry has not.
     pub fn word_of(&self, cell: u32) -> Option<&str> {
-        let term = self.terms.get(self.terms.binary_search_by_key(&cell, |term| short(term.hash)).ok()?)?;
+        let term = self.term_of(cell)?;
         let start = usize::try_from(term.start).ok()?;
         self.words.get(start..start.checked_add(usize::from(term.length))?)
     }
@@ -190,16 +203,20 @@ fn read(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>, lexicon: &mut L
         (words, _) if words > 80 => Amount::Body,
         _ => Amount::Summary,
     };
+    let lead = reader.lead;
     let mut terms = reader.found;
     terms.sort_unstable_by_key(|term| term.hash);
     let mut form = title::of(&title, language);
+    // Under another day's address a page keeps its words; a series does so, too, but not under one long headline.
+    let undated = |page: &Permalink| (form.words >= LONG_TITLE).then(|| page.undated_key(form.exact)).flatten();
+    let article_key = article.page.and_then(|page| page.article_key().or_else(|| undated(page)));
     if article.page.is_some_and(Permalink::is_opinion) {
         form.signs = form.signs.explaining();
     }
     Features {
         entry: article.entry,
         feed: article.feed,
-        article_key: article.page.and_then(Permalink::article_key),
+        article_key,
         at: article.at,
         published: article.published,
         language,
@@ -207,6 +224,7 @@ fn read(article: &Article<'_>, boilerplate: FeedBoilerplate<'_>, lexicon: &mut L
         figures: u8::try_from(reader.numbers * 100 / reader.text_words.max(8)).unwrap_or(100),
         title: form,
         outlet,
+        lead,
         terms,
         sketch: reader.sketch.finish(),
         sentences,
@@ -283,6 +301,8 @@ struct Token {
     hash: u64,
     /// What it is, if it is a word.
     word: Word,
+    /// Whether it is a word in small letters.
+    is_small: bool,
 }
 
 impl<'a> Tokens<'a> {
@@ -295,14 +315,14 @@ impl<'a> Tokens<'a> {
         text.clear();
         found.clear();
         calendar.clear();
-        text::tokens(sentence, |kind, token| {
+        text::written_tokens(sentence, |kind, token, is_small| {
             let hash = hash_of(token);
             let word = if kind == Kind::Word { lexicon.word(token, hash, stem) } else { Word::default() };
             if word.is_calendar {
                 calendar.push((found.len(), token.chars().nth(LONG_MONTH - 1).is_some()));
             }
             text.push_str(token);
-            found.push(Token { kind, end: text.len(), hash, word });
+            found.push(Token { kind, end: text.len(), hash, word, is_small });
             text.push(' ');
             true
         });
@@ -371,12 +391,13 @@ struct Reader {
     sketch: copy::Sketcher,
     text_words: usize,
     numbers: usize,
+    lead: Lead,
 }
 
 impl Reader {
     fn read(&mut self, tokens: &Tokens<'_>, field: Field) {
         for (at, (token, text)) in tokens.iter().enumerate() {
-            let Token { kind, hash, word, .. } = *token;
+            let Token { kind, hash, word, is_small, .. } = *token;
             if !matches!(field, Field::Title) {
                 self.sketch.see(low(hash));
                 self.text_words += 1;
@@ -386,12 +407,16 @@ impl Reader {
                 continue;
             }
             // The evidence shows a word as it stood, not its stem.
-            self.count(if kind == Kind::Word { word.stem } else { low(hash) }, text, kind, field);
+            let term = if kind == Kind::Word { word.stem } else { low(hash) };
+            if matches!(field, Field::Title) {
+                self.lead.see(term);
+            }
+            self.count(term, text, kind, is_small, field);
         }
     }
 
     /// Counts a term.
-    fn count(&mut self, hash: u32, word: &str, kind: Kind, field: Field) {
+    fn count(&mut self, hash: u32, word: &str, kind: Kind, is_small: bool, field: Field) {
         let at = match self.index.at(hash, &self.found) {
             Some(at) => at,
             None if self.found.len() >= TERMS_AT_MOST => return,
@@ -407,16 +432,17 @@ impl Reader {
                     summary: 0,
                     body: 0,
                     number: kind == Kind::Number,
+                    is_small: false,
                     start,
                     length,
                 });
                 self.found.len() - 1
             }
         };
-        self.see(at, field);
+        self.see(at, is_small, field);
     }
 
-    fn see(&mut self, at: usize, field: Field) {
+    fn see(&mut self, at: usize, is_small: bool, field: Field) {
         if let Some(term) = self.found.get_mut(at) {
             let (times, once) = match field {
                 Field::Title => (&mut term.title, 1),
@@ -425,6 +451,7 @@ impl Reader {
                 Field::Body => (&mut term.body, 1),
             };
             *times = times.saturating_add(once);
+            term.is_small |= is_small;
         }
     }
 }

@@ -8,7 +8,7 @@ use super::EntryRef;
 use super::copy::Sketch;
 use super::features::{Amount, Features};
 use super::language::Language;
-use super::title::{Date, Signs, Title};
+use super::title::{Date, Lead, Signs, Title};
 use super::vector::{self, Cell, Vector};
 use super::weights::Weights;
 
@@ -46,6 +46,8 @@ pub struct Fingerprint {
     pub title: Title,
     /// The outlet that its title ends with, as a hash, where its feed gives those of many; 0 for none.
     pub outlet: u16,
+    /// What its title begins with.
+    pub lead: Lead,
     /// Its weighed terms, with the weights of the moment when it came.
     pub vector: Vector,
     /// The sketch of its text.
@@ -72,6 +74,7 @@ impl Fingerprint {
             figures: features.figures,
             title: features.title,
             outlet: features.outlet,
+            lead: features.lead,
             vector: vector::of(features, weights),
             sketch: features.sketch.clone(),
             sentences: features.sentences.clone().into_boxed_slice(),
@@ -118,6 +121,9 @@ impl Fingerprint {
             bytes.extend_from_slice(&hash.to_le_bytes());
         }
         push_hashes(&mut bytes, &self.sentences);
+        if self.lead != Lead::default() {
+            bytes.extend(self.lead.0);
+        }
         bytes.extend(self.article_key.into_iter().flat_map(u32::to_le_bytes));
         bytes
     }
@@ -157,6 +163,11 @@ impl Fingerprint {
         let cells = cells.iter().map(|cell| Cell::unpacked(*cell)).collect();
         let sketch = Sketch { hashes: bytes.list()?.iter().map(|hash| u16::from_le_bytes(*hash)).collect() };
         let sentences = bytes.hashes()?;
+        // A title without a lead, and one that was read before leads were, ends here, or with the key.
+        let lead = match bytes.0.len() {
+            0 | 4 => Lead::default(),
+            _ => Lead(bytes.some()?),
+        };
         let article_key = bytes.hash();
         if !bytes.0.is_empty() {
             return None;
@@ -174,6 +185,7 @@ impl Fingerprint {
             figures,
             title,
             outlet,
+            lead,
             vector: Vector { cells, norm },
             sketch,
             sentences,
@@ -298,7 +310,7 @@ impl<'a> Bytes<'a> {
 /// A print as version 4 wrote it, with its terms.
 #[cfg(test)]
 pub(crate) fn in_version_4(print: &Fingerprint) -> Vec<u8> {
-    let now = print.to_bytes();
+    let now = Fingerprint { lead: Lead::default(), ..print.clone() }.to_bytes();
     let (head, lists) = now.split_at(2 + 8 + 8 + 5 + 25);
     let mut bytes = vec![4];
     bytes.extend(print.entry.0.to_le_bytes());
@@ -355,7 +367,8 @@ mod tests {
             let bytes = print.to_bytes();
             let kept = Fingerprint { terms: Box::default(), ..print.clone() };
             assert_eq!(Fingerprint::from_bytes(EntryRef(7), &bytes), Some(kept));
-            assert!((0..bytes.len()).all(|end| Fingerprint::from_bytes(EntryRef(7), &bytes[..end]).is_none()));
+            let least = bytes.len() - if print.lead == Lead::default() { 0 } else { 2 };
+            assert!((0..least).all(|end| Fingerprint::from_bytes(EntryRef(7), &bytes[..end]).is_none()));
             expected.learn(print.language, print.terms.iter().copied(), print.nearest);
             print.terms_to_bytes(&mut terms);
         }
@@ -372,11 +385,24 @@ mod tests {
     }
 
     #[test]
+    fn prints_that_were_made_before_titles_had_leads_are_read() {
+        for article_key in [None, Some(7)] {
+            let print = Fingerprint { article_key, terms: Box::default(), ..print("Ferry aground", "") };
+            let bytes = print.to_bytes();
+            let (before, key) = bytes.split_at(bytes.len() - if article_key.is_some() { 6 } else { 2 });
+            let bytes = [before, &key[2..]].concat();
+            let read = Fingerprint::from_bytes(EntryRef(7), &bytes);
+            assert_eq!(read, Some(Fingerprint { lead: Lead::default(), ..print }));
+        }
+    }
+
+    #[test]
     fn prints_of_the_version_before_are_taken_apart() {
         for print in prints() {
             let mut terms = Vec::new();
             print.terms_to_bytes(&mut terms);
             let before = in_version_4(&print);
+            let print = Fingerprint { lead: Lead::default(), ..print };
             assert_eq!(of_version_4(&before), Some((print.to_bytes(), terms)));
             assert!((0..before.len()).all(|end| of_version_4(&before[..end]).is_none()));
         }

@@ -267,7 +267,7 @@ impl Index {
             return (Verdict::New { nearest: None }, None);
         }
         let (candidates, frame) = self.candidates(fingerprint);
-        let probe = ProbeVector::new(&fingerprint.vector);
+        let probe = ProbeVector::new(features, &fingerprint.vector);
         let mut passed: Vec<Passed> = Vec::new();
         let mut nearest: Option<Match> = None;
         let mut alike: Option<u8> = None;

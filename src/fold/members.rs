@@ -11,7 +11,7 @@ use super::copy::SIZE;
 use super::features::Amount;
 use super::fingerprint::{Fingerprint, UNDATED};
 use super::hash::Prehashed;
-use super::title::{Date, Signs};
+use super::title::{Date, Lead, Signs};
 use super::vector::{CELLS, Cell, Packed};
 
 /// What is asked of an entry that another is compared with.
@@ -32,6 +32,7 @@ pub(super) struct Member {
     pub(super) signs: Signs,
     pub(super) date: Date,
     pub(super) outlet: u16,
+    pub(super) lead: Lead,
     pub(super) amount: Amount,
     pub(super) figures: u8,
     /// Whether it is in its story for where it leads alone.
@@ -49,6 +50,7 @@ struct Record {
     /// How many minutes before it came its publisher put it out; [`UNDATED`] when it does not say so.
     minutes_old: u16,
     outlet: u16,
+    lead: Lead,
     signs: u32,
     date: u16,
     /// [`Member::article_key`]; 0 for none.
@@ -162,6 +164,7 @@ impl Members {
             signs: Signs(record.signs),
             date: Date(record.date),
             outlet: record.outlet,
+            lead: record.lead,
             amount: record.amount,
             figures: record.figures,
             is_claim: record.is_claim(),
@@ -297,6 +300,7 @@ impl Members {
             figures: fingerprint.figures,
             minutes_old: fingerprint.minutes_old.unwrap_or(UNDATED),
             outlet: fingerprint.outlet,
+            lead: fingerprint.lead,
             signs: fingerprint.title.signs.0,
             date: fingerprint.title.date.0,
         });

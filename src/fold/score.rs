@@ -43,6 +43,10 @@ pub struct Similarity {
     pub other_missing: f32,
     /// How rare the second rarest of the shared terms is.
     pub anchor: f32,
+    /// Words that both titles have and that are hardly names, as the entry writes them in small letters somewhere.
+    pub deeds: u8,
+    /// Whether the two titles begin with different things.
+    pub begins_apart: bool,
     /// Days between the entry and the story's newest one.
     pub gap_days: f32,
     /// Days between the entry and the nearest member.
@@ -148,14 +152,19 @@ impl Similarity {
         alike + self.titles() - self.time() - self.strangeness() - self.manner()
     }
 
-    /// What the titles count: that one stands in the other entry, and that each does.
+    /// What the titles count: that one stands in the other entry, and that each does, that they tell the same deeds, and that
+    /// they begin with the same.
     fn titles(&self) -> f32 {
         let (more, less) = (self.title_in_other.max(self.other_title_in), self.title_in_other.min(self.other_title_in));
         let lack = LACK * (self.missing.min(self.other_missing) - self.anchor - LACK_FROM).max(0.0);
-        MEASURE.title_held * (more - 0.5) + MEASURE.titles_held * (less - 0.5) - lack
+        // What two headlines of one feed have in common is the form in which it writes them.
+        let deeds = if self.same_feed { 0 } else { self.deeds.min(DEEDS_AT_MOST) };
+        let deeds = MEASURE.deeds * f32::from(deeds);
+        let apart = if self.begins_apart { MEASURE.begins_apart } else { 0.0 };
+        MEASURE.title_held * (more - 0.5) + MEASURE.titles_held * (less - 0.5) - lack + deeds - apart
     }
 
-    /// What time costs: the story's age, its silence, and the age of the nearest member.
+    /// What time costs: the story's age, its silence, and the age of the nearest member, whose first hours count most.
     fn time(&self) -> f32 {
         // What a feed says again days later is a series; what two feeds tell with the same rare words is news, also days later.
         let certain = if self.same_feed { 0.0 } else { ((self.mass - 20.0) / 60.0).clamp(0.0, 1.0) };
@@ -165,6 +174,7 @@ impl Similarity {
         silence * (1.0 - MEASURE.silence_waived * certain)
             + age * (1.0 - MEASURE.age_waived * certain)
             + MEASURE.age * (self.nearest_gap_days.min(3.0) - AGE_FREE_DAYS).max(0.0)
+            + MEASURE.since * (self.nearest_gap_days.max(0.0) * 24.0).ln_1p()
     }
 
     /// What it costs to be unlike the story's first entry, and to be as like another story.
@@ -265,6 +275,9 @@ pub(super) fn merge_at(are_young: bool) -> f32 {
 /// Days up to which a story is young: what tells it comes thick and fast, and each hour tells news from what follows.
 const YOUNG_DAYS: f32 = 0.5;
 
+/// Words that both titles have and that are hardly names: the most that count.
+const DEEDS_AT_MOST: u8 = 3;
+
 /// What an entry should have in common with the story's first entry: as a cosine, and as the share of one title that the other
 /// entry holds.
 const FIRST_CORE: f32 = 0.35;
@@ -327,6 +340,10 @@ struct Measure {
     /// What it counts that one title stands in the other entry, and that each does.
     title_held: f32,
     titles_held: f32,
+    /// What a word counts that both titles have and that is hardly a name.
+    deeds: f32,
+    /// What it costs that the titles begin with different things.
+    begins_apart: f32,
     /// What it counts that the one that tells less is held by the other.
     contained: f32,
     /// What it counts that the entry's title stands in the story, whichever members have its words.
@@ -360,8 +377,9 @@ struct Measure {
     most_days: f32,
     /// What is taken off for a language whose neighbours are less alike.
     language: f32,
-    /// What a day between the entry and the nearest member costs.
+    /// What a day between the entry and the nearest member costs, and the logarithm of one and its hours.
     age: f32,
+    since: f32,
     /// What is added for one feed, for titles without text (less than nothing), for two texts, and for each doubling of the
     /// story, nearly.
     same_feed: f32,
@@ -376,39 +394,42 @@ struct Measure {
 }
 
 static MEASURE: Measure = Measure {
-    threshold: 0.17,
+    threshold: 0.01,
     nearest: 0.64,
     lower: 0.264,
-    title_held: 0.253,
-    titles_held: 0.2,
+    title_held: 0.17,
+    titles_held: 0.15,
+    deeds: 0.12,
+    begins_apart: 0.26,
     contained: 0.0,
-    title_in_story: 0.2,
+    title_in_story: 0.12,
     silence: 0.15,
     young: 0.6,
     old: 0.3,
     age_waived: 0.4,
     first_core: 0.338,
-    first_title: 1.1,
+    first_title: 1.0,
     opposed: 0.324,
-    in_time: 0.3,
-    in_time_of_first: 0.239,
+    in_time: 0.34,
+    in_time_of_first: 0.28,
     in_time_waived: 0.35,
     in_kind_of_first: 0.1,
     explains: 0.27,
-    own_before: 0.11,
-    rival: 0.6,
+    own_before: 0.07,
+    rival: 0.7,
     most_days: 3.0,
     language: 2.0,
     silence_free_days: 0.1,
     silence_waived: 0.936,
     age: 0.05,
+    since: 0.085,
     same_feed: 0.461,
     title_only: -0.085,
     bodies: 0.082,
     size: 0.012,
     merge_at: 0.85,
     merge_young_at: 0.6,
-    least: 12.0,
+    least: 14.0,
 };
 
 #[cfg(test)]
@@ -452,6 +473,7 @@ mod tests {
             Similarity { differs_in_time: true, ..alike() },
             Similarity { explains: true, ..alike() },
             Similarity { rival: 1.0, ..alike() },
+            Similarity { begins_apart: true, ..alike() },
             Similarity { founder: 0.1, title_in_founder: 0.1, founder_title_in: 0.1, ..alike() },
         ];
         for likeness in against {
@@ -481,6 +503,21 @@ mod tests {
                 - cost(Similarity { story_age_days: days, ..alike() })
         };
         assert!(at(0.02) > 0.0 && at(0.02) < at(0.3));
+    }
+
+    #[test]
+    fn what_two_titles_say_happened_counts_up_to_three_words() {
+        let at = |deeds| cost(Similarity { deeds, ..alike() });
+        assert!(at(1) < 0.0 && at(3) < at(1));
+        assert!((at(3) - at(9)).abs() < f32::EPSILON);
+        let of_one_feed = |deeds| margin(&Similarity { deeds, same_feed: true, ..alike() });
+        assert!((of_one_feed(3) - of_one_feed(0)).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn the_first_hours_after_the_nearest_member_count_more_than_later_ones() {
+        let at = |hours: f32| cost(Similarity { nearest_gap_days: hours / 24.0, ..alike() });
+        assert!(at(1.0) > 0.0 && at(2.0) - at(1.0) > at(8.0) - at(7.0) && at(8.0) > at(7.0));
     }
 
     #[test]

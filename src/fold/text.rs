@@ -32,12 +32,17 @@ pub fn normal(text: &str) -> std::borrow::Cow<'_, str> {
 /// Calls `each` with every token of a text in turn; `false` from it ends the walk.
 ///
 /// Web addresses are passed over, possessive endings are cut, and what has no letter or digit is no token.
-pub fn tokens(text: &str, each: impl FnMut(Kind, &str) -> bool) {
+pub fn tokens(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
+    walk::<true>(text, |kind, token, _| each(kind, token));
+}
+
+/// The same, with whether the token is a word that the text writes in small letters.
+pub fn written_tokens(text: &str, each: impl FnMut(Kind, &str, bool) -> bool) {
     walk::<true>(text, each);
 }
 
 /// The same; unless plain words `ARE_TAKEN_WHOLE`, character by character.
-fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str) -> bool) {
+fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str, bool) -> bool) {
     let mut chars = text.chars();
     let mut word = String::with_capacity(WORD_CHARS);
     let mut last_unspaced = None;
@@ -50,9 +55,9 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
                 word.clear();
                 word.push_str(plain.word);
                 word.make_ascii_lowercase();
-                each(kind, &word)
+                each(kind, &word, false)
             } else {
-                each(kind, plain.word)
+                each(kind, plain.word, plain.has_letters)
             };
             if !goes_on {
                 return;
@@ -68,7 +73,7 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
                 word.clear();
                 word.push(before);
                 word.push(first);
-                if !each(Kind::Pair, &word) {
+                if !each(Kind::Pair, &word, false) {
                     return;
                 }
             }
@@ -81,6 +86,7 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
         }
         word.clear();
         let mut letters = 0_usize;
+        let (mut has_small, mut has_capitals) = (first.is_lowercase(), first.is_uppercase());
         let mut length = 0_usize;
         push_lower(&mut word, first);
         letters += usize::from(!first.is_numeric());
@@ -90,6 +96,8 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
                 let kept = run.get(..WORD_CHARS.saturating_sub(length + 1)).unwrap_or(run);
                 let begun = word.len();
                 word.push_str(kept);
+                has_small |= kept.bytes().any(|byte| byte.is_ascii_lowercase());
+                has_capitals |= kept.bytes().any(|byte| byte.is_ascii_uppercase());
                 word.get_mut(begun..).unwrap_or_default().make_ascii_lowercase();
                 letters += kept.bytes().filter(u8::is_ascii_alphabetic).count();
                 length += run.len();
@@ -104,6 +112,8 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
                 length += 1;
                 if length < WORD_CHARS {
                     push_lower(&mut word, next);
+                    has_small |= next.is_lowercase();
+                    has_capitals |= next.is_uppercase();
                     letters += usize::from(!next.is_numeric());
                 }
             } else if is_mark(next) {
@@ -146,7 +156,7 @@ fn walk<const ARE_TAKEN_WHOLE: bool>(text: &str, mut each: impl FnMut(Kind, &str
             continue;
         }
         let kind = if letters == 0 { Kind::Number } else { Kind::Word };
-        if !each(kind, &word) {
+        if !each(kind, &word, has_small && !has_capitals) {
             return;
         }
     }
@@ -310,8 +320,8 @@ mod tests {
         fn plain_words_taken_whole_are_what_they_are_character_by_character(text in "[ab1A é.,:'’東\u{301}\n-]{0,24}|(www|WWW|http|https|a{39}|a{40}|B{41}|[ .:'/12]){0,8}") {
             let found = |are_taken_whole: bool| {
                 let mut found = Vec::new();
-                let note = |kind, token: &str| {
-                    found.push((kind, token.to_owned()));
+                let note = |kind, token: &str, is_small| {
+                    found.push((kind, token.to_owned(), is_small));
                     true
                 };
                 if are_taken_whole { walk::<true>(&text, note) } else { walk::<false>(&text, note) }
@@ -356,6 +366,16 @@ mod tests {
     #[test]
     fn addresses_are_no_words() {
         check("see https://news.example/a?b=c now www.news.example/x", &["see", "now"]);
+    }
+
+    #[test]
+    fn words_in_small_letters_are_told() {
+        let mut small = Vec::new();
+        written_tokens("Ferry runs Aground: iPhone 15 wróciła do éMile, l'île 东京", |_, token, is_small| {
+            small.extend(is_small.then(|| token.to_owned()));
+            true
+        });
+        assert_eq!(small, ["runs", "wróciła", "do", "l", "île"]);
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub(super) struct Overlap {
     pub(super) anchors: [f32; 2],
     /// Which cells of the first one the second has, a bit each.
     pub(super) shared: u64,
+    /// Words in both titles that the first one's entry writes in small letters somewhere.
+    pub(super) deeds: u8,
 }
 
 /// Slots in which a probe's cells are found.
@@ -179,12 +181,14 @@ pub(super) struct ProbeVector<'a> {
     /// All weights together.
     whole: u32,
     numbers: u16,
+    /// Which cells of its title are words that the entry writes in small letters somewhere, a bit each.
+    small: u64,
 }
 
 impl<'a> ProbeVector<'a> {
-    pub(super) fn new(vector: &'a Vector) -> Self {
+    pub(super) fn new(features: &Features, vector: &'a Vector) -> Self {
         let mut slots = [0; SLOTS];
-        let (mut title, mut whole, mut numbers) = (0, 0, 0);
+        let (mut title, mut whole, mut numbers, mut small) = (0, 0, 0, 0);
         for (place, cell) in (1_u8..).zip(vector.cells.iter().take(CELLS)) {
             let mut slot = Self::home(cell.hash);
             while slots.get(slot).is_some_and(|taken| *taken != 0) {
@@ -196,8 +200,10 @@ impl<'a> ProbeVector<'a> {
             whole += u32::from(cell.weight);
             title += if cell.in_title() { u32::from(cell.weight) } else { 0 };
             numbers += u16::from(cell.is_number());
+            let is_small = cell.in_title() && features.term_of(cell.hash).is_some_and(|term| term.is_small);
+            small |= u64::from(is_small) << (place - 1);
         }
-        Self { vector, slots, title, whole, numbers }
+        Self { vector, slots, title, whole, numbers, small }
     }
 
     /// The slot of a hash: its lowest byte, which is the first one of a packed cell.
@@ -248,6 +254,7 @@ impl<'a> ProbeVector<'a> {
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
         let mut shared = 0_u64;
+        let mut in_titles = 0_u64;
         let mut mass = 0.0_f32;
         let mut anchors = [0.0_f32; 2];
         for theirs in other.cells() {
@@ -260,6 +267,7 @@ impl<'a> ProbeVector<'a> {
                 continue;
             };
             shared |= 1 << place;
+            in_titles |= u64::from(theirs.in_title()) << place;
             other_found += in_title;
             found += if own.in_title() { u32::from(own.weight) } else { 0 };
             numbers += u16::from(own.is_number());
@@ -286,6 +294,7 @@ impl<'a> ProbeVector<'a> {
             fewer_numbers: self.numbers.min(other_numbers),
             anchors,
             shared,
+            deeds: u8::try_from((in_titles & self.small).count_ones()).unwrap_or(u8::MAX),
         }
     }
 

@@ -90,6 +90,13 @@ const OPINION: &[&str] = &[
     "mnenia",
 ];
 
+/// Parts of a path that hold a day, and the months that are written in letters.
+const DAY_PARTS: usize = 3;
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// Words in the last part of an address from which on it belongs to one page.
+const UNDATED_WORDS: usize = 5;
+
 /// The fewest digits that number an article among all of a site's, and the fewest where there are letters to F among them.
 const ARTICLE_DIGITS: usize = 7;
 const ARTICLE_HEX_DIGITS: usize = 8;
@@ -352,6 +359,54 @@ impl Permalink {
         }
         u32::try_from(hash.digest() >> u32::BITS).ok()
     }
+
+    /// What its address has in common with those that the same page had on other days, under one headline (`title`, a hash), as a
+    /// hash; `None` for an address that does not hold a day and five words behind it.
+    ///
+    /// A publisher that keeps a page up to date may put it out each day under that day's address, as
+    /// `/rugby/2023/09/11/team-by-team-guide-to-the-cup` and `/rugby/2023/09/12/team-by-team-guide-to-the-cup`. A running page
+    /// (`/live/`) tells other news each day.
+    ///
+    /// # Examples
+    /// ```
+    /// use newsfold::model::permalink::Permalink;
+    ///
+    /// let key = |day: &str| format!("https://example.org/{day}/how-to-sail-round-skarvholm").parse::<Permalink>().unwrap().undated_key(7);
+    /// assert!(key("2026/01/14").is_some() && key("2026/01/14") == key("2026/jan/15"));
+    /// assert_eq!(key("travel"), None);
+    /// ```
+    #[must_use]
+    pub fn undated_key(&self, title: u32) -> Option<u32> {
+        let page = self.without_scheme().split('#').next()?;
+        let (page, query) = page.split_once('?').unwrap_or((page, ""));
+        let mut parts: Vec<&str> = path_of(page).split('/').filter(|part| !part.is_empty()).collect();
+        let name = parts.pop()?;
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words = words.filter(|word| word.contains(|c: char| c.is_ascii_alphabetic())).count();
+        let day = parts.windows(DAY_PARTS).position(is_day)?;
+        if words < UNDATED_WORDS || parts.contains(&"live") {
+            return None;
+        }
+        parts.drain(day..day + DAY_PARTS);
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        hash.update(&title.to_le_bytes());
+        for part in [host_before(page), query, name].into_iter().chain(parts) {
+            hash.update(part.as_bytes());
+            hash.update(b"\0");
+        }
+        u32::try_from(hash.digest() >> u32::BITS).ok()
+    }
+}
+
+/// Whether parts of a path are a year, a month, and a day of it: `2026/01/14`, `2026/jan/14`.
+fn is_day(parts: &[&str]) -> bool {
+    let number = |text: &str, most: u32| text.parse::<u32>().is_ok_and(|number| (1..=most).contains(&number));
+    let [year, month, day] = parts else { return false };
+    year.len() == 4
+        && (year.starts_with("19") || year.starts_with("20"))
+        && number(year, 9_999)
+        && (number(month, 12) || MONTHS.contains(&month.to_ascii_lowercase().as_str()))
+        && number(day, 31)
 }
 
 /// The host of an address that was read as a URL and written again, which leaves one spelling; empty where it has none.
@@ -553,6 +608,37 @@ mod tests {
         ] {
             assert_eq!(key(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_page_is_known_under_another_days_address_by_its_words_and_headline() {
+        let key = |text: &str| format!("https://example.org{text}").parse::<Permalink>().unwrap().undated_key(1);
+        let page = key("/sport/2026/01/14/a-team-by-team-guide/");
+        assert!(page.is_some());
+        for same in ["/sport/2026/01/15/a-team-by-team-guide", "/sport/2026/feb/1/a-team-by-team-guide#top"] {
+            assert_eq!(key(same), page, "{same}");
+        }
+        for other in [
+            "/news/2026/01/14/a-team-by-team-guide",
+            "/sport/2026/01/14/a-game-by-game-guide",
+            "/sport/2026/01/14/a-team-by-team-guide?page=2",
+        ] {
+            assert!(key(other).is_some() && key(other) != page, "{other}");
+        }
+        for none in [
+            "/sport/a-team-by-team-guide",
+            "/sport/2026/01/a-team-by-team-guide",
+            "/sport/2026/13/14/a-team-by-team-guide",
+            "/sport/2026/01/14/daily-discussion-thread",
+            "/live/2026/01/14/a-team-by-team-guide",
+            "/a-team-by-team-guide/2026/01/14",
+        ] {
+            assert_eq!(key(none), None, "{none}");
+        }
+        let [one, two] = [1, 2].map(|title| {
+            "https://example.org/2026/01/14/a-team-by-team-guide".parse::<Permalink>().unwrap().undated_key(title)
+        });
+        assert_ne!(one, two, "another headline");
     }
 
     #[test]

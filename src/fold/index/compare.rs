@@ -238,6 +238,8 @@ impl Index {
             missing: overlap.missing,
             other_missing: overlap.other_missing,
             anchor: overlap.anchors[1],
+            deeds: overlap.deeds,
+            begins_apart: fingerprint.lead.differs(member.lead),
             gap_days: days(now.saturating_sub(self.members.at(story.newest))),
             nearest_gap_days: days(told.saturating_sub(member.told)),
             story_age_days: days_after(told, story.founded()),
