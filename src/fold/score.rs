@@ -69,7 +69,8 @@ pub struct Similarity {
     pub bodies: bool,
     /// Whether the two titles are of one form with different figures.
     pub other_edition: bool,
-    /// Whether the same feed has put the same text under another title.
+    /// Whether the same feed has put the same text under another title, or the two have one text under titles that say the
+    /// contrary.
     pub stock_text: bool,
     /// The share of the entry's title that the nearest member of the same feed has too, the words apart that this feed's titles
     /// often use; `None` where there are no such words.
@@ -96,7 +97,7 @@ pub struct Similarity {
 pub enum Veto {
     /// The titles differ in nothing but their figures: another day's edition.
     OtherEdition,
-    /// The feed puts one text under different titles: a column's announcement, an advertisement.
+    /// One text stands under different titles: a column's announcement, an advertisement, a form.
     StockText,
     /// It is like the newest members and not like the story's first one.
     Drift,

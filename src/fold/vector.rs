@@ -13,6 +13,10 @@ pub(super) const CELLS: usize = 64;
 /// What a vector of length one has as its length: the largest weight that a packed cell holds.
 const UNIT: f32 = 2_047.0;
 
+/// How much more a word of the title weighs that the summary or the beginning of the text has, too (1.2 and more), than one that
+/// stands in the title alone (1).
+const TOLD_OF: f32 = 1.15;
+
 /// Features by which an entry is looked for and found.
 pub const KEYS: usize = 12;
 
@@ -63,6 +67,13 @@ impl Cell {
     /// Whether it is a number.
     pub fn is_number(self) -> bool {
         self.flags & Self::NUMBER != 0
+    }
+
+    /// Whether the title has it and the text tells of it, too: it weighs more than a word that stands in the title alone.
+    /// `norm` is that of its vector.
+    fn is_told_of(self, norm: f32) -> bool {
+        let told = f32::from(self.weight) * norm / UNIT;
+        self.in_title() && told > TOLD_OF * f32::from(self.rarity) / 16.0
     }
 }
 
@@ -166,6 +177,8 @@ pub(super) struct Overlap {
     pub(super) shared: u64,
     /// Words in both titles that the first one's entry writes in small letters somewhere.
     pub(super) deeds: u8,
+    /// Whether each title has a word that its own text tells of and that the other entry has nowhere: two fillings of one form.
+    pub(super) are_fillings: bool,
 }
 
 /// Slots in which a probe's cells are found.
@@ -253,6 +266,7 @@ impl<'a> ProbeVector<'a> {
         let (mut found, mut other_title, mut other_found, mut other_whole) = (0_u32, 0_u32, 0_u32, 0_u32);
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
+        let mut other_fills = false;
         let mut shared = 0_u64;
         let mut in_titles = 0_u64;
         let mut mass = 0.0_f32;
@@ -264,6 +278,7 @@ impl<'a> ProbeVector<'a> {
             other_numbers += u16::from(theirs.is_number());
             let Some((place, own)) = self.find(theirs.hash) else {
                 other_missing = other_missing.max(if theirs.in_title() { theirs.rarity } else { 0 });
+                other_fills |= theirs.is_told_of(other.norm);
                 continue;
             };
             shared |= 1 << place;
@@ -279,8 +294,10 @@ impl<'a> ProbeVector<'a> {
                 }
             }
         }
-        let lacked = self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
-        let missing = lacked.map(|(_, cell)| cell.rarity).max().unwrap_or(0);
+        let lacked =
+            || self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
+        let missing = lacked().map(|(_, cell)| cell.rarity).max().unwrap_or(0);
+        let are_fillings = other_fills && lacked().any(|(_, cell)| cell.is_told_of(self.vector.norm));
         let told = |whole: u32, norm: f32| super::weights::real(whole) * norm / UNIT;
         let less = told(self.whole, self.vector.norm).min(told(other_whole, other.norm));
         Overlap {
@@ -295,6 +312,7 @@ impl<'a> ProbeVector<'a> {
             anchors,
             shared,
             deeds: u8::try_from((in_titles & self.small).count_ones()).unwrap_or(u8::MAX),
+            are_fillings,
         }
     }
 

@@ -108,7 +108,11 @@ impl Index {
                 overlap.title_in_other.max(overlap.other_title_in) >= copy::OTHER_TITLE
             }
         };
-        let copied = beside.iter().filter(speaks).filter(has_its_text);
+        // One form is filled in for a decision and its contrary.
+        let is_contrary = |beside: &Beside<'_>| {
+            beside.contained.is_some() && fingerprint.title.signs.are_opposed(beside.member.signs)
+        };
+        let copied = beside.iter().filter(speaks).filter(has_its_text).filter(|beside| !is_contrary(beside));
         let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
         let overlap = nearest.overlap(probe);
         let mut likeness = self.likeness(fingerprint, candidate, nearest, overlap);
@@ -121,7 +125,8 @@ impl Index {
         });
         likeness.other_edition |= fingerprint.title.date.differs(nearest.member.date);
         likeness.stock_text = beside.iter().any(|beside| beside.kin == Kin::StockText)
-            || (nearest.contained.is_some() && !has_its_text(&nearest));
+            || (nearest.contained.is_some() && !has_its_text(&nearest))
+            || is_contrary(nearest);
         likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
         likeness.own_before = beside.iter().any(|beside| beside.kin == Kin::Further);
         likeness.beyond_frame =
@@ -297,6 +302,8 @@ fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overl
         None if is_same_title => false,
         _ => minutes <= VARIANT_MINUTES,
     };
+    // A form that is filled in for two counties, or two songs, is no text with two headlines.
+    let are_variants = are_variants && !overlap.are_fillings;
     if is_dated && are_variants && !fingerprint.title.signs.are_opposed(member.signs) {
         Kin::Variants
     } else {
