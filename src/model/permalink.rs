@@ -352,12 +352,7 @@ impl Permalink {
         let (_, behind) = name.rsplit_once(number)?;
         let (_, folders) = parents.split_once('/').unwrap_or_default();
         let others = tokens(folders).filter(has_digits).chain([""]).chain(tokens(behind).filter(has_digits));
-        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-        for part in [host_before(page), query, number].into_iter().chain(others) {
-            hash.update(part.as_bytes());
-            hash.update(b"\0");
-        }
-        u32::try_from(hash.digest() >> u32::BITS).ok()
+        hash_of(&[], [host_before(page), query, number].into_iter().chain(others))
     }
 
     /// What its address has in common with those that the same page had on other days, under one headline (`title`, a hash), as a
@@ -388,14 +383,19 @@ impl Permalink {
             return None;
         }
         parts.drain(day..day + DAY_PARTS);
-        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-        hash.update(&title.to_le_bytes());
-        for part in [host_before(page), query, name].into_iter().chain(parts) {
-            hash.update(part.as_bytes());
-            hash.update(b"\0");
-        }
-        u32::try_from(hash.digest() >> u32::BITS).ok()
+        hash_of(&title.to_le_bytes(), [host_before(page), query, name].into_iter().chain(parts))
     }
+}
+
+/// A hash of parts of an address, after what else is to make it another.
+fn hash_of<'a>(before: &[u8], parts: impl Iterator<Item = &'a str>) -> Option<u32> {
+    let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+    hash.update(before);
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update(b"\0");
+    }
+    u32::try_from(hash.digest() >> u32::BITS).ok()
 }
 
 /// Whether parts of a path are a year, a month, and a day of it: `2026/01/14`, `2026/jan/14`.

@@ -37,6 +37,9 @@ pub(super) enum Token<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attributes<'a>(pub(super) &'a str);
 
+/// What a section of literal text begins with.
+const CDATA: &[u8] = b"<![CDATA[";
+
 /// Cuts a document into tokens.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
@@ -45,7 +48,6 @@ pub(super) struct Tokens<'a> {
     /// Ends that were looked for in vain: they are not looked for again, which keeps the pass linear.
     seen_doctype: bool,
     no_comment_end: bool,
-    no_literal_end: bool,
     no_double_quote: bool,
     no_single_quote: bool,
     /// The entities that the document declares.
@@ -61,7 +63,6 @@ impl<'a> Tokens<'a> {
             at: 0,
             seen_doctype: false,
             no_comment_end: false,
-            no_literal_end: false,
             no_double_quote: false,
             no_single_quote: false,
             declared: Declared::default(),
@@ -109,27 +110,35 @@ impl<'a> Tokens<'a> {
 
     /// The literal text of a CDATA section that begins at `start`.
     fn literal(&mut self, start: usize) -> Token<'a> {
-        let from = start + 9;
-        let end = if self.no_literal_end { None } else { self.find_text(from, "]]>") };
-        let held = self.slice(from, end.unwrap_or(self.text.len()));
-        // One whose end lacks its `>` would take all up to the end of the next one with it.
-        if let Some((before, after)) = held.split_once("]]</")
-            && (end.is_none() || after.contains("<![CDATA["))
-        {
-            self.at = from + before.len() + 2;
-            return Token::Literal(before);
-        }
-        match end {
-            Some(end) => {
-                self.at = end + 3;
-                Token::Literal(self.slice(from, end))
+        let from = start + CDATA.len();
+        let (end, next) = self.literal_end(from);
+        self.at = next;
+        Token::Literal(self.slice(from, end))
+    }
+
+    /// Where a section ends that begins at `from`, and where it goes on after it.
+    ///
+    /// One whose end lacks its `>` would take all up to the end of the next one with it. Nothing behind the next one is looked at.
+    fn literal_end(&self, from: usize) -> (usize, usize) {
+        let mut slip: Option<usize> = None;
+        let mut at = from;
+        while let Some(found) = memmem::find(self.rest(at), b"]]") {
+            let end = at + found;
+            if let Some(slip) = slip
+                && memmem::find(self.slice(at, end).as_bytes(), CDATA).is_some()
+            {
+                return (slip, slip + 2);
             }
-            None => {
-                self.no_literal_end = true;
-                self.at = self.text.len();
-                Token::Literal(self.slice(from, self.at))
+            let behind = self.rest(end + 2);
+            if behind.starts_with(b">") {
+                return (end, end + 3);
             }
+            if behind.starts_with(b"</") {
+                slip = slip.or(Some(end));
+            }
+            at = end + 1;
         }
+        slip.map_or((self.text.len(), self.text.len()), |slip| (slip, slip + 2))
     }
 
     /// Goes past `<!…>` and `<?…>`, which say nothing that is kept.
@@ -269,7 +278,7 @@ impl<'a> Iterator for Tokens<'a> {
             let start = self.at;
             let bytes = self.text.as_bytes();
             match (bytes.get(start)?, bytes.get(start + 1)) {
-                (b'<', Some(b'!')) if self.rest(start).starts_with(b"<![CDATA[") => return Some(self.literal(start)),
+                (b'<', Some(b'!')) if self.rest(start).starts_with(CDATA) => return Some(self.literal(start)),
                 (b'<', Some(b'!' | b'?')) => self.skip_declaration(start),
                 (b'<', _) => match self.tag(start) {
                     Some(token) => return Some(token),
@@ -373,6 +382,12 @@ mod tests {
         assert_eq!(tokens("<![CDATA[a]]</b> c]]>"), [Token::Literal("a]]</b> c")], "as it is, where it ends itself");
         assert_eq!(tokens("a<b c=\"d"), [Token::Text("a"), Token::Text("")]);
         assert_eq!(tokens("<!-- a <b>c").first(), Some(&Token::Text("c")));
+    }
+
+    #[test]
+    fn sections_whose_ends_are_cut_are_read_in_a_moment() {
+        let text = "<![CDATA[a]]</t>".repeat(100_000) + "]]>";
+        assert_eq!(tokens(&text).iter().filter(|token| **token == Token::Literal("a")).count(), 99_999);
     }
 
     #[test]

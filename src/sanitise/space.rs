@@ -75,11 +75,10 @@ pub(super) fn settle_empty(tree: &mut Tree) {
             Kind::Text(_) => Holding::Something,
             Kind::Element(element) => match element.html() {
                 None => inner,
-                Some("img") if is_no_picture(element) => {
-                    tree.detach(number);
-                    Holding::Nothing
-                }
-                Some("picture") if inner < Holding::Something => {
+                Some(name)
+                    if (name == "img" && is_no_picture(element))
+                        || (name == "picture" && inner < Holding::Something) =>
+                {
                     tree.detach(number);
                     Holding::Nothing
                 }
@@ -93,7 +92,7 @@ pub(super) fn settle_empty(tree: &mut Tree) {
                 }
                 Some(_) if element.value("id").is_some() => Holding::Something,
                 // A line of code is one, and so is a number of a list.
-                Some(name) if BLOCKS.contains(&name) && inner < Holding::Something && !is_code => {
+                Some(name) if is_block(name) && inner < Holding::Something && !is_code => {
                     is_gap[number] = name != "li" || !is_numbered(tree, number);
                     Holding::Nothing
                 }
@@ -126,8 +125,7 @@ fn close_gaps(tree: &mut Tree, root: usize, held: &[Holding], is_gap: &[bool]) {
             is_at_end = true;
         }
         let name = tree.html(number);
-        let is_breaking =
-            name.is_some_and(|name| BLOCKS.contains(&name) || BREAKING.contains(&name)) && !is_gap[number];
+        let is_breaking = name.is_some_and(|name| is_block(name) || BREAKING.contains(&name)) && !is_gap[number];
         if is_at_end || is_breaking || name == Some("br") {
             is_in_line = false;
             gap.take().into_iter().for_each(|gap| tree.detach(gap));
@@ -202,9 +200,8 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, kept: &mut KeptLines)
     if is_settled || tree.html(number) == Some("pre") || is_in_code(tree, number) {
         return;
     }
-    let is_block =
-        |at: usize| tree.html(at).is_some_and(|name| BLOCKS.contains(&name) || name == "pre" || name == "table");
-    if !is_wrapped && is_block(number) && !tree.inside(number).any(is_block) {
+    let is_apart = |at: usize| tree.html(at).is_some_and(|name| is_block(name) || name == "pre" || name == "table");
+    if !is_wrapped && is_apart(number) && !tree.inside(number).any(is_apart) {
         return tree.rename(number, "pre");
     }
     kept.within = Some(number);

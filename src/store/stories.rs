@@ -393,7 +393,8 @@ pub fn spoken_for_by(connection: &Connection, entry: EntryRef) -> Result<Option<
     Ok(query.query_row([entry.0], read_story).optional()?)
 }
 
-/// Published stories, newest first, those of one time in the order in which their documents list them, until `each` says that it has enough by returning `false`.
+/// Published stories, newest first, those of one time in the order in which their documents list them, until `each` says that it
+/// has enough by returning `false`.
 ///
 /// # Errors
 /// When the store cannot be read, or what `each` returned.

@@ -207,14 +207,10 @@ impl<'a> Said<'a> {
         [Kind::Title, Kind::Text, Kind::Date].into_iter().filter(|kind| same(*kind)).count()
     }
 
-    /// Whether both bear an id that was given to several, and lead to one page of their own.
-    fn is_on_the_page_of(&self, other: &Said<'_>) -> bool {
-        let shared = identity::shared(self.id);
-        let is_one_page = self.part(Kind::Page).is_some_and(|page| other.part(Kind::Page) == Some(page));
-        shared.is_some()
-            && shared == identity::shared(other.id)
-            && is_one_page
-            && !self.page.is_some_and(Permalink::is_front_page)
+    /// The id that was given to several, and the page of its own that the entry leads to, if it has both.
+    fn shared_id_and_page(&self) -> Option<(&'a str, &'a str)> {
+        let page = self.page.filter(|page| !page.is_front_page())?;
+        Some((identity::shared(self.id)?, page.without_scheme()))
     }
 
     fn is_apart(&self) -> bool {
@@ -257,13 +253,14 @@ impl<'a> Matching<'a> {
     /// Finds entries that are stored under another of their names: first those that say most of what they said.
     fn by_name(&mut self) {
         let by_id: HashMap<&EntryId, &StoredEntry> = self.stored.iter().map(|stored| (&stored.id, stored)).collect();
+        let by_page = singles(self.stored.iter().map(|stored| (stored.said().shared_id_and_page(), stored)));
         let mut pairs: Vec<(usize, &Entry, &StoredEntry)> = Vec::new();
         for entry in self.open() {
             let now = Said::by(entry);
             let names = identity::names(entry);
             let named = names.iter().filter_map(|name| by_id.get(name)).copied();
             // The only one that bears a shared id may have got another title.
-            let corrected = self.stored.iter().filter(|stored| now.is_on_the_page_of(&stored.said()));
+            let corrected = now.shared_id_and_page().and_then(|place| by_page.get(&place)).copied();
             for before in named.chain(corrected) {
                 let then = before.said();
                 let agreement = now.agreement(&then);
