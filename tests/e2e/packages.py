@@ -152,9 +152,9 @@ def live_with(box, apart, install, new, upgrade):
     check("newsfold" in box.typed("newsfold --version"), "it does not say its version")
     box.typed("test -s /usr/share/man/man1/newsfold.1.gz && test -s /usr/lib/systemd/system/newsfold.service")
     # News of the demonstration, in the configuration that the package brought.
-    with box.daemon("newsfold", "demo", "/root/newsfold-demo"):
+    with box.daemon("newsfold", "demo", "/srv/newsfold-demo"):
         until(lambda: len(stories(apart)) > 5, 60, "the demonstration has stories")
-    feeds = "".join(f'\\n[[feed]]\\nurl = "file:/root/newsfold-demo/demo/{name}"\\n' for name in ("meridian.atom.xml", "tribune.rss.xml", "vsna.rss.xml"))
+    feeds = "".join(f'\\n[[feed]]\\nurl = "file:/srv/newsfold-demo/demo/{name}"\\n' for name in ("meridian.atom.xml", "tribune.rss.xml", "vsna.rss.xml"))
     box.typed(f"printf '{feeds}' >> /etc/newsfold/newsfold.toml && newsfold check")
     run = commands("Start", "newsfold run").split()
     with box.daemon(*run):
