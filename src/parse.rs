@@ -27,6 +27,7 @@ mod repairs;
 mod second;
 mod tokens;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -293,6 +294,12 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
 #[must_use]
 pub fn label(written: &str) -> String {
     reader::title(written, reader::Mode::Guess).unwrap_or_default()
+}
+
+/// JSON with the slips mended that programs make which put it together from strings; as it is where there are none.
+#[must_use]
+pub fn mended_json(document: &str) -> Cow<'_, str> {
+    json::mended(document)
 }
 
 /// What may stand before a document without meaning anything.

@@ -317,6 +317,16 @@ fn lines_before_a_broken_one_are_already_out() {
 }
 
 #[test]
+fn slips_of_the_program_that_wrote_a_line_end_no_stream() {
+    let (output, done) = folded(
+        "\u{feff}{\"id\":\"a\",\"title\":\"Mayor resigns\"}\n{\"id\":\"b\",\"title\":\"Cake \\ud83c\"}\n{\"id\":\"c\",\"title\":\"Rain\",}\n",
+    );
+    done.unwrap();
+    let ids: Vec<&str> = output.lines().filter_map(|line| line.get(..9)).collect();
+    assert_eq!(ids, ["{\"id\":\"a\"", "{\"id\":\"b\"", "{\"id\":\"c\""]);
+}
+
+#[test]
 fn odd_articles_get_a_sane_answer() {
     let word = "a".repeat(1 << 20);
     let words = "word ".repeat(200_000);

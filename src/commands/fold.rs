@@ -43,7 +43,8 @@ struct Replayed {
     now: StoryRef,
 }
 
-/// Decides every entry of the window again, in the order in which they came. A person's word holds as it does in the daemon.
+/// Decides every entry of the window again, in the order in which they came. A person's word holds as it does in the daemon, and
+/// so do the names that newsfolds elsewhere have for an entry.
 fn replay(connection: &Connection, config: &Config, now: DateTime<Utc>) -> store::Result<Vec<Replayed>> {
     let subscriptions = Subscriptions::look_up(connection, config)?;
     let rules = subscriptions::rules(config);

@@ -1,8 +1,10 @@
 //! What language a text is in, which of its words say nothing, and what a word is at its stem.
 //!
 //! Pure. The lists are short and of our own making: they hold what is frequent in headlines and leads, not a grammar.
-//! Where no stemmer knows a language, a word is its first letters, which does for endings what a stemmer would.
+//! Where no stemmer knows a language, a word is its first letters, which does for endings what a stemmer would; so is a stem of
+//! Polish or Czech, which have more endings than theirs know.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -10,7 +12,7 @@ use frostem::{Algorithm, Stemmer};
 
 use super::hash::{Prehashed, hash_of};
 
-/// Letters kept of a word whose language no stemmer knows.
+/// Letters kept of a word whose language no stemmer knows, and of a stem in one with so many endings that a stemmer leaves some.
 const HEAD: usize = 6;
 
 /// A language that we have a list of stop words for, or none.
@@ -97,6 +99,7 @@ impl Language {
             language: self,
             latin: self.known().is_some_and(|known| !matches!(known.code, "ru" | "ar" | "uk")),
             romanised: is_romanised && self.known().is_some_and(|known| matches!(known.code, "ru" | "uk")),
+            is_cut: self.known().is_some_and(|known| matches!(known.code, "pl" | "cs")),
             stemmer: self.known().and_then(|known| known.stemmer).map(Stemmer::new),
         }
     }
@@ -111,6 +114,8 @@ pub struct Stem {
     language: Language,
     latin: bool,
     romanised: bool,
+    /// Whether its stems are cut, too.
+    is_cut: bool,
     stemmer: Option<Stemmer>,
 }
 
@@ -126,19 +131,30 @@ impl Stem {
     }
 
     /// The stem of a word in lower case; the word's first letters where no stemmer knows its language or script.
-    pub fn of<'a>(&self, word: &'a str) -> std::borrow::Cow<'a, str> {
+    pub fn of<'a>(&self, word: &'a str) -> Cow<'a, str> {
         if self.latin == word.chars().next().is_some_and(is_latin)
             && let Some(stemmer) = &self.stemmer
         {
-            return stemmer.stem(word);
+            return if self.is_cut { cut(stemmer.stem(word)) } else { stemmer.stem(word) };
         }
         if self.romanised && word.is_ascii() {
             let mut sounds = romanised(word);
             sounds.truncate(HEAD);
-            return std::borrow::Cow::Owned(sounds);
+            return Cow::Owned(sounds);
         }
-        let end = word.char_indices().nth(HEAD).map_or(word.len(), |(at, _)| at);
-        std::borrow::Cow::Borrowed(word.get(..end).unwrap_or(word))
+        cut(Cow::Borrowed(word))
+    }
+}
+
+/// The first letters of a word.
+fn cut(word: Cow<'_, str>) -> Cow<'_, str> {
+    let Some((end, _)) = word.char_indices().nth(HEAD) else { return word };
+    match word {
+        Cow::Borrowed(word) => Cow::Borrowed(word.get(..end).unwrap_or(word)),
+        Cow::Owned(mut word) => {
+            word.truncate(end);
+            Cow::Owned(word)
+        }
     }
 }
 
@@ -260,7 +276,8 @@ mod tests {
     #[test]
     fn a_word_without_a_stemmer_is_its_first_letters() {
         assert_eq!(Language::of_tag("uk").stemmer("Київ").of("президента"), "презид");
-        assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warszawsk");
+        assert_eq!(Language::of_tag("pl").stemmer("").of("warszawskiego"), "warsza");
+        assert_eq!(Language::of_tag("pl").stemmer("").of("źródłosłów"), "źródło");
         assert_eq!(Language::of_tag("ru-Latn").stemmer("").of("prezidenta"), "prezid");
         assert_eq!(Language::of_tag("ru").stemmer("Завод Nissan").of("nissan"), "nissan");
         assert_eq!(Language::of_tag("en").stemmer("").of("earthquakes"), "earthquak");

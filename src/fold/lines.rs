@@ -2,6 +2,7 @@
 //!
 //! Edge in form only: it reads and writes what the caller hands it, and folds with the very index that the daemon runs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
@@ -16,6 +17,7 @@ use super::plan::{Match, Verdict};
 use super::weights::Weights;
 use super::{Article, EntryRef, Rules};
 use crate::model::permalink::Permalink;
+use crate::parse;
 
 /// How `newsfold fold` is to work.
 #[derive(Debug, Clone, Copy)]
@@ -52,19 +54,19 @@ struct Line<'a> {
     #[serde(default)]
     id: Option<serde_json::Value>,
     #[serde(default, borrow)]
-    source: Option<std::borrow::Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    url: Option<std::borrow::Cow<'a, str>>,
+    url: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    title: Option<std::borrow::Cow<'a, str>>,
+    title: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    summary: Option<std::borrow::Cow<'a, str>>,
+    summary: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    content: Option<std::borrow::Cow<'a, str>>,
+    content: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    published: Option<std::borrow::Cow<'a, str>>,
+    published: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    lang: Option<std::borrow::Cow<'a, str>>,
+    lang: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -101,11 +103,19 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
         if reader.read_until(b'\n', &mut text).map_err(stream)? == 0 {
             return Ok(());
         }
-        if text.iter().all(u8::is_ascii_whitespace) {
+        let written = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        if written.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let line: Line<'_> =
-            serde_json::from_slice(&text).map_err(|error| fault(format!("not an article in JSON: {error}")))?;
+        // As feeds are read: a slip of the program that wrote it ends no stream.
+        let mended: Cow<'_, str>;
+        let line = match serde_json::from_slice::<Line<'_>>(written) {
+            Ok(line) => line,
+            Err(error) => {
+                mended = parse::mended_json(std::str::from_utf8(written).unwrap_or_default());
+                serde_json::from_str(&mended).map_err(|_| fault(format!("not an article in JSON: {error}")))?
+            }
+        };
         let id = match &line.id {
             Some(serde_json::Value::String(id)) if !id.is_empty() => id.clone(),
             Some(serde_json::Value::Number(id)) => id.to_string(),

@@ -86,6 +86,10 @@ impl Signs {
     const AFTER_TO: u32 = 1 << 29;
     /// It asks or explains where it begins so ("Why the ferry ran aground").
     const ASKS: u32 = 1 << 28;
+    /// It denies something.
+    const DENIES: u32 = 1 << 27;
+    /// It tells who won or lost, as the fourth line of the opposites has it.
+    const CONTEST: u32 = 0b11 << 6;
     /// The bits of one side of the opposites; those of the other stand one higher.
     const ONE_SIDE: u32 = 0x0155_5555;
 
@@ -94,6 +98,13 @@ impl Signs {
         let sides = |signs: Self| (signs.0 & Self::ONE_SIDE, signs.0 >> 1 & Self::ONE_SIDE);
         let ((one, two), (other_one, other_two)) = (sides(self), sides(other));
         (one & !two & other_two & !other_one) | (two & !one & other_one & !other_two) != 0
+    }
+
+    /// Whether two titles of the same words say different things all the same: one of them denies it, or tells of a contest, whose
+    /// first name is the winner's, or the loser's.
+    pub fn say_another(self, lead: Lead, other: Self, other_lead: Lead) -> bool {
+        let begin_apart = lead.0[0] != other_lead.0[0] && lead != Lead::default() && other_lead != Lead::default();
+        (self.0 ^ other.0) & Self::DENIES != 0 || (begin_apart && self.0 & other.0 & Self::CONTEST != 0)
     }
 
     /// Whether one looks ahead to what the other tells as done.
@@ -124,6 +135,8 @@ pub fn of(title: &str, language: Language) -> Title {
     let (mut date, mut last_day, mut month_was_last) = (Date::default(), 0, false);
     let mut signs = if title.trim_end().ends_with(['?', '？', '؟']) { Signs::EXPLAINS } else { 0 };
     let mut first_words = 0..FIRST_WORDS;
+    let mut has_verb = false;
+    let mut before_won = None;
     text::tokens(title, |kind, token| {
         exact.update(token.as_bytes());
         exact.update(b" ");
@@ -148,6 +161,9 @@ pub fn of(title: &str, language: Language) -> Title {
             words = words.saturating_add(u8::from(!language.stops_hash(hash)));
             form.update(token.as_bytes());
             form.update(b" ");
+            // "won't" comes in two.
+            signs = before_won.filter(|_| token == "t").unwrap_or(signs);
+            before_won = (token == "won").then_some(signs);
             signs |= opposites().get(&hash_of(beginning(token))).copied().unwrap_or(0);
             let manner = manner().get(language.kind());
             let sign = manner.and_then(|words| words.get(&hash)).copied().unwrap_or(0);
@@ -161,9 +177,11 @@ pub fn of(title: &str, language: Language) -> Title {
         }
         before = match (token, before) {
             ("how", _) => Before::How,
-            ("to", Before::Other) if language.code() == Some("en") => Before::To,
+            // "Envoy arrives to meet the mayor": behind a verb it says what for, and not what is to come.
+            ("to", Before::Other) if language.code() == Some("en") && !has_verb => Before::To,
             _ => Before::Other,
         };
+        has_verb = has_verb || is_form_of_verb(token, language);
         true
     });
     Title {
@@ -174,6 +192,13 @@ pub fn of(title: &str, language: Language) -> Title {
         signs: Signs(signs),
         date,
     }
+}
+
+/// Whether a token is a verb that headlines tell the future by, in another form: `arrives`, `reached`.
+fn is_form_of_verb(token: &str, language: Language) -> bool {
+    let Some(words) = manner().get(language.kind()) else { return false };
+    let is_verb = |base: &str| words.get(&hash_of(base)).is_some_and(|sign| sign & Signs::AFTER_TO != 0);
+    ["s", "es", "d", "ed"].iter().any(|ending| token.strip_suffix(ending).is_some_and(is_verb))
 }
 
 /// The words with which a title begins.
@@ -266,6 +291,7 @@ fn manner() -> &'static [HashMap<u64, u32, Prehashed>; Language::KINDS] {
                 "ahead" => Signs::AHEAD,
                 "to" => Signs::AFTER_TO,
                 "asks" => Signs::ASKS,
+                "denies" => Signs::DENIES,
                 _ => Signs::EXPLAINS,
             };
             let Some(words) = words.get_mut(Language::of_tag(language).kind()) else { continue };
@@ -348,11 +374,33 @@ mod tests {
     }
 
     #[test]
+    fn titles_of_the_same_words_may_say_another_thing() {
+        let lead = |first: &str| {
+            let mut lead = Lead::default();
+            lead.see(low(hash_of(first)));
+            lead
+        };
+        let check = |(one, first): (&str, &str), (two, other): (&str, &str), expected: bool| {
+            let says = form(one).signs.say_another(lead(first), form(two).signs, lead(other));
+            assert_eq!(says, expected, "{one} / {two}");
+        };
+        check(("Mayor found guilty", "mayor"), ("Mayor found not guilty", "mayor"), true);
+        check(("Marlow beat Tarn 2-1", "marlow"), ("Tarn beat Marlow 2-1", "tarn"), true);
+        check(("Marlow lose to Tarn", "marlow"), ("Tarn lose to Marlow", "tarn"), true);
+        check(("Ferry aground off Tarn", "ferry"), ("Tarn: ferry aground", "tarn"), false);
+        check(("Mayor won't resign", "mayor"), ("Mayor will not resign", "mayor"), false);
+        check(("Tarn won't host Marlow", "tarn"), ("Marlow won't host Tarn", "marlow"), false);
+        assert!(!form("Marlow beat Tarn").signs.say_another(lead("marlow"), form("Tarn beat").signs, Lead::default()));
+    }
+
+    #[test]
     fn what_looks_ahead_is_told_from_what_is_done() {
         let signs = |title| form(title).signs;
         assert!(signs("Senate will vote on the budget").differ_in_time(signs("Senate votes down the budget")));
         assert!(signs("Senate to vote on the budget").differ_in_time(signs("Senate votes down the budget")));
         assert!(!signs("How to vote").differ_in_time(signs("Minister flies to Tannerby")));
+        assert!(signs("Envoy to meet the mayor").differ_in_time(signs("Envoy arrives in Tannerby to meet the mayor")));
+        assert!(signs("Councillors weigh a tram line").differ_in_time(signs("Councillors back a tram line")));
         assert!(signs("Why the ferry ran aground").explains() && signs("Is it safe?").explains());
         assert!(!signs("Ferry runs aground").explains());
     }

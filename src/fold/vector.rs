@@ -75,6 +75,11 @@ impl Cell {
         let told = f32::from(self.weight) * norm / UNIT;
         self.in_title() && told > TOLD_OF * f32::from(self.rarity) / 16.0
     }
+
+    /// Whether it may be what a form is filled in with: a number of the title, or a word of it that the text tells of.
+    fn fills(self, norm: f32) -> bool {
+        self.in_title() && (self.is_number() || self.is_told_of(norm))
+    }
 }
 
 /// The weighed terms of an entry, by ascending hash.
@@ -177,8 +182,41 @@ pub(super) struct Overlap {
     pub(super) shared: u64,
     /// Words in both titles that the first one's entry writes in small letters somewhere.
     pub(super) deeds: u8,
-    /// Whether each title has a word that its own text tells of and that the other entry has nowhere: two fillings of one form.
-    pub(super) are_fillings: bool,
+}
+
+/// Two titles beside each other, word by word.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Titles {
+    /// How many words the first one has, the second, and both.
+    pub(super) own: u32,
+    pub(super) other: u32,
+    pub(super) both: u32,
+    /// Whether each has a word that may be filled into a form and that the other entry has nowhere.
+    fills: bool,
+    other_fills: bool,
+    /// Whether such a word of the first one is a name or a number.
+    pub(super) fills_a_name: bool,
+    /// Whether the first one has a name or a number, told of or not, that the other entry has nowhere.
+    pub(super) has_own_name: bool,
+    /// Whether the text of the first one tells of a word of its title.
+    pub(super) is_told: bool,
+}
+
+impl Titles {
+    /// Whether each has a word that is filled into a form: two fillings of one.
+    pub(super) fn are_fillings(self) -> bool {
+        self.fills && self.other_fills
+    }
+
+    /// How many words either has that the other lacks, at most.
+    pub(super) fn lacking(self) -> u32 {
+        self.own.max(self.other) - self.both
+    }
+
+    /// Whether they have the same words.
+    pub(super) fn are_same_words(self) -> bool {
+        self.own == self.both && self.other == self.both
+    }
 }
 
 /// Slots in which a probe's cells are found.
@@ -266,7 +304,6 @@ impl<'a> ProbeVector<'a> {
         let (mut found, mut other_title, mut other_found, mut other_whole) = (0_u32, 0_u32, 0_u32, 0_u32);
         let (mut numbers, mut other_numbers) = (0_u16, 0_u16);
         let mut other_missing = 0_u8;
-        let mut other_fills = false;
         let mut shared = 0_u64;
         let mut in_titles = 0_u64;
         let mut mass = 0.0_f32;
@@ -278,7 +315,6 @@ impl<'a> ProbeVector<'a> {
             other_numbers += u16::from(theirs.is_number());
             let Some((place, own)) = self.find(theirs.hash) else {
                 other_missing = other_missing.max(if theirs.in_title() { theirs.rarity } else { 0 });
-                other_fills |= theirs.is_told_of(other.norm);
                 continue;
             };
             shared |= 1 << place;
@@ -294,10 +330,9 @@ impl<'a> ProbeVector<'a> {
                 }
             }
         }
-        let lacked =
-            || self.vector.cells.iter().enumerate().filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
-        let missing = lacked().map(|(_, cell)| cell.rarity).max().unwrap_or(0);
-        let are_fillings = other_fills && lacked().any(|(_, cell)| cell.is_told_of(self.vector.norm));
+        let cells = self.vector.cells.iter().enumerate();
+        let lacked = cells.filter(|(at, cell)| cell.in_title() && shared >> at & 1 == 0);
+        let missing = lacked.map(|(_, cell)| cell.rarity).max().unwrap_or(0);
         let told = |whole: u32, norm: f32| super::weights::real(whole) * norm / UNIT;
         let less = told(self.whole, self.vector.norm).min(told(other_whole, other.norm));
         Overlap {
@@ -312,8 +347,34 @@ impl<'a> ProbeVector<'a> {
             anchors,
             shared,
             deeds: u8::try_from((in_titles & self.small).count_ones()).unwrap_or(u8::MAX),
-            are_fillings,
         }
+    }
+
+    /// Lays the title of another beside its own, word by word.
+    pub(super) fn titles(&self, other: Packed<'_>) -> Titles {
+        let mut titles = Titles::default();
+        let mut shared = 0_u64;
+        for theirs in other.cells() {
+            titles.other += u32::from(theirs.in_title());
+            match self.find(theirs.hash) {
+                Some((place, own)) => {
+                    shared |= 1 << place;
+                    titles.both += u32::from(theirs.in_title() && own.in_title());
+                }
+                None => titles.other_fills |= theirs.fills(other.norm),
+            }
+        }
+        for (at, cell) in self.vector.cells.iter().enumerate().filter(|(_, cell)| cell.in_title()) {
+            titles.own += 1;
+            titles.is_told |= cell.is_told_of(self.vector.norm);
+            if shared >> at & 1 == 0 {
+                let (fills, is_name) = (cell.fills(self.vector.norm), self.small >> at & 1 == 0);
+                titles.fills |= fills;
+                titles.fills_a_name |= fills && is_name;
+                titles.has_own_name |= is_name;
+            }
+        }
+        titles
     }
 
     /// The share of its title that another has too, the terms of `frame` apart; `shared` says which terms the other has.

@@ -17,6 +17,7 @@ use crate::parse::reader::{Mode, body, resolve};
 use crate::parse::repairs::Repair;
 use crate::parse::{AlsoToldBy, Context, Error, ParsedEntry, ParsedFeed, Source, date, lines, markup};
 use crate::text;
+pub(super) use mend::mended;
 use shape::{Also, Attachment, Author, Hub, Item, Own, Tag, Taken};
 
 /// Reads a JSON Feed.
@@ -27,7 +28,7 @@ pub(super) fn read(document: &str, context: Context<'_>) -> Result<ParsedFeed, E
     let no_feed = || Error::NotAFeed("JSON that is no feed".into());
     let mut is_mended = false;
     let read = shape::read(document, context.deadline).or_else(|error| {
-        let Cow::Owned(mended) = mend::mended(document) else { return Err(error) };
+        let Cow::Owned(mended) = mended(document) else { return Err(error) };
         is_mended = true;
         // Where it breaks off is told of what was written.
         shape::read(&mended, context.deadline).map_err(|_| error)

@@ -597,7 +597,7 @@ pub struct Told {
     pub telling: Telling,
     /// Its story.
     pub story: StoryRef,
-    /// The entry that a person joined it to.
+    /// The entry that a person joined it to, or that it is itself by what newsfolds elsewhere call it.
     pub joined_to: Option<EntryRef>,
 }
 
@@ -608,7 +608,8 @@ pub struct Told {
 pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
     let mut query = connection.prepare_cached(concat!(
         "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, published, first_seen, story,
-                (SELECT matched FROM fold WHERE entry = entry.id AND rule = 'person')
+                (SELECT matched FROM fold WHERE entry = entry.id AND (rule = 'person' OR
+                    (rule = 'link' AND EXISTS (SELECT 1 FROM known_as WHERE known_as.entry IN (fold.entry, fold.matched)))))
          FROM entry JOIN feed ON feed.id = feed WHERE story IS NOT NULL AND first_seen >= ?1 AND ",
         entry_is_whole!(),
         " ORDER BY entry.id",

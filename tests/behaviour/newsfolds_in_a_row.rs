@@ -240,6 +240,27 @@ fn who_takes_the_name_of_another_takes_nothing_else() {
 }
 
 #[test]
+fn what_is_one_story_by_its_name_elsewhere_is_one_when_the_store_is_folded_anew() {
+    let (origin, told) = serving("text/xml");
+    let (passed_on, said) = serving("application/feed+json");
+    let before = outlet(1, "Harbour Post", &[("eels", "Eels return to the Tarn", 9)]);
+    before.clone_into(&mut told.lock().unwrap());
+    let first = newsfold(1, &[&origin], &[]);
+    first.must(&["poll"]);
+    *said.lock().unwrap() = first.must(&["publish", "--format", "json"]);
+    // The page has moved since then; the name is that of the feed and the id.
+    *told.lock().unwrap() = before.replace("https://1.example/eels", "https://1.example/rivers/eels");
+    let second = newsfold(2, &[&origin], &[&passed_on]);
+    let config = std::fs::read_to_string(second.path("newsfold.toml")).unwrap();
+    second.write("newsfold.toml", &(config + "[fold]\nlevel = \"link\"\n"));
+    second.must(&["poll"]);
+    assert_eq!(
+        second.must(&["fold", "--from-store"]),
+        "2 entries in the window: 1 stories as stored, 1 as configured\n"
+    );
+}
+
+#[test]
 fn what_was_said_for_readers_alone_is_not_taken_for_what_a_publisher_wrote() {
     let said = outlet(1, "Harbour Post", &[("x", "Harbour Post: a ferry", 10)])
         .replace("<description>Some text of it.</description>", "")

@@ -34,6 +34,17 @@ const VARIANT_TITLE: f32 = 0.4;
 /// The share of each title that the other must hold where they came further apart than that: a text holds words of its headline.
 const VARIANT_TITLES: f32 = 0.8;
 
+/// The cosine from which on two entries may be one form, filled in twice, and from which on little else can be told of them.
+const ONE_FORM: f32 = 0.5;
+const NEARLY_ONE: f32 = 0.7;
+
+/// Words that the titles of a form have in common, at least, and those that are filled in, at most.
+const LEAST_FORM: u32 = 2;
+const MOST_FILLED: u32 = 2;
+
+/// Words of the title of a column, at most.
+const COLUMN_WORDS: u32 = 3;
+
 /// A member of a story, laid beside an entry.
 struct Beside<'a> {
     arrival: u32,
@@ -108,11 +119,8 @@ impl Index {
                 overlap.title_in_other.max(overlap.other_title_in) >= copy::OTHER_TITLE
             }
         };
-        // One form is filled in for a decision and its contrary.
-        let is_contrary = |beside: &Beside<'_>| {
-            beside.contained.is_some() && fingerprint.title.signs.are_opposed(beside.member.signs)
-        };
-        let copied = beside.iter().filter(speaks).filter(has_its_text).filter(|beside| !is_contrary(beside));
+        let is_another = |beside: &Beside<'_>| are_of_one_form(fingerprint, probe, beside);
+        let copied = beside.iter().filter(speaks).filter(has_its_text).filter(|beside| !is_another(beside));
         let copied = copied.max_by(|a, b| a.contained.unwrap_or(0.0).total_cmp(&b.contained.unwrap_or(0.0)));
         let overlap = nearest.overlap(probe);
         let mut likeness = self.likeness(fingerprint, candidate, nearest, overlap);
@@ -126,7 +134,7 @@ impl Index {
         likeness.other_edition |= fingerprint.title.date.differs(nearest.member.date);
         likeness.stock_text = beside.iter().any(|beside| beside.kin == Kin::StockText)
             || (nearest.contained.is_some() && !has_its_text(&nearest))
-            || is_contrary(nearest);
+            || is_another(nearest);
         likeness.further = !matches!(nearest.kin, Kin::Others | Kin::Variants);
         likeness.own_before = beside.iter().any(|beside| beside.kin == Kin::Further);
         likeness.beyond_frame =
@@ -207,7 +215,7 @@ impl Index {
             };
             if is_own {
                 let one_text = is_one_text.then_some(OneText { contained, runs });
-                laid.kin = kin_within_a_feed(fingerprint, &member, laid.overlap(probe), one_text);
+                laid.kin = kin_within_a_feed(fingerprint, probe, &laid, one_text);
             }
             beside.push(laid);
         }
@@ -285,7 +293,13 @@ fn is_lone(beside: &[Beside<'_>], carrier: u32) -> bool {
 ///
 /// An id of its own is the publisher's word that it is another entry (RSS 2.0), so the two are told apart but for what editors do:
 /// they try another headline on a text within the hour, and put out again within the day what they put out before.
-fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overlap, one_text: Option<OneText>) -> Kin {
+fn kin_within_a_feed(
+    fingerprint: &Fingerprint,
+    probe: &ProbeVector<'_>,
+    beside: &Beside<'_>,
+    one_text: Option<OneText>,
+) -> Kin {
+    let (member, overlap) = (&beside.member, beside.overlap(probe));
     if fingerprint.article_key.is_some() && fingerprint.article_key == member.article_key {
         return Kin::SameArticle;
     }
@@ -302,11 +316,40 @@ fn kin_within_a_feed(fingerprint: &Fingerprint, member: &Member, overlap: &Overl
         None if is_same_title => false,
         _ => minutes <= VARIANT_MINUTES,
     };
-    // A form that is filled in for two counties, or two songs, is no text with two headlines.
-    let are_variants = are_variants && !overlap.are_fillings;
-    if is_dated && are_variants && !fingerprint.title.signs.are_opposed(member.signs) {
-        Kin::Variants
-    } else {
-        Kin::Further
+    let is_another = || {
+        let titles = probe.titles(beside.vector);
+        // A form that is filled in for two counties, or two songs, is no text with two headlines; and where the text is another,
+        // too, a single name is enough.
+        titles.are_fillings()
+            || (one_text.is_none() && titles.has_own_name && titles.lacking() == 1 && titles.other > titles.both)
+            || fingerprint.title.signs.are_opposed(member.signs)
+            || are_of_one_form(fingerprint, probe, beside)
+    };
+    if is_dated && are_variants && !is_another() { Kin::Variants } else { Kin::Further }
+}
+
+/// Whether two entries are one form, filled in twice: nearly the same words for a decision and its contrary, for two counties, or
+/// for two results of a match. Paraphrases differ in more than a word or two, or in words that are no names.
+fn are_of_one_form(fingerprint: &Fingerprint, probe: &ProbeVector<'_>, beside: &Beside<'_>) -> bool {
+    if beside.cosine < ONE_FORM {
+        return false;
     }
+    let (title, member) = (&fingerprint.title, &beside.member);
+    let titles = probe.titles(beside.vector);
+    if titles.are_same_words() {
+        return title.signs.say_another(fingerprint.lead, member.signs, member.lead);
+    }
+    let is_nearly_one = beside.cosine >= NEARLY_ONE;
+    // "Photo of the day: heron", "Horoscope for Aries": what a column puts under each title says nothing of it.
+    let is_column =
+        fingerprint.amount > Amount::Title && !titles.is_told && titles.own.max(titles.other) <= COLUMN_WORDS;
+    if is_column && is_nearly_one && titles.own > titles.both && titles.other > titles.both {
+        return true;
+    }
+    let lacking = titles.lacking();
+    if titles.both < LEAST_FORM || lacking > MOST_FILLED {
+        return false;
+    }
+    let marks = u8::from(titles.fills_a_name) + u8::from(lacking == 1) + u8::from(is_nearly_one);
+    title.signs.are_opposed(member.signs) || (titles.are_fillings() && marks >= 2)
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::parse::charset::damaged::joined;
 
 /// The document with its slips mended; as it is where there are none.
-pub(super) fn mended(document: &str) -> Cow<'_, str> {
+pub(in crate::parse) fn mended(document: &str) -> Cow<'_, str> {
     let mut mended = String::with_capacity(document.len() + 64);
     let mut rest = document;
     let mut is_text = false;
