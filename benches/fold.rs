@@ -264,10 +264,15 @@ fn restore(window: &Path) -> Result<(), Box<dyn Error>> {
 fn rename(text: &str, counts: &HashMap<&str, u32>, round: u64) -> String {
     let mut renamed = String::with_capacity(text.len() + 16);
     for word in text.split(' ') {
-        renamed.push_str(word);
         if round > 0 && counts.get(word).is_some_and(|count| *count <= 300) && word.chars().all(char::is_alphanumeric) {
-            renamed.push_str(&format!("q{round}"));
+            // In front, and in few letters: of some languages only the first ones count.
+            let mut rest = round;
+            while rest > 0 {
+                renamed.extend(u32::try_from(0x1e01 + 2 * (rest % 64)).ok().and_then(char::from_u32));
+                rest /= 64;
+            }
         }
+        renamed.push_str(word);
         renamed.push(' ');
     }
     renamed
