@@ -56,6 +56,7 @@ pub(crate) fn published(document: &[u8]) -> Option<Vec<String>> {
         let telling = Telling {
             entry: EntryRef(number),
             feed: source.feed,
+            source: source.feed,
             id: entry.id,
             permalink: entry.permalink,
             title: entry.title,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::fold::folding::Folding;
 use crate::model::{EntryRef, Feed, Level};
 use crate::plural::counted;
-use crate::store::{Result, WriteContext, WriterCache, entries, feeds};
+use crate::store::{Result, WriteContext, WriterCache, entries, feeds, stories};
 use crate::update::{self, Changes, Lately};
 
 mod apply;
@@ -66,7 +66,9 @@ pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: 
         ));
     }
     let listed: Vec<EntryRef> = listing.listed.into_iter().chain(added).collect();
-    feeds::save(tx, &feed, Some(&listed))?;
+    if feeds::save(tx, &feed, Some(&listed))? {
+        stories::settle_those_of(tx, feed.feed, true, record.at)?;
+    }
     Ok(if is_last { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
 }
 

@@ -13,7 +13,7 @@ use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
 use crate::model::hub::HubLinks;
 use crate::model::{Entry, Feed};
 use crate::politeness::Politeness;
-use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs, lists};
+use crate::store::{self, Store, Submitted, WriteContext, cooldowns, feeds, hubs, lists, stories};
 use crate::update;
 use crate::update::listing::{AGREEING_READINGS, Changes};
 
@@ -129,7 +129,9 @@ async fn store_feed(
         if found.is_some() {
             hubs::note(context.tx, feed.feed, found.as_ref(), now)?;
         }
-        feeds::save(context.tx, &feed, None)?;
+        if feeds::save(context.tx, &feed, None)? {
+            stories::settle_those_of(context.tx, feed.feed, true, now)?;
+        }
         Ok(None)
     };
     Ok(Storing::Soon(store.submit(size_of::<Feed>(), work).await?))

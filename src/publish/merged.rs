@@ -586,15 +586,25 @@ impl<'a, F: Fn(&Telling) -> Option<&'a Credit>> Told<'_, F> {
             _ => None,
         };
         let is_known = |outlet: &Outlet| outlet.is(&shown) || direct.have(outlet);
+        // What two feeds read from one address, the other of them lists.
+        let is_double = |telling: &Telling| {
+            let is_same = |other: &Telling| {
+                other.source == telling.source && other.feed != telling.feed && other.permalink == telling.permalink
+            };
+            telling.source != telling.feed
+                && coverage
+                    .iter()
+                    .any(|other| is_same(other) && (other.feed == other.source || other.feed < telling.feed))
+        };
         let mut others: Vec<Other> = Vec::new();
         for telling in coverage {
             let passed_on = relays.passed_on(telling).map(|(_, outlet)| outlet);
             let is_outlet = match (passed_on, relays.passed_on(speaker)) {
-                (None, None) => telling.feed == speaker.feed,
+                (None, None) => telling.source == speaker.source,
                 _ => telling.entry == speaker.entry || self.outlet_of(telling).is(&shown),
             };
             // An outlet does not also tell what it tells; the story's page has all of its entries.
-            if !is_outlet && !passed_on.is_some_and(is_known) {
+            if !is_outlet && !is_double(telling) && !passed_on.is_some_and(is_known) {
                 others.push(self.told(telling));
             }
             let is_speaker = telling.entry == speaker.entry;

@@ -77,11 +77,11 @@ impl Relays {
     /// How many sources told the story with each of its tellings, in their order: feeds, and those whom aggregators pass on or
     /// name, each once.
     pub(super) fn counts(&self, coverage: &[Telling], polled: impl Fn(&Telling) -> Option<Outlet>) -> Vec<usize> {
-        let mut feeds: HashSet<FeedRef> = HashSet::new();
+        let mut sources: HashSet<FeedRef> = HashSet::new();
         if self.0.is_empty() {
             let count = |telling: &Telling| {
-                feeds.insert(telling.feed);
-                feeds.len()
+                sources.insert(telling.source);
+                sources.len()
             };
             return coverage.iter().map(count).collect();
         }
@@ -98,13 +98,13 @@ impl Relays {
         let mut so_far = 0;
         for telling in coverage {
             match self.passed_on(telling) {
-                None => drop(feeds.insert(telling.feed)),
+                None => drop(sources.insert(telling.source)),
                 Some((_, outlet)) => so_far = name(outlet.clone()),
             }
             for also in self.also(telling) {
                 so_far = name(Outlet::named(also));
             }
-            counts.push(feeds.len() + so_far);
+            counts.push(sources.len() + so_far);
         }
         counts
     }

@@ -47,7 +47,7 @@ pub fn story(connection: &Connection, output: &Output, id: StoryId) -> Result<Op
     let speaker =
         coverage.iter().find(|telling| telling.entry == story.canonical).or_else(|| stories::speaker(&coverage));
     let Some(speaker) = speaker else { return Ok(None) };
-    let sources = stories::count_feeds(&coverage);
+    let sources = stories::count_sources(&coverage);
     let story = Story { sources, ..story.spoken_for(speaker) };
     // How many are not listed would tell of those that are not seen.
     Ok(Some(Seen { story, coverage, is_whole: false, unlisted: 0 }))

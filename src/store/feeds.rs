@@ -423,17 +423,27 @@ pub struct Source {
     pub is_private: bool,
 }
 
-/// Stores what is remembered of a feed between polls; which entries it lists only when given.
+/// Stores what is remembered of a feed between polls; which entries it lists only when given. Gives whether it is read from
+/// another address than before, which may be that of another feed.
 ///
 /// A feed whose address was changed since it was read stays as it is: validators and due times of one address are not
 /// another's.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -> Result<()> {
-    if listed.is_none() {
-        return save_quiet(connection, feed);
+pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -> Result<bool> {
+    let mut place = connection
+        .prepare_cached("SELECT coalesce(read_from, moved_to) IS NOT ?2 FROM feed WHERE id = ?1 AND address = ?3")?;
+    let now = feed.read_from.as_ref().or(feed.moved_to.as_ref()).map(Url::as_str);
+    let has_moved = place.query_row(params![feed.feed.0, now, feed.address.as_str()], |row| row.get(0)).optional()?;
+    match listed {
+        None => save_quiet(connection, feed)?,
+        Some(listed) => save_whole(connection, feed, listed)?,
     }
+    Ok(has_moved.unwrap_or_default())
+}
+
+fn save_whole(connection: &Connection, feed: &Feed, listed: &[EntryRef]) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE feed SET moved_to = ?2, etag = ?3, last_modified = ?4, body_hash = ?5, body_bytes = ?6, hints = ?7, title = ?8, link = ?9,
          next_poll = ?10, next_poll_why = ?11, last_success = ?12, last_full = ?13, failures = ?14, failing_since = ?15, last_error = ?16,
@@ -463,7 +473,7 @@ pub fn save(connection: &Connection, feed: &Feed, listed: Option<&[EntryRef]>) -
         feed.saved_bytes,
         feed.response_ms,
         json(&feed.repairs),
-        listed.map(|listed| listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>()),
+        listed.iter().flat_map(|entry| entry.0.to_le_bytes()).collect::<Vec<u8>>(),
         feed.not_before.map(millis),
         feed.recent.as_bytes(),
         feed.read_from.as_ref().map(Url::as_str),

@@ -86,6 +86,8 @@ pub struct Telling {
     pub entry: EntryRef,
     /// The feed that tells it.
     pub feed: FeedRef,
+    /// The source as which it counts: the feed, or another that is read from where redirects lead this one.
+    pub source: FeedRef,
     /// The publisher's name for the entry.
     pub id: EntryId,
     /// Its page.
@@ -561,12 +563,16 @@ struct Run {
 macro_rules! telling_columns {
     () => {
         "entry.id, feed, entry_id, permalink, entry.title, published, updated, first_seen, rule, matched, score, evidence,
-         place, iif(id_page_key IS NULL, NULL, entry_id), priority, site, withdrawn, coalesce(told_since, first_seen)"
+         place, iif(id_page_key IS NULL, NULL, entry_id), priority, site, withdrawn, coalesce(told_since, first_seen),
+         CASE WHEN read_from IS NULL AND moved_to IS NULL THEN feed ELSE coalesce(
+             (SELECT min(id) FROM feed AS same WHERE same.address = coalesce(feed.read_from, feed.moved_to) AND same.configured = 1),
+             (SELECT min(id) FROM feed AS same WHERE coalesce(same.read_from, same.moved_to) = coalesce(feed.read_from, feed.moved_to)
+              AND same.configured = 1), feed) END"
     };
 }
 
 /// How many these are.
-const TELLING_COLUMNS: usize = 18;
+const TELLING_COLUMNS: usize = 19;
 
 /// How many entries tell a story.
 ///
@@ -709,6 +715,7 @@ fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
     Ok(Telling {
         entry,
         feed: FeedRef(row.get(1)?),
+        source: FeedRef(row.get(18)?),
         id: EntryId(row.get(2)?),
         permalink,
         title: row.get(4)?,
@@ -721,11 +728,11 @@ fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
     })
 }
 
-/// How many feeds tell a story.
+/// How many sources tell a story: feeds, of those that are read from one address one.
 #[must_use]
-pub fn count_feeds<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> u32 {
-    let feeds: HashSet<FeedRef> = coverage.into_iter().map(|telling| telling.feed).collect();
-    u32::try_from(feeds.len()).unwrap_or(u32::MAX)
+pub fn count_sources<'a>(coverage: impl IntoIterator<Item = &'a Telling>) -> u32 {
+    let sources: HashSet<FeedRef> = coverage.into_iter().map(|telling| telling.source).collect();
+    u32::try_from(sources.len()).unwrap_or(u32::MAX)
 }
 
 /// Counts a story's sources, chooses who speaks for it, and puts it where that entry belongs, under its date.
@@ -747,7 +754,7 @@ pub fn settle(connection: &Connection, story: StoryRef, now: DateTime<Utc>) -> R
         Some(speaker) => before.spoken_for(speaker),
         None => Story { published: None, sort_at: None, ..before.clone() },
     };
-    after.sources = count_feeds(&coverage);
+    after.sources = count_sources(&coverage);
     // Coming to light, and back to it, is no change of hands.
     after.updated =
         if after.canonical == before.canonical || before.sort_at.is_none() { before.updated } else { Some(now) };

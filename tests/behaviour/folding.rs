@@ -16,6 +16,49 @@ fn two_feeds_with_one_permalink_give_one_story() {
 }
 
 #[test]
+fn feeds_that_lead_to_one_address_are_one_source() {
+    let document = rss("Paper", &[("1", "https://paper.example/a", "The news", "t")]);
+    for redirect in ["302 Found", "308 Permanent Redirect"] {
+        let (paper, door, gate) = (Origin::of(&document), Origin::of(""), Origin::of(""));
+        for origin in [&door, &gate] {
+            let target = paper.url("/");
+            origin.change(move |_| Answer::redirect(redirect, &target));
+        }
+        let wire = Origin::of(rss("Wire", &[("2", "https://paper.example/a", "From the wire", "t")]));
+        let urls =
+            [("door", door.url("/")), ("paper", paper.url("/")), ("gate", gate.url("/")), ("wire", wire.url("/"))];
+        let scene = Scene::with(&urls, "[[output]]\nname = \"news\"\n[[output]]\nname = \"many\"\nmin_sources = 2\n");
+        let many = || scene.json(&["publish", "many", "--format", "json"])["items"].as_array().unwrap().len();
+        let told = || scene.must(&["publish", "news", "--format", "json"]).matches("Also told by").count();
+        for feed in ["gate", "paper", "door"] {
+            scene.must(&["poll", feed]);
+            assert_eq!((many(), told()), (0, 0), "{redirect} {feed}");
+        }
+        scene.must(&["poll", "wire"]);
+        let story = scene.json(&["publish", "many", "--format", "json"])["items"][0].clone();
+        assert_eq!(story["_newsfold"]["sources"], 2, "{story}");
+        assert_eq!(story["_newsfold"]["also"].as_array().map(Vec::len), Some(1), "{story}");
+    }
+}
+
+#[test]
+fn a_feed_that_comes_to_lead_to_another_is_no_source_of_its_own_any_more() {
+    let document = rss("Paper", &[("1", "https://paper.example/a", "The news", "t")]);
+    let (paper, old) = (Origin::of(&document), Origin::of(&document));
+    let scene = Scene::with(
+        &[("old", old.url("/")), ("paper", paper.url("/"))],
+        "[[output]]\nname = \"many\"\nmin_sources = 2\n",
+    );
+    let many = || scene.json(&["publish", "--format", "json"])["items"].as_array().unwrap().len();
+    scene.must(&["poll"]);
+    assert_eq!(many(), 1);
+    let target = paper.url("/");
+    old.change(move |_| Answer::redirect("301 Moved Permanently", &target));
+    scene.must(&["poll", "old"]);
+    assert_eq!(many(), 0);
+}
+
+#[test]
 fn a_known_redirect_folds_with_the_page_that_it_leads_to() {
     let alert = "https://www.google.com/url?rct=j&amp;sa=t&amp;url=https://paper.example/a&amp;ct=ga&amp;usg=x";
     let click = "http://www.bing.com/news/apiclick.aspx?ref=FexRss&amp;url=https%3a%2f%2fpaper.example%2fa&amp;c=1";
