@@ -11,7 +11,9 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/volume"
+mkdir -p "$work/volume" "$work/image/usr/share/doc/newsfold"
+packaging/licences.py "$([ "$architecture" = arm64 ] && echo aarch64 || echo x86_64)-unknown-linux-musl" \
+  | gzip -9n > "$work/image/usr/share/doc/newsfold/licences.txt.gz"
 install -D -m 755 "$program" "$work/image/usr/bin/newsfold"
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$work/image/etc/ssl/certs/ca-certificates.crt"
 install -D -m 644 packaging/container.toml "$work/image/etc/newsfold/newsfold.toml"

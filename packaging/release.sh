@@ -63,12 +63,13 @@ find "$work/man" -type f -exec gzip -9n {} +
 "${runner[@]}" "$pages" completions zsh > "$work/completions/_newsfold"
 "${runner[@]}" "$pages" completions fish > "$work/completions/newsfold.fish"
 { printf 'newsfold is yours under the MIT licence or the Apache licence 2.0, as you like.\n\n'; cat LICENSE-MIT; printf '\n'; cat LICENSE-APACHE; } > "$work/copyright"
+packaging/licences.py "$(triple_of "${architectures[0]}")" | gzip -9n > "$work/licences.txt.gz"
 
 for architecture in "${architectures[@]}"; do
   files=$work/$architecture
   mkdir "$files"
   cp "$target/$(triple_of "$architecture")/$folder/newsfold" "$files/"
-  cp -r "$work/man" "$work/completions" "$work/copyright" "$files/"
+  cp -r "$work/man" "$work/completions" "$work/copyright" "$work/licences.txt.gz" "$files/"
   for packager in deb rpm; do
     ARCHITECTURE=$architecture FILES=$files nfpm package --config packaging/nfpm.yaml --packager "$packager" --target "$made/" >/dev/null
   done

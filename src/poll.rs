@@ -174,7 +174,7 @@ impl Poller {
             };
             news.map(|news| (news, place))
         };
-        self.readers.run(feed, read).await.map_err(|_| Error::Panicked)?
+        self.readers.run(feed, read).await?
     }
 
     /// Whether our network is down on the side of that address.

@@ -103,6 +103,12 @@ pub fn sanitise(fragment: &str, origin: Origin<'_>) -> Sanitised {
     let readable = tags::readable(fragment.trim());
     let Bounded { mut tree, is_whole } = parser::parse(readable.html.trim_end());
     let has_room = settle(&mut tree, origin, fragment);
+    if tree.is_worn_out() {
+        // Made to cost more than its length says: its words alone are shown.
+        let words = escape(&crate::text::plain(&readable.html));
+        return Sanitised { html: without_overrides(&words), is_whole: false };
+    }
+    tree.rest();
     let clean = rules::clean(&writer::write(&tree));
     Sanitised { html: without_overrides(clean.trim()), is_whole: is_whole && readable.is_whole && has_room }
 }
@@ -111,7 +117,7 @@ pub fn sanitise(fragment: &str, origin: Origin<'_>) -> Sanitised {
 fn settle(tree: &mut Tree, origin: Origin<'_>, source: &str) -> bool {
     let mut kept = space::KeptLines::default();
     for number in 0..tree.len() {
-        if tree.element(number).is_some() {
+        if tree.element(number).is_some() && !tree.is_worn_out() {
             formulas::settle(tree, number);
             hidden::settle(tree, number);
             pictures::settle(tree, number);

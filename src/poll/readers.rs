@@ -3,17 +3,19 @@
 //! Edge: threads. Reading is work for the processor and cannot be taken from a thread, so what is read is asked now and then
 //! whether its time is over. A feed whose document took long, or is stored by parts, has the slow lane from then on: one such
 //! document is read and stored at a time, and a few such polls are under way, however many such feeds there are. So they keep
-//! neither the places for reading nor those for requests from others.
+//! neither the places for reading nor those for requests from others. A document that nothing ends is left behind: its thread
+//! goes on, its place is another's, and nothing of that feed is read until it is done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinError;
 
+use super::outcome::Error;
 use crate::clock;
 use crate::model::FeedRef;
+use crate::parse;
 
 /// How many documents are unpacked and read at a time. What a poll brought keeps its place until the store has room for it,
 /// so that those that wait do so as they came, packed.
@@ -28,6 +30,10 @@ const LONG: Duration = Duration::from_millis(100);
 const FORGIVEN_AFTER: u8 = 8;
 /// How long a document may take to be read before it is given up.
 const LONGEST: Duration = Duration::from_secs(10);
+/// When it is left behind, because it does not ask whether its time is over.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(20);
+/// How many documents may be left behind at a time; the others keep their places.
+const MOST_LEFT_BEHIND: usize = 4;
 
 /// The places in which documents are read.
 #[derive(Debug)]
@@ -35,7 +41,31 @@ pub(super) struct Readers {
     places: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     polls: Arc<Semaphore>,
+    left_behind: Arc<Semaphore>,
     slow_feeds: SlowFeeds,
+    /// Of which feeds a document is being read.
+    under_way: UnderWay,
+    /// When a document is left behind.
+    patience: Duration,
+}
+
+type UnderWay = Arc<Mutex<HashSet<FeedRef>>>;
+
+/// A document of a feed is being read, until this is dropped.
+struct Reading(FeedRef, UnderWay);
+
+impl Reading {
+    /// `None` when one that was left behind still is.
+    fn begin(feed: FeedRef, under_way: &UnderWay) -> Option<Self> {
+        let is_new = under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(feed);
+        is_new.then(|| Self(feed, under_way.clone()))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
 }
 
 /// The feeds that are slow, each with how many quick documents it takes until it is not.
@@ -65,7 +95,7 @@ impl SlowFeeds {
 pub(super) struct Place {
     feed: FeedRef,
     slow_feeds: SlowFeeds,
-    _reader: OwnedSemaphorePermit,
+    _reader: Arc<Mutex<OwnedSemaphorePermit>>,
     _lane: Option<OwnedSemaphorePermit>,
 }
 
@@ -86,7 +116,10 @@ impl Readers {
             places: Arc::new(Semaphore::new(READERS)),
             slow: Arc::new(Semaphore::new(SLOW_READERS)),
             polls: Arc::new(Semaphore::new(SLOW_POLLS)),
+            left_behind: Arc::new(Semaphore::new(MOST_LEFT_BEHIND)),
             slow_feeds: SlowFeeds::default(),
+            under_way: UnderWay::default(),
+            patience: LEFT_BEHIND_AFTER,
         }
     }
 
@@ -104,23 +137,33 @@ impl Readers {
     /// whether its time is over.
     ///
     /// # Errors
-    /// When reading panicked.
+    /// When reading panicked, or takes too long.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         feed: FeedRef,
         read: impl FnOnce(Place, &dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Result<T, JoinError> {
+    ) -> Result<T, Error> {
         let slow_feeds = self.slow_feeds.clone();
         let lane = if slow_feeds.contains(feed) { Some(place_in(&self.slow).await) } else { None };
-        let reader = place_in(&self.places).await;
-        let place = Place { feed, slow_feeds: slow_feeds.clone(), _reader: reader, _lane: lane };
-        let reading = tokio::task::spawn_blocking(move || {
+        let reader = Arc::new(Mutex::new(place_in(&self.places).await));
+        let under_way = Reading::begin(feed, &self.under_way).ok_or(Error::Parse(parse::Error::OutOfTime))?;
+        let place = Place { feed, slow_feeds: slow_feeds.clone(), _reader: reader.clone(), _lane: lane };
+        let mut reading = tokio::task::spawn_blocking(move || {
+            let _under_way = under_way;
             let begun = clock::instant();
             let done = read(place, &|| begun.elapsed() > LONGEST);
             slow_feeds.note(feed, begun.elapsed() > LONG);
             done
         });
-        reading.await
+        let Ok(done) = tokio::time::timeout(self.patience, &mut reading).await else {
+            if let Ok(behind) = self.left_behind.clone().try_acquire_owned() {
+                self.slow_feeds.note(feed, true);
+                *reader.lock().unwrap_or_else(PoisonError::into_inner) = behind;
+                return Err(Error::Parse(parse::Error::OutOfTime));
+            }
+            return reading.await.map_err(|_| Error::Panicked);
+        };
+        done.map_err(|_| Error::Panicked)
     }
 }
 
@@ -179,5 +222,24 @@ mod tests {
         assert!(std::future::poll_fn(|context| std::task::Poll::Ready(next.as_mut().poll(context).is_pending())).await);
         polls.pop();
         next.await;
+    }
+
+    #[tokio::test]
+    async fn a_document_that_does_not_end_is_left_behind_and_its_place_is_anothers() {
+        let readers = Readers { patience: Duration::ZERO, ..Readers::new() };
+        let feed = FeedRef(1);
+        let (end, ended) = mpsc::channel::<()>();
+        let stuck = readers.run(feed, move |_, _| ended.recv().unwrap()).await;
+        assert!(matches!(stuck, Err(Error::Parse(parse::Error::OutOfTime))));
+        assert_eq!((readers.places.available_permits(), readers.is_slow(feed)), (READERS, true));
+        assert!(readers.run(feed, |_, _| ()).await.is_err(), "it is not done with the last one");
+        end.send(()).unwrap();
+        while readers.left_behind.available_permits() < MOST_LEFT_BEHIND {
+            tokio::task::yield_now().await;
+        }
+        let readers = Readers { patience: LEFT_BEHIND_AFTER, ..readers };
+        while readers.run(feed, |_, _| ()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! A text as a tree, and the ways to change one.
 //!
 //! Pure. Nodes are linked to those around them by their numbers, so that taking one elsewhere costs the same wherever it stands.
+//! Every look from one node to another is counted: whoever walks a tree over and over comes to an end.
+
+use std::cell::Cell;
 
 use html5ever::tendril::StrTendril;
 use html5ever::{Attribute, LocalName, QualName, ns};
 
 /// The number of the node that holds all others.
 pub(super) const DOCUMENT: usize = 0;
+/// How often it is looked from one node of a tree to another, at most. An article of a hundred pages takes a hundredth of it.
+const MOST_STEPS: u32 = 20_000_000;
 
 /// What stands in a tree.
 #[derive(Debug)]
@@ -67,12 +72,36 @@ struct Node {
 }
 
 /// A text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
+    /// How often it may still be looked from one node to another.
+    steps: Cell<u32>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), steps: Cell::new(MOST_STEPS) }
+    }
 }
 
 impl Tree {
+    /// Whether it was walked so often that nothing more is found.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.steps.get() == 0
+    }
+
+    /// Lets it be walked as often as a new one.
+    pub(super) fn rest(&self) {
+        self.steps.set(MOST_STEPS);
+    }
+
+    fn step(&self) -> Option<()> {
+        let left = self.steps.get().checked_sub(1)?;
+        self.steps.set(left);
+        Some(())
+    }
+
     /// How many nodes it has had; their numbers are below that.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
@@ -137,22 +166,27 @@ impl Tree {
     }
 
     pub(super) fn parent(&self, number: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].parent
     }
 
     pub(super) fn before(&self, number: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].before
     }
 
     pub(super) fn after(&self, number: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].after
     }
 
     pub(super) fn first(&self, number: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].first
     }
 
     pub(super) fn last(&self, number: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].last
     }
 
@@ -163,27 +197,29 @@ impl Tree {
 
     /// The nodes around one, the innermost first.
     pub(super) fn ancestors(&self, number: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.nodes[number].parent, |at| self.nodes[*at].parent)
+        std::iter::successors(self.parent(number), |at| self.parent(*at))
     }
 
     /// The nodes right inside one.
     pub(super) fn children(&self, number: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.nodes[number].first, |at| self.nodes[*at].after)
+        std::iter::successors(self.first(number), |at| self.after(*at))
     }
 
     /// The nodes inside one, in the order of the text.
     pub(super) fn inside(&self, number: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.nodes[number].first, move |at| self.next(*at, number))
+        std::iter::successors(self.first(number), move |at| self.next(*at, number))
     }
 
     /// The node that follows in the order of the text, inside `root`.
     pub(super) fn next(&self, number: usize, root: usize) -> Option<usize> {
+        self.step()?;
         self.nodes[number].first.or_else(|| self.next_beside(number, root))
     }
 
     /// The node that follows in the order of the text and is not inside this one, inside `root`.
     pub(super) fn next_beside(&self, mut number: usize, root: usize) -> Option<usize> {
         while number != root {
+            self.step()?;
             if let Some(after) = self.nodes[number].after {
                 return Some(after);
             }
@@ -324,6 +360,17 @@ mod tests {
         assert_eq!(tree.ancestors(c).collect::<Vec<_>>(), [b, p, DOCUMENT]);
         assert_eq!((tree.next_beside(b, p), tree.next_beside(c, b), tree.next_beside(d, p)), (Some(d), None, None));
         assert_eq!((tree.text(p).as_str(), tree.root(), tree.len()), ("acd", Some(p), 6));
+    }
+
+    #[test]
+    fn a_tree_that_is_walked_over_and_over_wears_out_and_rests() {
+        let (tree, _) = tree();
+        let inside = || tree.inside(DOCUMENT).count();
+        let before = inside();
+        while inside() > 0 {}
+        assert!(tree.is_worn_out());
+        tree.rest();
+        assert_eq!((before > 0, inside()), (true, before));
     }
 
     #[test]

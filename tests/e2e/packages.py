@@ -150,7 +150,7 @@ def live_with(box, apart, install, new, upgrade):
     box.typed(install)
     box.typed(commands("Start", "mkdir"))
     check("newsfold" in box.typed("newsfold --version"), "it does not say its version")
-    box.typed("test -s /usr/share/man/man1/newsfold.1.gz && test -s /usr/lib/systemd/system/newsfold.service")
+    box.typed("test -s /usr/share/man/man1/newsfold.1.gz && test -s /usr/share/doc/newsfold/licences.txt.gz && test -s /usr/lib/systemd/system/newsfold.service")
     # News of the demonstration, in the configuration that the package brought.
     with box.daemon("newsfold", "demo", "/srv/newsfold-demo"):
         until(lambda: len(stories(apart)) > 5, 60, "the demonstration has stories")

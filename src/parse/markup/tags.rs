@@ -145,7 +145,8 @@ fn escape_bare_into(text: &str, out: &mut String) {
 
 /// A body that is HTML, every `<` that begins no tag escaped, and without the tags of elements that would hide all that follows.
 pub(super) fn settled_body(html: String) -> String {
-    let mut body = Body { html: &html, missing: Missing::default(), ends: Vec::new(), doubtful: MOST_DOUBTFUL };
+    let mut body =
+        Body { html: &html, missing: Missing::default(), ends: Vec::new(), lasts: None, doubtful: MOST_DOUBTFUL };
     let mut faults = Vec::new();
     let mut from = 0;
     while let Some(found) = html.get(from..).and_then(|rest| memchr(b'<', rest.as_bytes())) {
@@ -200,6 +201,8 @@ struct Body<'a> {
     missing: Missing,
     /// Where the next end tag of a name stands, `None` where there is none any more.
     ends: Vec<(&'a str, Option<usize>)>,
+    /// Where the last end tag begins, and where the last sign of a program stands, once that was asked.
+    lasts: Option<[Option<usize>; 2]>,
     doubtful: usize,
 }
 
@@ -223,9 +226,7 @@ impl<'a> Body<'a> {
                 match (element, end) {
                     (Element::Raw, Some(end)) => (None, end - at),
                     // A script that was cut off, to the end of the text.
-                    (Element::Raw, None) if !tag.has_value && is_code(rest.get(tag.length..).unwrap_or_default()) => {
-                        (None, rest.len())
-                    }
+                    (Element::Raw, None) if !tag.has_value && self.is_code(at + tag.length) => (None, rest.len()),
                     (_, Some(_)) => (None, tag.length),
                     (_, None) if tag.has_value => (Some(unclosed), tag.length),
                     // A bare name is a word of the text: `the <select> element`.
@@ -258,6 +259,13 @@ impl<'a> Body<'a> {
         end
     }
 
+    /// Whether what follows there to the end of the text is a program rather than words and tags.
+    fn is_code(&mut self, from: usize) -> bool {
+        let lasts = || [self.html.rfind("</"), self.html.rfind(['{', '}', ';', '=', '('])];
+        let [end, sign] = self.lasts.get_or_insert_with(lasts).map(|last| last.is_some_and(|last| last >= from));
+        sign && !end
+    }
+
     /// Names that are no elements are left to whoever shows the text.
     fn is_meant(&mut self, tag: &Tag<'_>, rest: &str) -> bool {
         match tag.looks {
@@ -271,11 +279,6 @@ impl<'a> Body<'a> {
             }
         }
     }
-}
-
-/// Whether what follows to the end of a text is a program rather than words and tags.
-fn is_code(rest: &str) -> bool {
-    !rest.contains("</") && rest.contains(['{', '}', ';', '=', '('])
 }
 
 /// Where the first end tag of this name stands.
@@ -635,6 +638,21 @@ mod tests {
                 let _ = looks_like_html(&text);
                 let _ = without_cdata(&text);
                 let _ = settled_body(text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_body_costs_grows_with_its_length() {
+        let names = "script style textarea select svg math p x";
+        for name in names.split(' ') {
+            for form in ["<N>", "<N a=b>", "<N/>", "<N x y ", "<N>=", "</N", "<N a='>", "<N><!--", "<N></M>"] {
+                let run = form.replace('N', name);
+                let body = run.repeat(100_000 / run.len());
+                let began = crate::clock::instant();
+                let _ = settled_body(body);
+                let took = began.elapsed();
+                assert!(took.as_secs() < 2, "{run}: {took:?}, where a tenth of a second is much");
             }
         }
     }
