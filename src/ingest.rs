@@ -50,9 +50,9 @@ pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: 
     let mut transaction = Transaction::begin(tx, record);
     let revised = changes.revised.len() + changes.restored.len();
     let mut ingested = Ingested { added: changes.added.len(), revised, ..Ingested::default() };
+    transaction.relist(&listing)?;
     let added = add(&mut transaction, memory, &changes, &mut ingested)?;
     revise(&mut transaction, memory, &changes)?;
-    transaction.relist(&listing)?;
     transaction.settle()?;
     added.first().map_or(Ok(()), |first| cache::tidy(tx, memory, record, *first))?;
     ingested.shortened = transaction.shortened;

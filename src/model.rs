@@ -317,6 +317,8 @@ pub struct Entry {
     pub detail: Detail,
     /// Hash over all that a reader sees; it differs when the publisher edited the entry.
     pub digest: i64,
+    /// Whether its document broke off in it: what is known of it is better.
+    pub is_half_told: bool,
 }
 
 /// The two strings by which a server recognises the document that we hold, byte for byte (RFC 9110 §8.8).

@@ -215,6 +215,14 @@ fn entry(mut parsed: ParsedEntry, position: usize, document: &Document, faults: 
         });
         return None;
     }
+    if parsed.is_half_told && parsed.id.is_none() && permalink.is_none() {
+        faults.push(Fault {
+            entry: Some(text::shorten(&title, LONGEST_NAME)),
+            what: "the document breaks off in it, before its id and its link; it is taken in once the document has it whole"
+                .into(),
+        });
+        return None;
+    }
     let id = identity::id(&parsed, permalink.as_ref());
     // Where the id was shortened, the store could not say any more where it led.
     let is_kept = parsed.id.as_ref() == Some(&id.0);
@@ -281,6 +289,7 @@ fn entry(mut parsed: ParsedEntry, position: usize, document: &Document, faults: 
         updated: parsed.updated.filter(is_plausible),
         detail,
         digest: 0,
+        is_half_told: parsed.is_half_told,
     };
     entry.digest = digest(&entry);
     Some(entry)

@@ -140,6 +140,8 @@ pub struct ParsedEntry {
     pub known_as: Vec<String>,
     /// Whether another newsfold says of it whom it credits.
     pub is_by_newsfold: bool,
+    /// Whether the document breaks off in it.
+    pub is_half_told: bool,
 }
 
 /// Another telling of an entry's story, as a newsfold names it.

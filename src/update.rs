@@ -290,7 +290,7 @@ fn edit<'a>(before: &KnownEntry, now: &'a Entry, at: DateTime<Utc>) -> Edit<'a> 
     if before.is_damaged {
         return Edit::Shown(Revision { entry: before.entry, now, quiet_revisions: 0, was_damaged: true });
     }
-    if before.digest == now.digest {
+    if before.digest == now.digest || now.is_half_told {
         return Edit::None;
     }
     let is_announced = now.updated.map(|updated| updated.timestamp_millis()) > before.updated_ms;
@@ -334,6 +334,7 @@ mod tests {
             updated: None,
             detail: Detail::default(),
             digest,
+            is_half_told: false,
         }
     }
 

@@ -95,6 +95,9 @@ mod tests {
             title: format!("Bridge closed {entry}"),
             site: site.map(Site::new),
             published: AT,
+            text: None,
+            seen: AT,
+            left: None,
         }
     }
 

@@ -151,6 +151,10 @@ pub fn stream(reader: impl BufRead, mut writer: impl Write, options: &Options) -
             title: article.title.to_owned(),
             site: None,
             published: clock,
+            text: None,
+            seen: clock,
+            // Lines stand in no document.
+            left: Some(clock),
         };
         pages.note(&telling);
         let mut folding = Folding { index: Some(&mut index), pages: &mut pages };

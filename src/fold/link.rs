@@ -1,7 +1,7 @@
 //! Which entries lead to one page.
 //!
 //! Pure. Two entries of different feeds that lead to one page tell one story; so do two of one feed whose titles are equal
-//! too. An address that reads like a section's wants a word that both titles have. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
+//! too, unless both stand in its document and say two things: the forecasts of a place have one page and one title. An address that reads like a section's wants a word that both titles have. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
 //! folds nothing.
 //!
 //! An entry that leads to a page says nothing about the stories that the page's owner tells there: who comes joins the story
@@ -20,6 +20,12 @@ use crate::model::permalink::Permalink;
 /// So long before its owner's date a page may have been told of; who told of it earlier could not have known it. (Publishers'
 /// clocks and time zones are off by hours.)
 const LONGEST_HEAD_START: TimeDelta = TimeDelta::days(1);
+
+/// What one feed lists beside each other under one page, one title and one text is one where no more time lies between the two.
+const AGAIN_WITHIN: TimeDelta = TimeDelta::hours(6);
+
+/// How many tellings of one page are looked at: as many of the oldest as of the newest.
+const MOST_OF_A_PAGE: usize = 256;
 
 /// Letters of a word that may say what a title is about, and how many such words of a title are looked at.
 const LONG_WORD: usize = 4;
@@ -40,6 +46,12 @@ pub struct Telling {
     pub site: Option<Site>,
     /// The date of the page: the publisher's, else when it was first seen.
     pub published: DateTime<Utc>,
+    /// Its text, by hash; `None` when it has none.
+    pub text: Option<i64>,
+    /// When it came.
+    pub seen: DateTime<Utc>,
+    /// When it left its feed's document; `None` while it stands there.
+    pub left: Option<DateTime<Utc>>,
 }
 
 impl Telling {
@@ -91,6 +103,21 @@ struct Known {
     story: StoryRef,
     owns: bool,
     since: Option<DateTime<Utc>>,
+    published: DateTime<Utc>,
+    text: Option<i64>,
+    left: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    /// Whether it stood in its document no more when an entry came.
+    fn had_left(&self, telling: &Telling) -> bool {
+        self.left.is_some_and(|left| left <= telling.seen)
+    }
+
+    /// Whether an entry that came under the same page and title of the same feed says the same again.
+    fn is_said_again_by(&self, telling: &Telling) -> bool {
+        self.text == telling.text && (self.published - telling.published).abs() <= AGAIN_WITHIN
+    }
 }
 
 impl Pages {
@@ -122,8 +149,15 @@ impl Pages {
                 story,
                 owns: telling.owns(permalink),
                 since,
+                published: telling.published,
+                text: telling.text,
+                left: telling.left,
             };
-            self.by_page.entry(permalink.key()).or_insert_with(|| Vec::with_capacity(1)).push(known);
+            let all = self.by_page.entry(permalink.key()).or_insert_with(|| Vec::with_capacity(1));
+            if all.len() >= MOST_OF_A_PAGE {
+                all.remove(MOST_OF_A_PAGE / 2);
+            }
+            all.push(known);
         }
     }
 
@@ -155,12 +189,22 @@ impl Pages {
         let shared_within = |permalink: &Permalink, feed: Option<u64>| {
             feed.and_then(|feed| self.titles.get(&(permalink.key(), feed))).is_some_and(|(_, has_others)| *has_others)
         };
+        // What came under the page and title of one that left took its place, unless another stands there beside it.
+        let is_alone = move |permalink: &Permalink| {
+            let known = self.by_page.get(&permalink.key()).into_iter().flatten();
+            let mut stands = known.filter(|known| known.feed == telling.feed && known.title == title);
+            !stands.any(|known| !known.had_left(telling) && known.entry != telling.entry)
+        };
         let fits = move |permalink: &Permalink, known: &Known| {
             let same_feed = known.feed.is_some() && known.feed == telling.feed;
             let is_shared = shared_within(permalink, known.feed) || shared_within(permalink, telling.feed);
             // A section's page is no proof where nothing else agrees.
             let is_same_matter = || !permalink.is_general() || share_a_word(&known.words, &words_of(telling));
-            let certain = known.title == title || (!same_feed && !is_shared && is_same_matter());
+            let certain = if known.title == title {
+                !same_feed || known.is_said_again_by(telling) || (known.had_left(telling) && is_alone(permalink))
+            } else {
+                !same_feed && !is_shared && is_same_matter()
+            };
             known.entry != telling.entry && known.page.without_scheme() == permalink.without_scheme() && certain
         };
         telling.permalinks.iter().flat_map(move |permalink| {
@@ -220,6 +264,9 @@ mod tests {
             title: title.into(),
             site: Some(Site::new(format!("feed{feed}.example"))),
             published: at(entry),
+            text: None,
+            seen: at(entry),
+            left: None,
         }
     }
 
@@ -324,7 +371,11 @@ mod tests {
         check(&owner(40), &[telling(10, 1, OWN, "A")], None);
         check(&telling(500, 2, OWN, "B"), &[telling(10, 1, OWN, "A")], Some(10));
         check(&owner(500), &[telling(10, 9, OWN, "A")], None);
-        check(&Telling { title: "A".into(), ..owner(500) }, &[telling(10, 9, OWN, "A")], Some(10));
+        check(
+            &Telling { title: "A".into(), ..owner(500) },
+            &[Telling { left: Some(at(20)), ..telling(10, 9, OWN, "A") }],
+            Some(10),
+        );
     }
 
     #[test]

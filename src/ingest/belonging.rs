@@ -180,6 +180,9 @@ fn linked_elsewhere(transaction: &Transaction<'_>, left: &stories::Telling, from
         title: left.title.clone(),
         site: Some(left.candidate.site.clone()),
         published: left.published.unwrap_or(left.first_seen),
+        text: entries::text_hash_of(transaction.tx, left.entry)?,
+        seen: left.first_seen,
+        left: None,
     };
     let pages = facts::pages(transaction.tx, transaction.record.options.level, std::iter::once(&telling))?;
     Ok(pages.find(&telling).filter(|linked| linked.story != from))

@@ -192,6 +192,7 @@ fn entry(id: &str, page: Option<&str>, title: &str, text: &str, published: Optio
         updated: None,
         detail: Detail { content: Some(text.into()), language: Some("en".into()), ..Detail::default() },
         digest: i64::try_from(xxhash_rust::xxh3::xxh3_64(format!("{page:?}{title}{text}").as_bytes()) >> 1).unwrap(),
+        is_half_told: false,
     }
 }
 

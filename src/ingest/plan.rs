@@ -16,6 +16,7 @@ use crate::fold::folding::{Fold, Folding};
 use crate::fold::link::{Linked, Telling};
 use crate::fold::plan::Verdict;
 use crate::model::{Entry, EntryId, EntryRef, Feed, Level, StoryId, StoryNames, Validators};
+use crate::normalise::identity;
 use crate::store::known_as::PassedOn;
 use crate::store::stories::{Shown, Story};
 use crate::subscription::IngestOptions;
@@ -220,6 +221,9 @@ fn telling(record: &PollRecord, entry: EntryRef, from: &Entry) -> Telling {
         title: from.title.clone(),
         site: Some(record.options.site.clone()),
         published: from.published.unwrap_or(record.at),
+        text: identity::text_hash(&from.detail),
+        seen: record.at,
+        left: None,
     }
 }
 
@@ -411,6 +415,7 @@ mod tests {
             updated: None,
             detail: Detail::default(),
             digest: 0,
+            is_half_told: false,
         }
     }
 
@@ -458,6 +463,9 @@ mod tests {
             title: "Claim".into(),
             site: Some(Site::new("two.example")),
             published: NOW,
+            text: None,
+            seen: NOW,
+            left: None,
         };
         let mut pages = Pages::default();
         pages.add(&claim, Standing { story: StoryRef(1), speaks: true, since: Some(NOW) });

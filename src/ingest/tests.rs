@@ -23,6 +23,7 @@ fn entry(published: Option<&str>) -> Entry {
         updated: None,
         detail: Detail::default(),
         digest: 0,
+        is_half_told: false,
     }
 }
 

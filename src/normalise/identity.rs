@@ -189,6 +189,7 @@ mod tests {
             updated: if hour == 0 { None } else { at(28, hour) },
             detail: Detail { content: (!text.is_empty()).then(|| text.into()), ..Detail::default() },
             digest: 0,
+            is_half_told: false,
         }
     }
 

@@ -195,6 +195,8 @@ struct Reader<'a, 'c> {
     feed_draft: Draft,
     item: Option<Box<Draft>>,
     is_full: bool,
+    /// Whether the document broke off, and what is open is ended here.
+    is_breaking_off: bool,
 }
 
 /// The format of a document with this root, by its version or the namespaces that it names.
@@ -236,6 +238,7 @@ impl<'a, 'c> Reader<'a, 'c> {
             feed_draft: Draft::default(),
             item: None,
             is_full: false,
+            is_breaking_off: false,
         }
     }
 
@@ -269,6 +272,7 @@ impl<'a, 'c> Reader<'a, 'c> {
             self.repairs.note(Repair::CutOff, text.len());
             // Half a sentence is worse than none: at the next poll it would show as an edit.
             self.capture = None;
+            self.is_breaking_off = true;
         }
         self.pop_to(0);
         Ok(self.finish(text.len()))

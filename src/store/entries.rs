@@ -342,16 +342,16 @@ const MOST_OF_A_PAGE: usize = 128;
 pub fn leading_to<'a>(connection: &Connection, permalinks: impl Iterator<Item = &'a Permalink>) -> Result<Pages> {
     let mut query = connection.prepare_cached(concat!(
         "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, entry.published, first_seen,
-                story, canonical, has_moved
+                text_hash, gone_at, story, canonical, has_moved
          FROM entry CROSS JOIN feed ON feed.id = feed CROSS JOIN story ON story.id = entry.story
          WHERE entry.id = ?1 AND configured = 1 AND is_closed = 0 AND ",
         entry_is_whole!(),
     ))?;
     let mut one = |entry: u64| {
         let read = |row: &Row<'_>| {
-            let (telling, canonical) = (read_telling(row)?, row.get::<_, u64>(9)?);
-            let since = (!row.get::<_, bool>(10)?).then_some(row.get(7)?).map(instant);
-            let standing = Standing { story: StoryRef(row.get(8)?), speaks: canonical == entry, since };
+            let (telling, canonical) = (read_telling(row)?, row.get::<_, u64>(11)?);
+            let since = (!row.get::<_, bool>(12)?).then_some(row.get(7)?).map(instant);
+            let standing = Standing { story: StoryRef(row.get(10)?), speaks: canonical == entry, since };
             Ok((telling, standing, canonical))
         };
         query.query_row([entry], read).optional()
@@ -409,7 +409,7 @@ fn ends_of_page(connection: &Connection, key: i64) -> Result<BTreeSet<u64>> {
 }
 
 /// A telling in the columns `id, feed, title, permalink`, the publisher's id where that leads to a page of its own, then
-/// `site, published, first_seen`.
+/// `site, published, first_seen, text_hash, gone_at`.
 fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
     let permalink = row.get::<_, Option<String>>(3)?.map(Permalink::stored);
     let id_page = row.get_ref(4)?.as_str_or_null()?.and_then(|id| id.parse().ok());
@@ -420,7 +420,19 @@ fn read_telling(row: &Row<'_>) -> rusqlite::Result<Telling> {
         permalinks: permalink.into_iter().chain(id_page).collect(),
         site: Some(Site::new(row.get::<_, String>(5)?)),
         published: instant(row.get::<_, Option<i64>>(6)?.unwrap_or(row.get(7)?)),
+        text: row.get(8)?,
+        seen: instant(row.get(7)?),
+        left: row.get::<_, Option<i64>>(9)?.map(instant),
     })
+}
+
+/// The hash of an entry's text; `None` where it has none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn text_hash_of(connection: &Connection, entry: EntryRef) -> Result<Option<i64>> {
+    let mut query = connection.prepare_cached("SELECT text_hash FROM entry WHERE id = ?1")?;
+    Ok(query.query_row([entry.0], |row| row.get(0))?)
 }
 
 /// An entry as it is listed for people.
@@ -607,7 +619,8 @@ pub struct Told {
 /// When the store cannot be read.
 pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<Told>> {
     let mut query = connection.prepare_cached(concat!(
-        "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, published, first_seen, story,
+        "SELECT entry.id, feed, entry.title, permalink, iif(id_page_key IS NULL, NULL, entry_id), site, published, first_seen,
+                text_hash, gone_at, story,
                 (SELECT matched FROM fold WHERE entry = entry.id AND (rule = 'person' OR
                     (rule = 'link' AND EXISTS (SELECT 1 FROM known_as WHERE known_as.entry IN (fold.entry, fold.matched)))))
          FROM entry JOIN feed ON feed.id = feed WHERE story IS NOT NULL AND first_seen >= ?1 AND ",
@@ -617,8 +630,8 @@ pub fn told_since(connection: &Connection, begins: DateTime<Utc>) -> Result<Vec<
     let rows = query.query_map([millis(begins)], |row| {
         Ok(Told {
             telling: read_telling(row)?,
-            story: StoryRef(row.get(8)?),
-            joined_to: row.get::<_, Option<u64>>(9)?.map(EntryRef),
+            story: StoryRef(row.get(10)?),
+            joined_to: row.get::<_, Option<u64>>(11)?.map(EntryRef),
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -192,6 +192,9 @@ mod tests {
                 title: "A title".into(),
                 site: Some(Site::default()),
                 published: DateTime::UNIX_EPOCH,
+                text: None,
+                seen: DateTime::UNIX_EPOCH,
+                left: None,
             };
             let pages = entries::leading_to(&connection, telling.permalinks.iter()).unwrap();
             assert_eq!(pages.find(&telling).map(|linked| linked.matched), Some(EntryRef(7)), "{page}");

@@ -8,6 +8,7 @@
 //! - An entry that is stored under another of its names ([`identity::names`]), or with its page and title, is that entry.
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
 //!   (`PAIRS`) is the same, and is so for no other entry of the two documents.
+//! - Where a document comes with other ids throughout, a site has moved: an entry took the place of the one that had its title.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -61,6 +62,9 @@ const PAIRS: [(Kind, Kind); 9] = [
 /// How much later than the entry that had its id before an entry is that is no correction of it: less than the day by which a
 /// daily column counts, as editors are not punctual.
 const A_DAY_MS: i64 = 20 * 60 * 60 * 1_000;
+
+/// How many titles a document has in common with the one before that is its like under other ids.
+const TITLES_OF_A_MOVE: usize = 3;
 
 /// Words before the number of a version, in the ids and addresses of entries.
 const VERSIONS: [&str; 7] = ["v", "ver", "version", "r", "rev", "revision", "update"];
@@ -118,6 +122,7 @@ pub fn renamed(
     matching.by_page_and_title();
     if is_whole {
         matching.by_place();
+        matching.by_title();
     }
     matching.found
 }
@@ -283,11 +288,22 @@ impl<'a> Matching<'a> {
             let Said { page: Some(page), title: Some(title), .. } = stored.said() else { continue };
             by_page.entry((page.as_str(), title)).or_default().push(stored);
         }
+        // A feed that gives several entries one page and one title, as for the weather of a place, tells them apart by the rest.
+        let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
+        for said in self.polled.iter().map(Said::by) {
+            let Said { page: Some(page), title: Some(title), .. } = said else { continue };
+            *bearers.entry((page.as_str(), title)).or_default() += 1;
+        }
         let open: Vec<&Entry> = self.open().filter(|entry| !Said::by(entry).is_apart()).collect();
         for entry in open {
-            let Said { page: Some(page), title: Some(title), .. } = Said::by(entry) else { continue };
+            let now = Said::by(entry);
+            let Said { page: Some(page), title: Some(title), .. } = now else { continue };
+            let is_alone = bearers.get(&(page.as_str(), title)) == Some(&1);
             let candidates = by_page.get(&(page.as_str(), title)).into_iter().flatten().copied();
-            let newest = candidates.filter(|stored| !self.taken.contains(&stored.known.entry));
+            let newest = candidates.filter(|stored| {
+                // The title is the same already.
+                (is_alone || now.agreement(&stored.said()) > 1) && !self.taken.contains(&stored.known.entry)
+            });
             if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
                 self.settle(entry, newest);
             }
@@ -327,6 +343,35 @@ impl<'a> Matching<'a> {
                     self.settle(entry, stored);
                 }
             }
+        }
+    }
+}
+
+impl Matching<'_> {
+    /// Finds the entries of a site that moved: none has the id that it had, and nearly all have the titles of those that left.
+    /// Addresses, dates and the frames of texts change with the program that writes the feed.
+    fn by_title(&mut self) {
+        let listed: HashSet<EntryRef> = self.known.listed.iter().copied().collect();
+        let is_kept =
+            |entry: &Entry| self.known.entries.get(&entry.id).is_some_and(|known| listed.contains(&known.entry));
+        if self.open().next().is_none() || self.polled.iter().any(is_kept) {
+            return;
+        }
+        let now = singles(self.polled.iter().map(|entry| (Said::by(entry).title, entry)));
+        let before = self.stored.iter().filter(|stored| listed.contains(&stored.known.entry));
+        let then = singles(before.map(|stored| (stored.said().title, stored)));
+        // What came a day later under the title of one that left is the next of its kind: the news at six.
+        let is_in_time = |entry: &Entry, stored: &StoredEntry| {
+            let (now, then) = (Said::by(entry), stored.said());
+            now.date.zip(then.date).is_some_and(|(now, then)| now - then < A_DAY_MS)
+        };
+        let pairs: Vec<(&Entry, &StoredEntry)> = now
+            .iter()
+            .filter_map(|(title, entry)| Some((*entry, *then.get(title)?)))
+            .filter(|(entry, stored)| is_in_time(entry, stored))
+            .collect();
+        if pairs.len() >= TITLES_OF_A_MOVE && 5 * pairs.len() >= 4 * self.polled.len() {
+            pairs.into_iter().for_each(|(entry, stored)| self.settle(entry, stored));
         }
     }
 }

@@ -42,6 +42,49 @@ fn parse_says_what_was_repaired_and_where() {
 }
 
 #[test]
+fn the_entry_in_which_a_document_breaks_off_is_told_once_and_whole() {
+    let item = |name: &str| {
+        format!(
+            "<item><title>News {name}</title><link>https://example.org/{name}</link><guid isPermaLink=\"false\">id-{name}</guid>\
+             <pubDate>01 Jan 2026 06:00:00 GMT</pubDate><description>Words of {name}, and the last of them</description></item>"
+        )
+    };
+    let document = |names: &[&str]| {
+        let items: String = names.iter().map(|name| item(name)).collect();
+        format!(
+            "<rss version=\"2.0\"><channel><title>T</title><link>https://example.org/</link>{items}</channel></rss>"
+        )
+    };
+    let (old, whole) = (document(&["b", "a"]), document(&["c", "b", "a"]));
+    let published = |scene: &Scene| {
+        let mut items = scene.json(&["publish", "--format", "json"])["items"].as_array().unwrap().clone();
+        items.iter_mut().for_each(|item| drop(item.as_object_mut().unwrap().remove("date_modified")));
+        items
+    };
+    for broken in
+        ["News c</title>", "/c</link>", "id-c</guid>", "Words of c", "News b</title>", "Words of b, ", "/a</link>"]
+    {
+        let at = whole.find(broken).unwrap() + broken.len();
+        let origin = Origin::of(&old);
+        let scene = Scene::with(&[("example", origin.url("/feed"))], "");
+        scene.must(&["poll"]);
+        let before = published(&scene);
+        let half = whole.get(..at).unwrap().to_owned();
+        origin.change(move |_| Answer::ok(&half));
+        scene.must(&["poll"]);
+        for known in &before {
+            assert!(published(&scene).contains(known), "{broken}: {known}");
+        }
+        let body = whole.clone();
+        origin.change(move |_| Answer::ok(&body));
+        scene.must(&["poll"]);
+        let found = published(&scene);
+        assert!(found.len() == 3 && before.iter().all(|known| found.contains(known)), "{broken}: {found:?}");
+        assert!(found[0]["content_html"].as_str().unwrap().contains("Words of c, and the last"), "{broken}: {found:?}");
+    }
+}
+
+#[test]
 fn a_document_that_became_unreadable_says_where_and_keeps_what_is_stored() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let scene = Scene::with(&[("example", origin.url("/feed"))], "");

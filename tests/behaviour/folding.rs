@@ -59,6 +59,45 @@ fn a_feed_that_comes_to_lead_to_another_is_no_source_of_its_own_any_more() {
 }
 
 #[test]
+fn what_a_feed_lists_on_one_page_under_one_title_is_told_apart_by_text_and_date() {
+    let bulletin = |guid: u32, day: u32, text: &str| {
+        format!(
+            "<item><guid isPermaLink=\"false\">{guid}</guid><link>https://met.example/leeds</link><title>Weather for Leeds</title>\
+             <pubDate>{day} Jan 2026 06:00:00 GMT</pubDate><description>{text}</description></item>"
+        )
+    };
+    let document = |items: &[String]| {
+        let items = items.concat();
+        format!(
+            "<rss version=\"2.0\"><channel><title>Met</title><link>https://met.example/</link>{items}</channel></rss>"
+        )
+    };
+    let (old, new) = (bulletin(1, 1, "Max 12, min 3, wind N 12 km/h"), bulletin(2, 2, "Max 9, min -3, wind S 30 km/h"));
+    let last = bulletin(3, 3, "Max 15, min 8, wind W 5 km/h");
+    let cases: [(&str, Vec<Vec<String>>, usize); 5] = [
+        ("both in the first document", vec![vec![new.clone(), old.clone()]], 2),
+        ("one after the other", vec![vec![old.clone()], vec![new.clone(), old.clone()]], 2),
+        ("a window that moves", vec![vec![old.clone()], vec![new.clone(), old.clone()], vec![last, new.clone()]], 3),
+        (
+            "one that takes the other's place",
+            vec![vec![old.clone()], vec![bulletin(2, 1, "Max 12, min 3, wind N 12 km/h, later S")]],
+            1,
+        ),
+        ("one that is listed twice", vec![vec![bulletin(2, 1, "Max 12, min 3, wind N 12 km/h"), old]], 1),
+    ];
+    for (case, documents, stories) in cases {
+        let origin = Origin::of("");
+        let scene = Scene::with(&[("met", origin.url("/"))], "");
+        for items in &documents {
+            let body = document(items);
+            origin.change(move |_| Answer::ok(&body));
+            scene.must(&["poll"]);
+        }
+        assert_eq!(scene.stories().len(), stories, "{case}");
+    }
+}
+
+#[test]
 fn a_known_redirect_folds_with_the_page_that_it_leads_to() {
     let alert = "https://www.google.com/url?rct=j&amp;sa=t&amp;url=https://paper.example/a&amp;ct=ga&amp;usg=x";
     let click = "http://www.bing.com/news/apiclick.aspx?ref=FexRss&amp;url=https%3a%2f%2fpaper.example%2fa&amp;c=1";

@@ -292,6 +292,7 @@ impl Reader<'_, '_> {
         if entry.published != draft.dated {
             entry.updated = entry.updated.or(draft.dated);
         }
+        entry.is_half_told = self.is_breaking_off;
         self.feed.entries.push(entry);
     }
 

@@ -50,6 +50,7 @@ fn document(items: &[Item]) -> Vec<Entry> {
                 ..Detail::default()
             },
             digest: hash.digest().cast_signed(),
+            is_half_told: false,
         }
     };
     let mut entries = items.iter().map(entry).collect();
@@ -203,6 +204,26 @@ fn a_site_that_moves_keeps_its_entries() {
     check("without dates", &[&[undated(X), undated(Y)], &[undated(x), undated(y)]], &[1, 2]);
     let titled = |item: Item| Item { text: "", ..undated(item) };
     check("with titles only", &[&[titled(X), titled(Y)], &[titled(x), titled(y)]], &[1, 2]);
+}
+
+#[test]
+fn a_site_that_moves_to_another_program_keeps_its_entries() {
+    let post = |id, page, title, day, text| Item::new(id, page, title, day, text);
+    let before = [
+        post("1", "https://a.example/?p=1", "On bees", -3, "Bees"),
+        post("2", "https://a.example/?p=2", "On wasps", -9, "Wasps"),
+        post("3", "https://a.example/?p=3", "On ants", -20, "Ants"),
+    ];
+    let moved = [
+        post("x", "https://b.example/bees/", "On bees", -4, "Bees. Thanks for reading!"),
+        post("y", "https://b.example/wasps/", "On wasps", -10, "Wasps. Thanks for reading!"),
+        post("z", "https://b.example/ants/", "On ants", -20, "Ants. Thanks for reading!"),
+    ];
+    check("dates and frames", &[&before, &moved], &[1, 2, 3]);
+    let next = moved.map(|item| Item { day: item.day.map(|day| day + 2), ..item });
+    check("the next edition of each", &[&before, &next], &[4, 5, 6]);
+    let mixed = [before[0], moved[1], moved[2]];
+    check("some ids stay", &[&before, &mixed], &[1, 4, 3]);
 }
 
 #[test]
