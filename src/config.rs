@@ -18,7 +18,7 @@ pub mod rules;
 mod schema;
 mod table;
 
-pub use feed::derived_name;
+pub use feed::FeedNames;
 pub use output::SHORTEST_TOKEN;
 pub use problem::{Problem, Problems};
 pub use query::Query;

@@ -38,6 +38,7 @@ use crate::clock;
 use crate::model::Validators;
 use crate::net::blocklist;
 use crate::net::domain::domain_of;
+use crate::net::without_fragment;
 use crate::politeness::Politeness;
 use crate::politeness::host_limiter::Pass;
 
@@ -170,7 +171,7 @@ impl Client {
     async fn follow(&self, question: Question<'_>, now: DateTime<Utc>) -> Result<Fetched, Error> {
         let asked = clock::instant();
         let mut deadline = asked + self.settings.timeout;
-        let own = without_fragment(question.address.clone());
+        let own = without_fragment(question.address);
         let mut target = own.clone();
         let mut pass = self.enter(&target).await;
         deadline += asked.elapsed();
@@ -265,7 +266,7 @@ impl Client {
         access: &Access,
         now: DateTime<Utc>,
     ) -> Result<u16, Error> {
-        let mut target = without_fragment(target.clone());
+        let mut target = without_fragment(target);
         for _ in 0..=MOST_FORM_HOPS {
             self.check_hold(&target, now)?;
             self.check_address(&target, access.way())?;
@@ -435,7 +436,7 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let location = location.ok_or_else(|| Error::Redirect("does not say where to".into()))?;
     let mut target = from
         .join(location.trim())
-        .map(without_fragment)
+        .map(|target| without_fragment(&target))
         .map_err(|_| Error::Redirect("leads to something that is no address".into()))?;
     let _ = target.set_username("");
     let _ = target.set_password(None);
@@ -447,11 +448,6 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
         )),
         (_, other) => Err(Error::Redirect(format!("leads to a `{other}:` address, which is refused"))),
     }
-}
-
-fn without_fragment(mut address: Url) -> Url {
-    address.set_fragment(None);
-    address
 }
 
 /// The validators of an answer, byte for byte.

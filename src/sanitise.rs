@@ -3,7 +3,7 @@
 //! Pure. Everything that is published or shown passes here; what is stored stays as it came, so a better sanitiser also
 //! cleans what is already stored. A text is read as a browser's parser would build it, within bounds (`parser`). Room after room
 //! then settles what a reader of feeds would miss or see twice: `formulas`, `pictures`, `players`, what is `hidden`, what is shown
-//! by something else (`stand_ins`), where its links lead (`address`), and white space (`space`). Last, ammonia takes out what
+//! by something else (`stand_ins`), what `styles` say, where its links lead (`address`), and white space (`space`). Last, ammonia takes out what
 //! could do harm (`rules`). What is longer than the bounds is shown as far as they go, and that is told.
 
 mod address;
@@ -16,6 +16,7 @@ mod players;
 mod rules;
 mod space;
 mod stand_ins;
+mod styles;
 mod text;
 mod tree;
 mod writer;
@@ -79,8 +80,8 @@ pub fn html(fragment: &str, base: Option<&Url>) -> String {
 
 /// The fragment with only harmless elements and attributes left, and every address absolute.
 ///
-/// Scripts, styles, forms, event handlers and classes are gone, and links lead only to `http`, `https` and `mailto`, or to a place
-/// in the text. So are pictures that only count readers, what is hidden, and elements that hold nothing. Frames are links.
+/// Scripts, styles, forms, event handlers and classes are gone, and links lead only to where nothing runs (the web, mail, a telephone, a torrent), or to a
+/// place in the text. So are pictures that only count readers, what is hidden, and elements that hold nothing. Frames are links.
 ///
 /// # Examples
 /// ```
@@ -124,6 +125,7 @@ fn settle(tree: &mut Tree, origin: Origin<'_>, source: &str) -> bool {
             players::settle(tree, number);
             stand_ins::settle(tree, number);
             space::settle_style(tree, number, &mut kept);
+            styles::settle(tree, number);
         }
     }
     let has_room = address::settle(tree, origin, source);
@@ -227,7 +229,7 @@ mod tests {
     fn what_is_shown_is_written_as_it_was() {
         check("<p>a > \"b\" &lt; c</p>", "<p>a &gt; \"b\" &lt; c</p>");
         check("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>");
-        check("<details open><summary>a</summary>b</details>", "<details><summary>a</summary>b</details>");
+        check("<details open><summary>a</summary>b</details>", "<details open=\"\"><summary>a</summary>b</details>");
         check(
             "<table><tr><td rowspan=2 colspan=3>a<td>b</table>",
             "<table><tbody><tr><td rowspan=\"2\" colspan=\"3\">a</td><td>b</td></tr></tbody></table>",

@@ -3,19 +3,18 @@
 //! Edge where [`Subscriptions::sync`] makes the store's feeds those of the configuration, and where outputs are told apart by
 //! their tokens; pure otherwise.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use crate::config::{
-    Access, Config, FeedConfig, Format, Listen, NotifyConfig, OutputConfig, Role, Secret, derived_name,
-};
+use crate::config::{Access, Config, FeedConfig, FeedNames, Format, Listen, NotifyConfig, OutputConfig, Role, Secret};
 use crate::fold::Rules;
 use crate::fold::canonical::Site;
 use crate::model::{Feed, FeedRef, Level};
 use crate::net::domain::domain_of;
+use crate::net::without_fragment;
 use crate::notify::Watcher;
 use crate::publish::{Output, token};
 use crate::redact;
@@ -286,7 +285,7 @@ const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).unwrap
 fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Arc<FeedConfig>>> {
     let mut feeds = config.feeds.clone();
     let mut taken: HashSet<Url> = feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
-    let mut names: BTreeSet<String> = feeds.iter().map(|feed| feed.name.clone()).collect();
+    let mut names = FeedNames::of(feeds.iter().map(|feed| feed.name.clone()));
     let mut listed: Vec<(Url, &FeedConfig, Standing)> = Vec::new();
     for list in config.feeds.iter().filter(|feed| feed.role == Role::List) {
         for (address, standing) in lists::named_by(connection, list.url.as_str())? {
@@ -300,13 +299,10 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
         let known: HashMap<String, String> =
             feeds::sources(connection)?.into_iter().map(|source| (source.address, source.name)).collect();
         let known = listed.iter().filter_map(|(url, ..)| known.get_key_value(url.as_str()));
-        called.extend(
-            known.filter(|(_, name)| names.insert((*name).clone())).map(|(url, name)| (url.clone(), name.clone())),
-        );
+        called.extend(known.filter(|(_, name)| names.take(name)).map(|(url, name)| (url.clone(), name.clone())));
     }
     for (url, list, standing) in listed {
-        let name = called.remove(url.as_str()).unwrap_or_else(|| derived_name(&url, &names));
-        names.insert(name.clone());
+        let name = called.remove(url.as_str()).unwrap_or_else(|| names.derive(&url));
         let role = match standing {
             Standing::Named { .. } => Role::Listed(list.name.clone()),
             Standing::Left => Role::Left(list.name.clone()),
@@ -330,12 +326,6 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
         }));
     }
     Ok(feeds)
-}
-
-fn without_fragment(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    url
 }
 
 /// What folding goes by, as configured.

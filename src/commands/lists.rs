@@ -10,9 +10,10 @@ use url::Url;
 
 use crate::commands::add::{LONGEST_LABEL, addresses};
 use crate::commands::console::{Exit, print};
-use crate::commands::rewrite::{add_feeds, file_with};
+use crate::commands::rewrite::add_feeds;
 use crate::config::edit::NewFeed;
 use crate::config::{Config, Role};
+use crate::net::without_fragment;
 use crate::parse::opml::{self, List, Outline};
 use crate::plural::counted;
 use crate::publish::opml::{Listed, render};
@@ -50,11 +51,12 @@ struct Plan {
 
 fn plan(config: &Config, outlines: Vec<Outline>) -> Plan {
     let mut names: HashSet<String> = config.feeds.iter().map(|feed| feed.name.clone()).collect();
+    let configured: HashSet<Url> = config.feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
     // A feed that stands in several folders has the tags of all.
     let mut taken: HashMap<Url, usize> = HashMap::new();
     let mut plan = Plan::default();
     for Outline { url, title, tags, is_scraped, line } in outlines {
-        match feed_address(config, &url, is_scraped) {
+        match feed_address(&configured, &url, is_scraped) {
             Ok(address) => match taken.get(&address).and_then(|at| plan.added.get_mut(*at)) {
                 Some(feed) => {
                     let further = tags.into_iter().filter(|tag| !feed.tags.contains(tag)).collect::<Vec<_>>();
@@ -77,7 +79,7 @@ fn plan(config: &Config, outlines: Vec<Outline>) -> Plan {
 }
 
 /// The address of a feed in a list, or why it is not taken.
-fn feed_address(config: &Config, written: &str, is_scraped: bool) -> Result<Url, String> {
+fn feed_address(configured: &HashSet<Url>, written: &str, is_scraped: bool) -> Result<Url, String> {
     if is_scraped {
         let page = redact::address(written).unwrap_or_else(|| "its address".to_owned());
         return Err(format!("{page} is a web page that the other reader makes a feed of, and no feed"));
@@ -89,7 +91,7 @@ fn feed_address(config: &Config, written: &str, is_scraped: bool) -> Result<Url,
         Some(address) if !address.username().is_empty() || address.password().is_some() => {
             Err("its address holds a password; add it by hand with `username` and `password`".to_owned())
         }
-        Some(address) if file_with(config, &address).is_some() => Err("it is there already".to_owned()),
+        Some(address) if configured.contains(&without_fragment(&address)) => Err("it is there already".to_owned()),
         Some(address) => Ok(address),
     }
 }

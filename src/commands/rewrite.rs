@@ -14,15 +14,12 @@ use url::Url;
 
 use crate::config::edit::{NewFeed, with_feeds, without_feed};
 use crate::config::{self, Config, load};
+use crate::net::without_fragment;
 
 /// The file that has a feed, or a list of feeds, of this address.
 pub(super) fn file_with<'c>(config: &'c Config, address: &Url) -> Option<&'c Path> {
-    let bare = |url: &Url| {
-        let mut url = url.clone();
-        url.set_fragment(None);
-        url
-    };
-    let position = config.feeds.iter().position(|feed| bare(&feed.url) == bare(address))?;
+    let address = without_fragment(address);
+    let position = config.feeds.iter().position(|feed| without_fragment(&feed.url) == address)?;
     Some(config.place_of_feed(position).map_or(config.file.as_path(), |(file, _)| file))
 }
 

@@ -6,7 +6,7 @@ use super::read::{cadence, proxy, web_address};
 use super::table::{Notes, Table, Value, listed, shown};
 use super::{Access, FeedConfig, PollConfig, Role, Rule, Secret};
 use crate::model::Level;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use url::Url;
@@ -84,10 +84,9 @@ pub(super) fn feeds(tables: &[Table<'_>], poll: &PollConfig, folder: &Path) -> V
             ..feed
         });
     }
-    let mut taken: BTreeSet<String> = names.into_keys().collect();
+    let mut names = FeedNames::of(names.into_keys());
     for feed in feeds.iter_mut().filter(|feed| feed.name_is_derived) {
-        feed.name = derived_name(&feed.url, &taken);
-        taken.insert(feed.name.clone());
+        feed.name = names.derive(&feed.url);
     }
     feeds.into_iter().map(Arc::new).collect()
 }
@@ -101,22 +100,46 @@ fn spelling(url: &Url) -> String {
     format!("{}{port}{}{query}", host.trim_start_matches("www."), url.path().trim_end_matches('/'))
 }
 
-/// A name made from an address: its host without `www.`, or its file without what follows the dot; numbered from the second on.
-pub fn derived_name(url: &Url, taken: &BTreeSet<String>) -> String {
-    let base = match url.host_str() {
-        Some(host) => host.trim_start_matches("www.").to_owned(),
-        None => url
-            .path_segments()
-            .and_then(|mut segments| segments.next_back())
-            .and_then(|file| file.split('.').next())
-            .filter(|stem| !stem.is_empty())
-            .unwrap_or("feed")
-            .to_owned(),
-    };
-    if !taken.contains(&base) {
-        return base;
+/// The names of feeds, each once.
+pub struct FeedNames {
+    taken: HashSet<String>,
+    /// Up to which number a name that addresses give was asked for.
+    numbers: HashMap<String, u64>,
+}
+
+impl FeedNames {
+    /// These names.
+    pub fn of(names: impl IntoIterator<Item = String>) -> Self {
+        Self { taken: names.into_iter().collect(), numbers: HashMap::new() }
     }
-    (2_u64..).map(|number| format!("{base}-{number}")).find(|name| !taken.contains(name)).unwrap_or(base)
+
+    /// Takes a name, if it is free.
+    pub fn take(&mut self, name: &str) -> bool {
+        self.taken.insert(name.to_owned())
+    }
+
+    /// A name made from an address, taken: its host without `www.`, or its file without what follows the dot; numbered from the
+    /// second on.
+    pub fn derive(&mut self, url: &Url) -> String {
+        let base = match url.host_str() {
+            Some(host) => host.trim_start_matches("www.").to_owned(),
+            None => url
+                .path_segments()
+                .and_then(|mut segments| segments.next_back())
+                .and_then(|file| file.split('.').next())
+                .filter(|stem| !stem.is_empty())
+                .unwrap_or("feed")
+                .to_owned(),
+        };
+        let number = self.numbers.entry(base.clone()).or_default();
+        loop {
+            *number += 1;
+            let name = if *number == 1 { base.clone() } else { format!("{base}-{number}") };
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }
 
 /// Everything but address and name.

@@ -9,6 +9,9 @@ use crate::parse::tokens::{Attributes, Token, Tokens};
 /// What every entry of a list is.
 const OUTLINE: &str = "outline";
 
+/// How many folders and categories of a feed count: the folders right around it.
+const MOST_TAGS: usize = 50;
+
 /// A list that was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
@@ -152,8 +155,9 @@ impl<'a> Reading<'a> {
         if let Some(url) = url {
             let categories = get("category").unwrap_or_default();
             let mut tags: Vec<String> = Vec::new();
-            for tag in self.folders.iter().flatten().cloned().chain(labels(&categories)) {
-                if !tags.contains(&tag) {
+            let folders = self.folders.iter().rev().flatten().take(MOST_TAGS).collect::<Vec<_>>();
+            for tag in folders.into_iter().rev().cloned().chain(labels(&categories)) {
+                if tags.len() < MOST_TAGS && !tags.contains(&tag) {
                     tags.push(tag);
                 }
             }

@@ -14,7 +14,7 @@ use crate::config::{Content, Coverage, Format, OnCoverage};
 use crate::model::media_type;
 use crate::model::permalink::Permalink;
 use crate::model::{Detail, Enclosure, EntryId, FeedRef, Person, Relayed, StoryId, StoryRef};
-use crate::net::LONGEST_ADDRESS;
+use crate::net::{LONGEST_ADDRESS, without_fragment};
 use crate::normalise::language;
 pub use crate::normalise::told_below::TITLE_OF_THE_PAGE;
 use crate::normalise::told_below::{self, Listed as ListedBelow};
@@ -385,17 +385,13 @@ impl Credit {
     #[must_use]
     pub fn of(source: &Source) -> Self {
         let web = |address: &str| sanitise::web_address(address, None);
-        let without_fragment = |mut address: Url| {
-            address.set_fragment(None);
-            String::from(address)
-        };
         let title = title_of(source);
         Self {
             known_by: Outlet::of(source, &title),
             identity: source.identity.clone(),
             title,
             id: StoryId::derive(&source.identity, &EntryId(String::new())).urn(),
-            address: web(&source.address).filter(|_| !source.is_private).map(without_fragment),
+            address: web(&source.address).filter(|_| !source.is_private).map(|url| without_fragment(&url).into()),
             link: source.link.as_deref().and_then(redact::page),
         }
     }

@@ -5,6 +5,7 @@
 use url::Url;
 
 use super::pictures::{is_tiny, source};
+use super::space;
 use super::tree::{Element, Tree};
 use crate::text::hidden::property;
 
@@ -31,6 +32,10 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
         Some("amp-video") => rename_media(tree, number, "video"),
         Some("script") => settle_script(tree, number),
         Some("iframe" | "embed" | "object" | "frame" | "portal" | "amp-iframe") => settle_frame(tree, number),
+        Some("oembed") => match element.value("url").map(str::to_owned) {
+            Some(address) => link(tree, number, &address),
+            None => tree.detach(number),
+        },
         Some(name) => {
             let Some((_, home)) = FILMS.iter().find(|(film, _)| *film == name) else { return };
             let id = element.value("videoid").or_else(|| element.value("data-videoid")).unwrap_or_default();
@@ -84,6 +89,10 @@ fn settle_frame(tree: &mut Tree, number: usize) {
         source(element).or_else(|| element.value("data")).or_else(film).map(|address| address.trim().to_owned());
     let is_seen = !is_tiny(element) && !is_invisible(element);
     let is_object = element.html() == Some("object");
+    if let Some(address) = address.as_deref().filter(|_| is_object && is_picture(element)) {
+        let picture = tree.add_element("img", &[("src", address), ("alt", tree.text(number).trim())]);
+        return tree.replace(number, picture);
+    }
     // What stands in an object is shown where it is not.
     let holds = |name: &str| tree.inside(number).any(|at| tree.html(at) == Some(name));
     if is_object && (holds("embed") || holds("iframe") || holds("img") || !tree.text(number).trim().is_empty()) {
@@ -94,6 +103,11 @@ fn settle_frame(tree: &mut Tree, number: usize) {
         None if is_object => {}
         None => tree.detach(number),
     }
+}
+
+/// Whether an object says that it is a picture.
+fn is_picture(element: &Element) -> bool {
+    element.value("type").is_some_and(|media_type| media_type.trim().to_ascii_lowercase().starts_with("image/"))
 }
 
 /// Whether a frame is there to be fetched rather than seen.
@@ -127,6 +141,8 @@ fn link(tree: &mut Tree, number: usize, address: &str) {
     let link = tree.add_element("a", &[("href", address)]);
     tree.link(link, None, text);
     tree.replace(number, link);
+    // What it stands for was a box.
+    space::part(tree, link);
 }
 
 #[cfg(test)]

@@ -9,13 +9,28 @@ use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 
+use super::address::LINKED;
 use crate::net::LONGEST_ADDRESS;
 
 /// The markup without anything that could do harm. A paragraph is parted by a block that stands in it; what is left of it
 /// without a word goes.
 pub(super) fn clean(markup: &str) -> String {
     let clean = RULES.clean(markup).to_string();
-    if clean.contains(EMPTY_PARAGRAPH) { clean.replace(EMPTY_PARAGRAPH, "") } else { clean }
+    let clean = if clean.contains(EMPTY_PARAGRAPH) { clean.replace(EMPTY_PARAGRAPH, "") } else { clean };
+    if clean.contains("<pre") { with_first_lines(&clean) } else { clean }
+}
+
+/// The markup with one more line break where preformatted text begins with one: the first one is the tag's (HTML §13.1.2.5).
+fn with_first_lines(markup: &str) -> String {
+    let mut kept = String::with_capacity(markup.len());
+    for (number, part) in markup.split("<pre").enumerate() {
+        let (tag, text) = if number == 0 { ("", part) } else { part.split_at(part.find('>').map_or(0, |end| end + 1)) };
+        kept.push_str(if number == 0 { "" } else { "<pre" });
+        kept.push_str(tag);
+        kept.push_str(if text.starts_with('\n') && !tag.is_empty() { "\n" } else { "" });
+        kept.push_str(text);
+    }
+    kept
 }
 
 const EMPTY_PARAGRAPH: &str = "<p></p>";
@@ -68,7 +83,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| Kept {
 static RULES: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut rules = Builder::default();
     rules
-        .url_schemes(HashSet::from(["http", "https", "mailto"]))
+        .url_schemes(LINKED.iter().copied().collect())
         .rm_tags(["map", "area", "center"])
         .add_tags(["picture", "source", "audio", "video", "figure", "figcaption", "tfoot"])
         .add_tags(FORMULA_PARTS.iter().copied())
@@ -78,6 +93,7 @@ static RULES: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .add_tag_attributes("video", ["src", "poster", "controls", "preload", "width", "height"])
         .add_tag_attributes("source", ["src", "srcset", "type", "media", "sizes"])
         .add_tag_attributes("img", ["srcset", "sizes"])
+        .add_tag_attributes("details", ["open"])
         .add_tag_attributes("ol", ["reversed", "type"])
         .add_tag_attributes("li", ["value"])
         .add_tag_attributes("time", ["datetime"])
@@ -195,6 +211,7 @@ const LOOKED_AT: &[&str] = &[
     "srcset",
     "style",
     "type",
+    "url",
     "value",
     "videoid",
     "width",

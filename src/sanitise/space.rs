@@ -43,6 +43,20 @@ pub(super) fn is_block(name: &str) -> bool {
     BLOCKS.contains(&name)
 }
 
+/// Whether the element of this name stands in a line and shows no more than what it holds.
+pub(super) fn is_inline(name: &str) -> bool {
+    INLINE.contains(&name)
+}
+
+/// Gives an element lines of its own, by gaps around it: those that part no words go with the others.
+pub(super) fn part(tree: &mut Tree, number: usize) {
+    let Some(parent) = tree.parent(number) else { return };
+    for place in [Some(number), tree.after(number)] {
+        let gap = tree.add_element("div", &[]);
+        tree.link(parent, place, gap);
+    }
+}
+
 /// What an element holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Holding {

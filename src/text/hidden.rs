@@ -5,10 +5,14 @@
 /// Classes by which style sheets hide a text from the eye.
 const UNSEEN: &[&str] = &[
     "a11y-hidden",
+    "assistive-text",
+    "element-invisible",
     "hidden-visually",
+    "off-screen",
     "screen-reader-only",
     "screen-reader-text",
     "screenreader-only",
+    "show-for-sr",
     "sr-only",
     "u-hidden-visually",
     "visually-hidden",
@@ -27,7 +31,29 @@ pub fn is_hidden<'a>(value: impl Fn(&str) -> Option<&'a str>) -> bool {
 fn is_hiding(style: &str) -> bool {
     let is =
         |name: &str, expected: &str| property(style, name).is_some_and(|value| value.eq_ignore_ascii_case(expected));
-    is("display", "none") || is("visibility", "hidden") || is("mso-hide", "all")
+    let is_out_of_sight = || {
+        let is_far = |name: &&str| property(style, name).is_some_and(|value| is_far_out(value));
+        let is_placed = is("position", "absolute") || is("position", "fixed");
+        // A clip is a rectangle of nothing, or of one point.
+        let is_clipped = property(style, "clip").is_some_and(|clip| {
+            let numbers = clip.trim_start_matches(|c: char| !c.is_ascii_digit());
+            clip.starts_with("rect(")
+                && numbers.split([',', ' ', ')']).all(|side| matches!(side, "" | "0" | "0px" | "1px"))
+        });
+        (is_placed && (is_clipped || ["left", "top", "right"].iter().any(|name| is_far(&name))))
+            || is_far(&"text-indent")
+    };
+    is("display", "none")
+        || ["hidden", "collapse"].iter().any(|value| is("visibility", value))
+        || is("mso-hide", "all")
+        || is_out_of_sight()
+}
+
+/// Whether a length leads out of every window: `-9999px`.
+fn is_far_out(length: &str) -> bool {
+    let number =
+        length.strip_prefix('-').map(|length| length.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%'));
+    number.and_then(|number| number.parse::<f32>().ok()).is_some_and(|number| number >= 999.0)
 }
 
 /// The value of a property of a style, without `!important`.

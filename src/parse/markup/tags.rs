@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use memchr::{memchr, memchr2_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::is_reference;
 use crate::text::elements::{self, Element};
@@ -58,7 +58,7 @@ enum Begun<'a> {
 /// Whether a text that may be either is HTML: it has a tag that is meant, a comment, or a reference to a character.
 pub(in crate::parse) fn looks_like_html(text: &str) -> bool {
     let look = text.get(..text.floor_char_boundary(LONGEST_LOOK)).unwrap_or(text);
-    if memchr2_iter(b'&', b'&', look.as_bytes()).any(|at| look.get(at..).is_some_and(is_reference)) {
+    if memchr_iter(b'&', look.as_bytes()).any(|at| look.get(at..).is_some_and(is_reference)) {
         return true;
     }
     // Of most texts that are HTML the first tag tells it.
@@ -83,7 +83,7 @@ fn is_markup_at(text: &str, at: usize) -> bool {
 fn is_markup_by(text: &str, at: usize, tag: &Tag<'_>, is_paired: bool) -> bool {
     let Some(element) = element(tag.name) else {
         // One that a script makes into something: `<amp-img src="a.png"></amp-img>`.
-        return is_paired && tag.looks == Looks::Sound && tag.name.contains('-');
+        return is_paired && tag.looks == Looks::Sound && (tag.name.contains('-') || tag.name == "oembed");
     };
     if tag.looks != Looks::Sound {
         return tag.has_value;
@@ -145,8 +145,14 @@ fn escape_bare_into(text: &str, out: &mut String) {
 
 /// A body that is HTML, every `<` that begins no tag escaped, and without the tags of elements that would hide all that follows.
 pub(super) fn settled_body(html: String) -> String {
-    let mut body =
-        Body { html: &html, missing: Missing::default(), ends: Vec::new(), lasts: None, doubtful: MOST_DOUBTFUL };
+    let mut body = Body {
+        html: &html,
+        missing: Missing::default(),
+        ends: Vec::new(),
+        lasts: None,
+        doubtful: MOST_DOUBTFUL,
+        has_ends: false,
+    };
     let mut faults = Vec::new();
     let mut from = 0;
     while let Some(found) = html.get(from..).and_then(|rest| memchr(b'<', rest.as_bytes())) {
@@ -204,6 +210,8 @@ struct Body<'a> {
     /// Where the last end tag begins, and where the last sign of a program stands, once that was asked.
     lasts: Option<[Option<usize>; 2]>,
     doubtful: usize,
+    /// Whether an end tag came, so that what looks like the beginning of a tag at the end is one.
+    has_ends: bool,
 }
 
 impl<'a> Body<'a> {
@@ -212,6 +220,7 @@ impl<'a> Body<'a> {
         let rest = self.html.get(at..).unwrap_or_default();
         match begun(rest, &mut self.missing) {
             Begun::Tag(tag) if self.is_meant(&tag, rest) => {
+                self.has_ends |= tag.is_end;
                 let element = if tag.is_end || tag.name.len() < SHORTEST_HIDING { None } else { element(tag.name) };
                 let Some(element @ (Element::Hiding | Element::Raw)) = element else {
                     return (None, tag.length);
@@ -237,6 +246,9 @@ impl<'a> Body<'a> {
             Begun::Cut(length) => (Some(Fault::Cut(length)), length),
             // `a < b` is text to every parser.
             Begun::Tag(_) | Begun::Text => {
+                if let Some(length) = Some(rest).filter(|_| self.has_ends).and_then(cut_at_the_end) {
+                    return (Some(Fault::Cut(length)), length);
+                }
                 let is_like_one = |byte: &u8| byte.is_ascii_alphabetic() || b"/!?".contains(byte);
                 (rest.as_bytes().get(1).is_some_and(is_like_one).then_some(Fault::Text), 1)
             }
@@ -279,6 +291,22 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// How much of a text that ends within a tag or a comment is left of that: `<h3`, `</`, `<!-- CUDA Dri`, also before an ellipsis.
+fn cut_at_the_end(rest: &str) -> Option<usize> {
+    const LONGEST: usize = 100;
+    const ELLIPSES: [&str; 6] = ["...", "…", "[...]", "[…]", "&hellip;", "&#8230;"];
+    if rest.len() > LONGEST {
+        return None;
+    }
+    let tail = rest.trim_end();
+    let tail = ELLIPSES.iter().find_map(|ellipsis| tail.strip_suffix(ellipsis)).unwrap_or(tail).trim_end();
+    let name = tail.trim_start_matches('<').trim_start_matches('/');
+    let is_cut = matches!(tail, "<" | "</" | "<!" | "<!-")
+        || (tail.starts_with("<!--") && !tail.contains("-->"))
+        || (!name.contains('<') && element(name).is_some() && tail.len() - name.len() <= "</".len());
+    is_cut.then_some(tail.len())
 }
 
 /// Where the first end tag of this name stands.
@@ -358,9 +386,10 @@ fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
         return tag(rest);
     }
     if let Some(inside) = bytes.strip_prefix(b"<!--") {
-        let end = if missing.comment_end { None } else { memmem::find(inside, b"-->") };
+        let is_end = |at: &usize| inside.get(..*at).is_some_and(|text| text.ends_with(b"--") || text.ends_with(b"--!"));
+        let end = if missing.comment_end { None } else { memchr_iter(b'>', inside).find(is_end) };
         missing.comment_end = end.is_none();
-        return end.map_or(Begun::Text, |end| Begun::Comment(end + 7));
+        return end.map_or(Begun::Text, |end| Begun::Comment(end + 5));
     }
     let begins = |with: &str| rest.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     // Office writes conditions around what other programs are to leave out: `<![if !vml]>`, `<![endif]>`.
@@ -639,6 +668,23 @@ mod tests {
                 let _ = without_cdata(&text);
                 let _ = settled_body(text);
             }
+        }
+    }
+
+    #[test]
+    fn a_text_that_was_cut_within_a_tag_ends_before_it() {
+        for (cut, expected) in [
+            ("<h2>Usage</h2>\n<h3", "<h2>Usage</h2>\n"),
+            ("<p>One</p> two <a…", "<p>One</p> two …"),
+            ("<p>One</p><!-- CUDA Dri", "<p>One</p>"),
+            ("<p>One</p></", "<p>One</p>"),
+            ("<p>One</p><", "<p>One</p>"),
+            ("<p>One</p> [<em>...", "<p>One</p> [<em>..."),
+            ("a <b", "a &lt;b"),
+            ("<p>One</p> a <int", "<p>One</p> a &lt;int"),
+            ("f<!--x--!>g", "f<!--x--!>g"),
+        ] {
+            assert_eq!(settled_body(cut.to_owned()), expected, "{cut}");
         }
     }
 
