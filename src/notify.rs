@@ -286,7 +286,9 @@ fn plan(
         plan.upto = None;
         return Ok(Ok(plan));
     }
-    let oldest = progress.begun.max(now - NEWS_FOR);
+    // Who was first told under a clock that ran ahead is told all the same.
+    let begun = Some(progress.begun).filter(|begun| *begun <= now);
+    let oldest = begun.map_or(now - NEWS_FOR, |begun| begun.max(now - NEWS_FOR));
     let (mut fault, mut untried) = (None, 0);
     select::entered_after(connection, output, progress.upto, |entered| {
         if fault.is_some() || notices::was_told(connection, &config.name, entered.story)? {

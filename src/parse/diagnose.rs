@@ -226,4 +226,22 @@ mod tests {
         }
         assert_eq!(found("<link rel=feed href='/a?x=1&amp;y=%26'><link rel=feed href='/b'>").len(), 2);
     }
+
+    #[test]
+    fn what_a_page_costs_grows_with_its_length() {
+        for run in [
+            "<script>",
+            "<style>",
+            "<textarea>",
+            "<title>",
+            "<link rel=alternate type=application/rss+xml href=/N>",
+            "<!--",
+        ] {
+            let page: String = (0..200_000 / run.len()).map(|n| run.replace('N', &n.to_string())).collect();
+            let began = crate::clock::instant();
+            let _ = linked_feeds(&page, None);
+            let took = began.elapsed();
+            assert!(took.as_secs() < 3, "{run}: {took:?}, where a tenth of a second is much");
+        }
+    }
 }

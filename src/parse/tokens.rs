@@ -50,6 +50,7 @@ pub(super) struct Tokens<'a> {
     no_comment_end: bool,
     no_double_quote: bool,
     no_single_quote: bool,
+    no_end_of: Vec<String>,
     /// The entities that the document declares.
     pub(super) declared: Declared<'a>,
     /// Where a `<` stood that begins no tag.
@@ -65,6 +66,7 @@ impl<'a> Tokens<'a> {
             no_comment_end: false,
             no_double_quote: false,
             no_single_quote: false,
+            no_end_of: Vec::new(),
             declared: Declared::default(),
             stray: None,
         }
@@ -78,13 +80,17 @@ impl<'a> Tokens<'a> {
     /// Goes past what stands in an element that holds no markup, as HTML has it for scripts. One that is not closed holds
     /// nothing.
     pub(super) fn skip_content(&mut self, name: &str) {
+        if self.no_end_of.iter().any(|known| known == name) {
+            return;
+        }
         let is_end = |at: &usize| {
             let end = self.rest(*at + 2);
             end.get(..name.len()).is_some_and(|end| end.eq_ignore_ascii_case(name.as_bytes()))
         };
         let ends = memmem::find_iter(self.rest(self.at), b"</").map(|found| self.at + found);
-        if let Some(end) = ends.into_iter().find(is_end) {
-            self.at = end;
+        match ends.into_iter().find(is_end) {
+            Some(end) => self.at = end,
+            None => self.no_end_of.push(name.to_owned()),
         }
     }
 

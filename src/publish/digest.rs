@@ -21,6 +21,8 @@ use crate::store::{Connection, Result, millis, search};
 
 /// What is older than the period by more than this is no news of it: it comes from a feed that was only now subscribed to.
 const LATE_BY: TimeDelta = TimeDelta::days(1);
+/// Further ahead no clock is set on purpose.
+const FAR_AHEAD: TimeDelta = TimeDelta::days(2);
 /// The most characters of a story's text that a digest shows.
 const LONGEST_LEAD: usize = 300;
 
@@ -47,10 +49,13 @@ pub fn due(connection: &Connection, output: &Output, now: DateTime<Utc>) -> Resu
         let upto = digests::last_seen_by(connection, EntryRef(0), until)?.unwrap_or(EntryRef(0));
         return Ok(Some(Due { made: Vec::new(), progress: Progress { until, upto } }));
     };
-    let (mut made, mut progress) = (Vec::new(), known);
+    // What lies far ahead was written by a clock that did.
+    let until = if known.until - now > FAR_AHEAD { last_period(crontab, now) } else { known.until };
+    let (mut made, mut progress) = (Vec::new(), Progress { until, ..known });
     // Periods in which no entry came are passed over at once, however many there were.
     while let Some(seen) = digests::next_seen(connection, progress.upto)? {
-        let before = progress.until.max(seen - TimeDelta::milliseconds(1));
+        let seen = Some(seen).filter(|seen| *seen <= now).map(|seen| seen - TimeDelta::milliseconds(1));
+        let before = seen.map_or(progress.until, |seen| seen.max(progress.until));
         let Some(until) = crontab.next_after(before).filter(|until| *until <= now) else { break };
         let upto = digests::last_seen_by(connection, progress.upto, until)?.unwrap_or(progress.upto);
         if upto == progress.upto {

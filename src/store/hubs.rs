@@ -13,6 +13,8 @@ use crate::model::hub::HubLinks;
 use crate::model::hub::HubMode;
 use crate::store::{Error, Result, millis};
 
+/// How soon a hub is asked again that grants less: one that says `0` may mean no end.
+const SOONEST_RENEWAL: TimeDelta = TimeDelta::hours(1);
 /// How long a hub has to ask back before it, or the next one, is asked; twice as long when all had their turn, to a day.
 const FIRST_PATIENCE: TimeDelta = TimeDelta::hours(1);
 const LONGEST_PATIENCE: TimeDelta = TimeDelta::days(1);
@@ -280,7 +282,7 @@ pub fn confirm(
             tx.prepare_cached(
                 "UPDATE hub_subscription SET pending = NULL, lease_until = ?2, next_step = ?3, failures = 0 WHERE feed = ?1",
             )?
-            .execute(params![feed.0, millis(now + lease), millis(now + lease * 4 / 5)])?;
+            .execute(params![feed.0, millis(now + lease), millis(now + (lease * 4 / 5).max(SOONEST_RENEWAL))])?;
         }
     }
     Ok(Some(name))

@@ -66,6 +66,9 @@ const A_DAY_MS: i64 = 20 * 60 * 60 * 1_000;
 /// How many titles a document has in common with the one before that is its like under other ids.
 const TITLES_OF_A_MOVE: usize = 3;
 
+/// Of how many entries it is looked whether one is the correction of another; more are not corrected at a time.
+const MOST_CORRECTIONS: usize = 50;
+
 /// Words before the number of a version, in the ids and addresses of entries.
 const VERSIONS: [&str; 7] = ["v", "ver", "version", "r", "rev", "revision", "update"];
 
@@ -198,11 +201,25 @@ impl<'a> Said<'a> {
         is_later && self.page.is_none_or(Permalink::is_front_page)
     }
 
+    /// Whether it is a day younger, under an id that is no other version of the same one: the next of its kind.
+    fn is_the_next_after(&self, then: &Said<'_>) -> bool {
+        let is_version = stem(self.id).is_some_and(|stem_now| stem(then.id) == Some(stem_now));
+        !is_version && self.date.zip(then.date).is_some_and(|(now, then)| now - then >= A_DAY_MS)
+    }
+
+    /// Whether all words of one of two titles stand in the other one.
+    fn has_its_title(&self, other: &Said<'_>) -> bool {
+        let [one, two] = [self, other].map(Said::words_of_its_title);
+        !one.is_empty() && !two.is_empty() && (one.is_subset(&two) || two.is_subset(&one))
+    }
+
+    fn words_of_its_title(&self) -> HashSet<String> {
+        self.title.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect()
+    }
+
     /// Whether most words of the shorter one of two titles stand in the other one, too.
     fn has_most_of_its_title(&self, other: &Said<'_>) -> bool {
-        let [one, two] = [self, other].map(|said| {
-            said.title.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect::<HashSet<_>>()
-        });
+        let [one, two] = [self, other].map(Said::words_of_its_title);
         one.intersection(&two).count() * 2 > one.len().min(two.len())
     }
 
@@ -302,7 +319,9 @@ impl<'a> Matching<'a> {
             let candidates = by_page.get(&(page.as_str(), title)).into_iter().flatten().copied();
             let newest = candidates.filter(|stored| {
                 // The title is the same already.
-                (is_alone || now.agreement(&stored.said()) > 1) && !self.taken.contains(&stored.known.entry)
+                let then = stored.said();
+                let is_one = now.agreement(&then) > 1 || (is_alone && !now.is_the_next_after(&then));
+                is_one && !self.taken.contains(&stored.known.entry)
             });
             if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
                 self.settle(entry, newest);
@@ -329,6 +348,7 @@ impl<'a> Matching<'a> {
             Some(oldest) => Some(oldest) >= then.date,
             None => kept.is_empty() && !is_one_for_one,
         };
+        let window = Window::of(self, &kept);
         for pair in PAIRS {
             let (own_now, own_then) = (own_parts(&now_said, pair), own_parts(&then_said, pair));
             let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
@@ -338,12 +358,66 @@ impl<'a> Matching<'a> {
                 let Some(stored) = then.get(&parts) else { continue };
                 let (now, then) = (Said::by(entry), stored.said());
                 // An id that was made of the date tells nothing of another date.
-                let may_be_news = now.is_of_another_date(&then) && fell_off(&then) && !identity::is_made_up(now.id);
+                let may_be_news = !identity::is_made_up(now.id)
+                    && ((now.is_of_another_date(&then) && fell_off(&then)) || window.slid(entry, stored));
                 if pair == (Kind::Page, Kind::Stem) || !may_be_news {
                     self.settle(entry, stored);
                 }
             }
         }
+        self.by_correction(&before, &window);
+    }
+
+    /// Finds an entry that was corrected so that its address and its date are others: it came as the one left, not where the
+    /// window slid, and says the same text, or at the same time, under a headline with a few words more or less.
+    fn by_correction(&mut self, before: &[&'a StoredEntry], window: &Window) {
+        let open: Vec<&Entry> = self.open().collect();
+        let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
+        let mut pairs: Vec<(&Entry, &StoredEntry)> = Vec::new();
+        for stored in left.take(MOST_CORRECTIONS) {
+            let then = stored.said();
+            let is_like = |entry: &&&Entry| {
+                let now = Said::by(entry);
+                let same = |kind| now.part(kind).is_some_and(|part| then.part(kind) == Some(part));
+                now.has_its_title(&then) && now.title != then.title && (same(Kind::Text) || same(Kind::Date))
+            };
+            let mut like = open.iter().take(MOST_CORRECTIONS).filter(is_like);
+            if let (Some(entry), None) = (like.next(), like.next())
+                && window.has_what_stayed()
+                && !window.slid(entry, stored)
+            {
+                pairs.push((entry, *stored));
+            }
+        }
+        pairs.into_iter().for_each(|(entry, stored)| self.settle(entry, stored));
+    }
+}
+
+/// Which entries stood below all that stayed in the document, and which came above it.
+struct Window {
+    oldest_kept: Option<EntryRef>,
+    on_top: HashSet<EntryId>,
+}
+
+impl Window {
+    fn of(matching: &Matching<'_>, kept: &[&&StoredEntry]) -> Self {
+        let handles: HashSet<EntryRef> = kept.iter().map(|stored| stored.known.entry).collect();
+        let stays = |entry: &Entry| {
+            let known = matching.known.entries.get(&entry.id).or_else(|| matching.found.get(&entry.id));
+            known.is_some_and(|known| handles.contains(&known.entry))
+        };
+        // A document's newest entry comes last here.
+        let on_top = matching.polled.iter().rev().take_while(|entry| !stays(entry));
+        Self { oldest_kept: handles.iter().min().copied(), on_top: on_top.map(|entry| entry.id.clone()).collect() }
+    }
+
+    fn has_what_stayed(&self) -> bool {
+        self.oldest_kept.is_some()
+    }
+
+    /// Whether the window slid past one as the other came.
+    fn slid(&self, entry: &Entry, then: &StoredEntry) -> bool {
+        self.oldest_kept.is_some_and(|oldest| then.known.entry < oldest) && self.on_top.contains(&entry.id)
     }
 }
 

@@ -164,6 +164,26 @@ fn nothing_is_listed_twice_and_nothing_falls_between_two_however_long_a_daemon_s
 }
 
 #[test]
+fn digests_go_on_after_a_clock_that_ran_ahead() {
+    let now = newsfold::clock::now();
+    let report = move |page, title| (page, page, title, now);
+    let before = report("https://example.org/eels", "Eels");
+    let origin = Origin::of(feed("One", &[before]));
+    let scene = Scene::with(
+        &[("one", origin.url("/"))],
+        &format!("[[output]]\nname = \"daily\"\ndigest = \"{}\"\n", next_hour(now)),
+    );
+    scene.must(&["poll"]);
+    age(&scene, TimeDelta::days(-3650));
+    origin.change(move |_| Answer::ok(feed("One", &[before, report("https://example.org/chess", "Chess")])));
+    scene.must(&["poll"]);
+    age(&scene, TimeDelta::days(1));
+    scene.must(&["poll"]);
+    let made = digests(&scene);
+    assert!(made.iter().flat_map(listed).any(|(title, _)| title == "Chess"), "{made:?}");
+}
+
+#[test]
 fn a_running_daemon_makes_a_digest_when_it_is_due() {
     let now = newsfold::clock::now();
     let origin = Origin::of(feed("One", &[("1", "https://example.org/a", "A report", now)]));

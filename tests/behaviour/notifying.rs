@@ -99,6 +99,21 @@ fn reports(titles: &[&str]) -> String {
 }
 
 #[test]
+fn who_was_first_told_under_a_clock_that_ran_ahead_is_told() {
+    let receiver = Origin::start(|_| Answer::status("204 No Content"));
+    let feed = Origin::of(reports(&[]));
+    let scene =
+        Scene::with(&[("one", feed.url("/"))], &notify(&receiver, "").replace("min_sources = 2", "min_sources = 1"));
+    scene.must(&["poll"]);
+    let store = rusqlite::Connection::open(scene.path("newsfold.db")).unwrap();
+    assert_eq!(store.execute("UPDATE notify SET begun = begun + 315360000000", []).unwrap(), 1);
+    drop(store);
+    feed.change(|_| Answer::ok(reports(&["Ferry afloat"])));
+    scene.must(&["poll"]);
+    assert_eq!(receiver.asked().len(), 1);
+}
+
+#[test]
 fn a_story_that_a_service_cannot_take_keeps_nobody_from_the_others() {
     let has = |request: &Request, word: &str| String::from_utf8_lossy(&request.body).contains(word);
     let receiver = Origin::start(move |request| match has(request, "Poison") {

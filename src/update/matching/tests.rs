@@ -207,6 +207,32 @@ fn a_site_that_moves_keeps_its_entries() {
 }
 
 #[test]
+fn a_headline_that_is_corrected_with_its_address_and_date_is_that_entry() {
+    let item = |id, page, title, day, text| Item::new(id, page, title, day, text);
+    let (top, end) =
+        (item("t", "https://a.example/t", "Top", 0, "t"), item("e", "https://a.example/e", "End", -9, "e"));
+    let told = item("b", "https://a.example/bridge", "Bridge closes", -5, "The bridge closes");
+    let longer = item("c", "https://a.example/bridge-after-all", "Bridge closes after all", -4, "The bridge closes");
+    check("a headline grew", &[&[top, told, end], &[top, longer, end]], &[1, 2, 3]);
+    let other = item("c", "https://a.example/road", "Road closes", -4, "The bridge closes");
+    check("another headline", &[&[top, told, end], &[top, other, end]], &[1, 4, 3]);
+    check("both are listed", &[&[top, told, end], &[top, longer, told, end]], &[1, 4, 2, 3]);
+}
+
+#[test]
+fn what_falls_off_the_end_is_not_what_comes_on_top() {
+    let job = |id, page, title, text| Item::new(id, page, title, -1, text);
+    let driver = job("1", "https://a.example/1", "Truck driver", "In Leeds");
+    let (nurse, cook) =
+        (job("2", "https://a.example/2", "Nurse", "In York"), job("3", "https://a.example/3", "Cook", "In Hull"));
+    let next = job("4", "https://a.example/4", "Truck driver", "In Bath");
+    check("one title and day", &[&[driver, nurse, cook], &[nurse, cook, next]], &[2, 3, 4]);
+    let usual = |item: Item| Item { text: "Apply now", ..item };
+    let other = Item { title: "Baker", ..usual(next) };
+    check("one text and day", &[&[usual(driver), nurse, cook], &[nurse, cook, other]], &[2, 3, 4]);
+}
+
+#[test]
 fn a_site_that_moves_to_another_program_keeps_its_entries() {
     let post = |id, page, title, day, text| Item::new(id, page, title, day, text);
     let before = [
