@@ -27,6 +27,7 @@ use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
 use crate::model::{Entry, FeedRef};
 use crate::net::domain::domain_of;
 use crate::normalise::hub_links;
+use crate::parse;
 use crate::politeness::connectivity::Side;
 use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
@@ -40,7 +41,7 @@ pub(crate) use submit::Recording;
 
 use decide::{Intent, Obstacles};
 use outcome::{Answer, Asked, Error, News};
-use readers::{Place, Readers};
+use readers::{Place, Readers, Unread};
 
 /// A poll that waited longer than this in its host's line moves its due time once more before it asks.
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
@@ -174,7 +175,10 @@ impl Poller {
             };
             news.map(|news| (news, place))
         };
-        self.readers.run(feed, read).await?
+        self.readers.run(feed, read).await.map_err(|unread| match unread {
+            Unread::TakesTooLong => Error::Parse(parse::Error::OutOfTime),
+            Unread::Panicked => Error::Panicked,
+        })?
     }
 
     /// Whether our network is down on the side of that address.

@@ -38,7 +38,23 @@ pub(super) fn is_escaped(text: &str) -> bool {
 /// The plain text of a title that may have markup. One that is only a picture is told by the text that stands for the
 /// picture, or by the name of its file.
 pub(super) fn title(html: &str) -> String {
-    title_of_elements(&tags::settled_title(&without_surrogates(html)))
+    title_of_elements(&with_raised_numbers(&tags::settled_title(&without_surrogates(html))))
+}
+
+/// A title in which raised numbers are written with the characters for them: `10<sup>6</sup>` is no 106.
+fn with_raised_numbers(html: &str) -> String {
+    const BEGIN: &str = "<sup>";
+    let raised = |c: char| "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻".chars().nth("0123456789+-−".chars().position(|plain| plain == c)?);
+    let mut parts = html.split(BEGIN);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let number = part.split_once("</sup>").filter(|(number, _)| !number.is_empty());
+        match number.and_then(|(number, rest)| Some((number.chars().map(raised).collect::<Option<String>>()?, rest))) {
+            Some((number, rest)) => kept.extend([number.as_str(), rest]),
+            None => kept.extend([BEGIN, part]),
+        }
+    }
+    kept
 }
 
 /// As [`title`], of HTML in which every tag is one.
@@ -161,6 +177,7 @@ mod tests {
         for (raw, expected) in [
             ("A <b>bold</b> word &amp; more", "A bold word & more"),
             ("Line one<br>line two", "Line one line two"),
+            ("10<sup>6</sup> m<sup>-2</sup>, the 1<sup>st</sup>", "10⁶ m⁻², the 1st"),
             ("The <select> element can be styled now", "The <select> element can be styled now"),
             ("What goes into the <head> of a page", "What goes into the <head> of a page"),
             ("Firefox drops <blink> at last", "Firefox drops <blink> at last"),

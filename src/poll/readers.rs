@@ -12,10 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::outcome::Error;
 use crate::clock;
 use crate::model::FeedRef;
-use crate::parse;
 
 /// How many documents are unpacked and read at a time. What a poll brought keeps its place until the store has room for it,
 /// so that those that wait do so as they came, packed.
@@ -34,6 +32,15 @@ const LONGEST: Duration = Duration::from_secs(10);
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(20);
 /// How many documents may be left behind at a time; the others keep their places.
 const MOST_LEFT_BEHIND: usize = 4;
+
+/// Why a document was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is left behind, or the one before it still is.
+    TakesTooLong,
+    /// Reading it panicked.
+    Panicked,
+}
 
 /// The places in which documents are read.
 #[derive(Debug)]
@@ -142,11 +149,11 @@ impl Readers {
         &self,
         feed: FeedRef,
         read: impl FnOnce(Place, &dyn Fn() -> bool) -> T + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Unread> {
         let slow_feeds = self.slow_feeds.clone();
         let lane = if slow_feeds.contains(feed) { Some(place_in(&self.slow).await) } else { None };
         let reader = Arc::new(Mutex::new(place_in(&self.places).await));
-        let under_way = Reading::begin(feed, &self.under_way).ok_or(Error::Parse(parse::Error::OutOfTime))?;
+        let under_way = Reading::begin(feed, &self.under_way).ok_or(Unread::TakesTooLong)?;
         let place = Place { feed, slow_feeds: slow_feeds.clone(), _reader: reader.clone(), _lane: lane };
         let mut reading = tokio::task::spawn_blocking(move || {
             let _under_way = under_way;
@@ -159,11 +166,11 @@ impl Readers {
             if let Ok(behind) = self.left_behind.clone().try_acquire_owned() {
                 self.slow_feeds.note(feed, true);
                 *reader.lock().unwrap_or_else(PoisonError::into_inner) = behind;
-                return Err(Error::Parse(parse::Error::OutOfTime));
+                return Err(Unread::TakesTooLong);
             }
-            return reading.await.map_err(|_| Error::Panicked);
+            return reading.await.map_err(|_| Unread::Panicked);
         };
-        done.map_err(|_| Error::Panicked)
+        done.map_err(|_| Unread::Panicked)
     }
 }
 
@@ -230,7 +237,7 @@ mod tests {
         let feed = FeedRef(1);
         let (end, ended) = mpsc::channel::<()>();
         let stuck = readers.run(feed, move |_, _| ended.recv().unwrap()).await;
-        assert!(matches!(stuck, Err(Error::Parse(parse::Error::OutOfTime))));
+        assert!(matches!(stuck, Err(Unread::TakesTooLong)));
         assert_eq!((readers.places.available_permits(), readers.is_slow(feed)), (READERS, true));
         assert!(readers.run(feed, |_, _| ()).await.is_err(), "it is not done with the last one");
         end.send(()).unwrap();

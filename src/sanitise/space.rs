@@ -214,8 +214,9 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, kept: &mut KeptLines)
     if is_settled || tree.html(number) == Some("pre") || is_in_code(tree, number) {
         return;
     }
-    let is_apart = |at: usize| tree.html(at).is_some_and(|name| is_block(name) || name == "pre" || name == "table");
-    if !is_wrapped && is_apart(number) && !tree.inside(number).any(is_apart) {
+    let is_apart =
+        |tree: &Tree, at: usize| tree.html(at).is_some_and(|name| is_block(name) || name == "pre" || name == "table");
+    if !is_wrapped && is_apart(tree, number) && !tree.inside(number).any(|at| is_apart(tree, at)) {
         return tree.rename(number, "pre");
     }
     kept.within = Some(number);
@@ -225,7 +226,9 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, kept: &mut KeptLines)
             return;
         }
         let Kind::Text(text) = tree.kind(at) else { continue };
-        if text.trim().is_empty() || !text.contains('\n') || is_in_code(tree, at) {
+        // White space between blocks is no line.
+        let is_between_blocks = || [tree.before(at), tree.after(at)].into_iter().flatten().any(|at| is_apart(tree, at));
+        if !text.contains('\n') || (text.trim().is_empty() && is_between_blocks()) || is_in_code(tree, at) {
             continue;
         }
         let Some(parent) = tree.parent(at) else { continue };
@@ -328,6 +331,7 @@ mod tests {
         check("<p style=\"white-space:pre-wrap\"> a\n  b\n</p>", "<p>&nbsp;a<br>&nbsp;&nbsp;b<br></p>");
         check("<p style=\"white-space:pre-line\">a\n  b</p>", "<p>a<br>b</p>");
         check("<p>x<span style=\"white-space:pre-line\">a\nb</span></p>", "<p>xa<br>b</p>");
+        check("<div style=\"white-space:pre-wrap\"><b>a</b>\n\n<b>b</b></div>", "<div><b>a</b><br><br><b>b</b></div>");
         check("<div style=\"white-space:pre\"><div>a\nb</div></div>", "<div><div>a<br>b</div></div>");
         check("<pre style=\"white-space:pre-wrap\">a\nb</pre>", "<pre>a\nb</pre>");
         check("<p style=\"white-space:nowrap\">a\nb</p>", "<p>a\nb</p>");

@@ -32,7 +32,7 @@ fn is_hiding(style: &str) -> bool {
     let is =
         |name: &str, expected: &str| property(style, name).is_some_and(|value| value.eq_ignore_ascii_case(expected));
     let is_out_of_sight = || {
-        let is_far = |name: &&str| property(style, name).is_some_and(|value| is_far_out(value));
+        let is_far = |name: &str| property(style, name).is_some_and(is_far_out);
         let is_placed = is("position", "absolute") || is("position", "fixed");
         // A clip is a rectangle of nothing, or of one point.
         let is_clipped = property(style, "clip").is_some_and(|clip| {
@@ -40,8 +40,7 @@ fn is_hiding(style: &str) -> bool {
             clip.starts_with("rect(")
                 && numbers.split([',', ' ', ')']).all(|side| matches!(side, "" | "0" | "0px" | "1px"))
         });
-        (is_placed && (is_clipped || ["left", "top", "right"].iter().any(|name| is_far(&name))))
-            || is_far(&"text-indent")
+        (is_placed && (is_clipped || ["left", "top", "right"].iter().any(|name| is_far(name)))) || is_far("text-indent")
     };
     is("display", "none")
         || ["hidden", "collapse"].iter().any(|value| is("visibility", value))
