@@ -11,42 +11,13 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::tree::Tree;
-use super::{LONGEST_BASE, Origin};
+use super::{LONGEST_BASE, Origin, rules};
 use crate::net::LONGEST_ADDRESS;
 
 /// By how much all addresses of one text may grow when they are made absolute, in bytes.
 const MOST_JOINED: usize = 512 * 1024;
 /// The most candidates of one `srcset`.
 const MOST_CANDIDATES: usize = 64;
-/// What links of a text may lead to: another place to read, to write to, or to fetch from.
-pub(super) const LINKED: &[&str] = &[
-    "http",
-    "https",
-    "bitcoin",
-    "doi",
-    "ftp",
-    "gemini",
-    "geo",
-    "gopher",
-    "im",
-    "ipfs",
-    "irc",
-    "ircs",
-    "magnet",
-    "mailto",
-    "matrix",
-    "mms",
-    "news",
-    "nntp",
-    "openpgp4fpr",
-    "sip",
-    "sips",
-    "sms",
-    "smsto",
-    "tel",
-    "webcal",
-    "xmpp",
-];
 /// XML's attribute for what addresses are relative to, as it stands in XHTML that was taken over.
 const XML_BASE: &str = "xml:base";
 
@@ -153,7 +124,7 @@ impl<'a> Joiner<'a> {
         let value = value.trim();
         let Some(fragment) = value.strip_prefix('#').or_else(|| Some(value).filter(|value| value.is_empty())) else {
             let url = self.joined(value, base)?;
-            return LINKED.contains(&url.scheme()).then(|| without_user(url.into()));
+            return rules::LINKED.contains(&url.scheme()).then(|| without_user(url.into()));
         };
         // A base that the text sets for itself goes first.
         let is_own = base.map(Url::as_str) != self.base.map(Url::as_str);

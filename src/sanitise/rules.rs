@@ -9,8 +9,37 @@ use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 
-use super::address::LINKED;
 use crate::net::LONGEST_ADDRESS;
+
+/// What links of a text may lead to: another place to read, to write to, or to fetch from.
+pub(super) const LINKED: &[&str] = &[
+    "http",
+    "https",
+    "bitcoin",
+    "doi",
+    "ftp",
+    "gemini",
+    "geo",
+    "gopher",
+    "im",
+    "ipfs",
+    "irc",
+    "ircs",
+    "magnet",
+    "mailto",
+    "matrix",
+    "mms",
+    "news",
+    "nntp",
+    "openpgp4fpr",
+    "sip",
+    "sips",
+    "sms",
+    "smsto",
+    "tel",
+    "webcal",
+    "xmpp",
+];
 
 /// The markup without anything that could do harm. A paragraph is parted by a block that stands in it; what is left of it
 /// without a word goes.
