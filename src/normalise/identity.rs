@@ -58,11 +58,29 @@ pub fn is_made_up(id: &EntryId) -> bool {
     id.0.starts_with(HASH)
 }
 
-/// A hash of an entry's text; `None` where it has none.
+/// A hash of what an entry says: of its text, and of the recording that comes with it. Episodes of one show may have one text.
+/// `None` where it has neither.
 #[must_use]
 pub fn text_hash(detail: &Detail) -> Option<i64> {
+    match (recording(detail), words_hash(detail)) {
+        (Some(recording), words) => Some(xxh3_64(format!("{recording}\0{words:?}").as_bytes()).cast_signed()),
+        (None, words) => words,
+    }
+}
+
+fn words_hash(detail: &Detail) -> Option<i64> {
     let text = detail.content.as_ref().or(detail.summary.as_ref())?;
     Some(xxh3_64(text.as_bytes()).cast_signed())
+}
+
+/// The end of the path of an entry's first audio or video file: whoever counts listeners writes another beginning, and servers
+/// a query.
+fn recording(detail: &Detail) -> Option<&str> {
+    let is_recording = |media_type: &str| media_type.starts_with("audio/") || media_type.starts_with("video/");
+    let file = detail.enclosures.iter().find(|file| file.media_type.as_deref().is_some_and(is_recording))?;
+    let path = file.url.split(['?', '#']).next()?;
+    let folder = path.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at);
+    path.get(folder..)
 }
 
 /// The names under which an entry may be stored whose id is, was or comes to be shared: from the id alone to all that it says.
@@ -80,7 +98,7 @@ fn name(shared: &str, entry: &Entry, steps: usize) -> EntryId {
         entry.permalink.as_ref().map_or("", Permalink::without_scheme).to_owned(),
         entry.title.clone(),
         time(entry.published),
-        text_hash(&entry.detail).map(|text| text.to_string()).unwrap_or_default(),
+        words_hash(&entry.detail).map(|text| text.to_string()).unwrap_or_default(),
     ];
     let said = said.get(..steps).unwrap_or_default().join("\0");
     EntryId(format!("{shared}{APART}{:032x}", xxh3_128(said.as_bytes())))
@@ -159,6 +177,7 @@ pub fn kept_apart(entries: &[Entry], shared: &HashSet<String>) -> Option<Vec<Ent
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Enclosure;
 
     fn parsed(id: Option<&str>, title: &str) -> ParsedEntry {
         ParsedEntry { id: id.map(Into::into), title: Some(title.into()), ..ParsedEntry::default() }
@@ -249,5 +268,18 @@ mod tests {
         assert!(names(&alone[0]).contains(&apart[0].id));
         assert_eq!(kept_apart(&apart, &shared), None);
         assert_eq!(super::shared(&alone[0].id), None);
+    }
+
+    #[test]
+    fn episodes_with_one_text_are_told_apart_by_their_files() {
+        let episode = |file: &str| Detail {
+            content: Some("The news of the hour".into()),
+            enclosures: vec![Enclosure { url: file.into(), media_type: Some("audio/mpeg".into()), length: None }],
+            ..Detail::default()
+        };
+        let first = text_hash(&episode("https://r.example/audio/1.mp3"));
+        assert_ne!(first, text_hash(&episode("https://r.example/audio/2.mp3")));
+        assert_eq!(first, text_hash(&episode("https://count.example/r.example/audio/1.mp3?token=a")));
+        assert_ne!(first, text_hash(&Detail { enclosures: Vec::new(), ..episode("") }));
     }
 }
