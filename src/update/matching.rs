@@ -7,7 +7,8 @@
 //!   is so.
 //! - An entry that is stored under another of its names ([`identity::names`]), or with its page and title, is that entry.
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
-//!   (`PAIRS`) is the same, and is so for no other entry of the two documents.
+//!   (`PAIRS`) is the same, and is so for no other entry of the two documents; not where the window slid, and the oldest left as
+//!   the newest came. One such thing is enough where the headline is the same but for words that were added or taken out.
 //! - Where a document comes with other ids throughout, a site has moved: an entry took the place of the one that had its title.
 
 use std::collections::{HashMap, HashSet};
@@ -391,6 +392,33 @@ impl<'a> Matching<'a> {
         }
         pairs.into_iter().for_each(|(entry, stored)| self.settle(entry, stored));
     }
+
+    /// Finds the entries of a site that moved: none has the id that it had, and nearly all have the titles of those that left.
+    /// Addresses, dates and the frames of texts change with the program that writes the feed.
+    fn by_title(&mut self) {
+        let listed: HashSet<EntryRef> = self.known.listed.iter().copied().collect();
+        let is_kept =
+            |entry: &Entry| self.known.entries.get(&entry.id).is_some_and(|known| listed.contains(&known.entry));
+        if self.open().next().is_none() || self.polled.iter().any(is_kept) {
+            return;
+        }
+        let now = singles(self.polled.iter().map(|entry| (Said::by(entry).title, entry)));
+        let before = self.stored.iter().filter(|stored| listed.contains(&stored.known.entry));
+        let then = singles(before.map(|stored| (stored.said().title, stored)));
+        // What came a day later under the title of one that left is the next of its kind: the news at six.
+        let is_in_time = |entry: &Entry, stored: &StoredEntry| {
+            let (now, then) = (Said::by(entry), stored.said());
+            now.date.zip(then.date).is_some_and(|(now, then)| now - then < A_DAY_MS)
+        };
+        let pairs: Vec<(&Entry, &StoredEntry)> = now
+            .iter()
+            .filter_map(|(title, entry)| Some((*entry, *then.get(title)?)))
+            .filter(|(entry, stored)| is_in_time(entry, stored))
+            .collect();
+        if pairs.len() >= TITLES_OF_A_MOVE && 5 * pairs.len() >= 4 * self.polled.len() {
+            pairs.into_iter().for_each(|(entry, stored)| self.settle(entry, stored));
+        }
+    }
 }
 
 /// Which entries stood below all that stayed in the document, and which came above it.
@@ -418,35 +446,6 @@ impl Window {
     /// Whether the window slid past one as the other came.
     fn slid(&self, entry: &Entry, then: &StoredEntry) -> bool {
         self.oldest_kept.is_some_and(|oldest| then.known.entry < oldest) && self.on_top.contains(&entry.id)
-    }
-}
-
-impl Matching<'_> {
-    /// Finds the entries of a site that moved: none has the id that it had, and nearly all have the titles of those that left.
-    /// Addresses, dates and the frames of texts change with the program that writes the feed.
-    fn by_title(&mut self) {
-        let listed: HashSet<EntryRef> = self.known.listed.iter().copied().collect();
-        let is_kept =
-            |entry: &Entry| self.known.entries.get(&entry.id).is_some_and(|known| listed.contains(&known.entry));
-        if self.open().next().is_none() || self.polled.iter().any(is_kept) {
-            return;
-        }
-        let now = singles(self.polled.iter().map(|entry| (Said::by(entry).title, entry)));
-        let before = self.stored.iter().filter(|stored| listed.contains(&stored.known.entry));
-        let then = singles(before.map(|stored| (stored.said().title, stored)));
-        // What came a day later under the title of one that left is the next of its kind: the news at six.
-        let is_in_time = |entry: &Entry, stored: &StoredEntry| {
-            let (now, then) = (Said::by(entry), stored.said());
-            now.date.zip(then.date).is_some_and(|(now, then)| now - then < A_DAY_MS)
-        };
-        let pairs: Vec<(&Entry, &StoredEntry)> = now
-            .iter()
-            .filter_map(|(title, entry)| Some((*entry, *then.get(title)?)))
-            .filter(|(entry, stored)| is_in_time(entry, stored))
-            .collect();
-        if pairs.len() >= TITLES_OF_A_MOVE && 5 * pairs.len() >= 4 * self.polled.len() {
-            pairs.into_iter().for_each(|(entry, stored)| self.settle(entry, stored));
-        }
     }
 }
 

@@ -157,7 +157,8 @@ def main():
     image = Container(images, newer, volume)
     settings, root = image.settings, image.root
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    check(files == {"usr/bin/newsfold", "etc/newsfold/newsfold.toml", "etc/ssl/certs/ca-certificates.crt", "etc/resolv.conf"}, f"it has {files}")
+    expected = {"usr/bin/newsfold", "usr/share/doc/newsfold/licences.txt.gz", "etc/newsfold/newsfold.toml", "etc/ssl/certs/ca-certificates.crt"}
+    check(files == expected | {"etc/resolv.conf"}, f"it has {files}")
     check(settings["User"] == "10001:10001", f"its user is {settings['User']}")
     check(list(settings["Volumes"]) == ["/var/lib/newsfold"], f"its volumes are {settings['Volumes']}")
     check(settings["Healthcheck"]["Test"] == ["CMD", "newsfold", "health"], f"it is asked by {settings['Healthcheck']}")
