@@ -57,20 +57,7 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
     let mut index = Index::new(Rules { profile, ..Rules::default() }, Weights::default());
     let mut stories: HashMap<u64, StoryRef> = HashMap::new();
     for (at, number, feed, lang, telling) in stream {
-        let article = Article {
-            page: None,
-            entry: EntryRef(number),
-            feed: Some(feed),
-            title: &telling.title,
-            summary: &telling.summary,
-            content: "",
-            language: Some(lang),
-            at,
-            published: Some(at),
-        };
-        let read = features::of(&article, index.boilerplate(article.feed));
-        let decision = index.decide(&read, Level::Story, None);
-        stories.insert(number, index.apply(&decision));
+        stories.insert(number, take_in(&mut index, number, (feed, at, lang), telling));
     }
     let together = |number: u64| stories[&(2 * number)] == stories[&(2 * number + 1)];
     let same = pairs.iter().filter(|pair| pair.same).count();
@@ -86,6 +73,29 @@ fn fold(pairs: &[Pair], profile: Profile) -> Outcome {
     let recall = f64::from(u32::try_from(found).unwrap()) / f64::from(u32::try_from(same).unwrap());
     eprintln!("{profile:?}: {found} of {same} true pairs folded");
     Outcome { recall, false_folds }
+}
+
+/// Takes in what a feed tells at a time in a language, and gives its story.
+fn take_in(
+    index: &mut Index,
+    number: u64,
+    (feed, at, lang): (u64, DateTime<Utc>, &str),
+    telling: &Telling,
+) -> StoryRef {
+    let article = Article {
+        page: None,
+        entry: EntryRef(number),
+        feed: Some(feed),
+        title: &telling.title,
+        summary: &telling.summary,
+        content: "",
+        language: Some(lang),
+        at,
+        published: Some(at),
+    };
+    let read = features::of(&article, index.boilerplate(article.feed));
+    let decision = index.decide(&read, Level::Story, None);
+    index.apply(&decision)
 }
 
 /// Two entries of one feed, both of which stand in its document.
@@ -110,21 +120,7 @@ fn are_one_story(lang: &str, tellings: [(u64, i64, &Telling); 2]) -> bool {
     let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut index = Index::new(Rules::default(), Weights::default());
     let mut step = |(number, (feed, minutes, telling)): (u64, (u64, i64, &Telling))| {
-        let at = start + TimeDelta::minutes(minutes);
-        let article = Article {
-            page: None,
-            entry: EntryRef(number),
-            feed: Some(feed),
-            title: &telling.title,
-            summary: &telling.summary,
-            content: "",
-            language: Some(lang),
-            at,
-            published: Some(at),
-        };
-        let read = features::of(&article, index.boilerplate(article.feed));
-        let decision = index.decide(&read, Level::Story, None);
-        index.apply(&decision)
+        take_in(&mut index, number, (feed, start + TimeDelta::minutes(minutes), lang), telling)
     };
     let [one, two] = tellings;
     step((1, one)) == step((2, two))

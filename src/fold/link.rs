@@ -1,8 +1,9 @@
 //! Which entries lead to one page.
 //!
 //! Pure. Two entries of different feeds that lead to one page tell one story; so do two of one feed whose titles are equal
-//! too, unless both stand in its document and say two things: the forecasts of a place have one page and one title. An address that reads like a section's wants a word that both titles have. A front page, and a page that one feed gives to several entries of different titles, belongs to none of them and
-//! folds nothing.
+//! too, unless both stand in its document and say two things: the forecasts of a place have one page and one title. An address
+//! that reads like a section's wants a word that both titles have. A front page, and a page that one feed gives to several
+//! entries of different titles, belongs to none of them and folds nothing.
 //!
 //! An entry that leads to a page says nothing about the stories that the page's owner tells there: who comes joins the story
 //! of the owner, else one that is shown with this page, and never one that a claim alone has tied to it.

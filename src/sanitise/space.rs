@@ -251,8 +251,8 @@ pub(super) fn settle_style(tree: &mut Tree, number: usize, kept: &mut KeptLines)
 }
 
 #[cfg(test)]
-mod tests {
-    fn check(fragment: &str, expected: &str) {
+pub(super) mod tests {
+    pub(in crate::sanitise) fn check(fragment: &str, expected: &str) {
         let shown = crate::sanitise::html(fragment, None);
         assert_eq!(shown.replace(" rel=\"noopener noreferrer nofollow\"", ""), expected, "{fragment}");
     }

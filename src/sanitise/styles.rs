@@ -86,10 +86,7 @@ fn end_lines(tree: &mut Tree, number: usize) {
 
 #[cfg(test)]
 mod tests {
-    fn check(fragment: &str, expected: &str) {
-        let shown = crate::sanitise::html(fragment, None);
-        assert_eq!(shown.replace(" rel=\"noopener noreferrer nofollow\"", ""), expected, "{fragment}");
-    }
+    use crate::sanitise::space::tests::check;
 
     #[test]
     fn a_block_in_a_line_has_lines_of_its_own() {
