@@ -22,7 +22,7 @@ impl<T> Default for ChunkedQueue<T> {
     }
 }
 
-impl<T: Copy> ChunkedQueue<T> {
+impl<T: Clone> ChunkedQueue<T> {
     pub(super) fn len(&self) -> usize {
         self.length
     }
@@ -58,7 +58,7 @@ impl<T: Copy> ChunkedQueue<T> {
 
     /// Takes the oldest value out.
     pub(super) fn pop_front(&mut self) -> Option<T> {
-        let value = *self.front()?;
+        let value = self.front()?.clone();
         self.gone += 1;
         self.length -= 1;
         if self.gone == PIECE {

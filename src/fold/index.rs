@@ -272,7 +272,7 @@ impl Index {
         let mut nearest: Option<Match> = None;
         let mut alike: Option<u8> = None;
         let candidates = self.called_up(fingerprint, &candidates);
-        let mut compared: Vec<(&Candidate, Rule, Match)> = candidates
+        let mut compared: Vec<(&Candidate<'_>, Rule, Match)> = candidates
             .iter()
             .filter_map(|candidate| {
                 self.compare(fingerprint, &probe, &frame, candidate).map(|(rule, found)| (candidate, rule, found))
@@ -312,7 +312,7 @@ impl Index {
 
     /// Notes for each story how nearly another one is as like the entry: where many are, what they share is the matter of the
     /// day and not the happening.
-    fn note_rivals(&self, compared: &mut [(&Candidate, Rule, Match)]) {
+    fn note_rivals(&self, compared: &mut [(&Candidate<'_>, Rule, Match)]) {
         let nearest = |found: &Match| found.likeness.map_or(0.0, |likeness| likeness.nearest);
         let (mut most, mut second) = (0.0_f32, 0.0_f32);
         for (.., found) in compared.iter() {
@@ -437,10 +437,10 @@ impl Index {
     ///
     /// They lie all over memory. Followed through one story after another, each is waited for; a step in every story at a
     /// time, they are waited for together.
-    fn called_up(&self, fingerprint: &Fingerprint, serials: &[u32]) -> Vec<Candidate> {
-        let mut candidates: Vec<Candidate> = serials
+    fn called_up(&self, fingerprint: &Fingerprint, serials: &[u32]) -> Vec<Candidate<'_>> {
+        let mut candidates: Vec<Candidate<'_>> = serials
             .iter()
-            .filter_map(|serial| Some((*serial, *self.stories.get(*serial)?)))
+            .filter_map(|serial| Some((*serial, self.stories.get(*serial)?)))
             .filter_map(|(serial, story)| {
                 // Of the large stories most are told from the entry by their cores, and nobody looks at their members.
                 let core = self.cores.get(&serial).map(|kept| kept.core.cosine(&fingerprint.vector));
@@ -591,11 +591,10 @@ impl Index {
         self.refresh(into);
     }
 
-    /// Makes a story's core anew from its members.
+    /// Has a story's core follow from its members as they are now.
     fn refresh(&mut self, serial: u32) {
-        let Some(story) = self.stories.get(serial) else { return };
         let mut kept = Kept::default();
-        if story.members > 1 {
+        if let Some(story) = self.stories.get(serial).filter(|story| is_large(story)) {
             let mut arrivals: Vec<u32> = self.arrivals_of(story).collect();
             arrivals.reverse();
             arrivals.into_iter().for_each(|arrival| self.count(&mut kept, arrival));
@@ -603,11 +602,11 @@ impl Index {
         self.keep_core(serial, kept);
     }
 
-    /// Keeps the length of a story's core, and of a large story the core itself.
+    /// Keeps the core of a large story; of a small one its length is made when it is asked for.
     fn keep_core(&mut self, serial: u32, kept: Kept) {
         let Some(story) = self.stories.get_mut(serial) else { return };
-        story.length = kept.core.length();
-        if usize::try_from(story.members).is_ok_and(|members| members > COMPARED) {
+        story.forget_length();
+        if is_large(story) {
             self.cores.insert(serial, kept);
         } else {
             self.cores.remove(&serial);
@@ -715,9 +714,9 @@ impl Kept {
 }
 
 /// A story that an entry may tell, and its members to compare with.
-struct Candidate {
+struct Candidate<'a> {
     serial: u32,
-    story: Story,
+    story: &'a Story,
     /// The cosine to its core, where that is kept.
     core: Option<f32>,
     compared: Vec<u32>,
@@ -793,7 +792,7 @@ const _: () = assert!(POSTINGS_AT_MOST * 2 < Hits::SLOTS, "a slot is always free
 
 /// Has a text that two stories have speak for none but one that has the headline, too: it is what a publisher puts under all of
 /// its entries, before either of its feeds has shown that.
-fn note_stock_text(compared: &mut [(&Candidate, Rule, Match)]) {
+fn note_stock_text(compared: &mut [(&Candidate<'_>, Rule, Match)]) {
     let has_text = |found: &Match| found.likeness.is_some_and(|likeness| likeness.one_text);
     if compared.iter().filter(|(.., found)| has_text(found)).count() < 2 {
         return;
@@ -804,6 +803,11 @@ fn note_stock_text(compared: &mut [(&Candidate, Rule, Match)]) {
             found.follows = false;
         }
     }
+}
+
+/// Whether a story has more members than are compared, so that its core is kept.
+fn is_large(story: &Story) -> bool {
+    usize::try_from(story.members).is_ok_and(|members| members > COMPARED)
 }
 
 /// Whether a story was young when an entry was compared with it.

@@ -274,9 +274,9 @@ impl Members {
         let Some(piece) = self.pieces.back_mut() else { return };
         let begin = u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX);
         let cells = fingerprint.vector.cells.iter().take(CELLS);
-        piece.bytes.extend(cells.clone().flat_map(|cell| cell.packed()));
+        cells.clone().for_each(|cell| piece.bytes.extend_from_slice(&cell.packed()));
         let hashes = fingerprint.sketch.hashes.iter().take(SIZE);
-        piece.bytes.extend(hashes.clone().flat_map(|hash| hash.to_le_bytes()));
+        hashes.clone().for_each(|hash| piece.bytes.extend_from_slice(&hash.to_le_bytes()));
         let number = fingerprint.entry.0.checked_sub(piece.entry).and_then(|number| u32::try_from(number).ok());
         let near = number.filter(|number| *number != FAR).zip(at.checked_sub(piece.at).and_then(short));
         if near.is_none() {

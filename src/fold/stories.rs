@@ -3,11 +3,13 @@
 //! Pure. Most have one entry, and there are more than half as many as entries, so each counts. They stand in a [`ChunkedQueue`] by the
 //! order in which they were founded; the table that finds one by its name holds no name, only where to look.
 
+use std::cell::Cell;
+
 use super::StoryRef;
 use super::chunked_queue::ChunkedQueue;
 
 /// A story.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Story {
     id: [u8; 8],
     /// Its entries that came first and last, and the one with the latest date.
@@ -17,8 +19,8 @@ pub(super) struct Story {
     pub(super) members: u32,
     /// When its founder was put out, in minutes since 1970; 0 for one without entries so far.
     founded: u32,
-    /// The length of its core; 0 for a story of one entry, whose vector is its core.
-    pub(super) length: f32,
+    /// The length of its core; NaN until somebody asks for it.
+    length: Cell<f32>,
 }
 
 /// What a search reads of an entry: its story, and its feed as `boilerplate` numbers it.
@@ -43,6 +45,19 @@ impl Story {
 
     pub(super) fn set_founded(&mut self, told: i64) {
         self.founded = u32::try_from(told / 60_000_000).unwrap_or(0);
+    }
+
+    /// The length of its core, which is made once from its members.
+    pub(super) fn length(&self, make: impl FnOnce() -> f32) -> f32 {
+        if self.length.get().is_nan() {
+            self.length.set(make());
+        }
+        self.length.get()
+    }
+
+    /// Has the length made anew, because its members are others.
+    pub(super) fn forget_length(&mut self) {
+        self.length.set(f32::NAN);
     }
 
     fn is_there(&self) -> bool {
@@ -108,7 +123,7 @@ impl Stories {
             newest: 0,
             members: 0,
             founded: 0,
-            length: 0.0,
+            length: Cell::new(f32::NAN),
         });
         self.there += 1;
         self.put(id, serial);

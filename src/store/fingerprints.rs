@@ -76,12 +76,15 @@ fn weights_of_now(connection: &Connection) -> Result<Weights> {
 /// When the store cannot be read.
 pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Result<Index> {
     let weights = weights_of_now(connection)?;
+    // Put in order before the prints are read: with these they would be more than SQLite sorts in memory.
     let mut query = connection.prepare_cached(
-        "SELECT print.bytes, entry.story, entry.id, founder.first_seen, founder.published
-         FROM print JOIN entry ON entry.id = print.entry LEFT JOIN entry AS founder ON founder.id = entry.story
-         JOIN feed ON feed.id = entry.feed AND configured = 1 AND is_closed = 0
-         WHERE entry.story IS NOT NULL AND max(entry.first_seen, coalesce(entry.told_since, 0)) >= ?1
-         ORDER BY max(entry.first_seen, coalesce(entry.told_since, 0)), print.entry",
+        "WITH told AS MATERIALIZED
+             (SELECT entry.id AS entry, entry.story, founder.first_seen, founder.published
+              FROM entry LEFT JOIN entry AS founder ON founder.id = entry.story
+              JOIN feed ON feed.id = entry.feed AND configured = 1 AND is_closed = 0
+              WHERE entry.story IS NOT NULL AND max(entry.first_seen, coalesce(entry.told_since, 0)) >= ?1
+              ORDER BY max(entry.first_seen, coalesce(entry.told_since, 0)), entry.id)
+         SELECT bytes, story, told.entry, first_seen, published FROM told CROSS JOIN print ON print.entry = told.entry",
     )?;
     let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
     let splits = corrections::splits(connection)?;

@@ -13,7 +13,7 @@ use crate::fold::link::Linked;
 use crate::fold::members::Member;
 use crate::fold::plan::{Match, Rule};
 use crate::fold::score::{Similarity, Veto};
-use crate::fold::vector::{self, Overlap, Packed, ProbeVector};
+use crate::fold::vector::{self, Centroid, Overlap, Packed, ProbeVector};
 
 /// How far apart a feed may put out two headlines of one text; what it says again later, it means to say again.
 const VARIANT_MINUTES: i64 = 60;
@@ -100,9 +100,9 @@ impl Index {
         fingerprint: &Fingerprint,
         probe: &ProbeVector<'_>,
         frame: &[u32],
-        candidate: &Candidate,
+        candidate: &Candidate<'_>,
     ) -> Option<(Rule, Match)> {
-        let story = &candidate.story;
+        let story = candidate.story;
         let (beside, core) = self.lay_beside(fingerprint, probe, candidate)?;
         let split = self.splits.contains(&(fingerprint.entry, story.id())).then_some(Veto::Split);
         if let Some(same) = beside.iter().find(|beside| beside.kin == Kin::SameArticle) {
@@ -172,7 +172,7 @@ impl Index {
         &'a self,
         fingerprint: &Fingerprint,
         probe: &ProbeVector<'_>,
-        candidate: &Candidate,
+        candidate: &Candidate<'_>,
     ) -> Option<(Vec<Beside<'a>>, Option<f32>)> {
         let Candidate { story, core, compared, .. } = candidate;
         let now = fingerprint.at.timestamp_micros();
@@ -220,7 +220,10 @@ impl Index {
             beside.push(laid);
         }
         let core = match core {
-            None if story.members > 1 => Some(vector::core_cosine(dot, story.length)),
+            None if story.members > 1 => {
+                let vectors = tellers.iter().map(|(_, arrival)| self.members.vector(*arrival));
+                Some(vector::core_cosine(dot, story.length(|| Centroid::of(vectors).length())))
+            }
             core => *core,
         };
         core.is_none_or(|core| core >= LEAST_CORE).then_some((beside, core))
@@ -230,14 +233,14 @@ impl Index {
     fn likeness(
         &self,
         fingerprint: &Fingerprint,
-        candidate: &Candidate,
+        candidate: &Candidate<'_>,
         nearest: &Beside<'_>,
         overlap: &Overlap,
     ) -> Similarity {
         let Beside { member, .. } = nearest;
         let now = fingerprint.at.timestamp_micros();
         let told = fingerprint.told().timestamp_micros();
-        let story = &candidate.story;
+        let story = candidate.story;
         let members = match self.cores.get(&candidate.serial) {
             Some(kept) => Kept::len(kept),
             None => self.tellers_among(&candidate.compared.iter().rev().copied().collect::<Vec<u32>>()).len(),
