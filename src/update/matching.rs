@@ -171,9 +171,13 @@ impl<'a> Said<'a> {
     }
 
     /// Two parts of what an entry says, if it has both.
-    fn pair(&self, (first, second): (Kind, Kind), own_parts: &HashSet<Part<'a>>) -> Option<(Part<'a>, Part<'a>)> {
-        let first = self.part(first).filter(|part| own_parts.contains(part))?;
-        Some((first, self.part(second)?))
+    fn both(&self, (first, second): (Kind, Kind)) -> Option<(Part<'a>, Part<'a>)> {
+        Some((self.part(first)?, self.part(second)?))
+    }
+
+    /// The same, if the first one is among those that tell entries apart.
+    fn pair(&self, pair: (Kind, Kind), own_parts: &HashSet<Part<'a>>) -> Option<(Part<'a>, Part<'a>)> {
+        self.both(pair).filter(|(first, _)| own_parts.contains(first))
     }
 
     /// Whether both have a date, and not the same.
@@ -351,6 +355,12 @@ impl<'a> Matching<'a> {
         };
         let window = Window::of(self, &kept);
         for pair in PAIRS {
+            // Mostly nothing that came says what one that left said, whatever tells entries apart.
+            let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
+            let said_by_left: HashSet<_> = left.filter_map(|stored| stored.said().both(pair)).collect();
+            if !self.open().filter_map(|entry| Said::by(entry).both(pair)).any(|parts| said_by_left.contains(&parts)) {
+                continue;
+            }
             let (own_now, own_then) = (own_parts(&now_said, pair), own_parts(&then_said, pair));
             let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
             let then = then_said.iter().zip(&before).map(|(said, stored)| (said.pair(pair, &own_then), *stored));
