@@ -3,7 +3,7 @@
 //! Pure.
 
 use std::io::{self, Read, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -21,7 +21,8 @@ pub struct Rendered {
     /// A `Link` field to go with it (RFC 8288).
     pub links: Option<String>,
     etag: OnceLock<String>,
-    packed: [OnceLock<Bytes>; 3],
+    /// Packed once, wherever the same document is served.
+    packed: Arc<[OnceLock<Bytes>; 3]>,
 }
 
 /// A content coding that documents are served in.
@@ -121,7 +122,8 @@ pub fn pack_into(coding: Coding, mut document: impl Read, bytes: usize, out: &mu
     match coding {
         Coding::Brotli => {
             let params = brotli::enc::BrotliEncoderParams {
-                quality: 5,
+                // A fortieth more bytes than with 5, in two fifths of the time: the largest documents change most often.
+                quality: 4,
                 lgwin: 20,
                 // By which it chooses how it looks for matches. It is not written down.
                 size_hint: bytes,

@@ -7,8 +7,6 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use chrono::SecondsFormat;
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use crate::model::StoryId;
 use crate::publish::merged::{Credit, MergedStory, Other};
@@ -92,7 +90,7 @@ pub(super) fn for_newsfolds(document: &mut Document, story: &MergedStory) {
 
 /// A document being written, indented by two.
 pub(super) struct Document {
-    writer: Writer<Vec<u8>>,
+    text: String,
     open: Vec<&'static str>,
 }
 
@@ -101,47 +99,50 @@ pub(super) type Attribute<'a> = (&'static str, Option<&'a str>);
 
 impl Document {
     pub(super) fn new() -> Self {
-        let mut document = Self { writer: Writer::new_with_indent(Vec::new(), b' ', 2), open: Vec::new() };
-        document.write(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));
-        document
+        Self { text: "<?xml version=\"1.0\" encoding=\"utf-8\"?>".to_owned(), open: Vec::new() }
     }
 
     /// Opens an element that others stand in.
     pub(super) fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
-        self.write(Event::Start(start(name, attributes)));
+        self.begin(name, attributes);
+        self.text.push('>');
         self.open.push(name);
     }
 
     /// Closes the element opened last.
     pub(super) fn close(&mut self) {
         if let Some(name) = self.open.pop() {
-            self.write(Event::End(BytesEnd::new(name)));
+            self.begin_line();
+            self.end(name);
         }
     }
 
     /// An element that holds only text.
     pub(super) fn leaf(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
-        self.write(Event::Start(start(name, attributes)));
-        self.write(Event::Text(BytesText::new(&legal(text))));
-        self.write(Event::End(BytesEnd::new(name)));
+        self.begin(name, attributes);
+        self.text.push('>');
+        escape_into(&mut self.text, text, &IN_TEXT);
+        self.end(name);
     }
 
     /// An element that holds nothing.
     pub(super) fn empty(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
-        self.write(Event::Empty(start(name, attributes)));
+        self.begin(name, attributes);
+        self.text.push_str("/>");
     }
 
     /// A note for whoever reads the document as text.
     pub(super) fn comment(&mut self, note: &str) {
+        self.begin_line();
         // Two dashes would end it (XML 1.0 §2.5).
-        self.write(Event::Comment(BytesText::from_escaped(format!(" {} ", legal(note).replace("--", "–")))));
+        let note = legal(note).replace("--", "–");
+        ["<!-- ", &note, " -->"].into_iter().for_each(|piece| self.text.push_str(piece));
     }
 
     /// Hands on what is written so far.
     pub(super) fn pass_on(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let written = self.writer.get_mut();
-        out.write_all(written)?;
-        written.clear();
+        out.write_all(self.text.as_bytes())?;
+        self.text.clear();
         Ok(())
     }
 
@@ -150,23 +151,71 @@ impl Document {
         while !self.open.is_empty() {
             self.close();
         }
-        self.writer.get_mut().push(b'\n');
+        self.text.push('\n');
         self.pass_on(out)
     }
 
-    fn write(&mut self, event: Event<'_>) {
-        self.writer.write_event(event).expect("writing to memory cannot fail");
+    /// A tag that begins an element, but for its end.
+    fn begin(&mut self, name: &str, attributes: &[Attribute<'_>]) {
+        self.begin_line();
+        self.text.push('<');
+        self.text.push_str(name);
+        for (key, value) in attributes {
+            let Some(value) = value else { continue };
+            [" ", key, "=\""].into_iter().for_each(|piece| self.text.push_str(piece));
+            escape_into(&mut self.text, value, &IN_ATTRIBUTE);
+            self.text.push('"');
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        ["</", name, ">"].into_iter().for_each(|piece| self.text.push_str(piece));
+    }
+
+    fn begin_line(&mut self) {
+        self.text.push('\n');
+        self.open.iter().for_each(|_| self.text.push_str("  "));
     }
 }
 
-fn start<'a>(name: &'static str, attributes: &[Attribute<'_>]) -> BytesStart<'a> {
-    let mut start = BytesStart::new(name);
-    for (key, value) in attributes {
-        if let Some(value) = value {
-            start.push_attribute((*key, &*legal(value)));
-        }
+/// The bytes that stand as references in a text: a parser would make a line's end of a carriage return.
+const IN_TEXT: [bool; 256] = among(b"<>&'\"\r");
+/// Those in an attribute, where a parser makes a space of all white space.
+const IN_ATTRIBUTE: [bool; 256] = among(b"<>&'\"\r\n\t");
+
+const fn among(bytes: &[u8]) -> [bool; 256] {
+    let mut are = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        are[bytes[at] as usize] = true;
+        at += 1;
     }
-    start
+    are
+}
+
+/// Adds a text whose bytes among these stand as references, and without the characters that XML forbids.
+fn escape_into(out: &mut String, text: &str, are_references: &[bool; 256]) {
+    let text = legal(text);
+    let mut rest = &*text;
+    // Piece by piece: most of it stays as it is.
+    while let Some(at) = rest.bytes().position(|byte| are_references[usize::from(byte)]) {
+        let (plain, special) = rest.split_at(at);
+        let (special, behind) = special.split_at(1);
+        out.push_str(plain);
+        out.push_str(match special {
+            "<" => "&lt;",
+            ">" => "&gt;",
+            "&" => "&amp;",
+            "'" => "&apos;",
+            "\"" => "&quot;",
+            "\r" => "&#13;",
+            "\n" => "&#10;",
+            "\t" => "&#9;",
+            other => other,
+        });
+        rest = behind;
+    }
+    out.push_str(rest);
 }
 
 #[cfg(test)]
@@ -190,5 +239,35 @@ mod tests {
             assert_eq!(is_like_markup(text), expected, "{text}");
         }
         assert!(text.contains("<title lang=\"en\">a &lt; b &amp; "), "{text}");
+    }
+
+    #[test]
+    fn a_document_is_indented_and_its_text_escaped() {
+        let mut document = Document::new();
+        document.open("feed", &[("lang", Some("en")), ("base", None)]);
+        document.comment("a -- b");
+        document.leaf("title", &[], "\t<b>a & b's \"c\"\r\n</b> é");
+        document.open("entry", &[]);
+        document.empty("link", &[("href", Some("?a=1&b='2'\n\t\r<>\""))]);
+        document.leaf("id", &[], "");
+        let text = in_memory(|out| {
+            document.pass_on(out)?;
+            document.close();
+            document.open("entry", &[]);
+            document.finish(out)
+        });
+        let expected = "<?xml version=\"1.0\" encoding=\"utf-8\"?>
+<feed lang=\"en\">
+  <!-- a – b -->
+  <title>\t&lt;b&gt;a &amp; b&apos;s &quot;c&quot;&#13;\n&lt;/b&gt; é</title>
+  <entry>
+    <link href=\"?a=1&amp;b=&apos;2&apos;&#10;&#9;&#13;&lt;&gt;&quot;\"/>
+    <id></id>
+  </entry>
+  <entry>
+  </entry>
+</feed>
+";
+        assert_eq!(text, expected);
     }
 }
