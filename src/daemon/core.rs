@@ -31,6 +31,10 @@ use crate::websub::callback::Word;
 
 /// What changed within this time is published together.
 const PUBLISH_EVERY: Duration = Duration::from_secs(2);
+/// The next publishing waits so many times as long as the last one took, so that large outputs do not keep a processor busy; and
+/// no longer than that.
+const PUBLISH_RESTS: u32 = 9;
+const LONGEST_REST: Duration = Duration::from_secs(10);
 /// How long the start waits for the store before what it holds already is published.
 const FOR_THE_STORE: Duration = Duration::from_secs(3);
 /// The service manager is told no later than this that the daemon is ready, or that the configuration was read again, whatever
@@ -251,7 +255,10 @@ impl Core {
     pub(super) fn rests_for(&self, now: Now) -> Option<Duration> {
         let until_due = self.may_lease(now).then(|| self.agenda.until_due(now));
         let until_told = self.awaited.map(|(_, at)| at.saturating_sub(now.steady));
-        until_due.into_iter().chain(until_told).min()
+        let until_published = self.is_stale.then(|| self.publish_at.saturating_sub(now.steady));
+        // What is held up by more than that is begun with the next event.
+        let until_published = until_published.filter(|rest| !rest.is_zero());
+        until_due.into_iter().chain(until_told).chain(until_published).min()
     }
 
     /// Whether what came of polls can be handled: while the store takes a configuration up, what it holds and what we know may
@@ -354,7 +361,10 @@ impl Core {
             Done::Corrections(corrections) => self.is_stale |= corrections != self.corrections,
             Done::Known(states) => self.agenda.replan(states),
             Done::Alive => actions.push(Action::Alive),
-            Done::FilesWritten => self.are_commands_owed = true,
+            Done::FilesWritten(took) => {
+                self.are_commands_owed = true;
+                self.rest_after_publishing(took, now);
+            }
             Done::Notified(told) => self.tell_again_at = told.again_in.map(|wait| now.steady + wait),
             Done::Encoded(turn) => {
                 self.counters.encode(turn.encoded, turn.found);
@@ -504,12 +514,18 @@ impl Core {
         self.plan_digests(now.wall);
         self.agenda.take_up(subscriptions, due, now.wall);
         (self.is_synced, self.is_stale, self.is_anything_unencoded) = (true, true, true);
+        self.publish_at = now.steady;
         if self.config.fold.encoder.is_none() {
             self.troubles.remove(&Work::Encode);
         }
         self.edition += 1;
         self.counters.is_config_refused = self.refused.is_some();
         actions.push(Action::TakeUp);
+    }
+
+    /// Has what changes from now on wait, the longer the longer publishing took.
+    fn rest_after_publishing(&mut self, took: Duration, now: Now) {
+        self.publish_at = self.publish_at.max(now.steady + LONGEST_REST.min(took * PUBLISH_RESTS));
     }
 
     /// Has readers see what was rendered. Outputs that could not be rendered keep what they had, and are tried again.
@@ -534,6 +550,7 @@ impl Core {
         self.is_stale |= !is_indexed;
         (self.are_files_stale, self.is_hub_stale, self.is_anybody_untold) = (true, true, !self.watchers.is_empty());
         self.counters.render = took;
+        self.rest_after_publishing(took, now);
         self.counters.stories_left_out = rendered.stories_left_out();
         actions.push(Action::Show);
         actions.push(Action::Tell(News::Published { outputs: self.outputs.len() }));

@@ -49,6 +49,7 @@ async fn index(store: &Store, site: &Site) -> store::Result<bool> {
 
 /// Writes the outputs' files. What can be written is, whatever else cannot.
 pub(super) async fn write_files(store: Store, published: Published) -> Came {
+    let begun = clock::instant();
     // An archive stands there before a document names it. Those of long ago hold years, and come last.
     let archives = files::write_new_archives(&store, &published).await;
     let documents = files::write(&published).await;
@@ -56,7 +57,7 @@ pub(super) async fn write_files(store: Store, published: Published) -> Came {
     let compared = files::compare(&store, &published, clock::now()).await?;
     let outputs: Vec<Output> = published.for_files().flat_map(|seen| seen.site().outputs.clone()).collect();
     after::owe(&store, &outputs, &written.and(compared)).await?;
-    Ok(Done::FilesWritten)
+    Ok(Done::FilesWritten(begun.elapsed()))
 }
 
 /// Runs the commands that follow changed files.

@@ -77,8 +77,8 @@ mod tests {
         let mut tasks = Tasks::default();
         tasks.begin(Work::Tidy, std::future::pending());
         tasks.stop_all_but(&[Work::Publish]);
-        tasks.begin(Work::Publish, async { Ok(Done::FilesWritten) });
-        assert!(matches!(tasks.next().await, (Work::Publish, Ok(Done::FilesWritten))));
+        tasks.begin(Work::Publish, async { Ok(Done::HubTold) });
+        assert!(matches!(tasks.next().await, (Work::Publish, Ok(Done::HubTold))));
         tokio::task::yield_now().await;
     }
 }

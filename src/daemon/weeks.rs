@@ -72,6 +72,7 @@ struct World {
     is_writer_stuck: bool,
     is_disk_full: bool,
     is_encoder_down: bool,
+    writing_takes: Duration,
     /// When the encoder was asked.
     put_to_the_encoder: Vec<Duration>,
     /// When each feed was asked.
@@ -105,6 +106,7 @@ impl World {
             is_writer_stuck: false,
             is_disk_full: false,
             is_encoder_down: false,
+            writing_takes: 10 * Duration::from_millis(1),
             put_to_the_encoder: Vec::new(),
             asked: BTreeMap::new(),
             reached: HashMap::new(),
@@ -215,7 +217,7 @@ impl World {
             Work::Watchdog if self.is_writer_stuck => {}
             Work::Watchdog => self.ends(work, soon, Ok(Done::Alive)),
             Work::Tidy => self.ends(work, 100 * soon, Ok(Done::Tidied(Kept { pruned: 0, is_too_large: false }))),
-            Work::Files => self.ends(work, soon, Ok(Done::FilesWritten)),
+            Work::Files => self.ends(work, self.writing_takes, Ok(Done::FilesWritten(self.writing_takes))),
             Work::Corrections => self.ends(work, soon, Ok(Done::Corrections(0))),
             Work::Hubs => self.ends(work, soon, Ok(Done::HubsAsked)),
             Work::TellHub => self.ends(work, soon, Ok(Done::HubTold)),
@@ -547,6 +549,26 @@ fn the_service_manager_hears_of_us_only_while_the_writer_does_something() {
     world.ends(Work::Watchdog, SECOND, Ok(Done::Alive));
     world.pass(10 * MINUTE);
     assert!(world.alive.len() >= before + 19);
+}
+
+#[test]
+fn what_takes_long_to_publish_is_published_the_less_often() {
+    let mut world = World::new(configuration(0..300, "5m"));
+    for (takes, least) in [(SECOND / 10, 2), (SECOND / 2, 5), (SECOND, 10)] {
+        world.writing_takes = takes;
+        world.pass(MINUTE);
+        let before = world.published.len();
+        world.pass(30 * MINUTE);
+        let gaps = world.published[before..].array_windows().map(|[one, other]| *other - *one);
+        let shortest = gaps.min().unwrap();
+        assert!((least * SECOND..(least + 3) * SECOND).contains(&shortest), "{takes:?}: {shortest:?}");
+    }
+    // Who configures something else does not wait for it.
+    world.pass(MINUTE);
+    let told = world.ready;
+    world.reload(configuration(0..301, "5m"));
+    world.pass(2 * SECOND);
+    assert_eq!(world.ready, told + 1);
 }
 
 #[test]

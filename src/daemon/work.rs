@@ -130,7 +130,8 @@ pub(super) enum Done {
     Synced(Box<Synced>),
     Leased(Leased),
     Published(Box<Publication>),
-    FilesWritten,
+    /// How long that took.
+    FilesWritten(Duration),
     Tidied(Kept),
     Corrections(u64),
     HubsAsked,
