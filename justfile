@@ -30,7 +30,7 @@ e2e NAME *ARGUMENTS:
       python3 "tests/e2e/$name.py" {{ newsfold }} "$@"
     fi
 
-# One benchmark: a bench of cargo (`stages`, `fold`) or a script (`poll WORKLOAD`, `publishing CONFIG`, `serving`, `fold_table DATA`)
+# One benchmark: a bench of cargo (`stages`, `fold`) or a script (`poll WORKLOAD`, `everyday WORKLOAD`, `publishing CONFIG`, `serving`, `fold_table DATA`)
 [positional-arguments]
 bench NAME *ARGUMENTS:
     #!/usr/bin/env bash
@@ -39,6 +39,7 @@ bench NAME *ARGUMENTS:
     release={{ target }}/release/newsfold
     case $name in
     poll) cargo build --release --locked; cargo bench --no-run --bench floor; python3 benches/poll.py "$@" ;;
+    everyday) cargo build --release --locked; python3 benches/everyday.py "$@" ;;
     publishing) cargo build --release --locked; python3 benches/publishing.py "$1" "$release" "${@:2}" ;;
     serving) cargo build --release --locked; python3 benches/serving.py "$release" "$@" ;;
     fold_table) cargo build --release --locked; python3 benches/fold_table.py "$1" "$release" "${@:2}" ;;

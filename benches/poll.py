@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What polling costs, beside the floor under it, in one run.
 
-    benches/poll.py WORKLOAD [--newsfold BIN] [--floor BIN] [--nginx BIN] [--runs N] [--level link|copy|story] [--as-run]
+    benches/poll.py WORKLOAD... [--newsfold BIN] [--floor BIN] [--nginx BIN] [--runs N] [--level link|copy|story] [--as-run | --growth]
 
 With --as-run it measures the program as people run it: at level `link` with nothing written, at level `story` with nothing
-written, and at level `story` with an output of 500 stories written to a directory.
+written, and at level `story` with an output of 500 stories written to a directory. With --growth it measures what a feed costs
+in workloads of ever more feeds, at level `story` unless another is given, with nothing written.
 
 WORKLOAD is a folder of feeds and of what serves them on loopback:
   urls.txt           a feed's address a line, answered with validators
@@ -36,14 +37,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def arguments():
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("workload", type=pathlib.Path)
+    parser.add_argument("workloads", type=pathlib.Path, nargs="+", metavar="workload")
     parser.add_argument("--newsfold", type=pathlib.Path, default=target / "release/newsfold")
     parser.add_argument("--floor", type=pathlib.Path, default=None, help="default: built by cargo bench --no-run")
     parser.add_argument("--nginx", default=shutil.which("nginx") or "/usr/sbin/nginx")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--level", default="link", help="the level of folding")
-    parser.add_argument("--as-run", action="store_true", help="with outputs, at the default level")
-    return parser.parse_args(), target
+    parser.add_argument("--level", help="the level of folding; link, and story with --growth, where none is given")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--as-run", action="store_true", help="with outputs, at the default level")
+    ways.add_argument("--growth", action="store_true", help="what a feed costs in each workload")
+    options = parser.parse_args()
+    options.level = options.level or ("story" if options.growth else "link")
+    return options, target
 
 
 def of_unit(name):
@@ -128,13 +133,33 @@ def as_run(options, workload, urls, note):
             note(f"{name}store, MB", (pathlib.Path(folder) / "store.db").stat().st_size / 1e6)
 
 
+def growth(options, workload, urls, note):
+    """What a feed costs when it is one of so many."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = configuration(folder, urls, options.level)
+        poll = [options.newsfold, "--config", config, "--log", "warn", "poll"]
+        for what, generation in [("cold", "gen1"), ("warm, all 304", "gen1"), ("some feeds changed", "gen2")]:
+            serve(generation, workload)
+            cpu, wall, peak, _ = measured(poll)
+            note(f"{what}, CPU ms a feed", 1000 * cpu / len(urls))
+            note(f"{what}, CPU s", cpu)
+            note(f"{what}, wall s", wall)
+            note(f"{what}, peak MB", peak)
+        note("entries doubled", entries(folder)[1])
+        note("store, MB", (pathlib.Path(folder) / "store.db").stat().st_size / 1e6)
+
+
 def main():
     options, target = arguments()
-    workload = options.workload.resolve()
+    for workload in options.workloads:
+        measure(options, workload.resolve(), target)
+
+
+def measure(options, workload, target):
     manifest = json.loads((workload / "manifest.json").read_text())
     urls = (workload / "urls.txt").read_text().split()
     bare = (workload / "urls-novalid.txt").read_text().split()
-    floor = options.as_run or options.floor or max((path for path in (target / "release/deps").glob("floor-*") if not path.suffix), key=lambda path: path.stat().st_mtime)
+    floor = options.as_run or options.growth or options.floor or max((path for path in (target / "release/deps").glob("floor-*") if not path.suffix), key=lambda path: path.stat().st_mtime)
     serve("gen1", workload)
     nginx = subprocess.Popen([options.nginx, "-c", workload / "nginx.conf"], stderr=subprocess.DEVNULL)
     figures = {}
@@ -145,8 +170,8 @@ def main():
     try:
         time.sleep(1)
         for _ in range(options.runs):
-            if options.as_run:
-                as_run(options, workload, urls, note)
+            if options.as_run or options.growth:
+                (as_run if options.as_run else growth)(options, workload, urls, note)
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 cpu, _, _, _ = measured([floor, workload / "urls.txt"])
