@@ -3,8 +3,9 @@
 //! Edge: threads. Reading is work for the processor and cannot be taken from a thread, so what is read is asked now and then
 //! whether its time is over. A feed whose document took long, or is stored by parts, has the slow lane from then on: one such
 //! document is read and stored at a time, and a few such polls are under way, however many such feeds there are. So they keep
-//! neither the places for reading nor those for requests from others. A document that nothing ends is left behind: its thread
-//! goes on, its place is another's, and nothing of that feed is read until it is done.
+//! neither the places for reading nor those for requests from others. Which feeds are slow is known afterwards, so a document that
+//! takes long is set aside while it is read: its place is another's. One that nothing ends is left behind: its thread goes on, and
+//! nothing of that feed is read until it is done.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,10 +29,12 @@ const LONG: Duration = Duration::from_millis(100);
 const FORGIVEN_AFTER: u8 = 8;
 /// How long a document may take to be read before it is given up.
 const LONGEST: Duration = Duration::from_secs(10);
+/// When it is set aside.
+const SET_ASIDE_AFTER: Duration = Duration::from_secs(1);
 /// When it is left behind, because it does not ask whether its time is over.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(20);
-/// How many documents may be left behind at a time; the others keep their places.
-const MOST_LEFT_BEHIND: usize = 4;
+/// How many documents may be set aside or left behind at a time; the others keep their places.
+const MOST_ASIDE: usize = 16;
 
 /// Why a document was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +51,12 @@ pub(super) struct Readers {
     places: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     polls: Arc<Semaphore>,
-    left_behind: Arc<Semaphore>,
+    aside: Arc<Semaphore>,
     slow_feeds: SlowFeeds,
     /// Of which feeds a document is being read.
     under_way: UnderWay,
-    /// When a document is left behind.
-    patience: Duration,
+    /// When a document is set aside, and when it is left behind.
+    patience: [Duration; 2],
 }
 
 type UnderWay = Arc<Mutex<HashSet<FeedRef>>>;
@@ -102,9 +105,11 @@ impl SlowFeeds {
 pub(super) struct Place {
     feed: FeedRef,
     slow_feeds: SlowFeeds,
-    _reader: Arc<Mutex<OwnedSemaphorePermit>>,
-    _lane: Option<OwnedSemaphorePermit>,
+    _permits: Permits,
 }
+
+/// What the document has a place by: one of the readers, and the slow lane where its feed is slow; or its place aside.
+type Permits = Arc<Mutex<Vec<OwnedSemaphorePermit>>>;
 
 impl Place {
     /// Says that the document is stored by parts.
@@ -123,10 +128,10 @@ impl Readers {
             places: Arc::new(Semaphore::new(READERS)),
             slow: Arc::new(Semaphore::new(SLOW_READERS)),
             polls: Arc::new(Semaphore::new(SLOW_POLLS)),
-            left_behind: Arc::new(Semaphore::new(MOST_LEFT_BEHIND)),
+            aside: Arc::new(Semaphore::new(MOST_ASIDE)),
             slow_feeds: SlowFeeds::default(),
             under_way: UnderWay::default(),
-            patience: LEFT_BEHIND_AFTER,
+            patience: [SET_ASIDE_AFTER, LEFT_BEHIND_AFTER],
         }
     }
 
@@ -151,10 +156,15 @@ impl Readers {
         read: impl FnOnce(Place, &dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, Unread> {
         let slow_feeds = self.slow_feeds.clone();
-        let lane = if slow_feeds.contains(feed) { Some(place_in(&self.slow).await) } else { None };
-        let reader = Arc::new(Mutex::new(place_in(&self.places).await));
+        let is_slow = slow_feeds.contains(feed);
+        let mut permits = Vec::new();
+        if is_slow {
+            permits.push(place_in(&self.slow).await);
+        }
+        permits.push(place_in(&self.places).await);
+        let permits = Arc::new(Mutex::new(permits));
         let under_way = Reading::begin(feed, &self.under_way).ok_or(Unread::TakesTooLong)?;
-        let place = Place { feed, slow_feeds: slow_feeds.clone(), _reader: reader.clone(), _lane: lane };
+        let place = Place { feed, slow_feeds: slow_feeds.clone(), _permits: permits.clone() };
         let mut reading = tokio::task::spawn_blocking(move || {
             let _under_way = under_way;
             let begun = clock::instant();
@@ -162,15 +172,22 @@ impl Readers {
             slow_feeds.note(feed, begun.elapsed() > LONG);
             done
         });
-        let Ok(done) = tokio::time::timeout(self.patience, &mut reading).await else {
-            if let Ok(behind) = self.left_behind.clone().try_acquire_owned() {
-                self.slow_feeds.note(feed, true);
-                *reader.lock().unwrap_or_else(PoisonError::into_inner) = behind;
-                return Err(Unread::TakesTooLong);
-            }
-            return reading.await.map_err(|_| Unread::Panicked);
-        };
-        done.map_err(|_| Unread::Panicked)
+        let [set_aside, left_behind] = self.patience;
+        // Those of slow feeds have the lane, and keep nobody else.
+        let patience = if is_slow { left_behind } else { set_aside };
+        if let Ok(done) = tokio::time::timeout(patience, &mut reading).await {
+            return done.map_err(|_| Unread::Panicked);
+        }
+        self.slow_feeds.note(feed, true);
+        tokio::select! {
+            biased;
+            done = &mut reading => return done.map_err(|_| Unread::Panicked),
+            aside = place_in(&self.aside) => *permits.lock().unwrap_or_else(PoisonError::into_inner) = vec![aside],
+        }
+        match tokio::time::timeout(left_behind.saturating_sub(patience), reading).await {
+            Ok(done) => done.map_err(|_| Unread::Panicked),
+            Err(_) => Err(Unread::TakesTooLong),
+        }
     }
 }
 
@@ -231,22 +248,48 @@ mod tests {
         next.await;
     }
 
-    #[tokio::test]
-    async fn a_document_that_does_not_end_is_left_behind_and_its_place_is_anothers() {
-        let readers = Readers { patience: Duration::ZERO, ..Readers::new() };
-        let feed = FeedRef(1);
+    /// What ends the reading of a document, and a document that is read until then.
+    fn endless() -> (mpsc::Sender<()>, impl FnOnce(Place, &dyn Fn() -> bool) + Send + 'static) {
         let (end, ended) = mpsc::channel::<()>();
-        let stuck = readers.run(feed, move |_, _| ended.recv().unwrap()).await;
-        assert!(matches!(stuck, Err(Unread::TakesTooLong)));
-        assert_eq!((readers.places.available_permits(), readers.is_slow(feed)), (READERS, true));
+        (end, move |_place: Place, _: &dyn Fn() -> bool| ended.recv().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_document_that_does_not_end_is_left_behind_and_its_places_are_anothers() {
+        let readers = Readers { patience: [Duration::ZERO; 2], ..Readers::new() };
+        let feed = FeedRef(1);
+        readers.slow_feeds.note(feed, true);
+        let (end, document) = endless();
+        assert_eq!(readers.run(feed, document).await, Err(Unread::TakesTooLong));
+        let places = [&readers.places, &readers.slow].map(|places| places.available_permits());
+        assert_eq!((places, readers.is_slow(feed)), ([READERS, SLOW_READERS], true));
         assert!(readers.run(feed, |_, _| ()).await.is_err(), "it is not done with the last one");
         end.send(()).unwrap();
-        while readers.left_behind.available_permits() < MOST_LEFT_BEHIND {
+        while readers.aside.available_permits() < MOST_ASIDE {
             tokio::task::yield_now().await;
         }
-        let readers = Readers { patience: LEFT_BEHIND_AFTER, ..readers };
+        let readers = Readers { patience: [SET_ASIDE_AFTER, LEFT_BEHIND_AFTER], ..readers };
         while readers.run(feed, |_, _| ()).await.is_err() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn documents_that_take_long_keep_no_place_from_others_while_they_are_read() {
+        let readers = Arc::new(Readers { patience: [Duration::ZERO, Duration::MAX], ..Readers::new() });
+        let mut under_way = Vec::new();
+        for feed in 1..=u64::try_from(MOST_ASIDE).unwrap() {
+            let (end, document) = endless();
+            let (readers, feed) = (readers.clone(), FeedRef(feed));
+            under_way.push((end, tokio::spawn(async move { readers.run(feed, document).await })));
+        }
+        while readers.aside.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(readers.run(FeedRef(99), |_, _| "read").await, Ok("read"));
+        for (end, reading) in under_way {
+            end.send(()).unwrap();
+            assert_eq!(reading.await.unwrap(), Ok(()), "what is set aside is read to its end");
         }
     }
 }

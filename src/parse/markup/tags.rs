@@ -17,6 +17,8 @@ use crate::text::elements::{self, Element};
 const LONGEST_LOOK: usize = 64 * 1024;
 /// For so many doubtful tags of one text it is looked whether they have an end; the others are text.
 const MOST_DOUBTFUL: usize = 64;
+/// How often a text is gone through, all in all, in search of the ends of what turns out to be no tag; then no `<` of it is one.
+const MOST_PASSES: usize = 8;
 
 /// A tag as it stands in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,7 @@ fn element(name: &str) -> Option<Element> {
 
 /// Whether what begins there shows by itself that a text is HTML.
 fn is_markup_at(text: &str, at: usize) -> bool {
-    match begun(text.get(at..).unwrap_or_default(), &mut Missing::default()) {
+    match begun(text.get(at..).unwrap_or_default(), &mut Search::through(text)) {
         Begun::Tag(tag) => is_markup_by(text, at, &tag, false),
         Begun::Comment(_) | Begun::Cut(_) => true,
         Begun::Declaration(_) | Begun::Text => false,
@@ -147,7 +149,7 @@ fn escape_bare_into(text: &str, out: &mut String) {
 pub(super) fn settled_body(html: String) -> String {
     let mut body = Body {
         html: &html,
-        missing: Missing::default(),
+        search: Search::through(&html),
         ends: Vec::new(),
         lasts: None,
         doubtful: MOST_DOUBTFUL,
@@ -204,7 +206,7 @@ enum Fault {
 /// A body on the way through it.
 struct Body<'a> {
     html: &'a str,
-    missing: Missing,
+    search: Search,
     /// Where the next end tag of a name stands, `None` where there is none any more.
     ends: Vec<(&'a str, Option<usize>)>,
     /// Where the last end tag begins, and where the last sign of a program stands, once that was asked.
@@ -218,7 +220,7 @@ impl<'a> Body<'a> {
     /// What is wrong with the `<` there, and how far to go on.
     fn step(&mut self, at: usize) -> (Option<Fault>, usize) {
         let rest = self.html.get(at..).unwrap_or_default();
-        match begun(rest, &mut self.missing) {
+        match begun(rest, &mut self.search) {
             Begun::Tag(tag) if self.is_meant(&tag, rest) => {
                 self.has_ends |= tag.is_end;
                 let element = if tag.is_end || tag.name.len() < SHORTEST_HIDING { None } else { element(tag.name) };
@@ -334,11 +336,11 @@ impl<'a> List<'a> {
     fn of(text: &'a str) -> Self {
         let mut list: Vec<(usize, Begun<'a>, bool)> = Vec::new();
         let mut open: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut missing = Missing::default();
+        let mut search = Search::through(text);
         let mut from = 0;
         while let Some(found) = text.get(from..).and_then(|rest| memchr(b'<', rest.as_bytes())) {
             let at = from + found;
-            let begun = begun(text.get(at..).unwrap_or_default(), &mut missing);
+            let begun = begun(text.get(at..).unwrap_or_default(), &mut search);
             from = at + 1;
             let mut is_paired = false;
             match begun {
@@ -369,26 +371,40 @@ impl<'a> List<'a> {
     }
 }
 
-/// What is met no more in the rest of a text, so that it is not looked for again.
-#[derive(Debug, Default)]
-struct Missing {
-    comment_end: bool,
-    tag_end: bool,
+/// How a text was looked through for the ends of comments and tags, so that it is not done again and again.
+#[derive(Debug)]
+struct Search {
+    /// Whether the rest of the text holds none.
+    has_no_comment_end: bool,
+    has_no_tag_end: bool,
+    /// How many bytes may yet be looked at in vain.
+    bytes_left: usize,
+}
+
+impl Search {
+    fn through(text: &str) -> Self {
+        let bytes_left = text.len().saturating_mul(MOST_PASSES);
+        Self { has_no_comment_end: false, has_no_tag_end: false, bytes_left }
+    }
 }
 
 /// What the `<` at the beginning of a text begins.
-fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
+fn begun<'a>(rest: &'a str, search: &mut Search) -> Begun<'a> {
     let bytes = rest.as_bytes();
-    if missing.tag_end {
+    if search.has_no_tag_end || search.bytes_left == 0 {
         return Begun::Text;
     }
     if !matches!(bytes.get(1), Some(b'!' | b'?')) {
-        return tag(rest);
+        let (begun, looked_at) = tag(rest);
+        if begun == Begun::Text {
+            search.bytes_left = search.bytes_left.saturating_sub(looked_at);
+        }
+        return begun;
     }
     if let Some(inside) = bytes.strip_prefix(b"<!--") {
         let is_end = |at: &usize| inside.get(..*at).is_some_and(|text| text.ends_with(b"--") || text.ends_with(b"--!"));
-        let end = if missing.comment_end { None } else { memchr_iter(b'>', inside).find(is_end) };
-        missing.comment_end = end.is_none();
+        let end = if search.has_no_comment_end { None } else { memchr_iter(b'>', inside).find(is_end) };
+        search.has_no_comment_end = end.is_none();
         return end.map_or(Begun::Text, |end| Begun::Comment(end + 5));
     }
     let begins = |with: &str| rest.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
@@ -397,26 +413,27 @@ fn begun<'a>(rest: &'a str, missing: &mut Missing) -> Begun<'a> {
         return Begun::Text;
     }
     let end = memchr(b'>', bytes);
-    missing.tag_end = end.is_none();
+    search.has_no_tag_end = end.is_none();
     end.map_or(Begun::Text, |end| Begun::Declaration(end + 1))
 }
 
-fn tag(rest: &str) -> Begun<'_> {
+/// What a `<` begins that no `!` or `?` follows, and how many bytes were looked at.
+fn tag(rest: &str) -> (Begun<'_>, usize) {
     let bytes = rest.as_bytes();
     let is_end = bytes.get(1) == Some(&b'/');
     let start = 1 + usize::from(is_end);
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_');
     let length = bytes.iter().skip(start).take_while(|byte| is_name(byte)).count();
     let name = rest.get(start..start + length).unwrap_or_default();
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Begun::Text;
-    }
     let mut at = start + length;
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return (Begun::Text, at);
+    }
     let mut last = None;
     let mut tag = Tag { name, is_end, is_self_closing: false, has_value: false, looks: Looks::Sound, length: 0 };
     match bytes.get(at) {
-        Some(b'<') if is_end => return Begun::Cut(at),
-        Some(byte) if !byte.is_ascii_whitespace() && !matches!(byte, b'>' | b'/') => return Begun::Text,
+        Some(b'<') if is_end => return (Begun::Cut(at), at),
+        Some(byte) if !byte.is_ascii_whitespace() && !matches!(byte, b'>' | b'/') => return (Begun::Text, at),
         _ => {}
     }
     loop {
@@ -429,12 +446,12 @@ fn tag(rest: &str) -> Begun<'_> {
                 }
                 Looks::Prose => false,
             };
-            return if is_cut { Begun::Cut(at) } else { Begun::Text };
+            return (if is_cut { Begun::Cut(at) } else { Begun::Text }, at);
         };
         match byte {
             b'>' => {
                 tag.length = at + 1;
-                return Begun::Tag(tag);
+                return (Begun::Tag(tag), tag.length);
             }
             b'/' => {
                 tag.is_self_closing = bytes.get(at + 1) == Some(&b'>');
@@ -444,7 +461,7 @@ fn tag(rest: &str) -> Begun<'_> {
             _ => match attribute(bytes, at) {
                 Attribute { end: None, .. } => {
                     let is_last = memchr(b'>', bytes.get(at..).unwrap_or_default()).is_none();
-                    return if is_last { Begun::Cut(rest.len()) } else { Begun::Text };
+                    return (if is_last { Begun::Cut(rest.len()) } else { Begun::Text }, rest.len());
                 }
                 Attribute { end: Some(end), has_value, looks } => {
                     last = Some(at);
@@ -692,9 +709,11 @@ mod tests {
     fn what_a_body_costs_grows_with_its_length() {
         let names = "script style textarea select svg math p x";
         for name in names.split(' ') {
-            for form in ["<N>", "<N a=b>", "<N/>", "<N x y ", "<N>=", "</N", "<N a='>", "<N><!--", "<N></M>"] {
+            let forms =
+                ["<N>", "<N a=b>", "<N/>", "<N x y ", "<N>=", "</N", "<N a='>", "<N><!--", "<N></M>", "c=\"<N \" $ "];
+            for form in forms {
                 let run = form.replace('N', name);
-                let body = run.repeat(100_000 / run.len());
+                let body = format!("<p>x</p><{name} $ {}", run.repeat(200_000 / run.len()));
                 let began = crate::clock::instant();
                 let _ = settled_body(body);
                 let took = began.elapsed();
