@@ -45,7 +45,7 @@ use crate::politeness::host_limiter::Pass;
 use access::{Access, Route, SOCKS_PROXY};
 use connect::{Clients, Protocols};
 use cookies::Jar;
-use error::is_http_2_failure;
+use error::{is_hang_up, is_http_2_failure};
 use fields::{all_text, text};
 
 /// A longer chain of redirects is somebody's joke.
@@ -351,6 +351,9 @@ impl Client {
     }
 
     /// Sends a request, and once more over HTTP/1.1 where HTTP/2 was agreed on and does not work (RFC 9113 §7).
+    ///
+    /// What asks and changes nothing is sent once more, too, where a connection that was kept turns out to be closed: the server
+    /// may have closed it before it saw the request (RFC 9112 §9.3.1).
     async fn exchange(
         &self,
         target: &Url,
@@ -358,7 +361,16 @@ impl Client {
         request: impl Fn(&reqwest::Client) -> reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, Error> {
         let protocols = self.clients.protocols_for(target);
-        let sent = request(&self.clients.by(way, protocols, &self.settings)?).send().await;
+        let client = self.clients.by(way, protocols, &self.settings)?;
+        let was_kept = self.clients.may_be_kept(target);
+        let sent = match request(&client).build() {
+            Ok(built) if was_kept && built.method().is_idempotent() => match client.execute(built).await {
+                Err(error) if is_hang_up(&error) => request(&client).send().await,
+                sent => sent,
+            },
+            Ok(built) => client.execute(built).await,
+            Err(error) => Err(error),
+        };
         let sent = match sent {
             Err(error) if protocols == Protocols::Both && is_http_2_failure(&error, target) => {
                 tracing::debug!(
@@ -371,6 +383,9 @@ impl Client {
             }
             sent => sent,
         };
+        if sent.is_ok() {
+            self.clients.note_kept(target, &self.settings);
+        }
         sent.map_err(|error| Error::of(error, target, way.proxy.as_ref()))
     }
 

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use crate::fold::folding::Folding;
 use crate::model::{EntryRef, Feed, Level};
 use crate::plural::counted;
-use crate::store::{Result, WriteContext, WriterCache, entries, feeds, stories};
+use crate::redact;
+use crate::store::{Connection, Result, WriteContext, WriterCache, entries, feeds, stories, succession};
 use crate::update::{self, Changes, Lately};
 
 mod apply;
@@ -35,6 +36,8 @@ use plan::{Addition, Part, Told};
 /// When the store refuses.
 pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
     let WriteContext { tx, memory } = context;
+    let heir = if rest.is_none() { heir(tx, record)? } else { None };
+    let record = heir.as_ref().unwrap_or(record);
     let Facts { feed, known, apart } = Facts::read(tx, record, rest.as_ref())?;
     let polled = apart.as_deref().unwrap_or(&record.entries);
 
@@ -70,6 +73,21 @@ pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: 
         stories::settle_those_of(tx, feed.feed, true, record.at)?;
     }
     Ok(if is_last { Progress::Done(rest.ingested) } else { Progress::Partly(rest) })
+}
+
+/// What the poll brought as that of the feed that it is under another address, if it has told nothing under this one.
+fn heir(tx: &Connection, record: &PollRecord) -> Result<Option<PollRecord>> {
+    if record.is_partial {
+        return Ok(None);
+    }
+    let Some(identity) = succession::take_over(tx, record.feed.feed, &record.entries)? else { return Ok(None) };
+    tracing::info!(
+        name: "feed.succeeds",
+        { feed = record.feed.name, former = redact::message(&identity) },
+        "it lists what a feed did that is subscribed to no more, and goes on in its place"
+    );
+    stories::settle_those_of(tx, record.feed.feed, false, record.at)?;
+    Ok(Some(PollRecord { feed: Feed { identity, ..record.feed.clone() }, is_first: false, ..record.clone() }))
 }
 
 fn tell_of_a_flood(feed: &Feed, intake: update::Intake) {
@@ -144,6 +162,7 @@ fn revise(transaction: &mut Transaction<'_>, memory: &mut WriterCache, changes: 
 
 #[cfg(test)]
 mod hostile;
+
 
 #[cfg(test)]
 mod tests;

@@ -217,9 +217,7 @@ fn feeds(registry: &mut Registry, figures: &Figures) {
     per_feed("feed_failing_since", "Since when it fails, where it does", Some(Unit::Seconds), &|feed, _| {
         feed.failing_since.filter(|_| feed.retired_at.is_none()).map(seconds)
     });
-    per_feed("feed_next_poll", "When the feed is due", Some(Unit::Seconds), &|feed, _| {
-        feed.retired_at.is_none().then(|| seconds(feed.next_poll))
-    });
+    per_feed("feed_next_poll", "When the feed is due", Some(Unit::Seconds), &|feed, _| feed.next().map(seconds));
     per_feed("feed_failures", "Polls that failed since the last good one", None, &|feed, _| {
         Some(f64::from(feed.failures))
     });

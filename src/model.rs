@@ -441,6 +441,15 @@ impl Feed {
         self.moved_to.as_ref().filter(|_| !doubtful).unwrap_or(&self.address)
     }
 
+    /// When a feed is due that is not to be polled.
+    pub const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).unwrap();
+
+    /// When it is polled next; `None` when it is not: it is gone, or the list that named it does so no more.
+    #[must_use]
+    pub fn next(&self) -> Option<DateTime<Utc>> {
+        (self.retired_at.is_none() && self.next_poll < Self::NEVER).then_some(self.next_poll)
+    }
+
     /// How it is doing, in a word.
     #[must_use]
     pub fn state(&self) -> &'static str {

@@ -292,6 +292,12 @@ pub fn parse(document: &[u8], context: Context<'_>) -> Result<ParsedFeed, Error>
     }
 }
 
+/// The text of a document that is no feed, in whatever character set it is.
+#[must_use]
+pub fn decoded(document: &[u8], content_type: Option<&str>) -> String {
+    charset::decode(document, content_type).text.into_owned()
+}
+
 /// A label as plain text: like a title, it is text in which a whole, paired element may be markup.
 #[must_use]
 pub fn label(written: &str) -> String {

@@ -27,7 +27,6 @@ use crate::ingest::{Ingested, PollRecord, Progress, Rest, ingest};
 use crate::model::{Entry, FeedRef};
 use crate::net::domain::domain_of;
 use crate::normalise::hub_links;
-use crate::parse;
 use crate::politeness::connectivity::Side;
 use crate::redact;
 use crate::store::{self, Store, WriteContext, feeds, hubs};
@@ -41,7 +40,7 @@ pub(crate) use submit::Recording;
 
 use decide::{Intent, Obstacles};
 use outcome::{Answer, Asked, Error, News};
-use readers::{Place, Readers, Unread};
+use readers::{Place, Readers};
 
 /// A poll that waited longer than this in its host's line moves its due time once more before it asks.
 const LONG_IN_LINE: Duration = Duration::from_secs(1);
@@ -175,10 +174,7 @@ impl Poller {
             };
             news.map(|news| (news, place))
         };
-        self.readers.run(feed, read).await.map_err(|unread| match unread {
-            Unread::TakesTooLong => Error::Parse(parse::Error::OutOfTime),
-            Unread::Panicked => Error::Panicked,
-        })?
+        self.readers.run(feed, read).await?
     }
 
     /// Whether our network is down on the side of that address.

@@ -34,6 +34,7 @@ pub mod salvage;
 pub mod schema;
 pub mod search;
 pub mod stories;
+pub mod succession;
 pub mod texts;
 mod time;
 mod whole_copy;

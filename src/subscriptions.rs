@@ -62,6 +62,7 @@ impl Subscriptions {
                         is_closed: subscription.options.level == Level::Off,
                         is_named: !feed.name_is_derived,
                         is_private: feed.is_private.unwrap_or_else(|| redact::holds_key(&feed.url)),
+                        has_left: matches!(feed.role, Role::Left(_)),
                     },
                     first_poll: first.at,
                     first_poll_why: first.reason,
@@ -91,7 +92,7 @@ impl Subscriptions {
                 // Should the list name it again, it is planned anew.
                 let wanted = format!("left the list `{list}`");
                 if wanted != planned_by {
-                    feeds::plan(tx, feed, &Due { at: NEVER, reason: wanted.clone() }, &wanted)?;
+                    feeds::plan(tx, feed, &Due { at: Feed::NEVER, reason: wanted.clone() }, &wanted)?;
                 }
                 continue;
             }
@@ -191,6 +192,14 @@ impl Subscriptions {
         self.members.get(&feed).map(|member| &member.config.url)
     }
 
+    /// The addresses of those that are polled.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Url> {
+        self.members
+            .values()
+            .filter(|member| !matches!(member.config.role, Role::Left(_)))
+            .map(|member| &member.config.url)
+    }
+
     /// The list that names a feed, if it is there for being named.
     #[must_use]
     pub(crate) fn listed_by(&self, feed: FeedRef) -> Option<&str> {
@@ -277,9 +286,6 @@ impl Subscriptions {
         outputs.iter().map(output).collect()
     }
 }
-
-/// When a feed is due that is not to be polled.
-const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).unwrap();
 
 /// The configured feeds, and behind them those that lists name or named, each once.
 fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Arc<FeedConfig>>> {

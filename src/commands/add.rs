@@ -165,8 +165,7 @@ async fn look(client: &Client, configured: &config::Access, url: &Url) -> anyhow
             title: parsed.title,
             entries: parsed.entries.len(),
         })),
-        Err((error, text)) => {
-            let page = String::from_utf8_lossy(&text);
+        Err((error, page)) => {
             let linked = parse::linked_feeds(&page, Some(&address));
             let is_page = page.to_ascii_lowercase().contains("<html") || !linked.is_empty();
             if is_page { Ok(Look::Page(linked)) } else { Err(error).with_context(|| url.to_string()) }

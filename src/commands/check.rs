@@ -223,7 +223,7 @@ async fn ask(client: &Client, feed: &FeedConfig) -> anyhow::Result<String> {
             Err(error) => return Err(error.into()),
         };
     if let (Role::List, Err((_, text))) = (&feed.role, &parsed) {
-        let named = opml::read(text).map_err(|error| anyhow::anyhow!("line {error}"))?.outlines.len();
+        let named = opml::read(text.as_bytes()).map_err(|error| anyhow::anyhow!("line {error}"))?.outlines.len();
         return Ok(format!("a list of {}, {bytes} bytes in {} ms", counted(named, "feed"), took.as_millis()));
     }
     let parsed = parsed.map_err(|(error, _)| error)?;

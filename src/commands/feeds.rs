@@ -42,11 +42,12 @@ pub(super) fn run(config: &Config, reader: &Reader, as_json: bool) -> anyhow::Re
             ))?;
         }
         if let Some(moved) = &feed.moved_to {
-            print(&format!(
-                "{}: has moved for good to {moved}; its `url` in {} is stale\n",
-                feed.name,
-                config.file.display()
-            ))?;
+            let is_configured = config.feeds.iter().any(|configured| configured.url == feed.address);
+            let stale = match is_configured {
+                true => format!("its `url` in {} is stale", config.file.display()),
+                false => "its address is stale in the list that names it".to_owned(),
+            };
+            print(&format!("{}: has moved for good to {moved}; {stale}\n", feed.name))?;
         }
     }
     Ok(Exit::Done)
@@ -60,10 +61,10 @@ fn row(feed: &Feed, entries: u64, now: DateTime<Utc>) -> Vec<String> {
             failures => format!("failing ({failures})"),
         },
         feed.last_success.map_or_else(|| "never".into(), |at| format!("{} ago", length(now - at))),
-        match feed.retired_at {
-            Some(_) => "never".to_owned(),
-            None if feed.next_poll <= now => "now".to_owned(),
-            None => format!("in {}", length(feed.next_poll - now)),
+        match feed.next() {
+            None => "never".to_owned(),
+            Some(next) if next <= now => "now".to_owned(),
+            Some(next) => format!("in {}", length(next - now)),
         },
         entries.to_string(),
         feed.next_poll_why.clone(),
@@ -93,7 +94,7 @@ fn in_json(feed: &Feed, entries: u64) -> serde_json::Value {
         "last_error": feed.last_error,
         "failures": feed.failures,
         "failing_since": feed.failing_since.map(instant),
-        "next_poll": if feed.retired_at.is_some() { None } else { Some(instant(feed.next_poll)) },
+        "next_poll": feed.next().map(instant),
         "next_poll_why": feed.next_poll_why,
         "etag": bytes(&feed.validators.etag),
         "last_modified": bytes(&feed.validators.last_modified),

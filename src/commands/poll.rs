@@ -146,6 +146,7 @@ async fn poll_once(
     let (reports, received) = mpsc::unbounded_channel();
     let politeness = Politeness::default();
     politeness.cooldowns().restore_all(held);
+    politeness.uplinks().expect(chosen.iter().map(|feed| &feed.address));
     let client = Client::new(Settings::of(config), politeness);
     let host_queue = HostQueue::new(Arc::new(Poller::new(client, store.clone())), Limits::of(config), reports);
     let trigger = if wanted.is_some() && !only_due { Trigger::Person } else { Trigger::Due };

@@ -128,6 +128,7 @@ impl Agenda {
         let moved: Vec<FeedRef> = self.in_flight.iter().filter(is_moved).copied().collect();
         self.moved.extend(moved);
         self.subscriptions = subscriptions;
+        self.politeness.uplinks().expect(self.subscriptions.addresses());
         let waits = |(feed, _): &(FeedRef, DateTime<Utc>)| !self.in_flight.contains(feed);
         // What was overdue when it was spread, after an outage or a sleep, is so by the store still.
         let known: HashMap<FeedRef, DateTime<Utc>> = self.due.iter().map(|(at, feed)| (*feed, *at)).collect();

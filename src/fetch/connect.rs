@@ -32,6 +32,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The same where no pause is made: then the feeds of a host are asked back to back.
 const BRIEF_IDLE_TIMEOUT: Duration = Duration::from_millis(150);
 
+/// How long the body of an answer may take for its connection to be remembered as one that was kept.
+const LONGEST_BODY: Duration = Duration::from_secs(10);
+
 /// How long a server is spoken to over HTTP/1.1 after HTTP/2 failed there.
 const OVER_HTTP_1: Duration = Duration::from_secs(86_400);
 /// So many such servers are remembered before they are forgotten.
@@ -56,11 +59,13 @@ impl Protocols {
     }
 }
 
-/// The clients made so far, and the servers where HTTP/2 does not work, each with when that is tried again.
+/// The clients made so far, the servers where HTTP/2 does not work, each with when that is tried again, and those to which a
+/// connection may be there still, each with until when.
 #[derive(Default)]
 pub(super) struct Clients {
     made: Mutex<HashMap<(Route, Protocols), Made>>,
     over_http_1: Mutex<HashMap<Origin, Instant>>,
+    kept: Mutex<HashMap<Origin, Instant>>,
 }
 
 type Made = Result<reqwest::Client, Arc<str>>;
@@ -91,19 +96,42 @@ impl Clients {
 
     /// Notes that HTTP/2 does not work at this server.
     pub(super) fn avoid_http_2(&self, target: &Url) {
-        let now = clock::instant();
-        let mut servers = self.over_http_1.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.retain(|_, until| now < *until);
-        if servers.len() >= MANY {
-            servers.clear();
-        }
-        servers.insert(target.origin(), now + OVER_HTTP_1);
+        remember(&self.over_http_1, target, OVER_HTTP_1);
+    }
+
+    /// Notes that this server answers, over a connection that may be used again.
+    pub(super) fn note_kept(&self, target: &Url, settings: &Settings) {
+        remember(&self.kept, target, idle_timeout(settings) + LONGEST_BODY);
+    }
+
+    /// Whether a request may have gone over a connection that was used before.
+    pub(super) fn may_be_kept(&self, target: &Url) -> bool {
+        let servers = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.get(&target.origin()).is_some_and(|until| clock::instant() < *until)
     }
 }
 
-fn build(way: &Route, protocols: Protocols, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+/// Remembers a server for so long.
+fn remember(servers: &Mutex<HashMap<Origin, Instant>>, target: &Url, long: Duration) {
+    let now = clock::instant();
+    let mut servers = servers.lock().unwrap_or_else(PoisonError::into_inner);
+    if servers.len() >= MANY {
+        servers.retain(|_, until| now < *until);
+    }
+    if servers.len() >= MANY {
+        servers.clear();
+    }
+    servers.insert(target.origin(), now + long);
+}
+
+/// How long a connection is kept for the next request.
+fn idle_timeout(settings: &Settings) -> Duration {
     let gap = settings.per_host_gap;
-    let idle = if gap.is_zero() { BRIEF_IDLE_TIMEOUT } else { gap + IDLE_TIMEOUT };
+    if gap.is_zero() { BRIEF_IDLE_TIMEOUT } else { gap + IDLE_TIMEOUT }
+}
+
+fn build(way: &Route, protocols: Protocols, settings: &Settings) -> Result<reqwest::Result<reqwest::Client>, Error> {
+    let idle = idle_timeout(settings);
     let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     let mut client = reqwest::Client::builder()
         .user_agent(&settings.user_agent)

@@ -225,21 +225,32 @@ fn causes(error: &reqwest::Error) -> Vec<(Cause, String)> {
 /// Whether HTTP/2 may have been agreed on with this server and came to nothing: it said so in HTTP/2's own words, or hung up
 /// without an answer. One that finds us too busy is no better off with another request.
 pub(super) fn is_http_2_failure(error: &reqwest::Error, target: &Url) -> bool {
-    let mut next = error.source().filter(|_| target.scheme() == "https");
-    while let Some(inner) = next {
-        if let Some(http_2) = inner.downcast_ref::<h2::Error>() {
-            return http_2.reason() != Some(h2::Reason::ENHANCE_YOUR_CALM);
-        }
+    let http_2 = inner_errors(error).find_map(|inner| inner.downcast_ref::<h2::Error>());
+    let is_failure = match http_2 {
+        Some(http_2) => http_2.reason() != Some(h2::Reason::ENHANCE_YOUR_CALM),
+        None => is_hang_up(error),
+    };
+    is_failure && target.scheme() == "https"
+}
+
+/// Whether the server hung up without an answer.
+pub(super) fn is_hang_up(error: &reqwest::Error) -> bool {
+    let hung_up = |inner: &(dyn std::error::Error + 'static)| {
         let of_hyper = inner.downcast_ref::<hyper::Error>();
         // What is cancelled was not sent yet when the connection closed.
-        let hung_up = of_hyper.is_some_and(|of| of.is_closed() || of.is_incomplete_message() || of.is_canceled())
-            || inner.downcast_ref::<std::io::Error>().is_some_and(|of| HUNG_UP.contains(&of.kind()));
-        if hung_up && error.is_request() {
-            return true;
-        }
+        of_hyper.is_some_and(|of| of.is_closed() || of.is_incomplete_message() || of.is_canceled())
+            || inner.downcast_ref::<std::io::Error>().is_some_and(|of| HUNG_UP.contains(&of.kind()))
+    };
+    error.is_request() && inner_errors(error).any(hung_up)
+}
+
+fn inner_errors(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let inner = next?;
         next = inner.source();
-    }
-    false
+        Some(inner)
+    })
 }
 
 /// What is left of a connection that the other side gave up.

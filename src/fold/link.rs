@@ -25,6 +25,10 @@ const LONGEST_HEAD_START: TimeDelta = TimeDelta::days(1);
 /// What one feed lists beside each other under one page, one title and one text is one where no more time lies between the two.
 const AGAIN_WITHIN: TimeDelta = TimeDelta::hours(6);
 
+/// How much later an entry is that is the next of its kind, and not what became of the one that left: less than the day by which a
+/// daily column counts.
+const A_DAY: TimeDelta = TimeDelta::hours(20);
+
 /// How many tellings of one page are looked at: as many of the oldest as of the newest.
 const MOST_OF_A_PAGE: usize = 256;
 
@@ -115,6 +119,12 @@ impl Known {
         self.left.is_some_and(|left| left <= telling.seen)
     }
 
+    /// Whether an entry that came under the same page and title of the same feed, after it left, may be what became of it: what
+    /// comes a day later is the next of its kind.
+    fn may_have_become(&self, telling: &Telling) -> bool {
+        self.had_left(telling) && telling.published - self.published < A_DAY
+    }
+
     /// Whether an entry that came under the same page and title of the same feed says the same again.
     fn is_said_again_by(&self, telling: &Telling) -> bool {
         self.text == telling.text && (self.published - telling.published).abs() <= AGAIN_WITHIN
@@ -202,7 +212,9 @@ impl Pages {
             // A section's page is no proof where nothing else agrees.
             let is_same_matter = || !permalink.is_general() || share_a_word(&known.words, &words_of(telling));
             let certain = if known.title == title {
-                !same_feed || known.is_said_again_by(telling) || (known.had_left(telling) && is_alone(permalink))
+                !same_feed
+                    || known.is_said_again_by(telling)
+                    || (!is_shared && known.may_have_become(telling) && is_alone(permalink))
             } else {
                 !same_feed && !is_shared && is_same_matter()
             };
@@ -372,11 +384,9 @@ mod tests {
         check(&owner(40), &[telling(10, 1, OWN, "A")], None);
         check(&telling(500, 2, OWN, "B"), &[telling(10, 1, OWN, "A")], Some(10));
         check(&owner(500), &[telling(10, 9, OWN, "A")], None);
-        check(
-            &Telling { title: "A".into(), ..owner(500) },
-            &[Telling { left: Some(at(20)), ..telling(10, 9, OWN, "A") }],
-            Some(10),
-        );
+        let left = [Telling { left: Some(at(20)), ..telling(10, 9, OWN, "A") }];
+        check(&Telling { title: "A".into(), ..owner(20) }, &left, Some(10));
+        check(&Telling { title: "A".into(), ..owner(40) }, &left, None);
     }
 
     #[test]

@@ -58,8 +58,9 @@ pub fn linked_feeds(page: &str, base: Option<&Url>) -> Vec<LinkedFeed> {
     feeds
 }
 
-/// Elements of HTML whose content is text, whatever it looks like.
-const HOLDS_NO_MARKUP: &[&str] = &["script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"];
+/// Elements of HTML whose content is no part of the page: text, whatever it looks like, or what a script may put there.
+const HOLDS_NO_MARKUP: &[&str] =
+    &["script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "template"];
 
 /// The feed that a link leads to, if it is one to a feed.
 fn linked_feed(attributes: Attributes<'_>, base: Option<&Url>) -> Option<LinkedFeed> {
@@ -213,6 +214,7 @@ mod tests {
             "<link rel=alternate type='application/feed+json' href='/feed'><link rel=alternate type=text/xml href=/feed>",
             "<link href rel=alternate type=application/rss+xml><link rel=feed href='/feed'>",
             "<script>var s = '<link rel=feed href=/no>' + \"it's</b>\";</script><link rel=feed href='/feed'>",
+            "<template><link rel=feed href=/no></template><link rel=feed href='/feed'>",
             "<title>How <link rel=feed href=/no> works</title><link rel=feed href='/feed'>",
             "<body><p>News</p><a rel='alternate' type='application/rss+xml' href='/feed'>RSS</a>",
         ] {

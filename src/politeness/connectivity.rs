@@ -2,10 +2,10 @@
 //!
 //! Pure: the caller says what time it is and what came of each poll. When many servers that have nothing to do with each other
 //! cannot be reached one after the other, none of whose feeds was failing before, and nobody answers in between, the fault is
-//! ours: nothing is held against the feeds, and only a few are tried now and then until one answers. A feed that was failing
-//! already says nothing of our network, nor does one whose failures were taken for ours and that has not answered since; what
-//! they fail meanwhile is taken back with the rest. Servers of private networks are told apart from those of the internet,
-//! because a dead uplink does not reach them.
+//! ours: nothing is held against the feeds, and only a few are tried now and then until one answers. Where feeds of a few domains
+//! are polled, all of them have to be silent. A feed that was failing already says nothing of our network, nor does one whose
+//! failures were taken for ours and that has not answered since; what they fail meanwhile is taken back with the rest. Servers
+//! of private networks are told apart from those of the internet, because a dead uplink does not reach them.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,9 +15,12 @@ use url::Url;
 
 use crate::model::FeedRef;
 use crate::net::blocklist;
+use crate::net::domain::domain_of;
 
-/// So many domains in a row have to be out of reach.
+/// So many domains in a row have to be out of reach, or all whose feeds are polled, where these are fewer,
 const MANY: usize = 5;
+/// but no fewer than these: one alone may well be down.
+const FEW: usize = 2;
 /// Within so long: who reads a few dozen feeds asks one every other minute.
 const WITHIN: TimeDelta = TimeDelta::hours(6);
 /// How many feeds are tried at a time while it is down.
@@ -86,6 +89,19 @@ pub struct Uplinks {
 }
 
 impl Uplinks {
+    /// Says whose feeds are polled from now on.
+    pub fn expect<'a>(&mut self, addresses: impl Iterator<Item = &'a Url>) {
+        let mut domains = HashSet::new();
+        for address in addresses.filter(|address| Side::of(address) == Some(Side::Public)) {
+            domains.insert(domain_of(address));
+            if domains.len() == MANY {
+                break;
+            }
+        }
+        // Servers of a private network may all be one machine.
+        self.public.domains = Some(domains.len());
+    }
+
     /// Takes in what a poll of a feed says.
     pub fn note(&mut self, side: Side, asked: Asked<'_>, sign: Sign, now: DateTime<Utc>) -> Turn {
         self.side(side).note(asked, sign, now)
@@ -127,6 +143,8 @@ struct Connectivity {
     streak: Vec<Silent>,
     /// Feeds whose failures were taken for our outage, and that have not answered since.
     doubtful: HashSet<FeedRef>,
+    /// Of how many domains feeds are polled, up to [`MANY`]; `None` where nobody said.
+    domains: Option<usize>,
     down: Option<Down>,
 }
 
@@ -165,7 +183,7 @@ impl Connectivity {
         self.streak.push(Silent { feed, domain: domain.to_owned(), at: now, times, is_sign });
         let signs = self.streak.iter().filter(|silent| silent.is_sign);
         let domains: HashSet<&str> = signs.map(|silent| silent.domain.as_str()).collect();
-        if domains.len() < MANY {
+        if domains.len() < self.domains.unwrap_or(MANY).clamp(FEW, MANY) {
             return Turn::None;
         }
         self.down = Some(Down { next_try: now + FIRST_PAUSE, pause: FIRST_PAUSE });
@@ -241,6 +259,23 @@ mod tests {
         };
         assert!((0..4).all(|n| tell(&mut uplinks, n) == Turn::None));
         assert!(matches!(tell(&mut uplinks, 4), Turn::Down(_)));
+    }
+
+    #[test]
+    fn where_few_domains_are_polled_all_of_them_have_to_be_silent() {
+        let url = |domain: &str| Url::parse(&format!("https://feeds.{domain}/1")).unwrap();
+        let check = |domains: &[&str], silent: usize, is_down: bool| {
+            let (addresses, mut uplinks): (Vec<Url>, _) =
+                (domains.iter().map(|domain| url(domain)).collect(), Uplinks::default());
+            uplinks.expect(addresses.iter());
+            failures(&mut uplinks, &domains[..silent], 0);
+            assert_eq!(uplinks.is_down(Side::Public), is_down, "{silent} of {domains:?}");
+        };
+        check(&FIVE[..3], 3, true);
+        check(&FIVE[..3], 2, false);
+        check(&FIVE[..1], 1, false);
+        check(&["a.com", "b.com", "c.com", "d.com", "e.com", "f.com", "g.com"], 4, false);
+        check(&["a.com", "b.com", "c.com", "d.com", "e.com", "f.com", "g.com"], 5, true);
     }
 
     #[test]

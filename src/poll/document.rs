@@ -36,6 +36,11 @@ impl Unpacked {
         Ok(Self { text: decode::decode(body, &coding, most)?, address, content_type })
     }
 
+    /// Its text in whatever character set it is.
+    pub(super) fn decoded(&self) -> String {
+        parse::decoded(&self.text, self.content_type.as_deref())
+    }
+
     /// What it says, unless reading it takes longer than until the `deadline`.
     pub(super) fn parse(&self, deadline: Deadline<'_>) -> Result<ParsedFeed, parse::Error> {
         let context = Context { base: Some(&self.address), content_type: self.content_type.as_deref(), deadline };

@@ -8,9 +8,12 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::document::Unpacked;
+use super::outcome::Error;
+use super::readers::Readers;
 use crate::config;
 use crate::fetch::access::Access;
-use crate::fetch::{self, Client, Fetched, Question};
+use crate::fetch::{self, Client, Fetched, Question, decode};
+use crate::model::FeedRef;
 use crate::parse::{self, Deadline, ParsedFeed};
 
 /// What there is at an address.
@@ -27,7 +30,7 @@ pub(crate) struct Looked {
     /// From sending the request to the end of the body.
     pub took: Duration,
     /// What the document says; an error with the document's text when it is no feed.
-    pub feed: Result<ParsedFeed, (parse::Error, Vec<u8>)>,
+    pub feed: Result<ParsedFeed, (parse::Error, String)>,
 }
 
 /// Why there is nothing to look at.
@@ -38,7 +41,10 @@ pub(crate) enum LookError {
     Fetch(#[from] fetch::Error),
     /// It could not be unpacked.
     #[error(transparent)]
-    Decode(#[from] fetch::decode::Error),
+    Decode(#[from] decode::Error),
+    /// It was not read to its end.
+    #[error(transparent)]
+    Unread(Error),
     /// The server says that what we hold is what it has.
     #[error("answered 304 although nothing was held")]
     NothingHeld,
@@ -64,14 +70,20 @@ pub(crate) async fn look(
         Fetched::Gone => return Err(LookError::Gone),
     };
     let bytes = document.body.len();
-    let unpacked = Unpacked::of(document, client.max_body_bytes())?;
-    let feed = unpacked.parse(Deadline::default());
+    let most = client.max_body_bytes();
+    let read = move |_, is_over: &dyn Fn() -> bool| {
+        let unpacked = Unpacked::of(document, most)?;
+        let feed = unpacked.parse(Deadline::when(is_over));
+        Ok::<_, decode::Error>((unpacked.address.clone(), feed.map_err(|error| (error, unpacked.decoded()))))
+    };
+    let readers = Readers::new();
+    let (address, feed) = readers.run(FeedRef(0), read).await.map_err(|unread| LookError::Unread(unread.into()))??;
     Ok(Looked {
         moved_to: reply.moved_to,
         sends_validators: !reply.validators.is_empty(),
         bytes,
         took: reply.took,
-        feed: feed.map_err(|error| (error, unpacked.text)),
-        address: unpacked.address,
+        feed,
+        address,
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::job::Trigger;
+use super::readers::Unread;
 use crate::fetch::{self, Reply, decode};
 use crate::ingest::Ingested;
 use crate::model::history::Outcome;
@@ -110,6 +111,15 @@ pub(crate) enum Error {
     List(#[from] parse::opml::Error),
     #[error("reading the document failed in a way that is a fault of newsfold; please report it with the document")]
     Panicked,
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TakesTooLong => Self::Parse(parse::Error::OutOfTime),
+            Unread::Panicked => Self::Panicked,
+        }
+    }
 }
 
 impl Error {

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock;
@@ -36,6 +37,9 @@ const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(20);
 /// How many documents may be set aside or left behind at a time; the others keep their places.
 const MOST_ASIDE: usize = 16;
 
+/// How long a thread waits for the next document. Each has a heap of its own.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// Why a document was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
@@ -48,6 +52,7 @@ pub(super) enum Unread {
 /// The places in which documents are read.
 #[derive(Debug)]
 pub(super) struct Readers {
+    threads: Threads,
     places: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     polls: Arc<Semaphore>,
@@ -57,6 +62,31 @@ pub(super) struct Readers {
     under_way: UnderWay,
     /// When a document is set aside, and when it is left behind.
     patience: [Duration; 2],
+}
+
+/// Threads for documents alone, so that those that are never done keep none from others, and nobody waits for them at the end.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new() -> Self {
+        let most = READERS + MOST_ASIDE;
+        let runtime = Builder::new_current_thread().max_blocking_threads(most).thread_keep_alive(IDLE).build();
+        Self(Some(runtime.expect("it waits for nothing of the system's")))
+    }
+
+    fn spawn<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {
+        let runtime = self.0.as_ref().expect("it is there until this is dropped");
+        runtime.spawn_blocking(read)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 type UnderWay = Arc<Mutex<HashSet<FeedRef>>>;
@@ -125,6 +155,7 @@ pub(crate) struct SlowPoll(#[expect(dead_code, reason = "what it holds is the ri
 impl Readers {
     pub(super) fn new() -> Self {
         Self {
+            threads: Threads::new(),
             places: Arc::new(Semaphore::new(READERS)),
             slow: Arc::new(Semaphore::new(SLOW_READERS)),
             polls: Arc::new(Semaphore::new(SLOW_POLLS)),
@@ -165,7 +196,7 @@ impl Readers {
         let permits = Arc::new(Mutex::new(permits));
         let under_way = Reading::begin(feed, &self.under_way).ok_or(Unread::TakesTooLong)?;
         let place = Place { feed, slow_feeds: slow_feeds.clone(), _permits: permits.clone() };
-        let mut reading = tokio::task::spawn_blocking(move || {
+        let mut reading = self.threads.spawn(move || {
             let _under_way = under_way;
             let begun = clock::instant();
             let done = read(place, &|| begun.elapsed() > LONGEST);

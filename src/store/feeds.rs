@@ -63,12 +63,15 @@ pub struct Standing {
     pub is_named: bool,
     /// Whether its address is not to be shown to strangers.
     pub is_private: bool,
+    /// Whether the list that named it does so no more.
+    pub has_left: bool,
 }
 
 /// What each subscribed feed's stories depend on.
 fn standings(connection: &Connection) -> Result<HashMap<FeedRef, Standing>> {
-    let mut query = connection
-        .prepare_cached("SELECT id, priority, site, is_closed, is_named, is_private FROM feed WHERE configured = 1")?;
+    let mut query = connection.prepare_cached(
+        "SELECT id, priority, site, is_closed, is_named, is_private, has_left FROM feed WHERE configured = 1",
+    )?;
     let rows = query.query_map([], |row| {
         let site = Site::new(row.get::<_, String>(2)?);
         let standing = Standing {
@@ -77,6 +80,7 @@ fn standings(connection: &Connection) -> Result<HashMap<FeedRef, Standing>> {
             is_closed: row.get(3)?,
             is_named: row.get(4)?,
             is_private: row.get(5)?,
+            has_left: row.get(6)?,
         };
         Ok((FeedRef(row.get(0)?), standing))
     })?;
@@ -104,14 +108,14 @@ pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reco
     let before = standings(connection)?;
     let handles = configure(connection, feeds)?;
     let mut update = connection.prepare_cached(
-        "UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5, is_private = ?6 WHERE id = ?1",
+        "UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5, is_private = ?6, has_left = ?7 WHERE id = ?1",
     )?;
     let mut reconfigured = Reconfigured::default();
     for (handle, Configured { standing, .. }) in handles.iter().zip(feeds) {
-        let Standing { priority, site, is_closed, is_named, is_private } = standing;
+        let Standing { priority, site, is_closed, is_named, is_private, has_left } = standing;
         let former = before.get(handle);
         if former != Some(standing) {
-            update.execute(params![handle.0, priority, site.as_str(), is_closed, is_named, is_private])?;
+            update.execute(params![handle.0, priority, site.as_str(), is_closed, is_named, is_private, has_left])?;
         }
         match former {
             None => reconfigured.changed.push(*handle),
@@ -133,8 +137,8 @@ pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reco
 /// Makes the store's feeds those of the configuration, and gives their handles in its order.
 ///
 /// A feed keeps its history when it is no longer named, and takes it up again when it comes back. One whose address was
-/// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on, or
-/// that has another address under the name that the operator gave it until now.
+/// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on, or no
+/// longer, or that has another address under the name that the operator gave it until now.
 ///
 /// # Errors
 /// When the store refuses.
@@ -193,13 +197,16 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
                 taken_up.insert(id);
                 return Ok(FeedRef(id));
             }
-            // It may be known by the address that it was first configured with, or by the same one without encryption.
+            // It may be known by the address that it was first configured with, or by the same one with or without encryption.
             let mut identity = address.to_owned();
             let named_so = |row: &Row<'_>| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?));
             let mut taken = first_named.query_row([&identity], named_so).optional()?;
             let mut former = taken.filter(|(_, is_configured)| !is_configured).map(|(id, _)| id);
-            if let (None, Some(rest)) = (former, address.strip_prefix("https://")) {
-                former = idle.query_row([format!("http://{rest}")], |row| row.get(0)).optional()?;
+            let in_the_other_scheme = [("https://", "http://"), ("http://", "https://")]
+                .into_iter()
+                .find_map(|(now, then)| Some(format!("{then}{}", address.strip_prefix(now)?)));
+            if let (None, Some(other)) = (former, in_the_other_scheme) {
+                former = idle.query_row([other], |row| row.get(0)).optional()?;
             }
             if former.is_none() && feed.standing.is_named {
                 former = bore.get(&feed.name).copied().filter(|id| !taken_up.contains(id));

@@ -9,6 +9,8 @@
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
 //!   (`PAIRS`) is the same, and is so for no other entry of the two documents; not where the window slid, and the oldest left as
 //!   the newest came. One such thing is enough where the headline is the same but for words that were added or taken out.
+//! - What comes on top and bears a date some hours later, under an id of its own, is the next of its kind: tomorrow's programme,
+//!   the same course next week. Not so on a page of its own, which is corrected within the day, and not where all entries have got one date.
 //! - Where a document comes with other ids throughout, a site has moved: an entry took the place of the one that had its title.
 
 use std::collections::{HashMap, HashSet};
@@ -47,7 +49,7 @@ enum Kind {
     Stem,
 }
 
-/// Which two of them are enough, the surest first; see [`own_parts`] of the first of each.
+/// Which two of them are enough, the surest first; see [`OwnParts`].
 const PAIRS: [(Kind, Kind); 9] = [
     (Kind::Title, Kind::Date),
     (Kind::Title, Kind::Text),
@@ -63,6 +65,11 @@ const PAIRS: [(Kind, Kind); 9] = [
 /// How much later than the entry that had its id before an entry is that is no correction of it: less than the day by which a
 /// daily column counts, as editors are not punctual.
 const A_DAY_MS: i64 = 20 * 60 * 60 * 1_000;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How much later an entry is that is the next of its kind, where its page does not say which it is.
+const HOURS_MS: i64 = 6 * 60 * 60 * 1_000;
 
 /// How many titles a document has in common with the one before that is its like under other ids.
 const TITLES_OF_A_MOVE: usize = 3;
@@ -163,7 +170,7 @@ impl<'a> Said<'a> {
             Kind::Date => return self.date.map(Part::Number),
             Kind::Text => return self.text.map(Part::Number),
             Kind::Title => self.title?,
-            Kind::Page => self.page?.without_scheme(),
+            Kind::Page => self.page.filter(|page| !page.is_front_page())?.without_scheme(),
             Kind::Path => path(self.page?)?,
             Kind::Stem => stem(self.id)?,
         };
@@ -172,12 +179,19 @@ impl<'a> Said<'a> {
 
     /// Two parts of what an entry says, if it has both.
     fn both(&self, (first, second): (Kind, Kind)) -> Option<(Part<'a>, Part<'a>)> {
-        Some((self.part(first)?, self.part(second)?))
+        // A day alone is the date of whatever came that day.
+        let is_day = [first, second].contains(&Kind::Date) && self.is_of_a_day();
+        Some((self.part(first)?, self.part(second)?)).filter(|_| !is_day)
     }
 
-    /// The same, if the first one is among those that tell entries apart.
-    fn pair(&self, pair: (Kind, Kind), own_parts: &HashSet<Part<'a>>) -> Option<(Part<'a>, Part<'a>)> {
-        self.both(pair).filter(|(first, _)| own_parts.contains(first))
+    /// The same, if both are its own.
+    fn pair(&self, pair: (Kind, Kind), own_parts: &OwnParts<'a>) -> Option<(Part<'a>, Part<'a>)> {
+        self.both(pair).filter(|parts| own_parts.have(*parts))
+    }
+
+    /// Whether its date says the day and no more.
+    fn is_of_a_day(&self) -> bool {
+        self.date.is_some_and(|date| date % DAY_MS == 0)
     }
 
     /// Whether both have a date, and not the same.
@@ -206,10 +220,15 @@ impl<'a> Said<'a> {
         is_later && self.page.is_none_or(Permalink::is_front_page)
     }
 
-    /// Whether it is a day younger, under an id that is no other version of the same one: the next of its kind.
-    fn is_the_next_after(&self, then: &Said<'_>) -> bool {
+    /// Whether it is so much younger, under an id that is no other version of the same one, neither made of its date nor a page with
+    /// another query, where sessions stand: the next of its kind.
+    fn is_the_next_after(&self, then: &Said<'_>, by_ms: i64) -> bool {
         let is_version = stem(self.id).is_some_and(|stem_now| stem(then.id) == Some(stem_now));
-        !is_version && self.date.zip(then.date).is_some_and(|(now, then)| now - then >= A_DAY_MS)
+        let is_named_by_page = |said: &Said<'_>| said.page.is_some_and(|page| page.as_str() == said.id.0);
+        let is_session =
+            is_named_by_page(self) && self.page != then.page && self.part(Kind::Path) == then.part(Kind::Path);
+        let may_be = !is_version && !is_session && !identity::is_made_up(self.id);
+        may_be && self.date.zip(then.date).is_some_and(|(now, then)| now - then >= by_ms)
     }
 
     /// Whether all words of one of two titles stand in the other one.
@@ -228,10 +247,14 @@ impl<'a> Said<'a> {
         one.intersection(&two).count() * 2 > one.len().min(two.len())
     }
 
+    /// Whether it has a part, and the other has the same.
+    fn shares(&self, kind: Kind, other: &Said<'_>) -> bool {
+        self.part(kind).is_some_and(|part| other.part(kind) == Some(part))
+    }
+
     /// How many of title, text and date are the same.
     fn agreement(&self, other: &Said<'_>) -> usize {
-        let same = |kind| self.part(kind).is_some_and(|part| other.part(kind) == Some(part));
-        [Kind::Title, Kind::Text, Kind::Date].into_iter().filter(|kind| same(*kind)).count()
+        [Kind::Title, Kind::Text, Kind::Date].into_iter().filter(|kind| self.shares(*kind, other)).count()
     }
 
     /// The id that was given to several, and the page of its own that the entry leads to, if it has both.
@@ -310,23 +333,25 @@ impl<'a> Matching<'a> {
             let Said { page: Some(page), title: Some(title), .. } = stored.said() else { continue };
             by_page.entry((page.as_str(), title)).or_default().push(stored);
         }
-        // A feed that gives several entries one page and one title, as for the weather of a place, tells them apart by the rest.
-        let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
+        // A feed that gives several entries one page tells them apart by the rest, as for the weather and the roads of a place.
+        let mut bearers: HashMap<&str, usize> = HashMap::new();
         for said in self.polled.iter().map(Said::by) {
-            let Said { page: Some(page), title: Some(title), .. } = said else { continue };
-            *bearers.entry((page.as_str(), title)).or_default() += 1;
+            *bearers.entry(said.page.map_or("", Permalink::as_str)).or_default() += 1;
         }
+        let window = Window::of(self);
         let open: Vec<&Entry> = self.open().filter(|entry| !Said::by(entry).is_apart()).collect();
         for entry in open {
             let now = Said::by(entry);
             let Said { page: Some(page), title: Some(title), .. } = now else { continue };
-            let is_alone = bearers.get(&(page.as_str(), title)) == Some(&1);
+            let is_alone = bearers.get(page.as_str()) == Some(&1);
             let candidates = by_page.get(&(page.as_str(), title)).into_iter().flatten().copied();
             let newest = candidates.filter(|stored| {
                 // The title is the same already.
                 let then = stored.said();
-                let is_one = now.agreement(&then) > 1 || (is_alone && !now.is_the_next_after(&then));
-                is_one && !self.taken.contains(&stored.known.entry)
+                let is_next = now.is_the_next_after(&then, if is_alone { A_DAY_MS } else { HOURS_MS });
+                let came_then = now.shares(Kind::Date, &then) && !now.is_of_a_day();
+                let says_the_same = (now.shares(Kind::Text, &then) || came_then) && !window.slid(entry, stored);
+                !is_next && (is_alone || says_the_same) && !self.taken.contains(&stored.known.entry)
             });
             if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
                 self.settle(entry, newest);
@@ -353,7 +378,10 @@ impl<'a> Matching<'a> {
             Some(oldest) => Some(oldest) >= then.date,
             None => kept.is_empty() && !is_one_for_one,
         };
-        let window = Window::of(self, &kept);
+        let window = Window::of(self);
+        // A site that moves may give all that it has one date.
+        let dates: HashSet<Option<i64>> = now_said.iter().map(|said| said.date).collect();
+        let are_dated_apart = dates.len() > 1 || self.polled.len() == 1;
         for pair in PAIRS {
             // Mostly nothing that came says what one that left said, whatever tells entries apart.
             let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
@@ -361,7 +389,7 @@ impl<'a> Matching<'a> {
             if !self.open().filter_map(|entry| Said::by(entry).both(pair)).any(|parts| said_by_left.contains(&parts)) {
                 continue;
             }
-            let (own_now, own_then) = (own_parts(&now_said, pair), own_parts(&then_said, pair));
+            let (own_now, own_then) = (OwnParts::of(&now_said, pair), OwnParts::of(&then_said, pair));
             let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
             let then = then_said.iter().zip(&before).map(|(said, stored)| (said.pair(pair, &own_then), *stored));
             let (now, then) = (singles(now), singles(then));
@@ -370,8 +398,12 @@ impl<'a> Matching<'a> {
                 let (now, then) = (Said::by(entry), stored.said());
                 // An id that was made of the date tells nothing of another date.
                 let may_be_news = !identity::is_made_up(now.id)
-                    && ((now.is_of_another_date(&then) && fell_off(&then)) || window.slid(entry, stored));
-                if pair == (Kind::Page, Kind::Stem) || !may_be_news {
+                    && ((now.is_of_another_date(&then) && fell_off(&then))
+                        || (!now.shares(Kind::Date, &then) && window.slid(entry, stored)));
+                let is_next = are_dated_apart
+                    && window.is_on_top(entry)
+                    && now.is_the_next_after(&then, if now.shares(Kind::Page, &then) { A_DAY_MS } else { HOURS_MS });
+                if pair == (Kind::Page, Kind::Stem) || !(may_be_news || is_next) {
                     self.settle(entry, stored);
                 }
             }
@@ -383,18 +415,19 @@ impl<'a> Matching<'a> {
     /// window slid, and says the same text, or at the same time, under a headline with a few words more or less.
     fn by_correction(&mut self, before: &[&'a StoredEntry], window: &Window) {
         let open: Vec<&Entry> = self.open().collect();
+        let is_one_for_one = self.polled.len() == 1 && before.len() == 1;
         let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
         let mut pairs: Vec<(&Entry, &StoredEntry)> = Vec::new();
         for stored in left.take(MOST_CORRECTIONS) {
             let then = stored.said();
             let is_like = |entry: &&&Entry| {
                 let now = Said::by(entry);
-                let same = |kind| now.part(kind).is_some_and(|part| then.part(kind) == Some(part));
-                now.has_its_title(&then) && now.title != then.title && (same(Kind::Text) || same(Kind::Date))
+                let came_then = now.shares(Kind::Date, &then) && !now.is_of_a_day();
+                now.has_its_title(&then) && now.title != then.title && (now.shares(Kind::Text, &then) || came_then)
             };
             let mut like = open.iter().take(MOST_CORRECTIONS).filter(is_like);
             if let (Some(entry), None) = (like.next(), like.next())
-                && window.has_what_stayed()
+                && (window.has_what_stayed() || is_one_for_one)
                 && !window.slid(entry, stored)
             {
                 pairs.push((entry, *stored));
@@ -438,8 +471,9 @@ struct Window {
 }
 
 impl Window {
-    fn of(matching: &Matching<'_>, kept: &[&&StoredEntry]) -> Self {
-        let handles: HashSet<EntryRef> = kept.iter().map(|stored| stored.known.entry).collect();
+    fn of(matching: &Matching<'_>) -> Self {
+        let kept = matching.known.listed.iter().filter(|entry| matching.taken.contains(entry));
+        let handles: HashSet<EntryRef> = kept.copied().collect();
         let stays = |entry: &Entry| {
             let known = matching.known.entries.get(&entry.id).or_else(|| matching.found.get(&entry.id));
             known.is_some_and(|known| handles.contains(&known.entry))
@@ -453,23 +487,43 @@ impl Window {
         self.oldest_kept.is_some()
     }
 
+    /// Whether an entry came above all that stayed.
+    fn is_on_top(&self, entry: &Entry) -> bool {
+        self.on_top.contains(&entry.id)
+    }
+
     /// Whether the window slid past one as the other came.
     fn slid(&self, entry: &Entry, then: &StoredEntry) -> bool {
-        self.oldest_kept.is_some_and(|oldest| then.known.entry < oldest) && self.on_top.contains(&entry.id)
+        self.oldest_kept.is_some_and(|oldest| then.known.entry < oldest) && self.is_on_top(entry)
     }
 }
 
-/// The first parts of this pair that tell entries of a document apart: one entry has it and no other, and is not alone.
+/// The parts of a pair by which the entries of a document are told apart.
 ///
-/// A title tells an entry apart by itself; a page, a text or the beginning of an id may be the usual one of a feed.
-fn own_parts<'a>(document: &[Said<'a>], (first, _): (Kind, Kind)) -> HashSet<Part<'a>> {
-    let mut count_of: HashMap<Part<'a>, usize> = HashMap::new();
-    for part in document.iter().filter_map(|said| said.part(first)) {
-        *count_of.entry(part).or_default() += 1;
+/// A title tells an entry apart by itself; a page, a text, a date or the beginning of an id may be the usual one of a feed. The
+/// first part has to be one among others, and no part may be that of two entries.
+struct OwnParts<'a> {
+    is_any_title: bool,
+    first: HashMap<Part<'a>, usize>,
+    second: HashMap<Part<'a>, usize>,
+}
+
+impl<'a> OwnParts<'a> {
+    fn of(document: &[Said<'a>], (first, second): (Kind, Kind)) -> Self {
+        let count = |kind: Kind| {
+            let mut count_of: HashMap<Part<'a>, usize> = HashMap::new();
+            for part in document.iter().filter_map(|said| said.part(kind)) {
+                *count_of.entry(part).or_default() += 1;
+            }
+            count_of
+        };
+        Self { is_any_title: first == Kind::Title, first: count(first), second: count(second) }
     }
-    let tells_apart = count_of.len() > 1;
-    let is_own = |count: usize| first == Kind::Title || (tells_apart && count == 1);
-    count_of.into_iter().filter(|(_, count)| is_own(*count)).map(|(part, _)| part).collect()
+
+    fn have(&self, (first, second): (Part<'a>, Part<'a>)) -> bool {
+        let is_own = self.first.len() > 1 && self.first.get(&first) == Some(&1);
+        (self.is_any_title || is_own) && self.second.get(&second) == Some(&1)
+    }
 }
 
 /// What stands behind a key that nothing else stands behind.

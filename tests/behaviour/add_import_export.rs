@@ -163,11 +163,17 @@ fn a_page_is_looked_through_for_its_feed_whatever_stands_before_it() {
              <link href rel=alternate type=application/rss+xml>\
              <link rel=alternate type='application/rss&#43;xml; charset=utf-8' href='&#47;rss'></head></html>"
         )),
+        "/wide" => {
+            let page = "\u{feff}<!doctype html><html><head><link rel=feed href=/rss></head></html>";
+            Answer::ok(page.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
+        }
         "/rss" => Answer::ok(rss_of(&["a"])),
         _ => Answer::status("404 Not Found"),
     });
-    let scene = Scene::with(&[], "");
-    assert!(scene.must(&["add", &origin.url("/")]).contains(&origin.url("/rss")));
+    for page in ["/", "/wide"] {
+        let scene = Scene::with(&[], "");
+        assert!(scene.must(&["add", &origin.url(page)]).contains(&origin.url("/rss")));
+    }
 }
 
 #[test]

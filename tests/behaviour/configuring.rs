@@ -1,6 +1,6 @@
 //! What the program says about its configuration.
 
-use crate::support::{Origin, Scene, rss, rss_of};
+use crate::support::{Answer, Origin, Scene, rss, rss_of};
 
 #[test]
 fn what_init_writes_is_a_configuration_with_nothing_wrong() {
@@ -165,6 +165,33 @@ fn a_feed_is_added_under_its_title_and_removed_by_name() {
     scene.must(&["remove", &origin.url("/feed")]);
     scene.must(&["remove", "other"]);
     assert_eq!(scene.run(&["remove", "other"]).status, 1);
+}
+
+#[test]
+fn a_feed_whose_address_is_edited_tells_nothing_again() {
+    let document = |title: &str| {
+        let titles = ["1", "2", "3"].map(|id| (id, format!("{title} {id}")));
+        rss("A", &titles.each_ref().map(|(id, title)| (*id, "https://a.example/", title.as_str(), "Text.")))
+    };
+    let other = document("Weather");
+    let origin = Origin::of(document("News"));
+    let scene = Scene::with(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url("/old")));
+    let shown = || scene.must(&["publish", "--format", "json"]);
+    let ids = || {
+        let items = serde_json::from_str::<serde_json::Value>(&shown()).unwrap()["items"].take();
+        items.as_array().unwrap().iter().map(|item| item["id"].to_string()).collect::<Vec<_>>()
+    };
+    scene.must(&["poll"]);
+    let before = ids();
+    for address in ["/new", "/old", "/third"] {
+        scene.configure(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url(address)));
+        scene.must(&["poll"]);
+        assert_eq!((ids(), scene.stories()[0].1), (before.clone(), 1), "{address}");
+    }
+    origin.change(move |_| Answer::ok(&other));
+    scene.configure(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url("/other")));
+    scene.must(&["poll"]);
+    assert!(ids().iter().all(|id| !before.contains(id)), "one with the same guids is another feed");
 }
 
 #[test]

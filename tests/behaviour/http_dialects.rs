@@ -1,7 +1,7 @@
 //! HTTP as it is spoken: what servers say that no specification foresaw, and what is made of it.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Answer, Identity, Origin, Scene, Stream, answer_once, rss_of};
@@ -232,6 +232,42 @@ fn who_is_asked_too_much_over_http_2_is_not_asked_once_more() {
     const ENHANCE_YOUR_CALM: u32 = 11;
     let (read, spoken) = spoken(Some(frame(RST_STREAM, 1, &ENHANCE_YOUR_CALM.to_be_bytes())));
     assert_eq!((read, spoken), (0, vec!["h2".to_owned(), "h2".to_owned()]));
+}
+
+#[test]
+fn a_connection_that_was_kept_and_is_closed_costs_no_feed_its_poll() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    std::thread::spawn(move || {
+        // Each connection answers once, says that it stays, and closes when it is asked again.
+        for mut stream in server.incoming().flatten() {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                let request = |stream: &mut TcpStream| {
+                    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+                    let first = lines.next()?;
+                    lines.find(|line| line.is_empty())?;
+                    log.lock().unwrap().push(first.split(' ').nth(1)?.to_owned());
+                    Some(())
+                };
+                if request(&mut stream).is_some() {
+                    let body = rss_of(&["a"]);
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: keep-alive\r\n\r\n", body.len());
+                    let _ = stream.write_all((head + &body).as_bytes());
+                    request(&mut stream);
+                }
+            });
+        }
+    });
+    let feeds = ["a", "b", "c"].map(|name| (name, format!("http://{address}/{name}")));
+    let scene = Scene::with(&feeds, "");
+    scene.must(&["poll"]);
+    let states = scene.json(&["feeds", "--json"]);
+    assert!(states.as_array().unwrap().iter().all(|feed| feed["state"] == "ok"), "{states}");
+    assert!(asked.lock().unwrap().len() <= 5, "nothing is asked more than once more: {asked:?}");
 }
 
 #[test]

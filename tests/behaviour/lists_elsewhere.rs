@@ -96,10 +96,26 @@ fn a_feed_that_leaves_its_list_stays_and_is_not_polled() {
     let left =
         shown.as_array().unwrap().iter().find(|feed| feed["address"].as_str().is_some_and(|at| at.ends_with("/d")));
     assert!(left.unwrap()["next_poll_why"].as_str().unwrap().contains("left the list `planet`"), "{left:?}");
+    assert!(left.unwrap()["next_poll"].is_null(), "{left:?}");
     name(&planet, "abcde");
     scene.must(&["poll"]);
     assert_eq!(asked(&planet).matches('d').count(), before + 1, "it is named again");
     assert_eq!(titles(&scene), ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
+fn a_feed_whose_address_its_list_corrects_tells_nothing_again() {
+    let planet = planet("abcde");
+    let (scene, base) = (Scene::with(&[], &configured(&planet, "")), planet.url(""));
+    scene.must(&["poll"]);
+    let before = scene.stories();
+    planet.change(move |request| {
+        let moved = list(&base, "abcde").replace("/e\"", "/new-e\"");
+        if request.target == "/new-e" { Answer::ok(rss_of(&["e"])) } else { answer(request, &moved) }
+    });
+    (0..2).for_each(|_| drop(scene.must(&["poll"])));
+    assert!(planet.asked().iter().any(|asked| asked.target == "/new-e"));
+    assert_eq!(scene.stories(), before, "each of one source");
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn sort(states: &mut [Feed], order: FeedOrder, counts: &HashMap<FeedRef, u64>) {
     match order {
         FeedOrder::Problems => states.sort_by_key(State::of),
         FeedOrder::Name => {}
-        FeedOrder::Next => states.sort_by_key(|feed| (feed.retired_at.is_some(), feed.next_poll)),
+        FeedOrder::Next => states.sort_by_key(|feed| (feed.next().is_none(), feed.next_poll)),
         FeedOrder::Success => states.sort_by_key(|feed| Reverse(feed.last_success)),
         FeedOrder::Entries => states.sort_by_key(|feed| Reverse(counts.get(&feed.feed).copied())),
         FeedOrder::Slowest => states.sort_by_key(|feed| Reverse(feed.response_ms)),
@@ -173,7 +173,7 @@ fn row(site: &Site, feed: &Feed, counts: &HashMap<FeedRef, u64>) -> Value {
         failing_since => feed.failing_since.map(|since| time(site.timezone, since, MOMENT)),
         error => feed.last_error.as_deref().map(sanitise::line),
         success => feed.last_success.map(|at| time(site.timezone, at, MOMENT)),
-        next => feed.retired_at.is_none().then(|| time(site.timezone, feed.next_poll, MOMENT)),
+        next => feed.next().map(|next| time(site.timezone, next, MOMENT)),
         why => &feed.next_poll_why,
         entries => counts.get(&feed.feed).copied().unwrap_or(0),
         response => feed.response_ms.map(|ms| format!("{ms} ms")),
@@ -236,7 +236,7 @@ fn totals(
         week_tellings => grouped(week.0),
         week_stories => grouped(week.1),
         week_spared => grouped(week.0.saturating_sub(week.1)),
-        next => states.iter().filter(|feed| feed.retired_at.is_none()).map(|feed| feed.next_poll).min().map(|at: DateTime<Utc>| time(site.timezone, at, MOMENT)),
+        next => states.iter().filter_map(Feed::next).min().map(|at: DateTime<Utc>| time(site.timezone, at, MOMENT)),
     })
 }
 

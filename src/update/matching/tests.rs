@@ -16,12 +16,19 @@ struct Item {
     page: &'static str,
     title: &'static str,
     day: Option<i64>,
+    /// Whether its date is the day alone.
+    is_at_midnight: bool,
     text: &'static str,
 }
 
 impl Item {
     const fn new(id: &'static str, page: &'static str, title: &'static str, day: i64, text: &'static str) -> Self {
-        Self { id: Some(id), page, title, day: Some(day), text }
+        Self { id: Some(id), page, title, day: Some(day), is_at_midnight: false, text }
+    }
+
+    fn date(&self) -> Option<DateTime<Utc>> {
+        let time = if self.is_at_midnight { NOW - TimeDelta::hours(12) } else { NOW };
+        self.day.map(|day| time + TimeDelta::days(day))
     }
 }
 
@@ -29,7 +36,7 @@ impl Item {
 fn document(items: &[Item]) -> Vec<Entry> {
     let entry = |item: &Item| {
         let permalink: Option<Permalink> = item.page.parse().ok();
-        let published = item.day.map(|day| NOW + TimeDelta::days(day));
+        let published = item.date();
         let parsed = crate::parse::ParsedEntry {
             id: item.id.map(Into::into),
             title: Some(item.title.into()),
@@ -81,7 +88,7 @@ impl Feed {
         let is = |entry: &Entry, item: &Item| {
             let page = entry.permalink.as_ref().map_or("", Permalink::as_str);
             (entry.title.as_str(), said_text(entry), page) == (item.title, item.text, item.page)
-                && entry.published == item.day.map(|day| NOW + TimeDelta::days(day))
+                && entry.published == item.date()
         };
         let item_of = |entry: &Entry| items.iter().find(|item| is(entry, item)).copied().unwrap();
         let stored_as = |entry: &Entry| self.stored.iter().find(|stored| stored.id == entry.id).unwrap().known.entry;
@@ -193,6 +200,50 @@ fn an_entry_whose_id_never_stays_is_one_among_others_without_dates_too() {
     let (first, second) = (notice("https://a.example/n?s=1", -3), notice("https://a.example/n?s=2", -2));
     check("undated others", &[&[undated(X), first], &[undated(X), second]], &[1, 2]);
     check("dated others", &[&[X, first, Y], &[X, second, Y]], &[1, 2, 3]);
+}
+
+#[test]
+fn the_next_of_its_kind_takes_the_place_of_none() {
+    const PAGES: [[&str; 3]; 3] = [
+        ["https://a.example/11", "https://a.example/12", "https://a.example/13"],
+        ["https://a.example/21", "https://a.example/22", "https://a.example/23"],
+        ["https://a.example/31", "https://a.example/32", "https://a.example/33"],
+    ];
+    const TITLES: [&str; 3] = ["Evening news", "Weather", "Quiz hour"];
+    let programme = |week: usize| {
+        [0, 1, 2].map(|at| {
+            let day = i64::try_from(7 * week + at).unwrap();
+            Item::new(PAGES[week][at], PAGES[week][at], TITLES[at], day, TITLES[at])
+        })
+    };
+    check("a programme", &[&programme(0), &programme(1), &programme(2)], &[7, 8, 9]);
+    let all_at_once = programme(1).map(|item| Item { day: Some(30), ..item });
+    check("a site that moves and dates all anew", &[&programme(0), &all_at_once], &[1, 2, 3]);
+    let pinned = Item::new("pin", "https://a.example/pin", "Welcome", -9, "Welcome to the guide");
+    let [first, second, _] = programme(0);
+    let [next_first, next_second, _] = programme(1);
+    check("and one that stays", &[&[pinned, first, second], &[pinned, next_first, next_second]], &[1, 4, 5]);
+    let class = |id, day| Item::new(id, "https://a.example/yoga", "Yoga class", day, "With Anna");
+    let (first, other, third) = (class("y1", 1), class("y2", 8), class("y3", 15));
+    check("a course", &[&[first, other], &[other, third]], &[2, 3]);
+    let alert = |id, title, day, form| Item::new(id, "https://a.example/alerts", title, day, form);
+    let (gold, oil) =
+        (alert("1", "Gold rises", 1, "An alert of the exchange"), alert("2", "Oil falls", 1, "An alert of the desk"));
+    let (tin, gas) =
+        (alert("3", "Tin rises", 2, "An alert of the exchange"), alert("4", "Gas falls", 2, "An alert of the desk"));
+    check("two forms on one page", &[&[gold, oil], &[tin, gas]], &[3, 4]);
+}
+
+#[test]
+fn a_day_tells_no_entry_from_another() {
+    let item = |id, page, title, text| Item { is_at_midnight: true, ..Item::new(id, page, title, 0, text) };
+    let traffic = item("1", "https://a.example/1", "Traffic", "All is clear");
+    let (markets, again) = (
+        item("2", "https://a.example/2", "Markets", "Up"),
+        item("3", "https://a.example/3", "Traffic", "A crash on the A7"),
+    );
+    check("the same title on the same day", &[&[traffic, markets], &[markets, again]], &[2, 3]);
+    check("alone", &[&[traffic], &[again]], &[2]);
 }
 
 #[test]
@@ -356,7 +407,7 @@ prop_compose! {
         const IDS: [Option<&str>; 4] = [None, Some("1"), Some("1#1"), Some("https://a.example/p?v=2")];
         const PAGES: [&str; 4] = ["", PAGE, "https://a.example/n?s=1", "https://b.example/n?s=2"];
         const WORDS: [&str; 5] = ["", "A", "B", "C", "D"];
-        Item { id: IDS[id], page: PAGES[page], title: WORDS[title], day, text: WORDS[text] }
+        Item { id: IDS[id], page: PAGES[page], title: WORDS[title], day, is_at_midnight: false, text: WORDS[text] }
     }
 }
 
