@@ -163,6 +163,8 @@ fn revise(transaction: &mut Transaction<'_>, memory: &mut WriterCache, changes: 
 #[cfg(test)]
 mod hostile;
 
+#[cfg(test)]
+mod publishers;
 
 #[cfg(test)]
 mod tests;

@@ -415,7 +415,6 @@ impl<'a> Matching<'a> {
     /// window slid, and says the same text, or at the same time, under a headline with a few words more or less.
     fn by_correction(&mut self, before: &[&'a StoredEntry], window: &Window) {
         let open: Vec<&Entry> = self.open().collect();
-        let is_one_for_one = self.polled.len() == 1 && before.len() == 1;
         let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
         let mut pairs: Vec<(&Entry, &StoredEntry)> = Vec::new();
         for stored in left.take(MOST_CORRECTIONS) {
@@ -427,7 +426,7 @@ impl<'a> Matching<'a> {
             };
             let mut like = open.iter().take(MOST_CORRECTIONS).filter(is_like);
             if let (Some(entry), None) = (like.next(), like.next())
-                && (window.has_what_stayed() || is_one_for_one)
+                && (window.has_what_stayed() || !Said::by(entry).is_the_next_after(&then, HOURS_MS))
                 && !window.slid(entry, stored)
             {
                 pairs.push((entry, *stored));
