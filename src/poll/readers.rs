@@ -279,10 +279,9 @@ mod tests {
         next.await;
     }
 
-    /// What ends the reading of a document, and a document that is read until then.
-    fn endless() -> (mpsc::Sender<()>, impl FnOnce(Place, &dyn Fn() -> bool) + Send + 'static) {
-        let (end, ended) = mpsc::channel::<()>();
-        (end, move |_place: Place, _: &dyn Fn() -> bool| ended.recv().unwrap())
+    /// A document that is read until its end is told.
+    fn until(ended: mpsc::Receiver<()>) -> impl FnOnce(Place, &dyn Fn() -> bool) + Send + 'static {
+        move |_place, _| ended.recv().unwrap()
     }
 
     #[tokio::test]
@@ -290,8 +289,8 @@ mod tests {
         let readers = Readers { patience: [Duration::ZERO; 2], ..Readers::new() };
         let feed = FeedRef(1);
         readers.slow_feeds.note(feed, true);
-        let (end, document) = endless();
-        assert_eq!(readers.run(feed, document).await, Err(Unread::TakesTooLong));
+        let (end, ended) = mpsc::channel::<()>();
+        assert_eq!(readers.run(feed, until(ended)).await, Err(Unread::TakesTooLong));
         let places = [&readers.places, &readers.slow].map(|places| places.available_permits());
         assert_eq!((places, readers.is_slow(feed)), ([READERS, SLOW_READERS], true));
         assert!(readers.run(feed, |_, _| ()).await.is_err(), "it is not done with the last one");
@@ -310,9 +309,9 @@ mod tests {
         let readers = Arc::new(Readers { patience: [Duration::ZERO, Duration::MAX], ..Readers::new() });
         let mut under_way = Vec::new();
         for feed in 1..=u64::try_from(MOST_ASIDE).unwrap() {
-            let (end, document) = endless();
+            let (end, ended) = mpsc::channel::<()>();
             let (readers, feed) = (readers.clone(), FeedRef(feed));
-            under_way.push((end, tokio::spawn(async move { readers.run(feed, document).await })));
+            under_way.push((end, tokio::spawn(async move { readers.run(feed, until(ended)).await })));
         }
         while readers.aside.available_permits() > 0 {
             tokio::task::yield_now().await;

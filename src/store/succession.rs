@@ -17,8 +17,9 @@ const MOST_ASKED: usize = 100;
 /// How many entries of a document they are asked about.
 const ENTRIES_ASKED: usize = 50;
 
-/// Lets a feed that has told nothing yet take over from one that is subscribed to no more, where the document that it brings
-/// lists what that one did. Gives the identity that it has then; `None` where it is a feed of its own.
+/// Lets a feed that has told nothing yet take over from one that is subscribed to no more, where its document lists the same.
+///
+/// Gives the identity that it has then; `None` where it is a feed of its own.
 ///
 /// # Errors
 /// When the store refuses.

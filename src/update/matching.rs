@@ -189,6 +189,11 @@ impl<'a> Said<'a> {
         self.both(pair).filter(|parts| own_parts.have(*parts))
     }
 
+    /// Whether both have one date, with its time.
+    fn is_of_one_time(&self, other: &Said<'_>) -> bool {
+        self.shares(Kind::Date, other) && !self.is_of_a_day()
+    }
+
     /// Whether its date says the day and no more.
     fn is_of_a_day(&self) -> bool {
         self.date.is_some_and(|date| date % DAY_MS == 0)
@@ -349,8 +354,8 @@ impl<'a> Matching<'a> {
                 // The title is the same already.
                 let then = stored.said();
                 let is_next = now.is_the_next_after(&then, if is_alone { A_DAY_MS } else { HOURS_MS });
-                let came_then = now.shares(Kind::Date, &then) && !now.is_of_a_day();
-                let says_the_same = (now.shares(Kind::Text, &then) || came_then) && !window.slid(entry, stored);
+                let is_like = now.shares(Kind::Text, &then) || now.is_of_one_time(&then);
+                let says_the_same = is_like && !window.slid(entry, stored);
                 !is_next && (is_alone || says_the_same) && !self.taken.contains(&stored.known.entry)
             });
             if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
@@ -399,7 +404,7 @@ impl<'a> Matching<'a> {
                 // An id that was made of the date tells nothing of another date.
                 let may_be_news = !identity::is_made_up(now.id)
                     && ((now.is_of_another_date(&then) && fell_off(&then))
-                        || (!now.shares(Kind::Date, &then) && window.slid(entry, stored)));
+                        || (!now.is_of_one_time(&then) && window.slid(entry, stored)));
                 let is_next = are_dated_apart
                     && window.is_on_top(entry)
                     && now.is_the_next_after(&then, if now.shares(Kind::Page, &then) { A_DAY_MS } else { HOURS_MS });
@@ -421,8 +426,8 @@ impl<'a> Matching<'a> {
             let then = stored.said();
             let is_like = |entry: &&&Entry| {
                 let now = Said::by(entry);
-                let came_then = now.shares(Kind::Date, &then) && !now.is_of_a_day();
-                now.has_its_title(&then) && now.title != then.title && (now.shares(Kind::Text, &then) || came_then)
+                let is_like = now.shares(Kind::Text, &then) || now.is_of_one_time(&then);
+                now.has_its_title(&then) && now.title != then.title && is_like
             };
             let mut like = open.iter().take(MOST_CORRECTIONS).filter(is_like);
             if let (Some(entry), None) = (like.next(), like.next())

@@ -228,9 +228,9 @@ fn the_next_of_its_kind_takes_the_place_of_none() {
     check("a course", &[&[first, other], &[other, third]], &[2, 3]);
     let alert = |id, title, day, form| Item::new(id, "https://a.example/alerts", title, day, form);
     let (gold, oil) =
-        (alert("1", "Gold rises", 1, "An alert of the exchange"), alert("2", "Oil falls", 1, "An alert of the desk"));
+        (alert("1", "Gold rises", 1, "An alert of the exchange"), alert("2", "Oil falls", 1, "An alert of the office"));
     let (tin, gas) =
-        (alert("3", "Tin rises", 2, "An alert of the exchange"), alert("4", "Gas falls", 2, "An alert of the desk"));
+        (alert("3", "Tin rises", 2, "An alert of the exchange"), alert("4", "Gas falls", 2, "An alert of the office"));
     check("two forms on one page", &[&[gold, oil], &[tin, gas]], &[3, 4]);
 }
 
