@@ -287,16 +287,49 @@ impl Subscriptions {
     }
 }
 
+/// A feed that lists name or named.
+struct Listed<'a> {
+    url: Url,
+    /// The first list that names it; where none does, the first that named it.
+    list: &'a str,
+    /// Those of all lists that name it.
+    tags: Vec<String>,
+    standing: Standing,
+}
+
+impl<'a> Listed<'a> {
+    /// Takes in that the feed stands in a further list, too. It has left only where no list names it.
+    fn stands_in(&mut self, list: &'a FeedConfig, standing: Standing) {
+        match (self.standing, standing) {
+            (_, Standing::Left) => {}
+            (Standing::Left, Standing::Named { .. }) => {
+                (self.list, self.tags, self.standing) = (&list.name, list.tags.clone(), standing);
+            }
+            (Standing::Named { .. }, Standing::Named { .. }) => {
+                let further: Vec<String> = list.tags.iter().filter(|tag| !self.tags.contains(tag)).cloned().collect();
+                self.tags.extend(further);
+            }
+        }
+    }
+}
+
 /// The configured feeds, and behind them those that lists name or named, each once.
 fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Arc<FeedConfig>>> {
     let mut feeds = config.feeds.clone();
-    let mut taken: HashSet<Url> = feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
+    let own: HashSet<Url> = feeds.iter().map(|feed| without_fragment(&feed.url)).collect();
     let mut names = FeedNames::of(feeds.iter().map(|feed| feed.name.clone()));
-    let mut listed: Vec<(Url, &FeedConfig, Standing)> = Vec::new();
+    let mut listed: Vec<Listed<'_>> = Vec::new();
+    let mut places: HashMap<Url, usize> = HashMap::new();
     for list in config.feeds.iter().filter(|feed| feed.role == Role::List) {
         for (address, standing) in lists::named_by(connection, list.url.as_str())? {
-            let url = Url::parse(&address).ok().filter(|url| taken.insert(url.clone()));
-            listed.extend(url.map(|url| (url, &**list, standing)));
+            let Some(url) = Url::parse(&address).ok().filter(|url| !own.contains(url)) else { continue };
+            match places.get(&url).and_then(|place| listed.get_mut(*place)) {
+                Some(known) => known.stands_in(list, standing),
+                None => {
+                    places.insert(url.clone(), listed.len());
+                    listed.push(Listed { url, tags: list.tags.clone(), list: &list.name, standing });
+                }
+            }
         }
     }
     // What a feed was called it is called, whoever joins the list or leaves it.
@@ -304,20 +337,20 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
     if !listed.is_empty() {
         let known: HashMap<String, String> =
             feeds::sources(connection)?.into_iter().map(|source| (source.address, source.name)).collect();
-        let known = listed.iter().filter_map(|(url, ..)| known.get_key_value(url.as_str()));
+        let known = listed.iter().filter_map(|Listed { url, .. }| known.get_key_value(url.as_str()));
         called.extend(known.filter(|(_, name)| names.take(name)).map(|(url, name)| (url.clone(), name.clone())));
     }
-    for (url, list, standing) in listed {
+    for Listed { url, list, tags, standing } in listed {
         let name = called.remove(url.as_str()).unwrap_or_else(|| names.derive(&url));
         let role = match standing {
-            Standing::Named { .. } => Role::Listed(list.name.clone()),
-            Standing::Left => Role::Left(list.name.clone()),
+            Standing::Named { .. } => Role::Listed(list.to_owned()),
+            Standing::Left => Role::Left(list.to_owned()),
         };
         feeds.push(Arc::new(FeedConfig {
             url,
             name,
             name_is_derived: true,
-            tags: list.tags.clone(),
+            tags,
             cadence: None,
             priority: 0,
             home: None,

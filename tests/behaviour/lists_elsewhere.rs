@@ -44,7 +44,14 @@ fn titles(scene: &Scene) -> Vec<String> {
 
 /// How often each feed was asked, as letters.
 fn asked(planet: &Origin) -> String {
-    planet.asked().iter().filter(|asked| asked.target != "/list").map(|asked| asked.target.replace('/', "")).collect()
+    planet.asked().iter().filter(|asked| asked.target.len() == 2).map(|asked| asked.target.replace('/', "")).collect()
+}
+
+/// Which feeds were asked after so many requests, as letters in their order.
+fn asked_since(planet: &Origin, before: usize) -> String {
+    let mut polled: Vec<char> = asked(planet).chars().skip(before).collect();
+    polled.sort_unstable();
+    polled.into_iter().collect()
 }
 
 #[test]
@@ -104,6 +111,49 @@ fn a_feed_that_leaves_its_list_stays_and_is_not_polled() {
 }
 
 #[test]
+fn a_feed_of_several_lists_has_the_tags_of_all_that_name_it_and_is_polled_as_long_as_one_does() {
+    let planet = Origin::of("");
+    let say = |first: &str, second: &str| {
+        let (first, second) = (list(&planet.url(""), first), list(&planet.url(""), second));
+        planet.change(move |request| match request.target.as_str() {
+            "/first" => Answer::ok(&*first),
+            "/second" => Answer::ok(&*second),
+            _ => answer(request, ""),
+        });
+    };
+    say("abcdef", "efg");
+    let mut text = String::new();
+    for name in ["first", "second"] {
+        let url = planet.url(&format!("/{name}"));
+        text += &format!("[[list]]\nname = \"{name}\"\nurl = \"{url}\"\ntags = [\"{name}\"]\n");
+        text += &format!("[[output]]\nname = \"{name}\"\ntags = [\"{name}\"]\n");
+    }
+    let scene = Scene::with(&[], &text);
+    let told_in = |output: &str| {
+        let stories = scene.json(&["publish", output, "--format", "json"]);
+        let items = stories["items"].as_array().unwrap().iter();
+        let mut titles: Vec<String> = items.map(|item| item["title"].as_str().unwrap().to_owned()).collect();
+        titles.sort();
+        titles.concat()
+    };
+    scene.must(&["poll"]);
+    assert_eq!((told_in("first"), told_in("second")), ("abcdef".to_owned(), "efg".to_owned()));
+    say("abcdf", "efg");
+    scene.must(&["poll"]);
+    let before = asked(&planet).len();
+    scene.must(&["poll"]);
+    assert!(asked_since(&planet, before).contains('e'), "the other list names it still");
+    assert_eq!((told_in("first"), told_in("second")), ("abcdf".to_owned(), "efg".to_owned()));
+    say("abcdf", "fg");
+    scene.must(&["poll"]);
+    let before = asked(&planet).len();
+    scene.must(&["poll"]);
+    assert!(!asked_since(&planet, before).contains('e'), "no list names it");
+    assert_eq!(told_in("second"), "fg", "and it stays where it was first");
+    assert!(told_in("first").contains('e'));
+}
+
+#[test]
 fn a_feed_whose_address_its_list_corrects_tells_nothing_again() {
     let planet = planet("abcde");
     let (scene, base) = (Scene::with(&[], &configured(&planet, "")), planet.url(""));
@@ -126,9 +176,7 @@ fn a_list_that_shrinks_breaks_or_turns_into_something_else_takes_nothing_away() 
     let polled = |expected: &str| {
         let before = asked(&planet).len();
         scene.must(&["poll"]);
-        let mut polled: Vec<char> = asked(&planet).chars().skip(before).collect();
-        polled.sort_unstable();
-        assert_eq!(polled.into_iter().collect::<String>(), expected);
+        assert_eq!(asked_since(&planet, before), expected);
     };
     let base = planet.url("");
     for document in [
