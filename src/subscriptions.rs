@@ -43,34 +43,8 @@ impl Subscriptions {
     /// When the store refuses.
     pub(crate) fn sync(context: &mut WriteContext<'_>, config: &Config, now: DateTime<Utc>) -> store::Result<Self> {
         let tx = context.tx;
-        let feeds = with_listed(tx, config)?;
-        let first_poll = |feed: &FeedConfig| {
-            let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
-            schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), feeds.len(), now)
-        };
-        let members = Self::of(config, (0..).map(FeedRef).zip(&feeds)).members;
-        let configured: Vec<feeds::Configured> = members
-            .values()
-            .map(|Member { config: feed, subscription }| {
-                let first = first_poll(feed);
-                feeds::Configured {
-                    address: feed.url.clone(),
-                    name: feed.name.clone(),
-                    standing: feeds::Standing {
-                        priority: feed.priority,
-                        site: subscription.options.site.clone(),
-                        is_closed: subscription.options.level == Level::Off,
-                        is_named: !feed.name_is_derived,
-                        is_private: feed.is_private.unwrap_or_else(|| redact::holds_key(&feed.url)),
-                        has_left: matches!(feed.role, Role::Left(_)),
-                    },
-                    first_poll: first.at,
-                    first_poll_why: first.reason,
-                    planned_by: subscription.plan_name(false),
-                }
-            })
-            .collect();
-        let reconfigured = feeds::reconfigure(tx, &configured)?;
+        let (feeds, reconfigured) = reconfigure(tx, config, now)?;
+        let first_poll = |feed: &FeedConfig| first_poll(config, feed, feeds.len(), now);
         for feed in reconfigured.changed {
             stories::settle_those_of(tx, feed, false, now)?;
         }
@@ -83,6 +57,13 @@ impl Subscriptions {
         let subscriptions = Self::of(config, reconfigured.handles.into_iter().zip(&feeds));
         for output in &config.outputs {
             output.formerly.iter().try_for_each(|former| outputs::rename(tx, former, &output.name))?;
+        }
+        for list in reconfigured.moved_lists {
+            // What it names there may be something else.
+            if let Some(subscription) = subscriptions.subscription(list) {
+                let due = Due { at: now, reason: "the list has a new address".to_owned() };
+                feeds::plan(tx, list, &due, &subscription.plan_name(false))?;
+            }
         }
         hubs::sync(tx, config.serve.websub, now)?;
         let held = cooldowns::all(tx, now)?;
@@ -285,6 +266,54 @@ impl Subscriptions {
         };
         outputs.iter().map(output).collect()
     }
+}
+
+/// Makes the store's feeds those of the configuration and of its lists; gives them, and what that changed.
+fn reconfigure(
+    connection: &Connection,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> store::Result<(Vec<Arc<FeedConfig>>, feeds::Reconfigured)> {
+    let once = || -> store::Result<_> {
+        let feeds = with_listed(connection, config)?;
+        let members = Subscriptions::of(config, (0..).map(FeedRef).zip(&feeds)).members;
+        let configured: Vec<feeds::Configured> = members
+            .values()
+            .map(|Member { config: feed, subscription }| {
+                let first = first_poll(config, feed, feeds.len(), now);
+                feeds::Configured {
+                    address: feed.url.clone(),
+                    name: feed.name.clone(),
+                    standing: feeds::Standing {
+                        priority: feed.priority,
+                        site: subscription.options.site.clone(),
+                        is_closed: subscription.options.level == Level::Off,
+                        is_named: !feed.name_is_derived,
+                        is_private: feed.is_private.unwrap_or_else(|| redact::holds_key(&feed.url)),
+                        has_left: matches!(feed.role, Role::Left(_)),
+                    },
+                    first_poll: first.at,
+                    first_poll_why: first.reason,
+                    planned_by: subscription.plan_name(false),
+                }
+            })
+            .collect();
+        let reconfigured = feeds::reconfigure(connection, &configured)?;
+        Ok((feeds, reconfigured))
+    };
+    let (feeds, reconfigured) = once()?;
+    if reconfigured.moved_lists.is_empty() {
+        return Ok((feeds, reconfigured));
+    }
+    // A list that is followed to another address brings its feeds along.
+    let (feeds, again) = once()?;
+    Ok((feeds, again.after(reconfigured)))
+}
+
+/// When a feed of so many is polled first.
+fn first_poll(config: &Config, feed: &FeedConfig, feed_count: usize, now: DateTime<Utc>) -> Due {
+    let cadence = feed.cadence.as_ref().unwrap_or(&config.poll.cadence);
+    schedule::first_poll(cadence, config.poll.min_interval, feed.url.as_str(), feed_count, now)
 }
 
 /// A feed that lists name or named.

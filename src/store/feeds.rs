@@ -15,7 +15,7 @@ use crate::model::rhythm::Rhythm;
 use crate::model::{EntryRef, Feed, FeedRef, Validators};
 use crate::schedule::Due;
 use crate::store::checksum::feed_is_whole;
-use crate::store::{Error, Result, instant, millis};
+use crate::store::{Error, Result, instant, lists, millis};
 
 /// The columns of a [`Feed`], in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -98,6 +98,23 @@ pub struct Reconfigured {
     pub ranked_anew: Vec<FeedRef>,
     /// Whether others may now join what a feed tells, or no longer.
     pub joins_changed: bool,
+    /// The lists that have another address since then, and name what they named before.
+    pub moved_lists: Vec<FeedRef>,
+}
+
+impl Reconfigured {
+    /// What this changed after `before`, taken together.
+    #[must_use]
+    pub fn after(mut self, before: Self) -> Self {
+        let further = |known: &[FeedRef], feeds: Vec<FeedRef>| -> Vec<FeedRef> {
+            feeds.into_iter().filter(|feed| !known.contains(feed)).collect()
+        };
+        self.changed.extend(further(&self.changed, before.changed));
+        self.ranked_anew.extend(further(&self.ranked_anew, before.ranked_anew));
+        self.moved_lists.extend(before.moved_lists);
+        self.joins_changed |= before.joins_changed;
+        self
+    }
 }
 
 /// Makes the store's feeds those of the configuration, and says what that changed.
@@ -106,11 +123,11 @@ pub struct Reconfigured {
 /// When the store refuses.
 pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reconfigured> {
     let before = standings(connection)?;
-    let handles = configure(connection, feeds)?;
+    let (handles, moved_lists) = configure(connection, feeds)?;
     let mut update = connection.prepare_cached(
         "UPDATE feed SET priority = ?2, site = ?3, is_closed = ?4, is_named = ?5, is_private = ?6, has_left = ?7 WHERE id = ?1",
     )?;
-    let mut reconfigured = Reconfigured::default();
+    let mut reconfigured = Reconfigured { moved_lists, ..Reconfigured::default() };
     for (handle, Configured { standing, .. }) in handles.iter().zip(feeds) {
         let Standing { priority, site, is_closed, is_named, is_private, has_left } = standing;
         let former = before.get(handle);
@@ -134,7 +151,8 @@ pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reco
     Ok(reconfigured)
 }
 
-/// Makes the store's feeds those of the configuration, and gives their handles in its order.
+/// Makes the store's feeds those of the configuration, and gives their handles in its order, and which of them are lists that
+/// have another address now.
 ///
 /// A feed keeps its history when it is no longer named, and takes it up again when it comes back. One whose address was
 /// corrected to where a permanent redirect had led is the same feed, and so is one that is asked over https from now on, or no
@@ -142,7 +160,7 @@ pub fn reconfigure(connection: &Connection, feeds: &[Configured]) -> Result<Reco
 ///
 /// # Errors
 /// When the store refuses.
-fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRef>> {
+fn configure(connection: &Connection, feeds: &[Configured]) -> Result<(Vec<FeedRef>, Vec<FeedRef>)> {
     let mut known = connection.prepare_cached("SELECT id FROM feed WHERE address = ?1")?;
     let mut moved =
         connection.prepare_cached("SELECT id FROM feed WHERE moved_to = ?1 AND configured = 0 ORDER BY id LIMIT 1")?;
@@ -184,7 +202,15 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
             bore.insert(name, id);
         }
     }
-    feeds
+    let mut moved_lists = Vec::new();
+    let mut follow = |id: u64, feed: &Configured| -> Result<()> {
+        if lists::follow(connection, id, feed.address.as_str())? {
+            moved_lists.push(FeedRef(id));
+        }
+        followed.execute(params![id, feed.name, feed.address.as_str()])?;
+        Ok(())
+    };
+    let handles = feeds
         .iter()
         .zip(handles)
         .map(|(feed, known)| {
@@ -193,7 +219,7 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
                 return Ok(FeedRef(id));
             }
             if let Some(id) = moved.query_row([address], |row| row.get::<_, u64>(0)).optional()? {
-                followed.execute(params![id, feed.name, address])?;
+                follow(id, feed)?;
                 taken_up.insert(id);
                 return Ok(FeedRef(id));
             }
@@ -212,7 +238,7 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
                 former = bore.get(&feed.name).copied().filter(|id| !taken_up.contains(id));
             }
             if let Some(id) = former {
-                followed.execute(params![id, feed.name, address])?;
+                follow(id, feed)?;
                 taken_up.insert(id);
                 begun_anew.execute(params![id, first_poll, feed.first_poll_why, feed.planned_by])?;
                 return Ok(FeedRef(id));
@@ -225,7 +251,8 @@ fn configure(connection: &Connection, feeds: &[Configured]) -> Result<Vec<FeedRe
             added.execute(params![identity, address, feed.name, first_poll, feed.first_poll_why, feed.planned_by])?;
             Ok(FeedRef(u64::try_from(connection.last_insert_rowid()).unwrap_or_default()))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((handles, moved_lists))
 }
 
 /// When each configured feed that is not retired is due.
@@ -680,7 +707,7 @@ mod tests {
         schema::migrate(&mut connection, 0).unwrap();
         let configure = |addresses: &[&str]| {
             let feeds: Vec<Configured> = addresses.iter().map(|address| named(address, address)).collect();
-            configure(&connection, &feeds).unwrap()
+            configure(&connection, &feeds).unwrap().0
         };
         let before = configure(&["http://one.example/feed?a", "http://two.example/"]);
         connection.execute("UPDATE feed SET etag = x'31'", []).unwrap();
@@ -707,7 +734,7 @@ mod tests {
     fn what_was_learned_at_one_address_is_not_stored_under_another() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, 0).unwrap();
-        let feed = configure(&connection, &[named("one", "http://one.example/feed")]).unwrap()[0];
+        let feed = configure(&connection, &[named("one", "http://one.example/feed")]).unwrap().0[0];
         let vouched = |feed: &Feed| Feed {
             validators: Validators { etag: Some(b"1".to_vec()), last_modified: None },
             failures: 3,
@@ -717,7 +744,7 @@ mod tests {
             configure(&connection, &[named("one", "http://one.example/feed")]).unwrap();
             let polled = one(&connection, feed).unwrap();
             // The configuration is read again while the poll is under way.
-            assert_eq!(configure(&connection, &[named("one", "https://one.example/feed")]).unwrap(), [feed]);
+            assert_eq!(configure(&connection, &[named("one", "https://one.example/feed")]).unwrap().0, [feed]);
             save(&connection, &vouched(&polled), listed).unwrap();
             let now = one(&connection, feed).unwrap();
             assert_eq!((now.validators.etag.as_deref(), now.failures), (None, 0));

@@ -24,6 +24,18 @@ pub fn named_by(connection: &Connection, list: &str) -> Result<BTreeMap<String, 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Lets the list that is `feed` name under its new address what it named under the one that it has still; gives whether it named
+/// anything.
+///
+/// # Errors
+/// When the store refuses.
+pub fn follow(connection: &Connection, feed: u64, address: &str) -> Result<bool> {
+    let mut follow = connection.prepare_cached(
+        "UPDATE OR REPLACE listed SET list = ?2 WHERE list = (SELECT address FROM feed WHERE id = ?1)",
+    )?;
+    Ok(follow.execute(params![feed, address])? > 0)
+}
+
 /// Notes what a list names; gives what that changes.
 ///
 /// # Errors

@@ -154,6 +154,39 @@ fn a_feed_of_several_lists_has_the_tags_of_all_that_name_it_and_is_polled_as_lon
 }
 
 #[test]
+fn a_list_under_a_new_address_keeps_its_feeds_until_it_was_read_there_and_is_asked_at_once() {
+    let planet = planet("abc");
+    let configured = |at: &str, more: &str| configured(&planet, more).replace("/list\"", &format!("{at}\""));
+    let yearly = "schedule = \"0 5 1 1 *\"\n";
+    let scene = Scene::with(&[], &configured("/list", yearly));
+    scene.must(&["poll"]);
+    assert_eq!(titles(&scene), ["a", "b", "c"]);
+    let base = planet.url("");
+    planet.change(move |request| match request.target.as_str() {
+        "/moved" => Answer::status("503 Service Unavailable"),
+        _ => answer(request, &list(&base, "abc")),
+    });
+    scene.configure(&[], &configured("/moved", yearly));
+    let before = asked(&planet).len();
+    scene.run(&["poll", "--due"]);
+    assert!(planet.asked().iter().any(|asked| asked.target == "/moved"), "it is asked at once");
+    scene.run(&["poll"]);
+    assert_eq!(asked_since(&planet, before), "abc", "its feeds are polled");
+    assert_eq!(titles(&scene), ["a", "b", "c"]);
+    // What it names there counts as what it names the next time.
+    let base = planet.url("");
+    planet.change(move |request| match request.target.as_str() {
+        "/moved" => Answer::ok(list(&base, "abd")),
+        _ => answer(request, ""),
+    });
+    scene.must(&["poll"]);
+    assert_eq!(titles(&scene), ["a", "b", "c", "d"]);
+    let before = asked(&planet).len();
+    scene.must(&["poll"]);
+    assert!(!asked_since(&planet, before).contains('c'), "it has left");
+}
+
+#[test]
 fn a_feed_whose_address_its_list_corrects_tells_nothing_again() {
     let planet = planet("abcde");
     let (scene, base) = (Scene::with(&[], &configured(&planet, "")), planet.url(""));
