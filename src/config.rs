@@ -333,7 +333,7 @@ pub enum Role {
 }
 
 /// How a feed is reached, and with which credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Access {
     /// For Basic authentication, with `password`.
     pub username: Option<String>,
@@ -348,7 +348,7 @@ pub struct Access {
 }
 
 /// A secret, or where it is kept; fetching it is the caller's work.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Secret {
     /// The secret itself, in the configuration.
     Literal(String),

@@ -20,7 +20,7 @@ use crate::publish::{Output, token};
 use crate::redact;
 use crate::schedule::{self, Due};
 use crate::store::{self, Connection, Policy, WriteContext, cooldowns, feeds, hubs, lists, outputs, stories};
-use crate::subscription::{IngestOptions, Subscription};
+use crate::subscription::{self, IngestOptions, Subscription};
 use crate::update::listing::Standing;
 
 /// The configured feeds.
@@ -87,7 +87,8 @@ impl Subscriptions {
                     Err(error) if error.policy() == Policy::Report => continue,
                     Err(error) => return Err(error),
                 };
-                let mut due = subscription.replan(&state).unwrap_or_else(|| first_poll(config));
+                let planned = subscription.retry(&state, feeds.len(), now).or_else(|| subscription.replan(&state));
+                let mut due = planned.unwrap_or_else(|| first_poll(config));
                 let domain = domain_of(state.target());
                 if let Some(until) = held.until(&domain, now).filter(|until| *until > due.at) {
                     due = Due { at: until, reason: format!("Retry-After of {domain}") };
@@ -128,6 +129,7 @@ impl Subscriptions {
                 cadence: feed.cadence.clone().unwrap_or_else(|| config.poll.cadence.clone()),
                 min_interval: config.poll.min_interval,
                 access: feed.access.clone(),
+                asked_as: subscription::asked_as(&feed.access, &config.poll),
                 options: Arc::new(options),
                 is_list: feed.role == Role::List,
             };

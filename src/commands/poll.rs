@@ -45,7 +45,14 @@ pub(super) async fn run(
     is_quiet: bool,
     names: &[String],
 ) -> anyhow::Result<Exit> {
-    let store = Store::open_within(store_path, FOR_A_LOCK)?;
+    let store = Store::open_within(store_path, FOR_A_LOCK).map_err(|error| match error {
+        store::Error::Locked(path) => anyhow::anyhow!(
+            "{}: another newsfold is using this store; a daemon polls by itself, and asks a failing feed soon once what was \
+             wrong in its configuration is put right and the daemon is told to reload (SIGHUP); stop it to poll with this command",
+            path.display()
+        ),
+        error => error.into(),
+    })?;
     let mut round = poll_once(config, &store, (only_due, names), &HashSet::new()).await?;
     if round.came.lists_changed {
         // What a list names is polled like the rest.

@@ -333,10 +333,14 @@ impl Agenda {
             // The configuration may have been read again meanwhile.
             let is_planned = matches!(polled, Polled::Postponed(_))
                 || feed.planned_by == Some(subscription.plan_name(feed.told_until.is_some()));
+            let planned_anew = || {
+                let retry = subscription.retry(&feed, self.subscriptions.len(), now);
+                retry.or_else(|| subscription.replan(&feed)).map_or(feed.next_poll, |due| due.at)
+            };
             let due = match () {
                 () if is_moved => now,
                 () if is_planned => feed.next_poll,
-                () => subscription.replan(&feed).map_or(feed.next_poll, |due| due.at),
+                () => planned_anew(),
             };
             self.due.insert((due, feed.feed));
         }

@@ -38,6 +38,27 @@ fn credentials_go_to_the_configured_origin_and_not_along_a_redirect() {
 }
 
 #[test]
+fn a_feed_that_failed_for_want_of_a_password_is_asked_soon_once_it_has_one() {
+    let origin = Origin::start(|request| match request.header("authorization") {
+        Some("Basic bWU6aHVudGVyMg==") => Answer::ok(rss_of(&["a"])),
+        _ => Answer::status("401 Unauthorized"),
+    });
+    let keys = |password: &str| format!("username = \"me\"\npassword = \"{password}\"");
+    let scene = scene(&origin.url("/feed"), &keys("hunter1"));
+    (0..4).for_each(|_| drop(scene.run(&["poll"])));
+    let mut daemon = scene.start();
+    assert!(scene.feed()["next_poll_why"].as_str().unwrap().contains("back-off"));
+    let told = scene.run(&["poll", "example"]);
+    assert!(told.status == 1 && told.err.contains("told to reload"), "{told:?}");
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace(&keys("hunter1"), &keys("hunter2")));
+    daemon.signal("HUP");
+    daemon.wait_for_event("feed.polled");
+    assert_eq!(origin.asked().len(), 5);
+    assert_eq!(scene.stories().len(), 1);
+}
+
+#[test]
 fn a_secret_that_cannot_be_had_fails_its_feed_and_asks_nobody() {
     let origin = Origin::of(rss_of(&["a"]));
     let scene = scene(&origin.url("/feed"), "headers = { Authorization = { credential = \"token\" } }");
