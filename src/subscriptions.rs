@@ -65,7 +65,7 @@ impl Subscriptions {
                 feeds::plan(tx, list, &due, &subscription.plan_name(false))?;
             }
         }
-        hubs::sync(tx, config.serve.websub, now)?;
+        hubs::sync(tx, config.serve.websub, &config.serve.public_url, now)?;
         let held = cooldowns::all(tx, now)?;
         for (feed, planned_by, is_told) in feeds::plans(tx)? {
             let Some(Member { config, subscription }) = subscriptions.members.get(&feed) else { continue };

@@ -24,6 +24,8 @@ const AFTER_DENIAL: TimeDelta = TimeDelta::days(7);
 const REMEMBERED_MESSAGES: usize = 256;
 /// How many times a hub is asked to stop; after that the subscription runs out by itself.
 const FAREWELLS: u32 = 3;
+/// How long a hub that knows us by another address has to ask back whether it is to stop, before it is asked anew.
+const BEFORE_ASKED_ANEW: TimeDelta = TimeDelta::minutes(1);
 
 /// Something to ask of a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,9 @@ pub struct Request {
     pub hub: Url,
     /// What about.
     pub topic: String,
-    /// The end of the address that it is to call.
+    /// The address that it is to call begins with this,
+    pub public_url: String,
+    /// and ends with this.
     pub callback: String,
     /// What it is to sign with.
     pub secret: String,
@@ -95,14 +99,26 @@ pub fn note(tx: &Connection, feed: FeedRef, found: Option<&HubLinks>, now: DateT
 
 /// Leaves the subscriptions of feeds that the configuration does not name, or all of them; takes up those of feeds that are back.
 ///
+/// A hub that was told to call below another address than `public_url` is left, too, and asked anew.
+///
 /// # Errors
 /// When the store refuses.
-pub fn sync(tx: &Connection, is_on: bool, now: DateTime<Utc>) -> Result<()> {
+pub fn sync(tx: &Connection, is_on: bool, public_url: &Url, now: DateTime<Utc>) -> Result<()> {
+    tx.execute(
+        "UPDATE hub_subscription SET public_url = ?1 WHERE public_url IS NULL AND callback IS NOT NULL",
+        [public_url.as_str()],
+    )?;
     leave(tx, "NOT ?1 OR feed NOT IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)", now, [is_on])?;
+    leave(tx, "public_url <> ?1", now, [public_url.as_str()])?;
+    tx.execute(
+        "UPDATE hub_subscription SET callback = NULL, secret = NULL, public_url = NULL, next_step = ?2
+         WHERE public_url <> ?1 AND pending IS NULL",
+        params![public_url.as_str(), millis(now)],
+    )?;
     tx.execute(
         "UPDATE hub_subscription SET pending = NULL, failures = 0, next_step = ?2
-         WHERE pending = 'unsubscribe' AND ?1 AND feed IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)",
-        params![is_on, millis(now)],
+         WHERE pending = 'unsubscribe' AND ?1 AND public_url = ?3 AND feed IN (SELECT id FROM feed WHERE configured = 1 AND retired_at IS NULL)",
+        params![is_on, millis(now), public_url.as_str()],
     )?;
     Ok(())
 }
@@ -143,41 +159,54 @@ fn address(stored: &str, whose: &str) -> Result<Url> {
     Url::parse(stored).map_err(|error| Error::Damaged(format!("the address of {whose}: {error}")))
 }
 
-/// Notes that hubs are asked now, and gives what to ask. Each feed comes with words for a callback and a secret, for when it has
-/// none.
+/// Notes that hubs are asked now, and gives what to ask. Each feed comes with words for a callback below `public_url` and a
+/// secret, for when it has none.
 ///
 /// # Errors
 /// When the store refuses.
-pub fn ask(tx: &Connection, feeds: &[(FeedRef, (String, String))], now: DateTime<Utc>) -> Result<Vec<Request>> {
+pub fn ask(
+    tx: &Connection,
+    feeds: &[(FeedRef, (String, String))],
+    public_url: &Url,
+    now: DateTime<Utc>,
+) -> Result<Vec<Request>> {
     let mut requests = Vec::new();
     for (feed, (callback, secret)) in feeds {
         let hubs = take_turns(tx, *feed, now)?;
         let asked = tx
             .prepare_cached(
                 "UPDATE hub_subscription SET callback = coalesce(callback, ?2), secret = coalesce(secret, ?3), failures = failures + 1,
-                 pending = coalesce(pending, 'subscribe'), lease_until = iif(lease_until > ?4, lease_until, NULL)
-                 WHERE feed = ?1 RETURNING hub, topic, callback, secret, pending, failures, lease_until, (SELECT name FROM feed WHERE id = ?1)",
+                 pending = coalesce(pending, 'subscribe'), lease_until = iif(lease_until > ?4, lease_until, NULL), public_url = coalesce(public_url, ?5)
+                 WHERE feed = ?1 RETURNING hub, topic, callback, secret, pending, failures, lease_until, (SELECT name FROM feed WHERE id = ?1), public_url,
+                 public_url <> ?5 AND (SELECT configured FROM feed WHERE id = ?1)",
             )?
-            .query_row(params![feed.0, callback, secret, millis(now)], |row| {
+            .query_row(params![feed.0, callback, secret, millis(now), public_url.as_str()], |row| {
                 let mode = match row.get::<_, String>(4)?.as_str() {
                     "unsubscribe" => HubMode::Unsubscribe,
                     _ => HubMode::Subscribe,
                 };
-                let request = (row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, mode, row.get(7)?);
-                Ok((request, row.get::<_, u32>(5)?, row.get::<_, Option<i64>>(6)?))
+                let request =
+                    (row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, mode, row.get(7)?, row.get(8)?);
+                Ok((request, row.get::<_, u32>(5)?, row.get::<_, Option<i64>>(6)?, row.get::<_, bool>(9)?))
             })
             .optional()?;
-        let Some(((hub, topic, callback, secret, mode, name), times, lease)) = asked else { continue };
-        if mode == HubMode::Unsubscribe && (times > FAREWELLS || lease.is_none()) {
+        let Some(((hub, topic, callback, secret, mode, name, public_url), times, lease, is_asked_anew)) = asked else {
+            continue;
+        };
+        let farewells = if is_asked_anew { 1 } else { FAREWELLS };
+        if mode == HubMode::Unsubscribe && (times > farewells || lease.is_none()) {
             forget(tx, *feed, now)?;
             continue;
         }
         let rounds = times.saturating_sub(1) / hubs;
-        let patience = (FIRST_PATIENCE * 2_i32.pow(rounds.min(8))).min(LONGEST_PATIENCE);
+        let patience = match is_asked_anew {
+            true => BEFORE_ASKED_ANEW,
+            false => (FIRST_PATIENCE * 2_i32.pow(rounds.min(8))).min(LONGEST_PATIENCE),
+        };
         tx.prepare_cached("UPDATE hub_subscription SET next_step = ?2 WHERE feed = ?1")?
             .execute(params![feed.0, millis(now + patience)])?;
         let hub = address(&hub, "a hub")?;
-        requests.push(Request { feed: *feed, name, hub, topic, callback, secret, mode });
+        requests.push(Request { feed: *feed, name, hub, topic, public_url, callback, secret, mode });
     }
     Ok(requests)
 }
@@ -196,8 +225,10 @@ fn take_turns(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<u32>
     let Some((hub, hubs, failures, is_settled)) = known else { return Ok(1) };
     let turns = Turns { hubs: hubs.lines().collect(), failures };
     if let Some(next) = turns.next().filter(|next| is_settled != Some(true) && *next != hub) {
-        tx.prepare_cached("UPDATE hub_subscription SET hub = ?2, callback = NULL, secret = NULL WHERE feed = ?1")?
-            .execute(params![feed.0, next])?;
+        tx.prepare_cached(
+            "UPDATE hub_subscription SET hub = ?2, callback = NULL, secret = NULL, public_url = NULL WHERE feed = ?1",
+        )?
+        .execute(params![feed.0, next])?;
     }
     Ok(turns.count())
 }
@@ -247,7 +278,7 @@ pub fn failed(tx: &Connection, request: &Request, now: DateTime<Utc>) -> Result<
 /// Ends a subscription for good. When the feed is polled again, its hub is asked anew.
 fn forget(tx: &Connection, feed: FeedRef, now: DateTime<Utc>) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE hub_subscription SET callback = NULL, secret = NULL, pending = NULL, lease_until = NULL, failures = 0, missed = 0, next_step = ?2
+        "UPDATE hub_subscription SET callback = NULL, secret = NULL, public_url = NULL, pending = NULL, lease_until = NULL, failures = 0, missed = 0, next_step = ?2
          WHERE feed = ?1",
     )?
     .execute(params![feed.0, millis(now)])?;

@@ -41,6 +41,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/23.sql"),
     include_str!("schema/24.sql"),
     include_str!("schema/25.sql"),
+    include_str!("schema/26.sql"),
 ];
 
 /// Brings the tables to the newest version, all steps in one transaction: a store has never some of them.

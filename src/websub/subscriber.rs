@@ -19,7 +19,7 @@ use crate::model::FeedRef;
 use crate::model::hub::HubMode;
 use crate::net::domain::domain_of;
 use crate::store::hubs::{self, Request};
-use crate::store::{self, Store};
+use crate::store::{self, Store, WriteContext};
 use crate::subscriptions::Subscriptions;
 
 /// How many hubs are asked at a time, one request each: one that dawdles holds up no other.
@@ -75,12 +75,14 @@ impl Subscriber {
         if next.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> =
-            next.into_iter().filter_map(|feed| Some((feed, (unguessable()?, unguessable()?)))).collect();
-        let requests = self.store.write(named.len() * 64, move |context| hubs::ask(context.tx, &named, now)).await?;
+        let named: Vec<_> = next.iter().filter_map(|feed| Some((*feed, (unguessable()?, unguessable()?)))).collect();
+        let ours = public_url.clone();
+        let ask = move |context: &mut WriteContext<'_>| hubs::ask(context.tx, &named, &ours, now);
+        let requests = self.store.write(next.len() * 64, ask).await?;
         for request in requests {
             let access = subscriptions.subscription(request.feed).map(|subscription| subscription.access.clone());
-            let (client, callback) = (client.clone(), format!("{public_url}websub/{}", request.callback));
+            let callback = format!("{}websub/{}", request.public_url, request.callback);
+            let client = client.clone();
             let store = self.store.clone();
             let domain = domain_of(&request.hub);
             let asked = self.asking.spawn(async move {

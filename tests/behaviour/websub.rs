@@ -36,7 +36,9 @@ fn scene(feed: &Origin, poll: &str) -> Scene {
 struct Asked {
     mode: String,
     topic: String,
-    /// The path of the address to call.
+    /// The address to call: where it begins,
+    host: String,
+    /// and its path.
     path: String,
     secret: String,
 }
@@ -52,8 +54,9 @@ fn asked(hub: &Origin) -> Asked {
         pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     };
     let callback = said("hub.callback");
-    let path = callback.strip_prefix("http://127.0.0.1:1").unwrap().to_owned();
-    Asked { mode: said("hub.mode"), topic: said("hub.topic"), path, secret: said("hub.secret") }
+    let (host, path) = callback.split_at(callback.find("/news/").unwrap());
+    let (host, path) = (host.to_owned(), path.to_owned());
+    Asked { mode: said("hub.mode"), topic: said("hub.topic"), host, path, secret: said("hub.secret") }
 }
 
 /// Asks back as a hub does; gives the status line and the body.
@@ -258,6 +261,32 @@ fn a_feed_that_leaves_the_configuration_is_unsubscribed() {
     daemon.wait_for_event("hub.asked");
     let again = asked(&hub);
     assert!(again.mode == "subscribe" && again.path != path && again.secret != secret, "{again:?}");
+}
+
+#[test]
+fn a_hub_that_knows_another_address_of_ours_is_left_and_asked_anew_and_the_feed_polled_meanwhile() {
+    let hub = hub();
+    let origin = feed(&hub);
+    let scene = scene(&origin, "");
+    let (daemon, before) = subscribed(&scene, &hub);
+    drop(daemon);
+    scene.must(&["poll"]);
+    let why = || scene.feed()["next_poll_why"].as_str().unwrap().to_owned();
+    assert!(why().contains("its hub tells of changes"), "{}", why());
+    let text = std::fs::read_to_string(scene.path("newsfold.toml")).unwrap();
+    scene.write("newsfold.toml", &text.replace("http://127.0.0.1:1/news/", "http://127.0.0.2:1/news/"));
+    let mut daemon = scene.start();
+    daemon.wait_for_event("hub.asked");
+    let farewell = asked(&hub);
+    assert_eq!((farewell.mode.as_str(), &farewell.host, &farewell.path), ("unsubscribe", &before.host, &before.path));
+    assert!(!why().contains("its hub tells of changes"), "{}", why());
+    assert!(ask_back(&daemon, &before.path, "unsubscribe", TOPIC).0.contains("200"));
+    daemon.wait_for_event("hub.asked");
+    let again = asked(&hub);
+    assert_eq!((again.mode.as_str(), again.host.as_str()), ("subscribe", "http://127.0.0.2:1"));
+    assert_ne!(again.path, before.path);
+    assert!(ask_back(&daemon, &again.path, "subscribe", TOPIC).0.contains("200"));
+    daemon.wait_for_event("hub.subscribed");
 }
 
 #[test]
