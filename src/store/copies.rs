@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::model::{EntryRef, FeedRef, StoryRef};
 use crate::store::checksum::{entry_is_whole, feed_is_whole, story_is_whole};
 use crate::store::file::{self, beside};
 use crate::store::texts::{self, Block, Place, place_columns};
-use crate::store::{Error, Reader, Result, entries, feeds, schema, stories, whole_copy};
+use crate::store::{Error, Reader, Result, entries, feeds, open, schema, stories, whole_copy};
 
 /// How many faults of a damaged file are told.
 const MOST_FAULTS: usize = 20;
@@ -40,25 +40,32 @@ pub fn back_up(reader: &Reader, to: &Path) -> Result<()> {
 /// # Errors
 /// When there is no store, or it is not ours.
 pub fn check(path: &Path) -> Result<Vec<String>> {
-    let look = |connection: &Connection| -> Result<Vec<String>> {
-        let mut faults: Vec<String> = Vec::new();
-        connection.pragma_query(None, "integrity_check", |row| {
-            faults.extend(Some(row.get::<_, String>(0)?).filter(|line| line != "ok"));
-            Ok(())
-        })?;
-        connection.pragma_query(None, "foreign_key_check", |row| {
-            faults.push(format!("a row of `{}` names one that is missing", row.get::<_, String>(0)?));
-            Ok(())
-        })?;
-        let untold = "SELECT count(*) FROM entry WHERE story IS NOT NULL AND story NOT IN (SELECT id FROM story)";
-        let untold: u64 = connection.query_row(untold, [], |row| row.get(0))?;
-        if untold > 0 {
-            faults.push(format!("{untold} entries tell a story that is missing"));
-        }
-        faults.truncate(MOST_FAULTS);
-        Ok(faults)
-    };
-    match Reader::open(path).and_then(|reader| reader.read(look)) {
+    told_as_faults(Reader::open(path).and_then(|reader| reader.read(faults)))
+}
+
+/// What is wrong with a store, a line each.
+fn faults(connection: &Connection) -> Result<Vec<String>> {
+    let mut faults: Vec<String> = Vec::new();
+    connection.pragma_query(None, "integrity_check", |row| {
+        faults.extend(Some(row.get::<_, String>(0)?).filter(|line| line != "ok"));
+        Ok(())
+    })?;
+    connection.pragma_query(None, "foreign_key_check", |row| {
+        faults.push(format!("a row of `{}` names one that is missing", row.get::<_, String>(0)?));
+        Ok(())
+    })?;
+    let untold = "SELECT count(*) FROM entry WHERE story IS NOT NULL AND story NOT IN (SELECT id FROM story)";
+    let untold: u64 = connection.query_row(untold, [], |row| row.get(0))?;
+    if untold > 0 {
+        faults.push(format!("{untold} entries tell a story that is missing"));
+    }
+    faults.truncate(MOST_FAULTS);
+    Ok(faults)
+}
+
+/// What is wrong with a file that SQLite gives up on is a fault, too.
+fn told_as_faults(found: Result<Vec<String>>) -> Result<Vec<String>> {
+    match found {
         Err(Error::Corrupt { what, .. }) => Ok(vec![what]),
         Err(Error::Sqlite(error)) if file::is_corruption(&error) => Ok(vec![error.to_string()]),
         other => other,
@@ -208,14 +215,14 @@ fn is_of_this_version(connection: &Connection) -> Result<bool> {
 /// # Errors
 /// When a newsfold is running on the store, or the copy is damaged or not ours; nothing was changed then.
 pub fn restore(path: &Path, from: &Path, now: DateTime<Utc>) -> Result<Option<PathBuf>> {
-    match check(from)?.as_slice() {
+    match told_as_faults(open::open_copy(from).and_then(|copy| faults(&copy)))?.as_slice() {
         [] => {}
         faults => return Err(Error::Corrupt { path: from.to_owned(), what: faults.join("; ") }),
     }
     let path = &file::resolved(path);
     let _owned = file::own(path, Duration::ZERO)?;
     // The copy is whole under another name before anything is touched.
-    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let source = open::open_copy(from)?;
     let fresh = begin_fresh(path)?;
     whole_copy::copy(&source, &fresh)?;
     file::look_through(&Connection::open(&fresh)?, from)?;

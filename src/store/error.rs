@@ -63,6 +63,14 @@ pub enum Error {
         /// Why it cannot.
         error: std::io::Error,
     },
+    /// A copy cannot be read.
+    #[error("{}: {error}; the copy has to be a file that this user may read", path.display())]
+    UnreadableCopy {
+        /// The copy.
+        path: PathBuf,
+        /// Why it cannot.
+        error: std::io::Error,
+    },
     /// Another program is in the middle of something.
     #[error(
         "another program holds the store locked (a backup, a database browser, `VACUUM`); close it, or wait until it is done"
@@ -107,7 +115,9 @@ impl Error {
             Self::Busy => Policy::Retry,
             Self::Sqlite(error) => of_sqlite(error),
             Self::Refused(error) => error.policy(),
-            Self::Folder { error, .. } | Self::Copy { error, .. } => of_file(error.kind()),
+            Self::Folder { error, .. } | Self::Copy { error, .. } | Self::UnreadableCopy { error, .. } => {
+                of_file(error.kind())
+            }
             // A story or a feed that cannot be read leaves all others as they are.
             Self::Damaged(_) | Self::Panicked => Policy::Report,
             Self::Locked(_)

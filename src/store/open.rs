@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use url::Url;
 
 use crate::store::file::{
     Ownership, beside, identify, in_words, look_at, look_through_for_writing, make_private, tighten,
@@ -115,6 +116,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
         .or_else(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY))
         .map_err(|error| in_words(error, path))?;
     connection.busy_timeout(BUSY)?;
+    for_reading(connection, path)
+}
+
+/// A connection to the file at `path` that reads it, if it is a store.
+fn for_reading(connection: Connection, path: &Path) -> Result<Connection> {
     let (version, _) = identify(&connection, path)?;
     if version == 0 {
         return Err(Error::Missing(path.to_owned()));
@@ -123,6 +129,35 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -512)?;
     tune(&connection)?;
     Ok(connection)
+}
+
+/// Opens the copy at `path` to read it, and writes nothing, neither to it nor beside it.
+///
+/// # Errors
+/// When it cannot be read, or is not ours.
+pub(super) fn open_copy(path: &Path) -> Result<Connection> {
+    // What is a copy has no log; a store that is in use has one, and is read as such.
+    if beside(path, "-wal").exists() {
+        return open_for_reading(path);
+    }
+    let unreadable = |error| Error::UnreadableCopy { path: path.to_owned(), error };
+    let open = || {
+        look_at(path)?;
+        let whole_path = std::path::absolute(path).map_err(unreadable)?;
+        let mut address = Url::from_file_path(whole_path).map_err(|()| Error::Missing(path.to_owned()))?;
+        address.set_query(Some("immutable=1"));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(address.as_str(), flags).map_err(|error| in_words(error, path))?;
+        for_reading(connection, path).map_err(|error| match error {
+            Error::Missing(_) => unreadable(std::io::Error::other("this file is empty")),
+            error => error,
+        })
+    };
+    open().map_err(|error| match error {
+        Error::Missing(_) => unreadable(std::io::ErrorKind::NotFound.into()),
+        Error::Folder { error, .. } => unreadable(error),
+        error => error,
+    })
 }
 
 /// What every connection that writes is told.

@@ -55,13 +55,16 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
 
 /// Copies all that `from` sees into the file `to`, in one go: who writes meanwhile does not wait, and is not seen.
 ///
+/// The copy is one file, which is read without another beside it, until a store is made of it.
+///
 /// # Errors
 /// When either cannot be used.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     let mut to = Connection::open(to)?;
-    match Backup::new(from, &mut to)?.step(-1)? {
-        StepResult::Done => Ok(()),
-        // `step` may also come back with nothing copied because a file is in use.
-        _ => Err(Error::Busy),
+    let copied = Backup::new(from, &mut to)?.step(-1)?;
+    // It may also come back with nothing copied because a file is in use.
+    if copied != StepResult::Done {
+        return Err(Error::Busy);
     }
+    Ok(to.pragma_update(None, "journal_mode", "DELETE")?)
 }

@@ -99,6 +99,40 @@ fn a_backup_is_made_beside_a_running_daemon_and_restored_after_it() {
 }
 
 #[test]
+fn a_copy_is_one_file_and_nothing_is_written_beside_it() {
+    let origin = Origin::of(rss_of(&["a", "b"]));
+    let scene = Scene::with(&[("one", origin.url("/"))], "");
+    scene.must(&["poll"]);
+    let stories = scene.stories();
+    std::fs::create_dir(scene.path("copies")).unwrap();
+    let copy = scene.path("copies/a copy?#%20.db");
+    let named = copy.to_str().unwrap();
+    scene.must(&["store", "backup", named]);
+    let write = |log: &str| {
+        let connection = rusqlite::Connection::open(&copy).unwrap();
+        connection.pragma_update(None, "journal_mode", log).unwrap();
+        std::fs::read(&copy).unwrap()
+    };
+    let made = std::fs::read(&copy).unwrap();
+    assert_eq!(made, write("DELETE"), "it needs no log to be read");
+    // Those that were made by older newsfolds want one, and are restored from where nothing may be written all the same.
+    write("WAL");
+    for _ in 0..2 {
+        let names = || std::fs::read_dir(scene.path("copies")).unwrap().map(|file| file.unwrap().file_name());
+        std::fs::remove_file(scene.path("newsfold.db")).unwrap();
+        scene.must(&["store", "restore", named]);
+        assert_eq!(names().count(), 1, "{:?}", names().collect::<Vec<_>>());
+        assert_eq!(scene.stories(), stories);
+        write("DELETE");
+    }
+    let missing = scene.run(&["store", "restore", "nowhere.db"]);
+    assert!(
+        missing.status == 1 && missing.err.contains("the copy has to be a file that this user may read"),
+        "{missing:?}"
+    );
+}
+
+#[test]
 fn what_a_restore_keeps_is_whole_without_its_log() {
     let origin = Origin::of(rss_of(&["a", "b"]));
     let scene = Scene::with(&[("one", origin.url("/"))], "");
