@@ -97,6 +97,19 @@ impl Config {
         None
     }
 
+    /// Whether an address is that of a document of one of the outputs, as readers know it.
+    #[must_use]
+    pub fn is_own_output(&self, address: &Url) -> bool {
+        let Some(path) = address.as_str().strip_prefix(self.serve.public_url.as_str()) else { return false };
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        // What is private has its name behind its token.
+        let name = path.strip_prefix("t/").and_then(|path| path.split_once('/')).map_or(path, |(_, path)| path);
+        self.outputs.iter().any(|output| {
+            let ending = name.strip_prefix(&output.name).and_then(|ending| ending.strip_prefix('.'));
+            ending.is_some_and(|ending| ["atom", "rss", "json"].contains(&ending))
+        })
+    }
+
     /// The file of the store.
     ///
     /// A relative `store.path` is relative to `state_directory` (systemd's `$STATE_DIRECTORY`) if there is one, else to the configuration file.

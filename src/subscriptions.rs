@@ -378,6 +378,7 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
             Standing::Left => Role::Left(list.to_owned()),
         };
         feeds.push(Arc::new(FeedConfig {
+            is_aggregator: config.is_own_output(&url),
             url,
             name,
             name_is_derived: true,
@@ -386,7 +387,6 @@ fn with_listed(connection: &Connection, config: &Config) -> store::Result<Vec<Ar
             priority: 0,
             home: None,
             fold: None,
-            is_aggregator: false,
             keep: Vec::new(),
             drop: Vec::new(),
             is_private: None,

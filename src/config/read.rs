@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
@@ -158,7 +159,20 @@ fn sections<'t>(main: &'t Document<'t>, further: &'t [Document<'t>], file: &'t P
     }
     let notify = notify::notify(&array(&root, "notify"), &outputs, &tags, most_feeds, folder);
     let (file, warnings) = (file.to_owned(), Vec::new());
-    Config { file, store, poll, fold, serve, feeds, feed_files, outputs, notify, warnings }
+    let mut config = Config { file, store, poll, fold, serve, feeds, feed_files, outputs, notify, warnings };
+    // What is told here, told once more, is no source.
+    let own: Vec<bool> = config.feeds.iter().map(|feed| config.is_own_output(&feed.url)).collect();
+    for (feed, _) in config.feeds.iter_mut().zip(own).filter(|(_, is_own)| *is_own) {
+        Arc::make_mut(feed).is_aggregator = true;
+    }
+    for url in tables.iter().filter_map(|table| table.get("url")).filter(Value::is_text) {
+        if url.text("").and_then(|text| Url::parse(text).ok()).is_some_and(|url| config.is_own_output(&url)) {
+            url.warning(
+                "is that of an output of this newsfold, which tells nothing that is not known here; take it out",
+            );
+        }
+    }
+    config
 }
 
 /// Opens the feeds of a file that may hold nothing else.

@@ -241,6 +241,10 @@ fn what_is_allowed_and_hardly_meant_is_warned_of() {
         check(&feed(&format!("[serve]\nlisten = '{open}'\npublic_url = 'https://a.example/'")), &[]);
     }
     check(&feed("[serve]\nlisten = '127.0.0.1:80'"), &[]);
+    for (own, is_own) in [("news.atom", true), ("t/secret/news.json?x", true), ("news", false), ("other.rss", false)] {
+        let text = format!("serve.public_url = 'https://a.example/b/'\n[[feed]]\nurl = 'https://a.example/b/{own}'");
+        check(&text, if is_own { &["feed 1: url is that of an output of this newsfold"] } else { &[] });
+    }
 }
 
 #[test]

@@ -490,3 +490,33 @@ fn who_claims_the_names_of_anothers_entries_takes_nothing_from_it() {
         );
     }
 }
+
+#[test]
+fn what_a_newsfold_publishes_itself_is_no_source_by_whatever_list_it_comes_back() {
+    let (own, document) = serving("application/feed+json");
+    let address = own.url("/news.json");
+    let planet = Origin::start(move |request| match request.target.as_str() {
+        "/list" => Answer::ok(format!("<opml version=\"2.0\"><body><outline xmlUrl=\"{address}\"/></body></opml>")),
+        _ => Answer::ok(outlet(
+            1,
+            "Gazette",
+            &[("bridge", "Bridge closed at Port Sable", 1), ("ferry", "Ferries full", 2)],
+        )),
+    });
+    let feeds = [("Gazette", planet.url("/feed"))];
+    let served = |more: &str| format!("[serve]\nlisten = \"\"\npublic_url = \"{}\"\n{more}\n", own.url("/"));
+    let list = format!("[[list]]\nurl = \"{}\"", planet.url("/list"));
+    let scene = Scene::with(&feeds, &served(&list));
+    scene.must(&["poll", "Gazette"]);
+    let publish = || scene.must(&["publish", "news", "--format", "json"]);
+    *document.lock().unwrap() = publish();
+    (0..2).for_each(|_| drop(scene.must(&["poll"])));
+    assert!(own.asked().len() > 1);
+    let published: Value = serde_json::from_str(&publish()).unwrap();
+    let items = published["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2);
+    assert!(items.iter().all(|item| item["_newsfold"]["sources"] == 1), "{published}");
+    scene.configure(&feeds, &served(&format!("[[feed]]\nurl = \"{}\"", own.url("/news.json"))));
+    let told = scene.run(&["check"]);
+    assert!(format!("{}{}", told.out, told.err).contains("that of an output of this newsfold"), "{told:?}");
+}
