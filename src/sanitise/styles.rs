@@ -1,14 +1,17 @@
 //! What a style says that an element would say: editors write so, and what they write is more than looks.
 //!
-//! Pure. Styles do not stay. An element of a line that a style makes a block has lines of its own; words that are struck out,
-//! raised, lowered, bold or italic get the element for it, and `<b>` that a style makes plain is none.
+//! Pure. Styles do not stay. An element of a line that a style makes a block, or the item of a box, has lines of its own; words
+//! that are struck out, raised, lowered, bold or italic get the element for it, and `<b>` that a style makes plain is none.
 
 use super::space;
 use super::tree::{Kind, Tree};
 use crate::text::hidden::property;
 
 /// Values of `display` that make a block of an element (CSS Display 3 §2).
-const BLOCK: &[&str] = &["block", "flex", "flow-root", "grid", "list-item", "table", "-webkit-box", "-webkit-flex"];
+const BLOCK: &[&str] =
+    &["block", "flex", "flow-root", "grid", "list-item", "table", "table-row", "-webkit-box", "-webkit-flex"];
+/// Values that make items of what an element holds: blocks beside each other (CSS Flexbox 1 §4, CSS Grid 1 §6).
+const BOX: &[&str] = &["flex", "grid", "inline-flex", "inline-grid", "-webkit-box", "-webkit-flex"];
 /// Elements without a meaning of their own, which editors hang styles on.
 const BARE: &[&str] = &["font", "span"];
 /// Elements that are bold by themselves.
@@ -22,14 +25,21 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     let (Some(name), Some(style)) = (element.html(), element.value("style")) else { return };
     let (name, style) = (name.to_owned(), style.to_ascii_lowercase());
     let says = |property_name: &str| property(&style, property_name).unwrap_or_default();
-    let around: Vec<String> = tree.ancestors(number).filter_map(|at| tree.html(at).map(str::to_owned)).collect();
-    let is_in = |names: &[&str]| around.iter().any(|name| names.contains(&name.as_str()));
-    let is_code = is_in(&["pre"]);
-    if (space::is_inline(&name) || name == "img") && BLOCK.contains(&says("display")) {
+    let is_in = |tree: &Tree, names: &[&str]| {
+        tree.ancestors(number).any(|at| tree.html(at).is_some_and(|name| names.contains(&name)))
+    };
+    let is_code = is_in(tree, &["pre"]);
+    let display = says("display");
+    if (space::is_inline(&name) || name == "img") && BLOCK.contains(&display) {
         if is_code { end_lines(tree, number) } else { space::part(tree, number) }
     }
     if is_code {
         return;
+    }
+    if BOX.contains(&display) || display == "table-row" {
+        let items = std::iter::successors(tree.first(number), |item| tree.after(*item));
+        let in_lines: Vec<usize> = items.filter(|item| tree.html(*item).is_some_and(space::is_inline)).collect();
+        in_lines.into_iter().for_each(|item| space::part(tree, item));
     }
     let weight = says("font-weight");
     let is_plain = match name.as_str() {
@@ -47,11 +57,11 @@ pub(super) fn settle(tree: &mut Tree, number: usize) {
     let is_struck = ["text-decoration", "text-decoration-line"].iter().any(|name| says(name).contains("line-through"));
     let is_italic = matches!(says("font-style"), "italic" | "oblique");
     let meant = [
-        (is_struck && !is_in(&["s", "del", "strike"]), "s"),
-        (says("vertical-align") == "super" && !is_in(&["sup"]), "sup"),
-        (says("vertical-align") == "sub" && !is_in(&["sub"]), "sub"),
-        (is_bold && !is_in(BOLD), "b"),
-        (is_italic && !is_in(&["i", "em"]), "i"),
+        (is_struck && !is_in(tree, &["s", "del", "strike"]), "s"),
+        (says("vertical-align") == "super" && !is_in(tree, &["sup"]), "sup"),
+        (says("vertical-align") == "sub" && !is_in(tree, &["sub"]), "sub"),
+        (is_bold && !is_in(tree, BOLD), "b"),
+        (is_italic && !is_in(tree, &["i", "em"]), "i"),
     ];
     for (_, name) in meant.into_iter().filter(|(is_meant, _)| *is_meant) {
         let inner = tree.add_element(name, &[]);
@@ -97,6 +107,14 @@ mod tests {
         check("a<span style=\"display:block\">b</span><span style=\"display:flex\">c</span>d", "a<br>b<br>c<br>d");
         check("<p><span style=\"display:block\">alone</span></p><p>next</p>", "<p>alone</p><p>next</p>");
         check("<p>a<span style=\"display:inline-block\">b</span></p>", "<p>ab</p>");
+        check(
+            "<div style=\"display:flex\"><span>a</span><b>b</b></div><div style=\"display:grid\"><a href=\"https://a.example/\">c</a><span>d</span></div>",
+            "<div>a<br><b>b</b></div><div><a href=\"https://a.example/\">c</a><br>d</div>",
+        );
+        check(
+            "<span style=\"display:table-row\"><span style=\"display:table-cell\">a</span><span style=\"display:table-cell\">b</span></span>",
+            "a<br>b",
+        );
         check(
             "<pre><code><span style=\"display:block\">l1</span><span style=\"display:flex\">  l2</span></code></pre>",
             "<pre><code>l1\n  l2</code></pre>",

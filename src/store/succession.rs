@@ -5,12 +5,14 @@
 //!
 //! Edge: SQL on the connection it is given.
 
+use chrono::NaiveTime;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::permalink::Permalink;
 use crate::model::{Entry, FeedRef};
+use crate::normalise::identity;
 use crate::store::checksum::{entry_is_whole, feed_is_whole};
-use crate::store::{Result, feeds};
+use crate::store::{Result, feeds, millis};
 
 /// How many feeds that left are asked about, the last ones that came.
 const MOST_ASKED: usize = 100;
@@ -42,23 +44,31 @@ pub fn take_over(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Re
     Ok(None)
 }
 
-/// Whether most of a document is what a feed told, and that much of what it last listed.
+/// Whether most of a document is what a feed told, and most of what that one last listed.
+///
+/// Feeds number their entries alike, and call them alike: the id has to come with the page, or with the title and the time or
+/// the text.
 fn lists_the_same(connection: &Connection, former: FeedRef, polled: &[Entry]) -> Result<bool> {
     let mut told = connection.prepare_cached(
-        "SELECT 1 FROM entry WHERE feed = ?1 AND id_hash = ?2 AND entry_id = ?3 AND (permalink = ?4 OR (title = ?5 AND title <> ''))",
+        "SELECT 1 FROM entry WHERE feed = ?1 AND id_hash = ?2 AND entry_id = ?3
+             AND (permalink = ?4 OR (title = ?5 AND (published = ?6 OR text_hash = ?7)))",
     )?;
     let (mut asked, mut same) = (0, 0);
     for entry in polled.iter().rev().take(ENTRIES_ASKED) {
         let permalink = entry.permalink.as_ref().filter(|page| !page.is_front_page()).map(Permalink::as_str);
+        let title = Some(&entry.title).filter(|title| !title.is_empty());
+        let time = entry.published.filter(|date| date.time() != NaiveTime::MIN).map(millis);
+        let text = identity::text_hash(&entry.detail);
         asked += 1;
-        same += usize::from(told.exists(params![former.0, entry.id.hash(), entry.id.0, permalink, entry.title])?);
+        same +=
+            usize::from(told.exists(params![former.0, entry.id.hash(), entry.id.0, permalink, title, time, text])?);
         // Most feeds that left have nothing to do with it.
         if asked == 4 && same == 0 {
             return Ok(false);
         }
     }
     let listed = feeds::listed(connection, former)?.len().min(ENTRIES_ASKED);
-    Ok(2 * same > asked && 3 * same >= listed)
+    Ok(2 * same > asked && 2 * same > listed)
 }
 
 /// Gives what one feed told, and what it is known by, to another one, which has told nothing.

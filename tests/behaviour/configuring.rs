@@ -169,12 +169,12 @@ fn a_feed_is_added_under_its_title_and_removed_by_name() {
 
 #[test]
 fn a_feed_whose_address_is_edited_tells_nothing_again() {
-    let document = |title: &str| {
-        let titles = ["1", "2", "3"].map(|id| (id, format!("{title} {id}")));
-        rss("A", &titles.each_ref().map(|(id, title)| (*id, "https://a.example/", title.as_str(), "Text.")))
+    let document = |title: &str, ids: &[&'static str]| {
+        let titles: Vec<_> = ids.iter().map(|id| (*id, format!("{title} {id}"))).collect();
+        let entries = titles.iter().map(|(id, title)| (*id, "https://a.example/", title.as_str(), title.as_str()));
+        rss("A", &entries.collect::<Vec<_>>())
     };
-    let other = document("Weather");
-    let origin = Origin::of(document("News"));
+    let origin = Origin::of(document("News", &["1", "2", "3"]));
     let scene = Scene::with(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url("/old")));
     let shown = || scene.must(&["publish", "--format", "json"]);
     let ids = || {
@@ -188,10 +188,15 @@ fn a_feed_whose_address_is_edited_tells_nothing_again() {
         scene.must(&["poll"]);
         assert_eq!((ids(), scene.stories()[0].1), (before.clone(), 1), "{address}");
     }
-    origin.change(move |_| Answer::ok(&other));
-    scene.configure(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url("/other")));
-    scene.must(&["poll"]);
-    assert!(ids().iter().all(|id| !before.contains(id)), "one with the same guids is another feed");
+    for (what, other) in [
+        ("one with the same guids", document("Weather", &["1", "2", "3"])),
+        ("one that has a part of it", document("News", &["1"])),
+    ] {
+        origin.change(move |_| Answer::ok(&other));
+        scene.configure(&[], &format!("[[feed]]\nurl = \"{}\"\n", origin.url(&format!("/{}", what.len()))));
+        scene.must(&["poll"]);
+        assert!(ids().iter().all(|id| !before.contains(id)), "{what} is another feed");
+    }
 }
 
 #[test]
