@@ -37,6 +37,10 @@ use plan::{Addition, Part, Told};
 pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: Option<Rest>) -> Result<Progress> {
     let WriteContext { tx, memory } = context;
     let heir = if rest.is_none() { heir(tx, record)? } else { None };
+    if heir.is_some() {
+        // What the other feed told is this one's from now on, for folding, too.
+        memory.index = None;
+    }
     let record = heir.as_ref().unwrap_or(record);
     let Facts { feed, known, apart } = Facts::read(tx, record, rest.as_ref())?;
     let polled = apart.as_deref().unwrap_or(&record.entries);
@@ -50,6 +54,9 @@ pub(crate) fn ingest(context: &mut WriteContext<'_>, record: &PollRecord, rest: 
     });
     let Part { mut feed, changes, listing, is_last } = plan::part(record, feed, &known, changes, &rest);
 
+    if known.ids_stay {
+        feeds::note_that_ids_stay(tx, feed.feed)?;
+    }
     let mut transaction = Transaction::begin(tx, record);
     let revised = changes.revised.len() + changes.restored.len();
     let mut ingested = Ingested { added: changes.added.len(), revised, ..Ingested::default() };

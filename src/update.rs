@@ -69,6 +69,21 @@ pub struct Known {
     pub renamed: HashMap<EntryId, KnownEntry>,
     /// The entries that stood in the document before this one.
     pub listed: Vec<EntryRef>,
+    /// Whether ids of the feed have been seen to stay from one document to the next.
+    pub ids_stay: bool,
+}
+
+impl Known {
+    /// Whether an entry of the document before stands in `polled` under the id and the title that it had.
+    #[must_use]
+    pub fn has_kept_an_id(&self, polled: &[Entry]) -> bool {
+        let listed: HashSet<EntryRef> = self.listed.iter().copied().collect();
+        let is_kept = |entry: &Entry| {
+            let known = self.entries.get(&entry.id).filter(|known| listed.contains(&known.entry));
+            known.is_some_and(|known| known.title == entry.title)
+        };
+        polled.iter().any(is_kept)
+    }
 }
 
 /// An entry that its publisher edited.
@@ -354,8 +369,8 @@ mod tests {
     fn known(entries: &[(&str, KnownEntry)]) -> Known {
         Known {
             entries: entries.iter().map(|(id, entry)| (EntryId((*id).into()), entry.clone())).collect(),
-            renamed: HashMap::new(),
             listed: entries.iter().map(|(_, known)| known.entry).collect(),
+            ..Known::default()
         }
     }
 

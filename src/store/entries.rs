@@ -55,6 +55,7 @@ pub fn known(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Result
             }
         }
     }
+    known.ids_stay = known.has_kept_an_id(polled) || feeds::ids_stay(connection, feed)?;
     Ok(known)
 }
 

@@ -565,6 +565,25 @@ pub fn listed(connection: &Connection, feed: FeedRef) -> Result<Vec<EntryRef>> {
     Ok(refs.iter().map(|bytes| EntryRef(u64::from_le_bytes(*bytes))).collect())
 }
 
+/// Whether ids of the feed have been seen to stay from one document to the next.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn ids_stay(connection: &Connection, feed: FeedRef) -> Result<bool> {
+    let mut query = connection.prepare_cached("SELECT ids_stay FROM feed WHERE id = ?1")?;
+    Ok(query.query_row([feed.0], |row| row.get(0))?)
+}
+
+/// Notes that they do.
+///
+/// # Errors
+/// When the store refuses.
+pub fn note_that_ids_stay(connection: &Connection, feed: FeedRef) -> Result<()> {
+    let mut update = connection.prepare_cached("UPDATE feed SET ids_stay = 1 WHERE id = ?1 AND ids_stay = 0")?;
+    update.execute([feed.0])?;
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> Result<Feed> {
     let address =
         |text: String| Url::parse(&text).map_err(|error| Error::Damaged(format!("the address of a feed: {error}")));

@@ -79,12 +79,12 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
     // Put in order before the prints are read: with these they would be more than SQLite sorts in memory.
     let mut query = connection.prepare_cached(
         "WITH told AS MATERIALIZED
-             (SELECT entry.id AS entry, entry.story, founder.first_seen, founder.published
+             (SELECT entry.id AS entry, entry.story, founder.first_seen, founder.published, entry.feed
               FROM entry LEFT JOIN entry AS founder ON founder.id = entry.story
               JOIN feed ON feed.id = entry.feed AND configured = 1 AND is_closed = 0
               WHERE entry.story IS NOT NULL AND max(entry.first_seen, coalesce(entry.told_since, 0)) >= ?1
               ORDER BY max(entry.first_seen, coalesce(entry.told_since, 0)), entry.id)
-         SELECT bytes, story, told.entry, first_seen, published FROM told CROSS JOIN print ON print.entry = told.entry",
+         SELECT bytes, story, told.entry, first_seen, published, feed FROM told CROSS JOIN print ON print.entry = told.entry",
     )?;
     let from = now.checked_sub_signed(rules.window).unwrap_or(DateTime::UNIX_EPOCH);
     let splits = corrections::splits(connection)?;
@@ -95,6 +95,8 @@ pub fn restore(connection: &Connection, rules: Rules, now: DateTime<Utc>) -> Res
             if let Some(fingerprint) = Fingerprint::from_bytes(EntryRef(row.get(2)?), bytes) {
                 let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(instant));
                 let founded = time(3)?.map(|seen| fingerprint::told(seen, time(4).ok().flatten()));
+                // Another feed may have taken over what this one told.
+                let fingerprint = Fingerprint { feed: Some(row.get(5)?), ..fingerprint };
                 return Ok(Some(Stored { fingerprint, story: StoryRef(row.get(1)?), founded }));
             }
         }

@@ -86,7 +86,7 @@ fn succeed(connection: &Connection, feed: FeedRef, former: FeedRef) -> Result<St
     )?;
     connection.execute("UPDATE OR REPLACE tombstone SET feed = ?1 WHERE feed = ?2", [feed.0, former.0])?;
     connection.execute(
-        "UPDATE feed SET (listed, rhythm) = (SELECT listed, rhythm FROM feed WHERE id = ?2) WHERE id = ?1",
+        "UPDATE feed SET (listed, rhythm, ids_stay) = (SELECT listed, rhythm, ids_stay FROM feed WHERE id = ?2) WHERE id = ?1",
         [feed.0, former.0],
     )?;
     // Should it be subscribed to again, it is read anew.

@@ -9,8 +9,10 @@
 //! - An entry took the place of one that left the document as it came, where a pair of the things that tell entries apart
 //!   (`PAIRS`) is the same, and is so for no other entry of the two documents; not where the window slid, and the oldest left as
 //!   the newest came. One such thing is enough where the headline is the same but for words that were added or taken out.
-//! - What comes on top and bears a date some hours later, under an id of its own, is the next of its kind: tomorrow's programme,
-//!   the same course next week. Not so on a page of its own, which is corrected within the day, and not where all entries have got one date.
+//! - Where the ids of a feed have been seen to stay, another id is its publisher's word that it is another entry, and less is taken
+//!   for the same. What comes on top and bears a date some hours later is the next of its kind: tomorrow's programme, the same
+//!   course next week. Not so on a page of its own, which is corrected within the day, and not where all entries have got one
+//!   date.
 //! - Where a document comes with other ids throughout, a site has moved: an entry took the place of the one that had its title.
 
 use std::collections::{HashMap, HashSet};
@@ -170,23 +172,25 @@ impl<'a> Said<'a> {
             Kind::Date => return self.date.map(Part::Number),
             Kind::Text => return self.text.map(Part::Number),
             Kind::Title => self.title?,
-            Kind::Page => self.page.filter(|page| !page.is_front_page())?.without_scheme(),
+            Kind::Page => self.page?.without_scheme(),
             Kind::Path => path(self.page?)?,
             Kind::Stem => stem(self.id)?,
         };
         Some(Part::Words(part))
     }
 
-    /// Two parts of what an entry says, if it has both.
-    fn both(&self, (first, second): (Kind, Kind)) -> Option<(Part<'a>, Part<'a>)> {
+    /// Two parts of what an entry says, if it has both. Where `ids_stay`, none that others may well have, too.
+    fn both(&self, (first, second): (Kind, Kind), ids_stay: bool) -> Option<(Part<'a>, Part<'a>)> {
+        let has = |kind| [first, second].contains(&kind);
         // A day alone is the date of whatever came that day.
-        let is_day = [first, second].contains(&Kind::Date) && self.is_of_a_day();
-        Some((self.part(first)?, self.part(second)?)).filter(|_| !is_day)
+        let is_usual = (has(Kind::Date) && self.is_of_a_day())
+            || (has(Kind::Page) && self.page.is_some_and(Permalink::is_front_page));
+        Some((self.part(first)?, self.part(second)?)).filter(|_| !(ids_stay && is_usual))
     }
 
-    /// The same, if both are its own.
+    /// The same, if they are its own.
     fn pair(&self, pair: (Kind, Kind), own_parts: &OwnParts<'a>) -> Option<(Part<'a>, Part<'a>)> {
-        self.both(pair).filter(|parts| own_parts.have(*parts))
+        self.both(pair, own_parts.ids_stay).filter(|parts| own_parts.have(*parts))
     }
 
     /// Whether both have one date, with its time.
@@ -339,24 +343,30 @@ impl<'a> Matching<'a> {
             by_page.entry((page.as_str(), title)).or_default().push(stored);
         }
         // A feed that gives several entries one page tells them apart by the rest, as for the weather and the roads of a place.
-        let mut bearers: HashMap<&str, usize> = HashMap::new();
+        let ids_stay = self.known.ids_stay;
+        let place = |said: &Said<'a>| (said.page.map_or("", Permalink::as_str), said.title.filter(|_| !ids_stay));
+        let mut bearers: HashMap<(&str, Option<&str>), usize> = HashMap::new();
         for said in self.polled.iter().map(Said::by) {
-            *bearers.entry(said.page.map_or("", Permalink::as_str)).or_default() += 1;
+            *bearers.entry(place(&said)).or_default() += 1;
         }
         let window = Window::of(self);
         let open: Vec<&Entry> = self.open().filter(|entry| !Said::by(entry).is_apart()).collect();
         for entry in open {
             let now = Said::by(entry);
             let Said { page: Some(page), title: Some(title), .. } = now else { continue };
-            let is_alone = bearers.get(page.as_str()) == Some(&1);
+            let is_alone = bearers.get(&place(&now)) == Some(&1);
             let candidates = by_page.get(&(page.as_str(), title)).into_iter().flatten().copied();
             let newest = candidates.filter(|stored| {
                 // The title is the same already.
                 let then = stored.said();
-                let is_next = now.is_the_next_after(&then, if is_alone { A_DAY_MS } else { HOURS_MS });
-                let is_like = now.shares(Kind::Text, &then) || now.is_of_one_time(&then);
-                let says_the_same = is_like && !window.slid(entry, stored);
-                !is_next && (is_alone || says_the_same) && !self.taken.contains(&stored.known.entry)
+                let is_one = if ids_stay {
+                    let is_like = now.shares(Kind::Text, &then) || now.is_of_one_time(&then);
+                    let is_next = now.is_the_next_after(&then, if is_alone { A_DAY_MS } else { HOURS_MS });
+                    !is_next && (is_alone || (is_like && !window.slid(entry, stored)))
+                } else {
+                    now.agreement(&then) > 1 || (is_alone && !now.is_the_next_after(&then, A_DAY_MS))
+                };
+                is_one && !self.taken.contains(&stored.known.entry)
             });
             if let Some(newest) = newest.max_by_key(|stored| stored.known.entry).filter(|_| !page.is_front_page()) {
                 self.settle(entry, newest);
@@ -387,14 +397,20 @@ impl<'a> Matching<'a> {
         // A site that moves may give all that it has one date.
         let dates: HashSet<Option<i64>> = now_said.iter().map(|said| said.date).collect();
         let are_dated_apart = dates.len() > 1 || self.polled.len() == 1;
+        let ids_stay = self.known.ids_stay;
         for pair in PAIRS {
             // Mostly nothing that came says what one that left said, whatever tells entries apart.
             let left = before.iter().filter(|stored| !self.taken.contains(&stored.known.entry));
-            let said_by_left: HashSet<_> = left.filter_map(|stored| stored.said().both(pair)).collect();
-            if !self.open().filter_map(|entry| Said::by(entry).both(pair)).any(|parts| said_by_left.contains(&parts)) {
+            let said_by_left: HashSet<_> = left.filter_map(|stored| stored.said().both(pair, ids_stay)).collect();
+            let is_said_again = self
+                .open()
+                .filter_map(|entry| Said::by(entry).both(pair, ids_stay))
+                .any(|parts| said_by_left.contains(&parts));
+            if !is_said_again {
                 continue;
             }
-            let (own_now, own_then) = (OwnParts::of(&now_said, pair), OwnParts::of(&then_said, pair));
+            let (own_now, own_then) =
+                (OwnParts::of(&now_said, pair, ids_stay), OwnParts::of(&then_said, pair, ids_stay));
             let now = now_said.iter().zip(self.polled).map(|(said, entry)| (said.pair(pair, &own_now), entry));
             let then = then_said.iter().zip(&before).map(|(said, stored)| (said.pair(pair, &own_then), *stored));
             let (now, then) = (singles(now), singles(then));
@@ -405,7 +421,8 @@ impl<'a> Matching<'a> {
                 let may_be_news = !identity::is_made_up(now.id)
                     && ((now.is_of_another_date(&then) && fell_off(&then))
                         || (!now.is_of_one_time(&then) && window.slid(entry, stored)));
-                let is_next = are_dated_apart
+                let is_next = ids_stay
+                    && are_dated_apart
                     && window.is_on_top(entry)
                     && now.is_the_next_after(&then, if now.shares(Kind::Page, &then) { A_DAY_MS } else { HOURS_MS });
                 if pair == (Kind::Page, Kind::Stem) || !(may_be_news || is_next) {
@@ -505,15 +522,16 @@ impl Window {
 /// The parts of a pair by which the entries of a document are told apart.
 ///
 /// A title tells an entry apart by itself; a page, a text, a date or the beginning of an id may be the usual one of a feed. The
-/// first part has to be one among others, and no part may be that of two entries.
+/// first part has to be one among others and of one entry alone, and so has the second where ids stay.
 struct OwnParts<'a> {
+    ids_stay: bool,
     is_any_title: bool,
     first: HashMap<Part<'a>, usize>,
     second: HashMap<Part<'a>, usize>,
 }
 
 impl<'a> OwnParts<'a> {
-    fn of(document: &[Said<'a>], (first, second): (Kind, Kind)) -> Self {
+    fn of(document: &[Said<'a>], (first, second): (Kind, Kind), ids_stay: bool) -> Self {
         let count = |kind: Kind| {
             let mut count_of: HashMap<Part<'a>, usize> = HashMap::new();
             for part in document.iter().filter_map(|said| said.part(kind)) {
@@ -521,12 +539,13 @@ impl<'a> OwnParts<'a> {
             }
             count_of
         };
-        Self { is_any_title: first == Kind::Title, first: count(first), second: count(second) }
+        let is_any_title = first == Kind::Title;
+        Self { ids_stay, is_any_title, first: count(first), second: count(second) }
     }
 
     fn have(&self, (first, second): (Part<'a>, Part<'a>)) -> bool {
         let is_own = self.first.len() > 1 && self.first.get(&first) == Some(&1);
-        (self.is_any_title || is_own) && self.second.get(&second) == Some(&1)
+        (self.is_any_title || is_own) && (!self.ids_stay || self.second.get(&second) == Some(&1))
     }
 }
 

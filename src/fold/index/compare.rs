@@ -324,8 +324,8 @@ fn kin_within_a_feed(
         // A form that is filled in for two counties, or two songs, is no text with two headlines; and where the text is another,
         // too, a single name is enough.
         let has_names = titles.has_own_name && titles.other > titles.both;
-        // "Recall of Xenia salami", "Recall of Clara salad": as many words, and what differs stands in neither text.
-        let is_form = titles.both >= LEAST_FORM && titles.own == titles.other;
+        // "Recall of Xenia salami", "Recall of Clara salad": as many words, over a text that tells of none of them.
+        let is_form = titles.both >= LEAST_FORM && titles.own == titles.other && !titles.is_told;
         titles.are_fillings()
             || (has_names && if one_text.is_some() { is_form } else { titles.lacking() == 1 })
             || fingerprint.title.signs.are_opposed(member.signs)
