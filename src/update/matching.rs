@@ -68,7 +68,8 @@ const PAIRS: [(Kind, Kind); 9] = [
 /// daily column counts, as editors are not punctual.
 const A_DAY_MS: i64 = 20 * 60 * 60 * 1_000;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const MINUTE_MS: i64 = 60 * 1_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// How much later an entry is that is the next of its kind, where its page does not say which it is.
 const HOURS_MS: i64 = 6 * 60 * 60 * 1_000;
@@ -394,9 +395,10 @@ impl<'a> Matching<'a> {
             None => kept.is_empty() && !is_one_for_one,
         };
         let window = Window::of(self);
-        // A site that moves may give all that it has one date.
-        let dates: HashSet<Option<i64>> = now_said.iter().map(|said| said.date).collect();
-        let are_dated_apart = dates.len() > 1 || self.polled.len() == 1;
+        // A site that moves may date all that it has by the move, one entry a moment after the other.
+        let dates = || now_said.iter().filter_map(|said| said.date);
+        let span_ms = dates().max().zip(dates().min()).map_or(0, |(newest, oldest)| newest - oldest);
+        let are_dated_apart = self.polled.len() == 1 || span_ms > dates().map(|_| MINUTE_MS).sum();
         let ids_stay = self.known.ids_stay;
         for pair in PAIRS {
             // Mostly nothing that came says what one that left said, whatever tells entries apart.
