@@ -94,7 +94,7 @@ fn heir(tx: &Connection, record: &PollRecord) -> Result<Option<PollRecord>> {
         "it lists what a feed did that is subscribed to no more, and goes on in its place"
     );
     stories::settle_those_of(tx, record.feed.feed, false, record.at)?;
-    Ok(Some(PollRecord { feed: Feed { identity, ..record.feed.clone() }, is_first: false, ..record.clone() }))
+    Ok(Some(PollRecord { feed: Feed { identity, ..record.feed.clone() }, ..record.clone() }))
 }
 
 fn tell_of_a_flood(feed: &Feed, intake: update::Intake) {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::model::FeedRef;
@@ -34,8 +36,10 @@ const LONGEST: Duration = Duration::from_secs(10);
 const SET_ASIDE_AFTER: Duration = Duration::from_secs(1);
 /// When it is left behind, because it does not ask whether its time is over.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(20);
-/// How many documents may be set aside or left behind at a time; the others keep their places.
-const MOST_ASIDE: usize = 16;
+/// How many documents may be set aside at a time, as they share the processors, and how many left behind; the others keep their
+/// places.
+const MOST_ASIDE: usize = 2;
+const MOST_LEFT_BEHIND: usize = 16;
 
 /// How long a thread waits for the next document. Each has a heap of its own.
 const IDLE: Duration = Duration::from_millis(100);
@@ -57,6 +61,7 @@ pub(super) struct Readers {
     slow: Arc<Semaphore>,
     polls: Arc<Semaphore>,
     aside: Arc<Semaphore>,
+    left_behind: Arc<Semaphore>,
     slow_feeds: SlowFeeds,
     /// Of which feeds a document is being read.
     under_way: UnderWay,
@@ -70,7 +75,7 @@ struct Threads(Option<Runtime>);
 
 impl Threads {
     fn new() -> Self {
-        let most = READERS + MOST_ASIDE;
+        let most = READERS + MOST_ASIDE + MOST_LEFT_BEHIND;
         let runtime = Builder::new_current_thread().max_blocking_threads(most).thread_keep_alive(IDLE).build();
         Self(Some(runtime.expect("it waits for nothing of the system's")))
     }
@@ -160,6 +165,7 @@ impl Readers {
             slow: Arc::new(Semaphore::new(SLOW_READERS)),
             polls: Arc::new(Semaphore::new(SLOW_POLLS)),
             aside: Arc::new(Semaphore::new(MOST_ASIDE)),
+            left_behind: Arc::new(Semaphore::new(MOST_LEFT_BEHIND)),
             slow_feeds: SlowFeeds::default(),
             under_way: UnderWay::default(),
             patience: [SET_ASIDE_AFTER, LEFT_BEHIND_AFTER],
@@ -203,23 +209,43 @@ impl Readers {
             slow_feeds.note(feed, begun.elapsed() > LONG);
             done
         });
+        let read = |done: Result<T, JoinError>| done.map_err(|_| Unread::Panicked);
+        let begun = Instant::now();
         let [set_aside, left_behind] = self.patience;
         // Those of slow feeds have the lane, and keep nobody else.
-        let patience = if is_slow { left_behind } else { set_aside };
-        if let Ok(done) = tokio::time::timeout(patience, &mut reading).await {
-            return done.map_err(|_| Unread::Panicked);
+        if !is_slow {
+            tokio::select! {
+                biased;
+                done = &mut reading => return read(done),
+                aside = self.place_aside(feed, set_aside) => put_into(&permits, aside),
+                () = tokio::time::sleep(left_behind) => {}
+            }
+        }
+        if let Ok(done) = tokio::time::timeout(left_behind.saturating_sub(begun.elapsed()), &mut reading).await {
+            return read(done);
         }
         self.slow_feeds.note(feed, true);
         tokio::select! {
             biased;
-            done = &mut reading => return done.map_err(|_| Unread::Panicked),
-            aside = place_in(&self.aside) => *permits.lock().unwrap_or_else(PoisonError::into_inner) = vec![aside],
-        }
-        match tokio::time::timeout(left_behind.saturating_sub(patience), reading).await {
-            Ok(done) => done.map_err(|_| Unread::Panicked),
-            Err(_) => Err(Unread::TakesTooLong),
+            done = &mut reading => read(done),
+            behind = place_in(&self.left_behind) => {
+                put_into(&permits, behind);
+                Err(Unread::TakesTooLong)
+            }
         }
     }
+
+    /// A place aside, for a document that takes longer than `patience`, and whose feed is slow therefore.
+    async fn place_aside(&self, feed: FeedRef, patience: Duration) -> OwnedSemaphorePermit {
+        tokio::time::sleep(patience).await;
+        self.slow_feeds.note(feed, true);
+        place_in(&self.aside).await
+    }
+}
+
+/// Gives back what a document had its place by, for another place.
+fn put_into(permits: &Permits, place: OwnedSemaphorePermit) {
+    *permits.lock().unwrap_or_else(PoisonError::into_inner) = vec![place];
 }
 
 async fn place_in(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
@@ -295,7 +321,7 @@ mod tests {
         assert_eq!((places, readers.is_slow(feed)), ([READERS, SLOW_READERS], true));
         assert!(readers.run(feed, |_, _| ()).await.is_err(), "it is not done with the last one");
         end.send(()).unwrap();
-        while readers.aside.available_permits() < MOST_ASIDE {
+        while readers.left_behind.available_permits() < MOST_LEFT_BEHIND {
             tokio::task::yield_now().await;
         }
         let readers = Readers { patience: [SET_ASIDE_AFTER, LEFT_BEHIND_AFTER], ..readers };

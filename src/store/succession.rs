@@ -15,9 +15,11 @@ use crate::store::checksum::{entry_is_whole, feed_is_whole};
 use crate::store::{Result, feeds, millis};
 
 /// How many feeds that left are asked about, the last ones that came.
-const MOST_ASKED: usize = 100;
+const MOST_ASKED: usize = 300;
 /// How many entries of a document they are asked about.
 const ENTRIES_ASKED: usize = 50;
+/// How many entries are several.
+const SEVERAL: usize = 3;
 
 /// Lets a feed that has told nothing yet take over from one that is subscribed to no more, where its document lists the same.
 ///
@@ -31,13 +33,13 @@ pub fn take_over(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Re
         return Ok(None);
     }
     let mut left = connection.prepare_cached(
-        "SELECT id FROM feed INDEXED BY feed_by_leaving WHERE (configured = 0 OR has_left = 1) AND id <> ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT id FROM feed INDEXED BY feed_by_leaving WHERE (configured = 0 OR has_left = 1) AND length(listed) > 0 AND id <> ?1 ORDER BY id DESC LIMIT ?2",
     )?;
     let left: Vec<FeedRef> = left
         .query_map(params![feed.0, MOST_ASKED], |row| Ok(FeedRef(row.get(0)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for former in left {
-        if lists_the_same(connection, former, polled)? {
+        if lists_the_same(connection, feed, former, polled)? {
             return succeed(connection, feed, former).map(Some);
         }
     }
@@ -46,13 +48,15 @@ pub fn take_over(connection: &Connection, feed: FeedRef, polled: &[Entry]) -> Re
 
 /// Whether most of a document is what a feed told, and most of what that one last listed.
 ///
-/// Feeds number their entries alike, and call them alike: the id has to come with the page, or with the title and the time or
-/// the text.
-fn lists_the_same(connection: &Connection, former: FeedRef, polled: &[Entry]) -> Result<bool> {
+/// Feeds number their entries alike, and call them alike: the id has to come with the page, or, of several entries of one site,
+/// with the title and the time or the text.
+fn lists_the_same(connection: &Connection, feed: FeedRef, former: FeedRef, polled: &[Entry]) -> Result<bool> {
     let mut told = connection.prepare_cached(
         "SELECT 1 FROM entry WHERE feed = ?1 AND id_hash = ?2 AND entry_id = ?3
-             AND (permalink = ?4 OR (title = ?5 AND (published = ?6 OR text_hash = ?7)))",
+             AND (permalink = ?4 OR (?8 AND title = ?5 AND (published = ?6 OR text_hash = ?7)))",
     )?;
+    let mut one_site = connection.prepare_cached("SELECT 1 FROM feed AS now, feed AS former WHERE now.id = ?1 AND former.id = ?2 AND now.site = former.site AND now.site <> ''")?;
+    let titles_tell = polled.len() >= SEVERAL && one_site.exists([feed.0, former.0])?;
     let (mut asked, mut same) = (0, 0);
     for entry in polled.iter().rev().take(ENTRIES_ASKED) {
         let permalink = entry.permalink.as_ref().filter(|page| !page.is_front_page()).map(Permalink::as_str);
@@ -60,8 +64,16 @@ fn lists_the_same(connection: &Connection, former: FeedRef, polled: &[Entry]) ->
         let time = entry.published.filter(|date| date.time() != NaiveTime::MIN).map(millis);
         let text = identity::text_hash(&entry.detail);
         asked += 1;
-        same +=
-            usize::from(told.exists(params![former.0, entry.id.hash(), entry.id.0, permalink, title, time, text])?);
+        same += usize::from(told.exists(params![
+            former.0,
+            entry.id.hash(),
+            entry.id.0,
+            permalink,
+            title,
+            time,
+            text,
+            titles_tell
+        ])?);
         // Most feeds that left have nothing to do with it.
         if asked == 4 && same == 0 {
             return Ok(false);
