@@ -28,6 +28,8 @@ use crate::update::listing::Standing;
 pub(crate) struct Subscriptions {
     /// Shared, because every round of polls takes it to the store.
     members: Arc<BTreeMap<FeedRef, Member>>,
+    /// Those of them that were never asked when the configuration was read.
+    new: Arc<HashSet<FeedRef>>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,7 +98,12 @@ impl Subscriptions {
                 feeds::plan(tx, feed, &due, &wanted)?;
             }
         }
-        Ok(subscriptions)
+        Ok(Self { new: Arc::new(feeds::never_asked(tx)?), ..subscriptions })
+    }
+
+    /// Whether a feed had never been asked when the configuration was read.
+    pub(crate) fn is_new(&self, feed: FeedRef) -> bool {
+        self.new.contains(&feed)
     }
 
     /// The configured feeds as far as the store knows them already. Changes nothing.
@@ -135,7 +142,8 @@ impl Subscriptions {
             };
             Member { config: feed.clone(), subscription: Arc::new(subscription) }
         };
-        Self { members: Arc::new(feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect()) }
+        let members = Arc::new(feeds.into_iter().map(|(handle, feed)| (handle, member(feed))).collect());
+        Self { members, new: Arc::default() }
     }
 
     /// The handles of all feeds.

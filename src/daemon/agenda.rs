@@ -44,6 +44,8 @@ pub(super) struct Agenda {
     due: BTreeSet<(DateTime<Utc>, FeedRef)>,
     /// Rounds of hosts that feeds which are due wait for.
     rounds: Rounds,
+    /// Feeds that were asked since the configuration was read.
+    asked: HashSet<FeedRef>,
     in_flight: HashSet<FeedRef>,
     /// Those of them whose due times are being moved.
     leasing: Vec<(FeedRef, Trigger)>,
@@ -71,6 +73,7 @@ impl Agenda {
             due: BTreeSet::new(),
             rounds: Rounds::default(),
             in_flight: HashSet::new(),
+            asked: HashSet::new(),
             leasing: Vec::new(),
             moved: HashSet::new(),
             failing: HashMap::new(),
@@ -129,6 +132,7 @@ impl Agenda {
         self.moved.extend(moved);
         self.subscriptions = subscriptions;
         self.politeness.uplinks().expect(self.subscriptions.addresses());
+        self.asked.clear();
         let waits = |(feed, _): &(FeedRef, DateTime<Utc>)| !self.in_flight.contains(feed);
         // What was overdue when it was spread, after an outage or a sleep, is so by the store still.
         let known: HashMap<FeedRef, DateTime<Utc>> = self.due.iter().map(|(at, feed)| (*feed, *at)).collect();
@@ -240,7 +244,9 @@ impl Agenda {
         }
         let subscriptions = &self.subscriptions;
         let waiting = due.iter().filter_map(|feed| {
-            let slack = subscriptions.subscription(*feed)?.slack(now);
+            // Somebody who subscribed to it looks for its first news.
+            let is_new = subscriptions.is_new(*feed) && !self.asked.contains(feed);
+            let slack = if is_new { Duration::ZERO } else { subscriptions.subscription(*feed)?.slack(now) };
             Some(Due { host: host_of(subscriptions.address(*feed)?), until: schedule::after(now, slack) })
         });
         let waiting: Vec<Due<'_>> = waiting.collect();
@@ -261,6 +267,7 @@ impl Agenda {
         let mut jobs = Vec::new();
         for (feed, trigger) in leased.feeds {
             self.unreadable.remove(&feed.feed);
+            self.asked.insert(feed.feed);
             match self.subscriptions.subscription(feed.feed) {
                 Some(subscription) => {
                     jobs.push(PollJob { subscription: subscription.clone(), feed: Box::new(feed), trigger, slow: None })

@@ -267,6 +267,16 @@ pub fn due_times(connection: &Connection) -> Result<Vec<(FeedRef, DateTime<Utc>)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The configured feeds that were never asked.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn never_asked(connection: &Connection) -> Result<HashSet<FeedRef>> {
+    let mut query = connection.prepare_cached("SELECT id FROM feed WHERE configured = 1 AND last_poll IS NULL")?;
+    let rows = query.query_map([], |row| Ok(FeedRef(row.get(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Moves the due times of feeds that are about to be polled, each to its own, so that no crash can make us ask again at once.
 ///
 /// # Errors

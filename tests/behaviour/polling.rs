@@ -296,3 +296,15 @@ fn entries_older_than_backfill_are_stored_and_not_published_as_new() {
     scene.must(&["poll"]);
     assert_eq!(scene.stories().len(), 1, "what comes later is news, whatever its date");
 }
+
+#[test]
+fn a_new_feed_waits_for_none_of_its_host() {
+    let origin = Origin::of(rss_of(&["a"]));
+    let known = format!("[[feed]]\nname = \"known\"\nurl = \"{}\"\ninterval = \"4m\"\n", origin.url("/known"));
+    let scene = Scene::with(&[], &known);
+    scene.must(&["poll"]);
+    // The known one is due soon enough for the two to go together, were both known.
+    scene.configure(&[("new", origin.url("/new"))], &known);
+    let mut daemon = scene.start();
+    assert!(daemon.wait_for_event("feed.polled").contains("new"));
+}
